@@ -1,0 +1,55 @@
+/**
+ * The two kinds of attestors. Workload attestors run in the agent; a node attestor has an agent half that proves and
+ * a server half that admits. Each workload attestor passes test/attestors/workload-conformance.ts.
+ */
+import type { Selector } from "../spiffe/selector.ts";
+
+/** A process as the kernel named it at `accept`, and as it was read again for this call. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface WorkloadAttestor {
+  /** The selector type it owns. */
+  readonly type: string;
+  /** Selector names it can emit (`uid` for `unix:uid:0`). */
+  readonly names: readonly string[];
+  /**
+   * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
+   * @throws unavailable, denied, deadline
+   */
+  attest(process: ProcessFacts, signal: AbortSignal): Promise<readonly Selector[]>;
+}
+
+/** The agent's half of one attestation: `payload` first, then an answer to each challenge. */
+export interface NodeProof {
+  readonly type: string;
+  readonly payload: Uint8Array;
+  respond(challenge: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface NodeAttestorAgent {
+  readonly type: string;
+  /** @throws precondition when the host has nothing to prove itself with */
+  prove(signal: AbortSignal): Promise<NodeProof>;
+}
+
+/** What the server's half found out. `agentPath` stands below `/spire/agent/<type>/`. */
+export interface NodeAdmission {
+  readonly agentPath: string;
+  readonly selectors: readonly Selector[];
+  readonly canReattest: boolean;
+  /** SHA-256 hex of a join token that the admitting transaction spends; absent for other attestors. */
+  readonly spendsToken?: string;
+}
+
+export interface NodeAttestorServer {
+  readonly type: string;
+  /**
+   * @param challenge sends a challenge to the agent and resolves with its answer
+   * @throws invalid (payload), denied (proof), not_found
+   */
+  admit(payload: Uint8Array, challenge: (challenge: Uint8Array) => Promise<Uint8Array>): Promise<NodeAdmission>;
+}

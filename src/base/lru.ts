@@ -1,0 +1,45 @@
+/** A map with a bound: the least recently used entry goes first. */
+export class LruMap<K, V> {
+  readonly #max: number;
+  readonly #map = new Map<K, V>();
+
+  constructor(max: number) {
+    if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#map.size;
+  }
+
+  get(key: K): V | undefined {
+    const value = this.#map.get(key);
+    if (value === undefined) return undefined;
+    this.#map.delete(key);
+    this.#map.set(key, value);
+    return value;
+  }
+
+  set(key: K, value: V): void {
+    this.#map.delete(key);
+    this.#map.set(key, value);
+    if (this.#map.size > this.#max) {
+      for (const oldest of this.#map.keys()) {
+        this.#map.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  delete(key: K): boolean {
+    return this.#map.delete(key);
+  }
+
+  clear(): void {
+    this.#map.clear();
+  }
+
+  values(): IterableIterator<V> {
+    return this.#map.values();
+  }
+}

@@ -1,0 +1,35 @@
+import type { KeyType } from "../keys/contract.ts";
+import type { LogLevel } from "../observe/logger.ts";
+
+/** Everything an agent process needs to know, complete. */
+export interface AgentConfig {
+  readonly trustDomain: string;
+  readonly dataDir: string;
+  /** `host:port` of the server. */
+  readonly server: string;
+  /** Path of the Workload API socket. */
+  readonly socket: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+  readonly bootstrap: BootstrapConfig;
+  /** The join token itself; absent when there is none (a restart needs none). */
+  readonly joinToken?: string;
+  readonly workloadKeyType: KeyType;
+  readonly syncIntervalMs: number;
+  readonly x509CacheMax: number;
+  readonly jwtCacheMax: number;
+  readonly allowUnauthenticatedVerifiers: boolean;
+  readonly allowedForeignJwtClaims: readonly string[];
+}
+
+export type BootstrapConfig =
+  | { readonly kind: "bundle"; readonly file: string }
+  | { readonly kind: "insecure" }
+  /** Nothing given: only an agent that has attested before can start. */
+  | { readonly kind: "stored" };
+
+export const AGENT_DEFAULTS = {
+  syncIntervalMs: 5000,
+  x509CacheMax: 1000,
+  jwtCacheMax: 1000,
+} as const;

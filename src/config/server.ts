@@ -1,0 +1,40 @@
+import type { KeyType } from "../keys/contract.ts";
+import type { LogLevel } from "../observe/logger.ts";
+
+/** Everything a server process needs to know, complete: defaults are filled in, contradictions refused. */
+export interface ServerConfig {
+  readonly trustDomain: string;
+  readonly dataDir: string;
+  /** `host:port` of the mutual-TLS listener. */
+  readonly listen: string;
+  /** Path of the admin Unix socket. */
+  readonly socket: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+  readonly keyManager: KeyManagerConfig;
+  readonly ca: {
+    readonly keyType: KeyType;
+    readonly ttlSeconds: number;
+    readonly jwtKeyType: KeyType;
+    readonly jwtIssuer: string;
+  };
+  readonly ttl: {
+    readonly x509SvidSeconds: number;
+    readonly jwtSvidSeconds: number;
+    readonly agentSvidSeconds: number;
+  };
+  readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
+}
+
+export type KeyManagerConfig =
+  | { readonly kind: "memory" }
+  | { readonly kind: "disk"; readonly keyFile: string; readonly keyText?: string };
+
+export const SERVER_DEFAULTS = {
+  listen: "127.0.0.1:8081",
+  caTtlSeconds: 24 * 3600,
+  x509SvidSeconds: 3600,
+  jwtSvidSeconds: 300,
+  attestPerSecond: 1,
+  signPerSecond: 500,
+} as const;

@@ -1,0 +1,73 @@
+/** Structured logs: constant message, data in fields; secrets never reach a field. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to each line. */
+  child(fields: LogFields): Logger;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  readonly write: (line: string) => void;
+  readonly nowMs: () => number;
+}
+
+export function createLogger(options: LoggerOptions, bound: LogFields = {}): Logger {
+  const least = LOG_LEVELS.indexOf(options.level);
+  const at = (level: LogLevel) => {
+    const enabled = LOG_LEVELS.indexOf(level) >= least;
+    return (message: string, fields: LogFields = {}): void => {
+      if (enabled) options.write(formatLine(options, level, message, { ...bound, ...fields }));
+    };
+  };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => createLogger(options, { ...bound, ...fields }),
+  };
+}
+
+/** Says nothing; for tests and clients. */
+export const silentLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLogger,
+};
+
+function formatLine(
+  options: LoggerOptions,
+  level: LogLevel,
+  message: string,
+  fields: LogFields,
+): string {
+  const time = new Date(options.nowMs()).toISOString();
+  const plain = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, fieldValue(value)]));
+  if (options.format === "json") return `${JSON.stringify({ time, level, message, ...plain })}\n`;
+  const rest = Object.entries(plain).map(([key, value]) => ` ${key}=${textValue(value)}`);
+  return `${time} ${level.toUpperCase().padEnd(5)} ${message}${rest.join("")}\n`;
+}
+
+function fieldValue(value: unknown): unknown {
+  if (value instanceof Error) {
+    return value.cause instanceof Error ? `${value.message} (${value.cause.message})` : value.message;
+  }
+  return value;
+}
+
+/** Quotes whatever could be mistaken for another field or another line. */
+function textValue(value: unknown): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined");
+  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,249 @@
+/**
+ * What the server keeps. One contract, split by aggregate, readers apart from writers: a reader cannot write, and a
+ * writer exists only inside a transaction. Asynchronous, though SQLite is not: PostgreSQL will implement it too.
+ *
+ * Revisions: every committed transaction that changes an entry, a node, a bundle or a ban appends rows to the change
+ * feed in the same transaction. Revisions are given out so that a reader that has seen revision r never learns later
+ * of a change with a revision <= r, even when commits finish out of order (an implementation with concurrent writers
+ * takes the next revision under a lock that it holds until its commit).
+ */
+import type { Selector } from "../../spiffe/selector.ts";
+import type { EpochSeconds } from "../../base/clock.ts";
+
+/** A registration entry as stored. Strings are already valid: the entries room checks them before they come here. */
+export interface EntryRecord {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly parentId: string;
+  /** Canonical order (spiffe/selector.ts `canonicalSelectors`), at least one. */
+  readonly selectors: readonly Selector[];
+  /** Seconds; 0 = the server's default. */
+  readonly x509SvidTtl: number;
+  readonly jwtSvidTtl: number;
+  /** Trust domain names, sorted. */
+  readonly federatesWith: readonly string[];
+  readonly admin: boolean;
+  readonly downstream: boolean;
+  readonly storeSvid: boolean;
+  /** 0 = never. */
+  readonly expiresAt: EpochSeconds;
+  readonly dnsNames: readonly string[];
+  readonly hint: string;
+  readonly disableX509SvidPrefetch: boolean;
+  readonly jwtSvidIncludeJti: boolean;
+  /** Starts at 0 and rises by one with each update of this entry (SPIRE's revision_number). */
+  readonly revisionNumber: number;
+  readonly createdAt: EpochSeconds;
+}
+
+export type SelectorMatch = "exact" | "subset" | "superset" | "any";
+
+export interface EntryFilter {
+  readonly spiffeId?: string;
+  readonly parentId?: string;
+  readonly selectors?: { readonly match: SelectorMatch; readonly selectors: readonly Selector[] };
+  readonly federatesWith?: { readonly match: SelectorMatch; readonly trustDomains: readonly string[] };
+  readonly hint?: string;
+  readonly downstream?: boolean;
+}
+
+export interface PageRequest {
+  /** 1..`MAX_PAGE_SIZE`. */
+  readonly size: number;
+  /** Opaque, from the last page. @throws invalid when it is none of ours */
+  readonly token?: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Absent on the last page. */
+  readonly nextToken?: string;
+}
+
+export interface EntryReader {
+  get(id: string): Promise<EntryRecord | undefined>;
+  /** Ordered by creation, then id. Without `page`: all. */
+  list(filter: EntryFilter, page?: PageRequest): Promise<Page<EntryRecord>>;
+  count(filter: EntryFilter): Promise<number>;
+  /** The entry with the same parent, SPIFFE ID and selector set, if there is one ("similar" in SPIRE's words). */
+  findSimilar(entry: EntryRecord): Promise<EntryRecord | undefined>;
+  /** Entries with 0 < expiresAt < now. */
+  listExpired(now: EpochSeconds, limit: number): Promise<readonly EntryRecord[]>;
+}
+
+export interface EntryWriter extends EntryReader {
+  /** @throws exists when the id or a similar entry is there */
+  create(entry: EntryRecord): Promise<void>;
+  /** Replaces the entry with this id. @throws not_found; exists when it became similar to another */
+  update(entry: EntryRecord): Promise<void>;
+  /** @returns whether there was one */
+  delete(id: string): Promise<boolean>;
+}
+
+/** An attested node. */
+export interface NodeRecord {
+  readonly spiffeId: string;
+  readonly attestationType: string;
+  /** Lower-case hex of the active SVID's serial; empty = evicted or banned. */
+  readonly serial: string;
+  readonly expiresAt: EpochSeconds;
+  /** The serial of an SVID that was given out but not yet used; its first use promotes it. */
+  readonly newSerial: string;
+  readonly newExpiresAt: EpochSeconds;
+  readonly selectors: readonly Selector[];
+  readonly banned: boolean;
+  readonly canReattest: boolean;
+  readonly agentVersion: string;
+  /** SHA-256 (hex) of the CSR's public key of the admission, so that a lost reply can be retried by the same key. */
+  readonly keyHash: string;
+  /** Host facts as the agent reported them (assay.agent.v1), JSON; empty = none. */
+  readonly hostFacts: string;
+  readonly attestedAt: EpochSeconds;
+}
+
+export interface NodeFilter {
+  readonly attestationType?: string;
+  readonly selectors?: { readonly match: SelectorMatch; readonly selectors: readonly Selector[] };
+  readonly banned?: boolean;
+  readonly canReattest?: boolean;
+  readonly expiresBefore?: EpochSeconds;
+}
+
+export interface NodeReader {
+  get(spiffeId: string): Promise<NodeRecord | undefined>;
+  /** Ordered by SPIFFE ID. Without `page`: all. */
+  list(filter: NodeFilter, page?: PageRequest): Promise<Page<NodeRecord>>;
+  count(filter: NodeFilter): Promise<number>;
+}
+
+export interface NodeWriter extends NodeReader {
+  /** Creates or replaces. */
+  put(node: NodeRecord): Promise<void>;
+  delete(spiffeId: string): Promise<boolean>;
+}
+
+export interface JoinTokenRecord {
+  /** SHA-256 of the token, lower-case hex: the token itself is never stored. */
+  readonly hash: string;
+  readonly expiresAt: EpochSeconds;
+  readonly createdAt: EpochSeconds;
+}
+
+export interface TokenReader {
+  get(hash: string): Promise<JoinTokenRecord | undefined>;
+}
+
+export interface TokenWriter extends TokenReader {
+  /** @throws exists */
+  create(token: JoinTokenRecord): Promise<void>;
+  delete(hash: string): Promise<boolean>;
+  /** Deletes tokens with expiresAt < now. @returns how many */
+  prune(now: EpochSeconds): Promise<number>;
+}
+
+/** A bundle as stored: own (one) and foreign. Content is the shape of spiffe/bundle.ts, as JSON text. */
+export interface BundleRecord {
+  readonly trustDomain: string;
+  /** `encodeBundleRecord`'s JSON (spiffe/bundle.ts); opaque here. */
+  readonly content: string;
+  /** Rises with each change of content; the store counts it. */
+  readonly sequence: number;
+}
+
+export interface BundleReader {
+  get(trustDomain: string): Promise<BundleRecord | undefined>;
+  /** Ordered by trust domain. Without `page`: all. */
+  list(page?: PageRequest): Promise<Page<BundleRecord>>;
+  count(): Promise<number>;
+}
+
+export interface BundleWriter extends BundleReader {
+  /** Creates or replaces; an equal content changes nothing. @returns the record as it is now */
+  put(trustDomain: string, content: string): Promise<BundleRecord>;
+  delete(trustDomain: string): Promise<boolean>;
+}
+
+export type AuthorityKind = "x509" | "jwt";
+export type AuthorityStatus = "prepared" | "active" | "old";
+
+/** One line of an authority set's journal. */
+export interface AuthorityRecord {
+  /** X.509: hex of the subject key identifier. JWT: the key id. */
+  readonly id: string;
+  /** Name of the authority set; `trust-domain` is the domain's own. */
+  readonly set: string;
+  readonly kind: AuthorityKind;
+  readonly status: AuthorityStatus;
+  readonly tainted: boolean;
+  /** Name of the key in the key manager. */
+  readonly keyName: string;
+  /** X.509: DER chain, own certificate first, base64 each. JWT: empty. */
+  readonly chain: readonly string[];
+  /** DER SubjectPublicKeyInfo, base64. */
+  readonly publicKey: string;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  readonly createdAt: EpochSeconds;
+}
+
+export interface AuthorityReader {
+  /** Ordered by creation. */
+  list(set: string): Promise<readonly AuthorityRecord[]>;
+}
+
+export interface AuthorityWriter extends AuthorityReader {
+  put(authority: AuthorityRecord): Promise<void>;
+  delete(set: string, kind: AuthorityKind, id: string): Promise<boolean>;
+}
+
+export type ChangeSubject = "entry" | "node" | "bundle" | "authority";
+
+/** One row of the change feed: what changed, not how; readers fetch the present state. */
+export interface Change {
+  readonly revision: number;
+  readonly subject: ChangeSubject;
+  /** Entry id, node SPIFFE ID, trust domain or authority set. */
+  readonly key: string;
+  /** Wall clock of the commit, milliseconds. */
+  readonly atMs: number;
+}
+
+export interface ChangeReader {
+  /** The newest revision that is visible; 0 = none yet. */
+  current(): Promise<number>;
+  /** The oldest revision still kept; a reader behind it must load everything anew. */
+  oldest(): Promise<number>;
+  /** Changes with revision > after, in order. */
+  since(after: number, limit: number): Promise<readonly Change[]>;
+}
+
+export interface Readers {
+  readonly entries: EntryReader;
+  readonly nodes: NodeReader;
+  readonly tokens: TokenReader;
+  readonly bundles: BundleReader;
+  readonly authorities: AuthorityReader;
+  readonly changes: ChangeReader;
+}
+
+export interface Writers {
+  readonly entries: EntryWriter;
+  readonly nodes: NodeWriter;
+  readonly tokens: TokenWriter;
+  readonly bundles: BundleWriter;
+  readonly authorities: AuthorityWriter;
+}
+
+export interface Datastore extends Readers, AsyncDisposable {
+  /**
+   * Runs `work` in one transaction: all or nothing, durable (fsync) when the promise resolves.
+   * An error of `work` rolls back and is thrown on. Transactions do not nest.
+   */
+  transaction<T>(work: (writers: Writers) => Promise<T>): Promise<T>;
+  /** Called after each commit that appended to the change feed, with the newest visible revision. @returns unsubscribe */
+  onCommit(listener: (revision: number) => void): () => void;
+  /** Drops feed rows older than the newest `keep`. */
+  pruneChanges(keep: number): Promise<void>;
+}
+
+export const MAX_PAGE_SIZE = 10_000;

@@ -1,0 +1,26 @@
+import type { EpochSeconds } from "../base/clock.ts";
+
+export interface X509Authority {
+  /** One DER certificate. */
+  readonly der: Uint8Array;
+  readonly tainted: boolean;
+}
+
+export interface JwtAuthority {
+  readonly keyId: string;
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  /** 0 = unknown. */
+  readonly expiresAt: EpochSeconds;
+  readonly tainted: boolean;
+}
+
+/** The public keys of one trust domain (SPIFFE Trust Domain and Bundle §3). */
+export interface Bundle {
+  readonly trustDomain: string;
+  readonly x509Authorities: readonly X509Authority[];
+  readonly jwtAuthorities: readonly JwtAuthority[];
+  /** Seconds; 0 = none given. */
+  readonly refreshHint: number;
+  readonly sequence: number;
+}

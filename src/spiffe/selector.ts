@@ -1,0 +1,51 @@
+import { fail } from "../base/errors.ts";
+
+/** A fact about a node or workload, `type:value`, as an attestor emits it and an entry demands it. */
+export interface Selector {
+  readonly type: string;
+  readonly value: string;
+}
+
+/** Parses `type:value`; the value may hold further colons. @throws invalid */
+export function parseSelector(text: string): Selector {
+  const colon = text.indexOf(":");
+  if (colon < 0) {
+    throw fail("invalid", `selector '${clip(text)}' has no colon; write it as type:value`);
+  }
+  return checkSelector({ type: text.slice(0, colon), value: text.slice(colon + 1) });
+}
+
+/** @throws invalid */
+export function checkSelector(selector: Selector): Selector {
+  if (selector.type === "") throw fail("invalid", "selector type is missing");
+  if (selector.type.includes(":")) throw fail("invalid", "selector type contains ':'");
+  if (selector.value === "") throw fail("invalid", "selector value is missing");
+  if (selector.type.length > MAX_TYPE || selector.value.length > MAX_VALUE) {
+    throw fail("invalid", `selector is longer than ${MAX_VALUE} characters`);
+  }
+  return selector;
+}
+
+export function formatSelector(selector: Selector): string {
+  return `${selector.type}:${selector.value}`;
+}
+
+/** Sorted by type, then value, without repetitions: two equal sets have equal lists. */
+export function canonicalSelectors(selectors: readonly Selector[]): Selector[] {
+  const byText = new Map(selectors.map((selector) => [formatSelector(selector), selector]));
+  return [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, selector]) => selector);
+}
+
+/** Identifies a set of selectors, whatever order it came in. */
+export function selectorSetKey(selectors: readonly Selector[]): string {
+  return canonicalSelectors(selectors)
+    .map((selector) => `${selector.type.length}:${selector.type}${selector.value.length}:${selector.value}`)
+    .join("");
+}
+
+function clip(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64)}...` : text;
+}
+
+const MAX_TYPE = 255;
+const MAX_VALUE = 4096;
