@@ -51,5 +51,8 @@ export interface NodeAttestorServer {
    * @param challenge sends a challenge to the agent and resolves with its answer
    * @throws invalid (payload), denied (proof), not_found
    */
-  admit(payload: Uint8Array, challenge: (challenge: Uint8Array) => Promise<Uint8Array>): Promise<NodeAdmission>;
+  admit(
+    payload: Uint8Array,
+    challenge: (challenge: Uint8Array) => Promise<Uint8Array>,
+  ): Promise<NodeAdmission>;
 }

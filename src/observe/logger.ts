@@ -53,7 +53,9 @@ function formatLine(
   fields: LogFields,
 ): string {
   const time = new Date(options.nowMs()).toISOString();
-  const plain = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, fieldValue(value)]));
+  const plain = Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, fieldValue(value)]),
+  );
   if (options.format === "json") return `${JSON.stringify({ time, level, message, ...plain })}\n`;
   const rest = Object.entries(plain).map(([key, value]) => ` ${key}=${textValue(value)}`);
   return `${time} ${level.toUpperCase().padEnd(5)} ${message}${rest.join("")}\n`;
@@ -61,7 +63,9 @@ function formatLine(
 
 function fieldValue(value: unknown): unknown {
   if (value instanceof Error) {
-    return value.cause instanceof Error ? `${value.message} (${value.cause.message})` : value.message;
+    return value.cause instanceof Error
+      ? `${value.message} (${value.cause.message})`
+      : value.message;
   }
   return value;
 }

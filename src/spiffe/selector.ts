@@ -39,7 +39,10 @@ export function canonicalSelectors(selectors: readonly Selector[]): Selector[] {
 /** Identifies a set of selectors, whatever order it came in. */
 export function selectorSetKey(selectors: readonly Selector[]): string {
   return canonicalSelectors(selectors)
-    .map((selector) => `${selector.type.length}:${selector.type}${selector.value.length}:${selector.value}`)
+    .map(
+      (selector) =>
+        `${selector.type.length}:${selector.type}${selector.value.length}:${selector.value}`,
+    )
     .join("");
 }
 

@@ -42,7 +42,10 @@ export interface EntryFilter {
   readonly spiffeId?: string;
   readonly parentId?: string;
   readonly selectors?: { readonly match: SelectorMatch; readonly selectors: readonly Selector[] };
-  readonly federatesWith?: { readonly match: SelectorMatch; readonly trustDomains: readonly string[] };
+  readonly federatesWith?: {
+    readonly match: SelectorMatch;
+    readonly trustDomains: readonly string[];
+  };
   readonly hint?: string;
   readonly downstream?: boolean;
 }
