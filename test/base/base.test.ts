@@ -1,0 +1,147 @@
+import t from "tap";
+import { Backoff } from "../../src/base/backoff.ts";
+import { bytesEqual, concatBytes, toBase64, toBase64Url, toHex } from "../../src/base/bytes.ts";
+import { epochSeconds, sleep, systemClock } from "../../src/base/clock.ts";
+import { AssayError, errorFrom, fail, isKind } from "../../src/base/errors.ts";
+import { Loop } from "../../src/base/loop.ts";
+import { LruMap } from "../../src/base/lru.ts";
+import { systemRandom, uuid } from "../../src/base/random.ts";
+import { createLogger, silentLogger } from "../../src/observe/logger.ts";
+import { VirtualClock, settle } from "../support/virtual-clock.ts";
+
+const fixedRandom = { bytes: (n: number) => new Uint8Array(n).fill(0xff), unit: () => 0.5 };
+
+t.test("errors keep their kind; everything else becomes internal", async (t) => {
+  const error = fail("denied", "no", { reason: "AGENT_BANNED", cause: new Error("why") });
+  t.equal(errorFrom(error), error);
+  t.ok(isKind(error, "invalid", "denied"));
+  t.notOk(isKind(error, "invalid"));
+  t.notOk(isKind(new Error("plain"), "internal"));
+  t.match(errorFrom(new Error("boom")), { kind: "internal", message: "boom" });
+  t.match(errorFrom("text"), { kind: "internal", message: "text" });
+  t.match(errorFrom(AbortSignal.abort().reason), { kind: "cancelled" });
+  t.match(new AssayError("invalid", "x"), { reason: undefined, cause: undefined });
+});
+
+t.test("a virtual clock runs timers in order and can be cancelled", async (t) => {
+  const clock = new VirtualClock(1_500);
+  const seen: string[] = [];
+  clock.after(20, () => seen.push(`b@${clock.nowMs()}`));
+  clock.after(10, () => seen.push(`a@${clock.nowMs()}`));
+  clock.after(15, () => seen.push("cancelled"))();
+  t.equal(epochSeconds(clock), 1);
+  await clock.advance(30);
+  t.same(seen, ["a@1510", "b@1520"]);
+  t.equal(clock.nowMs(), 1530);
+  t.equal(clock.timers, 0);
+});
+
+t.test("sleep ends with the signal's reason, before or during", async (t) => {
+  const clock = new VirtualClock();
+  await t.rejects(sleep(clock, 10, AbortSignal.abort(new Error("early"))), { message: "early" });
+  const stop = new AbortController();
+  const waiting = sleep(clock, 10, stop.signal);
+  stop.abort(new Error("now"));
+  await t.rejects(waiting, { message: "now" });
+  t.equal(clock.timers, 0, "the timer is gone");
+  await sleep(systemClock, 0);
+});
+
+t.test("the system clock takes delays beyond 2^31 ms without firing at once", async (t) => {
+  let fired = false;
+  const cancel = systemClock.after(2 ** 31 + 5, () => {
+    fired = true;
+  });
+  await settle();
+  t.notOk(fired);
+  cancel();
+});
+
+t.test("backoff doubles to its bound and starts anew after a success", async (t) => {
+  const backoff = new Backoff({ baseMs: 100, maxMs: 1_000, jitter: 0 }, fixedRandom);
+  t.same([1, 2, 3, 4, 5, 6].map(() => backoff.nextMs()), [100, 200, 400, 800, 1_000, 1_000]);
+  backoff.reset();
+  t.equal(backoff.nextMs(), 100);
+  t.equal(new Backoff({ baseMs: 100, maxMs: 100, jitter: 0.5 }, fixedRandom).nextMs(), 75);
+});
+
+t.test("a loop retries after failures, wakes early, and ends when disposed", async (t) => {
+  const clock = new VirtualClock();
+  let rounds = 0;
+  const failures: number[] = [];
+  const loop = new Loop({
+    name: "test",
+    clock,
+    random: fixedRandom,
+    backoff: { baseMs: 10, maxMs: 10, jitter: 0 },
+    onError: (_error, retryMs) => failures.push(retryMs),
+    round: async () => {
+      rounds += 1;
+      if (rounds === 1) throw new Error("first round fails");
+      return 1_000;
+    },
+  });
+  await clock.advance(9);
+  t.equal(rounds, 1);
+  t.same(failures, [10]);
+  await clock.advance(1);
+  t.equal(rounds, 2);
+  loop.wake();
+  await settle();
+  t.equal(rounds, 3, "woken");
+  await clock.advance(1_000);
+  t.equal(rounds, 4);
+  await loop[Symbol.asyncDispose]();
+  await clock.advance(5_000);
+  t.equal(rounds, 4);
+});
+
+t.test("an LRU map drops what was used longest ago", async (t) => {
+  const map = new LruMap<string, number>(2);
+  map.set("a", 1);
+  map.set("b", 2);
+  t.equal(map.get("a"), 1);
+  map.set("c", 3);
+  t.equal(map.get("b"), undefined);
+  t.same([...map.values()], [1, 3]);
+  t.equal(map.size, 2);
+  t.ok(map.delete("a"));
+  map.clear();
+  t.equal(map.size, 0);
+  t.throws(() => new LruMap(0), TypeError);
+});
+
+t.test("bytes and identifiers", async (t) => {
+  const joined = concatBytes([Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(250)]);
+  t.equal(toHex(joined), "0102fa");
+  t.equal(toBase64(joined), "AQL6");
+  t.equal(toBase64Url(Uint8Array.of(251, 255)), "-_8");
+  t.ok(bytesEqual(joined, Uint8Array.of(1, 2, 250)));
+  t.notOk(bytesEqual(joined, Uint8Array.of(1, 2)));
+  t.equal(uuid(fixedRandom), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+  t.match(uuid(systemRandom), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  t.ok(systemRandom.unit() < 1);
+});
+
+t.test("a log line cannot be mistaken for another", async (t) => {
+  const lines: string[] = [];
+  const options = { level: "info", write: (line: string) => lines.push(line), nowMs: () => 0 } as const;
+  const text = createLogger({ ...options, format: "text" }).child({ room: "test" });
+  text.debug("not shown");
+  text.info("started", { path: "/a/b", note: "two\nlines msg=x" });
+  text.error("failed", { error: new Error("outer", { cause: new Error("inner") }), list: [1] });
+  t.same(lines, [
+    '1970-01-01T00:00:00.000Z INFO  started room=test path=/a/b note="two\\nlines msg=x"\n',
+    '1970-01-01T00:00:00.000Z ERROR failed room=test error="outer (inner)" list="[1]"\n',
+  ]);
+  lines.length = 0;
+  createLogger({ ...options, format: "json" }).warn("odd", { error: new Error("x"), n: 1 });
+  t.same(JSON.parse(lines[0] ?? ""), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "warn",
+    message: "odd",
+    error: "x",
+    n: 1,
+  });
+  silentLogger.child({}).error("nothing");
+});

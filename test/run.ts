@@ -1,0 +1,126 @@
+/**
+ * The gate's runner: `node test/run.ts core|interop [FILTER]`.
+ *
+ * core: static checks one after the other, stopping at the first red, then every test that needs Node alone.
+ * interop: the real clients. Ends with one line `N passed, N failed`; exit code 1 when anything failed.
+ */
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+const STATIC_CHECKS: readonly Step[] = [
+  { name: "format", command: ["biome", "format", "."] },
+  { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
+  { name: "types", command: ["tsc", "-p", "."] },
+  { name: "import directions", command: ["depcruise", "src", "--output-type", "err"] },
+  { name: "dead code", command: ["knip", "--no-config-hints"] },
+  { name: "generated types", command: ["node", "src/rpc/generate.ts", "--check"] },
+];
+
+const group = process.argv[2] ?? "core";
+const filter = process.argv[3] ?? "";
+let passed = 0;
+let failed = 0;
+
+if (group === "core") {
+  for (const step of STATIC_CHECKS) {
+    if (filter !== "") break;
+    const started = performance.now();
+    const { code, output } = await run(step.command);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (code !== 0) {
+      process.stdout.write(`${output}\nnot ok: ${step.name} (${seconds} s)\n`);
+      finish(passed, failed + 1);
+    }
+    passed += 1;
+    process.stdout.write(`ok: ${step.name} (${seconds} s)\n`);
+  }
+  await runTap(testFiles("test").filter((file) => !file.startsWith("test/interop/")));
+} else if (group === "interop") {
+  await runTap(testFiles("test/interop"));
+} else {
+  process.stderr.write(`unknown test group '${group}'; write core or interop\n`);
+  process.exit(2);
+}
+finish(passed, failed);
+
+function finish(ok: number, notOk: number): never {
+  process.stdout.write(`${ok} passed, ${notOk} failed\n`);
+  process.exit(notOk === 0 && ok > 0 ? 0 : 1);
+}
+
+function testFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((file) => `${folder}/${file}`)
+    .filter((file) => file.endsWith(".test.ts") && file.includes(filter))
+    .sort();
+}
+
+async function runTap(files: readonly string[]): Promise<void> {
+  if (files.length === 0) {
+    process.stdout.write("no test file was found\n");
+    failed += 1;
+    return;
+  }
+  const jobs = group === "interop" ? ["--jobs=2", "--timeout=1500"] : [];
+  const child = spawn(bin("tap"), ["--reporter=tap", ...jobs, ...files], {
+    stdio: ["ignore", "pipe", "inherit"],
+    shell: false,
+  });
+  let counted = false;
+  const failing: string[] = [];
+  let file: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    file.push(line);
+    const top = /^(not )?ok \d+ - (\S+)(.*)/.exec(line);
+    if (top !== null) {
+      process.stdout.write(`${line}\n`);
+      if (top[1] !== undefined) failing.push(...file);
+      file = [];
+    }
+    const total = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?(.*)\}/.exec(line);
+    if (total !== null) {
+      counted = true;
+      passed += Number(total[2] ?? 0);
+      failed += Number(total[3] ?? 0);
+      // A skipped or unfinished test is a defect here (CONTRIBUTING.md).
+      if (/skip|todo/.test(total[4] ?? "")) failed += 1;
+    }
+  }
+  const code = await new Promise<number | null>((resolve) => {
+    if (child.exitCode !== null) resolve(child.exitCode);
+    else child.on("exit", resolve);
+  });
+  const before = failed;
+  if (failing.length > 0) process.stdout.write(`${onlyFailures(failing).join("\n")}\n`);
+  if (!counted || (code !== 0 && before === 0)) failed += 1;
+}
+
+/** Drops the lines of tests that passed, so that a red run can be read. */
+function onlyFailures(lines: readonly string[]): string[] {
+  return lines.filter((line) => !/^\s*(ok \d+|# Subtest|1\.\.\d+|\s*$)/.test(line)).slice(0, 400);
+}
+
+function bin(name: string): string {
+  return name === "node" ? process.execPath : `node_modules/.bin/${name}`;
+}
+
+function run(command: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const [name = "", ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(bin(name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const keep = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
