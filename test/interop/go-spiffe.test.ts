@@ -1,5 +1,5 @@
 import t from "tap";
-import { Stack } from "./stack.ts";
+import { Stack } from "../support/stack.ts";
 import { goClient } from "./toolchains.ts";
 
 /** Users of their own, so that two workloads on one host have two identities. */

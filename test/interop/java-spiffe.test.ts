@@ -1,5 +1,5 @@
 import t from "tap";
-import { Stack } from "./stack.ts";
+import { Stack } from "../support/stack.ts";
 import { javaClient } from "./toolchains.ts";
 
 t.test("java-spiffe", async (t) => {

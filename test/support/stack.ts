@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import type { ClientProgram } from "./toolchains.ts";
+import type { ClientProgram } from "../interop/toolchains.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -19,7 +19,7 @@ export class Stack implements AsyncDisposable {
   /** `unix:///...` of the Workload API. */
   readonly endpoint: string;
   readonly dir: string;
-  readonly #admin: string;
+  readonly adminSocket: string;
   readonly #address: string;
   #server: ChildProcess | undefined;
   #agent: ChildProcess | undefined;
@@ -28,7 +28,7 @@ export class Stack implements AsyncDisposable {
   private constructor(dir: string, port: number) {
     this.dir = dir;
     this.endpoint = `unix://${dir}/agent/api.sock`;
-    this.#admin = `${dir}/server.sock`;
+    this.adminSocket = `${dir}/server.sock`;
     this.#address = `127.0.0.1:${port}`;
   }
 
@@ -53,6 +53,10 @@ export class Stack implements AsyncDisposable {
     return stack;
   }
 
+  get agentPid(): number {
+    return this.#agent?.pid ?? 0;
+  }
+
   async startServer(): Promise<void> {
     this.#server = spawn(
       ASSAY,
@@ -61,11 +65,11 @@ export class Stack implements AsyncDisposable {
         "--trust-domain=example.org",
         `--data-dir=${this.dir}/server`,
         `--listen=${this.#address}`,
-        `--socket=${this.#admin}`,
+        `--socket=${this.adminSocket}`,
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
-    await until("the server answers", () => this.assay("health", "--socket", this.#admin));
+    await until("the server answers", () => this.assay("health", "--socket", this.adminSocket));
   }
 
   async startAgent(): Promise<void> {
@@ -96,7 +100,7 @@ export class Stack implements AsyncDisposable {
   /** Runs a client command of the program against the admin socket. */
   async assay(...args: string[]): Promise<string> {
     const { stdout } = await exec(ASSAY, args, {
-      env: { ...process.env, ASSAY_SERVER_SOCKET: this.#admin },
+      env: { ...process.env, ASSAY_SERVER_SOCKET: this.adminSocket },
     });
     return stdout;
   }

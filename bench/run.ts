@@ -1,0 +1,101 @@
+/**
+ * Measures a real server and agent with bench/load: `node bench/run.ts [MODE...]`, each rate beside the generator's own
+ * baseline of the same minute. Needs Go, and root or any one uid (the entry matches the caller).
+ *
+ * Modes: mint fetch fetchconn fetchjwt hold (default: all of them).
+ */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Stack } from "../test/support/stack.ts";
+
+const exec = promisify(execFile);
+const LOAD = join(tmpdir(), "assay-load");
+const RUNS = Number(process.env["BENCH_RUNS"] ?? 3);
+const SECONDS = process.env["BENCH_SECONDS"] ?? "4";
+const HELD_STREAMS = 5_000;
+
+const wanted = process.argv.slice(2);
+const modes = wanted.length > 0 ? wanted : ["mint", "fetch", "fetchconn", "fetchjwt", "hold"];
+
+await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
+await using stack = await Stack.start();
+await stack.entry("/bench", `unix:uid:${process.getuid?.() ?? 0}`);
+const agent = stack.endpoint.slice("unix://".length);
+
+for (const mode of modes) {
+  if (mode === "hold") await hold();
+  else await rate(mode, mode === "mint" || mode === "fetch" ? 16 : 8);
+}
+
+async function rate(mode: string, concurrency: number): Promise<void> {
+  const socket = mode === "mint" ? stack.adminSocket : agent;
+  const shares: number[] = [];
+  const rates: number[] = [];
+  let errors = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const base = await load(["-mode", "baseline", "-c", "16", "-d", `${SECONDS}s`]);
+    const ours = await load([
+      "-mode",
+      mode,
+      "-sock",
+      socket,
+      "-c",
+      `${concurrency}`,
+      "-d",
+      `${SECONDS}s`,
+    ]);
+    errors += ours.errors;
+    rates.push(ours.rate);
+    shares.push(ours.rate / base.rate);
+  }
+  say(
+    `${mode} c=${concurrency}: ${Math.round(median(rates))}/s, ${median(shares).toFixed(3)} of baseline, ${errors} errors`,
+  );
+}
+
+async function hold(): Promise<void> {
+  const before = memoryKb();
+  const holding = load(["-mode", "hold", "-sock", agent, "-n", `${HELD_STREAMS}`, "-d", "10s"]);
+  let most = before;
+  const watch = setInterval(() => {
+    most = Math.max(most, memoryKb());
+  }, 500);
+  const { text } = await holding;
+  clearInterval(watch);
+  const each = ((most - before) / HELD_STREAMS).toFixed(1);
+  say(
+    `hold ${HELD_STREAMS}: agent ${mb(before)} -> ${mb(most)} MB, ${each} KB a stream (${text.trim()})`,
+  );
+}
+
+async function load(
+  args: readonly string[],
+): Promise<{ rate: number; errors: number; text: string }> {
+  const { stdout, stderr } = await exec(LOAD, args, { maxBuffer: 1 << 26 });
+  if (stderr !== "") process.stderr.write(stderr);
+  return {
+    rate: Number(/rate=(\d+)/.exec(stdout)?.[1] ?? 0),
+    errors: Number(/errs=(\d+)/.exec(stdout)?.[1] ?? /bad=(\d+)/.exec(stdout)?.[1] ?? 0),
+    text: stdout,
+  };
+}
+
+function memoryKb(): number {
+  const status = readFileSync(`/proc/${stack.agentPid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
+}
+
+function mb(kb: number): string {
+  return (kb / 1024).toFixed(0);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
