@@ -9,6 +9,8 @@ export interface ProcessFacts {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  /** Supplementary group ids. */
+  readonly groups: readonly number[];
 }
 
 export interface WorkloadAttestor {

@@ -1,0 +1,90 @@
+import type { ProcessFacts, WorkloadAttestor } from "../../attestors/contract.ts";
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { type Selector, canonicalSelectors } from "../../spiffe/selector.ts";
+import type { Peer } from "../peer/peer.ts";
+
+export interface AttestationOptions {
+  readonly attestors: readonly WorkloadAttestor[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For all attestors together. Default: 5 s. */
+  readonly deadlineMs?: number;
+}
+
+/** Finds out what a calling process is: all workload attestors side by side, under one deadline. */
+export class Attestation {
+  readonly #options: AttestationOptions;
+  readonly #deadlineMs: number;
+
+  constructor(options: AttestationOptions) {
+    this.#options = options;
+    this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+  }
+
+  /**
+   * The process's selectors, in canonical order. An attestor that fails is logged and blinds no other.
+   * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed
+   */
+  async attest(peer: Peer, signal: AbortSignal): Promise<readonly Selector[]> {
+    const facts = peer.read();
+    const found = await this.#askAll(facts, signal);
+    // What was read under /proc/PID counts only if the PID was the caller's all along.
+    const after = peer.read();
+    if (after.groups.join() !== facts.groups.join()) {
+      throw fail("denied", "the calling process changed its groups while it was looked at; retry");
+    }
+    const known = found.filter((selectors) => selectors !== undefined);
+    if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
+    return canonicalSelectors(known.flat());
+  }
+
+  async #askAll(
+    facts: ProcessFacts,
+    signal: AbortSignal,
+  ): Promise<(readonly Selector[] | undefined)[]> {
+    const deadline = new AbortController();
+    const cancel = this.#options.clock.after(this.#deadlineMs, () =>
+      deadline.abort(fail("deadline", `no answer within ${this.#deadlineMs} ms`)),
+    );
+    const onAbort = (): void => deadline.abort(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.all(
+        this.#options.attestors.map((attestor) => this.#ask(attestor, facts, deadline.signal)),
+      );
+    } finally {
+      cancel();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #ask(
+    attestor: WorkloadAttestor,
+    facts: ProcessFacts,
+    signal: AbortSignal,
+  ): Promise<readonly Selector[] | undefined> {
+    const late = Promise.withResolvers<never>();
+    // An attestor that listens to the signal gets one more turn to hand over what it has.
+    const onAbort = (): void => void setImmediate(() => late.reject(signal.reason));
+    late.promise.catch(() => undefined); // raced below; nobody else waits for it
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([attestor.attest(facts, signal), late.promise]);
+    } catch (error) {
+      this.#options.logger.warn("workload attestor failed", {
+        attestor: attestor.type,
+        pid: facts.pid,
+        error,
+      });
+      return undefined;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+const DEFAULT_DEADLINE_MS = 5000;

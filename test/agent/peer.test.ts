@@ -1,0 +1,259 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { type Socket, connect } from "node:net";
+import { join } from "node:path";
+import t from "tap";
+import { PeerWatch } from "../../src/agent/peer/peer-watch.ts";
+import { type Native, native } from "../../src/agent/peer/native.ts";
+import { trackPeer } from "../../src/agent/peer/peer.ts";
+import { parseStartTime, parseStatus } from "../../src/agent/peer/proc.ts";
+import { Acceptor, connectingProcess, end, temporaryFolder } from "../support/caller.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const PROOFS = ["pidfd", "start-time"] as const;
+
+t.test("a caller is named by the kernel, with its facts as they are now", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  for (const proof of PROOFS) {
+    const client = connect(acceptor.path);
+    const peer = trackPeer(await acceptor.accept(), { proof });
+    t.equal(peer.pid, process.pid, proof);
+    const { groups, ...ids } = peer.read();
+    t.same(ids, { pid: process.pid, uid: process.geteuid?.(), gid: process.getegid?.() });
+    t.ok(groups.every((gid) => process.getgroups?.().includes(gid)));
+    t.equal(peer.alive(), true);
+    t.equal(peer.pidfd !== undefined, proof === "pidfd");
+    peer.release();
+    peer.release();
+    t.throws(() => peer.read(), { name: "AssayError", kind: "denied" });
+    client.destroy();
+  }
+});
+
+t.test("a process that has ended gets nothing, even while it waits to be collected", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  for (const proof of PROOFS) {
+    const child = connectingProcess(acceptor.path);
+    const peer = trackPeer(await acceptor.accept(), { proof });
+    t.equal(peer.pid, child.pid);
+    t.equal(peer.read().pid, child.pid);
+    await end(child);
+    t.equal(peer.alive(), false);
+    t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
+    peer.release();
+  }
+});
+
+t.test("a zombie has ended", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  // The shell never waits for its child: it execs a sleeper that knows nothing of it.
+  const parent = spawn(
+    "sh",
+    [
+      "-c",
+      `"$0" -e 'require("net").connect(process.argv[1]).resume()' "$1" & exec sleep 60`,
+      process.execPath,
+      acceptor.path,
+    ],
+    { stdio: "ignore" },
+  );
+  t.teardown(() => end(parent));
+  const peers = PROOFS.map((proof) => ({ proof }));
+  const socket = await acceptor.accept();
+  const tracked = peers.map((options) => trackPeer(socket, options));
+  const closed = once(socket, "close");
+  socket.resume();
+  t.ok(tracked.every((peer) => peer.pid > 1));
+  process.kill(tracked[0]?.pid || Number.NaN, "SIGKILL");
+  await closed;
+  // Sockets close a moment before the process counts as ended.
+  while (!isZombie(tracked[0]?.pid)) await new Promise((resolve) => setImmediate(resolve));
+  for (const peer of tracked) {
+    t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
+    peer.release();
+  }
+});
+
+t.test("a recycled PID gets nothing of its predecessor's", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  for (const proof of PROOFS) {
+    const reused = await recycle(t, acceptor, proof);
+    if (reused === undefined) continue;
+    const { peer, successor } = reused;
+    t.equal(successor.pid, peer.pid, `${proof}: the PID was given out again`);
+    t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
+    peer.release();
+    await end(successor);
+  }
+});
+
+t.test("the answer is thrown away when the process ends while it is read", async (t) => {
+  const dir = temporaryFolder(t);
+  await using acceptor = await Acceptor.listen(join(dir, "s"));
+  const client = connect(acceptor.path);
+  const socket = await acceptor.accept();
+  // The PID's status still reads well (a successor with the same ids), but the pidfd says that its owner is gone.
+  const gone: Native = { ...native(), ended: (pidfds) => pidfds.map(() => true) };
+  const peer = trackPeer(socket, { native: gone });
+  t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
+  peer.release();
+
+  const proc = join(dir, "proc");
+  writeProc(proc, { startTime: "1000" });
+  const older = trackPeer(socket, { procDir: proc, proof: "start-time" });
+  t.equal(older.read().pid, process.pid);
+  writeProc(proc, { startTime: "1001" });
+  t.throws(() => older.read(), { kind: "denied", message: /ended/ });
+  client.destroy();
+});
+
+t.test("a caller that changed its user or group is refused", async (t) => {
+  const dir = temporaryFolder(t);
+  await using acceptor = await Acceptor.listen(join(dir, "s"));
+  const client = connect(acceptor.path);
+  const socket = await acceptor.accept();
+  const proc = join(dir, "proc");
+  for (const proof of PROOFS) {
+    writeProc(proc, { startTime: "1000" });
+    const peer = trackPeer(socket, { procDir: proc, proof });
+    t.equal(peer.read().uid, process.geteuid?.());
+    writeProc(proc, { startTime: "1000", uid: 4321 });
+    t.throws(() => peer.read(), { kind: "denied", message: /changed its user or group/ });
+    writeProc(proc, { startTime: "1000", gid: 4321 });
+    t.throws(() => peer.read(), { kind: "denied", message: /changed its user or group/ });
+    peer.release();
+  }
+  client.destroy();
+});
+
+t.test("a caller without a PID here proves nothing", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  const client = connect(acceptor.path);
+  const foreign: Native = { ...native(), peerCredentials: () => ({ pid: 0, uid: 0, gid: 0 }) };
+  const peer = trackPeer(await acceptor.accept(), { native: foreign });
+  t.throws(() => peer.read(), { kind: "denied", message: /no process id here/ });
+  client.destroy();
+});
+
+t.test("a caller that is gone before it was looked at is refused, not thrown", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  const client = connect(acceptor.path);
+  const socket = await acceptor.accept();
+  socket.destroy();
+  t.throws(() => trackPeer(socket).read(), { kind: "denied", message: /gone/ });
+  client.destroy();
+});
+
+t.test("two thousand connections leave no descriptor behind", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  const round = async (count: number): Promise<void> => {
+    const clients: Socket[] = [];
+    const closed: Promise<unknown>[] = [];
+    for (let i = 0; i < count; i++) {
+      const client = connect(acceptor.path);
+      clients.push(client);
+      const socket = await acceptor.accept();
+      const peer = trackPeer(socket);
+      peer.read();
+      socket.once("close", () => peer.release());
+      socket.resume();
+      closed.push(once(socket, "close"), once(client, "close"));
+    }
+    for (const client of clients) client.destroy();
+    await Promise.all(closed);
+  };
+  await round(50);
+  const before = readdirSync("/proc/self/fd").length;
+  for (let i = 0; i < 10; i++) await round(200);
+  t.equal(readdirSync("/proc/self/fd").length, before);
+});
+
+t.test("the watch tells of processes that ended while their socket lives on", async (t) => {
+  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  for (const proof of PROOFS) {
+    const clock = new VirtualClock();
+    const watch = new PeerWatch(clock);
+    const child = connectingProcess(acceptor.path);
+    const peer = trackPeer(await acceptor.accept(), { proof });
+    const own = connect(acceptor.path);
+    const ownPeer = trackPeer(await acceptor.accept(), { proof });
+    const ended: string[] = [];
+    watch.add(peer, () => ended.push("child"));
+    const stop = watch.add(ownPeer, () => ended.push("own"));
+    await clock.advance(1000);
+    t.same(ended, []);
+    await end(child);
+    await clock.advance(3000);
+    t.same(ended, ["child"], proof);
+    t.equal(watch.size, 1);
+    stop();
+    t.equal(clock.timers, 0, "nothing to watch, no timer");
+    peer.release();
+    ownPeer.release();
+    own.destroy();
+  }
+});
+
+t.test("status and stat are read by line and field, whatever the process calls itself", (t) => {
+  const status =
+    "Name:\tUid:\t0\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nX:\t1\n";
+  t.same(parseStatus(status), { uid: 2, gid: 6, groups: [9, 10] });
+  t.same(parseStatus("N:\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t").groups, []);
+  for (const broken of ["", "Uid:\t1\t2", "N:\nUid:\tx\ty\nGid:\t1\t1\nGroups:\t"]) {
+    t.throws(() => parseStatus(broken), { name: "AssayError", kind: "denied" });
+  }
+  const rest = `1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 5555 20`;
+  for (const name of ["node", "a b", "x) R 1 (", "))))", "(", "S 1 2 3"]) {
+    t.equal(parseStartTime(`42 (${name}) S ${rest}`), "5555", name);
+    t.equal(parseStartTime(`42 (${name}) Z ${rest}`), undefined, `${name}, a zombie`);
+  }
+  t.throws(() => parseStartTime("42 (node) S 1 2"), { name: "AssayError", kind: "denied" });
+  t.throws(() => parseStartTime(""), { name: "AssayError", kind: "denied" });
+  t.end();
+});
+
+function isZombie(pid: number | undefined): boolean {
+  return parseStartTime(readFileSync(`/proc/${pid}/stat`, "latin1")) === undefined;
+}
+
+/** A /proc with nothing but this process in it. */
+function writeProc(proc: string, as: { startTime: string; uid?: number; gid?: number }): void {
+  const dir = join(proc, String(process.pid));
+  mkdirSync(dir, { recursive: true });
+  const uid = as.uid ?? process.geteuid?.();
+  const gid = as.gid ?? process.getegid?.();
+  writeFileSync(
+    join(dir, "status"),
+    `Name:\tx\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t${gid}\t0\t0\nGroups:\t\n`,
+  );
+  writeFileSync(join(dir, "stat"), `1 (x) S${" 0".repeat(18)} ${as.startTime} 0`);
+}
+
+/** Lets a process connect and end, and another one take its PID; needs ns_last_pid (root), else `undefined`. */
+async function recycle(
+  t: Tap,
+  acceptor: Acceptor,
+  proof: (typeof PROOFS)[number],
+): Promise<{ peer: ReturnType<typeof trackPeer>; successor: ChildProcess } | undefined> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const child = connectingProcess(acceptor.path);
+    const peer = trackPeer(await acceptor.accept(), { proof });
+    await end(child);
+    try {
+      writeFileSync("/proc/sys/kernel/ns_last_pid", String(peer.pid - 1));
+    } catch {
+      t.comment("ns_last_pid is not writable; reuse is shown by the start time alone");
+      peer.release();
+      return undefined;
+    }
+    const successor = spawn("sleep", ["60"], { stdio: "ignore" });
+    if (successor.pid === peer.pid) return { peer, successor };
+    await end(successor);
+    peer.release();
+  }
+  t.fail("no PID was given out again within 50 attempts");
+  return undefined;
+}
+
+type Tap = Pick<typeof t, "fail" | "comment">;

@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import t from "tap";
+import type { ProcessFacts } from "../../src/attestors/contract.ts";
+import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts";
+import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/account-names.ts";
+import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
+import { Executables } from "../../src/attestors/workload/unix/executable.ts";
+import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
+import { end, temporaryFolder } from "../support/caller.ts";
+import { workloadAttestorConformance } from "./workload-conformance.ts";
+
+const never = new AbortController().signal;
+const self: ProcessFacts = {
+  pid: process.pid,
+  uid: process.geteuid?.() ?? 0,
+  gid: process.getegid?.() ?? 0,
+  groups: [7, 8],
+};
+
+workloadAttestorConformance(t, () =>
+  Promise.resolve({ attestor: unixAttestor({ logger: silentLogger }), subject: self }),
+);
+
+t.test("all eight selectors, as SPIRE writes them", async (t) => {
+  const dir = temporaryFolder(t);
+  const passwdFile = join(dir, "passwd");
+  const groupFile = join(dir, "group");
+  writeFileSync(passwdFile, `somebody:x:${self.uid}:${self.gid}::/:/bin/sh\n`);
+  writeFileSync(groupFile, `some:x:${self.gid}:\nseven:x:7:a,b\n`);
+  const attestor = unixAttestor({ logger: silentLogger, passwdFile, groupFile });
+  const values = (await attestor.attest(self, never)).map(({ value }) => value);
+  const sha256 = createHash("sha256").update(readFileSync(process.execPath)).digest("hex");
+  t.same(values, [
+    `uid:${self.uid}`,
+    `gid:${self.gid}`,
+    "user:somebody",
+    "group:some",
+    "supplementary_gid:7",
+    "supplementary_group:seven",
+    "supplementary_gid:8",
+    `path:${process.execPath}`,
+    `sha256:${sha256}`,
+  ]);
+});
+
+t.test("an executable that cannot be read costs path and sha256 only, and is told", async (t) => {
+  const lines: string[] = [];
+  const attestor = unixAttestor({
+    logger: loggerInto(lines),
+    procDir: join(temporaryFolder(t), "none"),
+  });
+  const names = (await attestor.attest(self, never)).map(({ value }) => value.split(":")[0]);
+  t.ok(names.includes("uid"));
+  t.equal(names.includes("path"), false);
+  t.equal(names.includes("sha256"), false);
+  t.match(lines.join(""), /executable not discovered/);
+});
+
+t.test("discovery of the executable can be turned off", async (t) => {
+  const attestor = unixAttestor({ logger: silentLogger, discoverExecutable: false });
+  t.equal(attestor.names.includes("path"), false);
+  const names = (await attestor.attest(self, never)).map(({ value }) => value.split(":")[0]);
+  t.equal(names.includes("path"), false);
+});
+
+t.test("the running file is hashed, whatever its path now leads to", async (t) => {
+  const dir = temporaryFolder(t);
+  const program = join(dir, "program");
+  copyFileSync("/bin/sleep", program);
+  const before = readFileSync(program);
+  const child = spawn(program, ["60"], { stdio: "ignore" });
+  t.teardown(() => end(child));
+  await once(child, "spawn");
+  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const sha256 = createHash("sha256").update(before).digest("hex");
+  t.same(await executables.read(child.pid ?? 0), { path: program, sha256 });
+  rmSync(program);
+  writeFileSync(program, "#!/bin/sh\necho something else\n");
+  t.same(await executables.read(child.pid ?? 0), { path: `${program} (deleted)`, sha256 });
+});
+
+t.test("a hash is kept by device, inode, change time and size, not by PID", async (t) => {
+  const dir = temporaryFolder(t);
+  const program = join(dir, "program");
+  copyFileSync("/bin/sleep", program);
+  const run = async (): Promise<number> => {
+    const child = spawn(program, ["60"], { stdio: "ignore" });
+    t.teardown(() => end(child));
+    await once(child, "spawn");
+    return child.pid ?? 0;
+  };
+  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const first = await executables.read(await run());
+  t.same(await executables.read(await run()), first);
+  // Same path and size, other content: the change time tells.
+  rmSync(program);
+  copyFileSync("/bin/sleep", program);
+  const bytes = readFileSync(program);
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1;
+  writeFileSync(program, bytes);
+  chmodSync(program, 0o755);
+  utimesSync(program, 0, 0);
+  const second = await executables.read(await run());
+  t.equal(second.sha256, createHash("sha256").update(bytes).digest("hex"));
+  t.ok(second.sha256 !== first.sha256);
+});
+
+t.test("a file above the bound has a path and no hash", async (t) => {
+  for (const maxBytes of [0, 1000]) {
+    const executables = new Executables({ procDir: "/proc", maxBytes });
+    t.same(await executables.read(process.pid), { path: process.execPath });
+  }
+});
+
+t.test("a deadline costs the executable, not the user", async (t) => {
+  const attestor = unixAttestor({ logger: silentLogger });
+  const given = new AbortController();
+  const pending = attestor.attest(self, given.signal);
+  given.abort(new Error("late"));
+  const names = (await pending).map(({ value }) => value.split(":")[0]);
+  t.ok(names.includes("uid"));
+});
+
+t.test("account files: odd lines are skipped, the first name of an id counts", (t) => {
+  const cases: [string, [number, string][]][] = [
+    ["", []],
+    ["root:x:0:0::/:/bin/sh", [[0, "root"]]],
+    ["a:x:1\nb:x:1\n", [[1, "a"]]],
+    ["# a comment:x:1\n+nis:x:2\n-x:x:3\n", []],
+    [":x:1\nname\nname:x\nname:x:\nname:x:-1\nname:x:1e3\nname:x:0x10\n", []],
+    ["name:x:12345678901\n", []],
+    ["ok:x:5:\r\n", [[5, "ok"]]],
+  ];
+  for (const [text, want] of cases) t.same([...parseAccounts(text)], want, JSON.stringify(text));
+  t.end();
+});
+
+t.test("account files are read anew when they change, and may vanish", (t) => {
+  const file = join(temporaryFolder(t), "passwd");
+  const lines: string[] = [];
+  const names = new AccountNames(file, loggerInto(lines));
+  t.equal(names.nameOf(5), undefined);
+  t.equal(names.nameOf(5), undefined);
+  t.equal(lines.length, 1, "told once");
+  writeFileSync(file, "five:x:5\n");
+  t.equal(names.nameOf(5), "five");
+  writeFileSync(file, "cinq:x:5\n");
+  t.equal(names.nameOf(5), "cinq");
+  rmSync(file);
+  t.equal(names.nameOf(5), undefined);
+  t.end();
+});
+
+t.test("a join token proves by itself, once and without a challenge", async (t) => {
+  const proof = await joinTokenAttestor("abc").prove(never);
+  t.equal(proof.type, "join_token");
+  t.equal(new TextDecoder().decode(proof.payload), "abc");
+  await t.rejects(proof.respond(new Uint8Array(1)), { name: "AssayError", kind: "unsupported" });
+  await t.rejects(joinTokenAttestor("").prove(never), { name: "AssayError", kind: "precondition" });
+});
+
+function loggerInto(lines: string[]): Logger {
+  return createLogger({
+    level: "debug",
+    format: "text",
+    write: (line) => lines.push(line),
+    nowMs: () => 0,
+  });
+}

@@ -1,0 +1,75 @@
+/** What every workload attestor owes its caller, whatever it looks at. */
+import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
+import { checkSelector } from "../../src/spiffe/selector.ts";
+import { connectingProcess, end } from "../support/caller.ts";
+
+export interface WorkloadAttestorCase {
+  readonly attestor: WorkloadAttestor;
+  /** A live process that the attestor can say something about. */
+  readonly subject: ProcessFacts;
+}
+
+/** Runs the suite as one subtest of `t`. */
+export function workloadAttestorConformance(
+  t: Tap,
+  open: (t: Tap) => Promise<WorkloadAttestorCase>,
+): Promise<unknown> {
+  return t.test("conformance of a workload attestor", async (t) => {
+    const { attestor, subject } = await open(t);
+    const never = new AbortController().signal;
+
+    await t.test(
+      "its selectors are of its own type, valid, and of the names it declares",
+      async (t) => {
+        const selectors = await attestor.attest(subject, never);
+        t.ok(selectors.length > 0);
+        t.ok(attestor.names.length > 0);
+        for (const selector of selectors) {
+          t.equal(selector.type, attestor.type);
+          checkSelector(selector);
+          const name = selector.value.slice(0, selector.value.indexOf(":"));
+          t.ok(attestor.names.includes(name), `${selector.value} has a declared name`);
+        }
+      },
+    );
+
+    await t.test(
+      "the same process has the same selectors, asked once or a hundred times at once",
+      async (t) => {
+        const first = await attestor.attest(subject, never);
+        const many = await Promise.all(
+          Array.from({ length: 100 }, () => attestor.attest(subject, never)),
+        );
+        for (const selectors of many) t.same(selectors, first);
+      },
+    );
+
+    await t.test("a call that was given up on ends soon", async (t) => {
+      const given = new AbortController();
+      given.abort(new Error("given up"));
+      await attestor.attest(subject, given.signal).catch(() => undefined);
+      t.pass("settled");
+      const later = new AbortController();
+      const pending = attestor.attest(subject, later.signal).catch(() => undefined);
+      later.abort(new Error("given up"));
+      await pending;
+      t.pass("settled");
+    });
+
+    await t.test("a process that is gone lends its selectors to nobody", async (t) => {
+      const child = connectingProcess("/nonexistent");
+      const pid = child.pid ?? 0;
+      await end(child);
+      const selectors = await attestor.attest({ ...subject, pid }, never).catch(() => []);
+      // What follows from the facts alone (ids) may be said again; what is read under its PID may not.
+      const fromFacts = await attestor
+        .attest({ ...subject, pid: 2 ** 31 - 1 }, never)
+        .catch(() => []);
+      t.same(selectors, fromFacts);
+    });
+  });
+}
+
+type Tap = Pick<typeof import("tap").default, "ok" | "equal" | "same" | "pass" | "teardown"> & {
+  test(name: string, fn: (t: Tap) => unknown): Promise<unknown>;
+};
