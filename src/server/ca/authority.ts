@@ -1,0 +1,56 @@
+import { asBuffer, bytesEqual } from "../../base/bytes.ts";
+import type { EpochSeconds } from "../../base/clock.ts";
+import type { Signer } from "../../keys/contract.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
+import type { AuthorityRecord } from "../datastore/contract.ts";
+import type { KeyManager } from "../keymanager/contract.ts";
+
+/** A journal line with what is needed to sign. */
+export interface Authority {
+  readonly record: AuthorityRecord;
+  /** Absent: the key is gone, or the authority is old and its key was deleted. It never signs again. */
+  readonly signer: Signer | undefined;
+  /** X.509 only. */
+  readonly certificate: Certificate | undefined;
+  /** X.509 only: intermediates that go behind a leaf, never the root. */
+  readonly intermediates: readonly Uint8Array[];
+}
+
+/** The signing side of an X.509 authority. */
+export interface X509Authority {
+  /** Lower-case hex of the subject key identifier. */
+  readonly id: string;
+  readonly signer: Signer;
+  readonly certificate: Certificate;
+  /** DER, to be sent after the leaf; empty for a self-signed authority. */
+  readonly chain: readonly Uint8Array[];
+  readonly notAfter: EpochSeconds;
+}
+
+/** The signing side of a JWT authority. */
+export interface JwtAuthority {
+  readonly keyId: string;
+  readonly signer: Signer;
+  readonly notAfter: EpochSeconds;
+}
+
+export function authorityOf(record: AuthorityRecord, signer: Signer | undefined): Authority {
+  const chain = record.chain.map((der) => Buffer.from(der, "base64"));
+  const own = chain[0];
+  const certificate = own === undefined ? undefined : parseCertificate(own);
+  const selfSigned =
+    certificate !== undefined && bytesEqual(certificate.issuer, certificate.subject);
+  return { record, signer, certificate, intermediates: selfSigned ? [] : chain };
+}
+
+/** Finds the key of an authority that may sign; one whose key is gone or is another is no signer. */
+export async function loadAuthority(
+  record: AuthorityRecord,
+  keyManager: KeyManager,
+): Promise<Authority> {
+  if (record.status === "old") return authorityOf(record, undefined);
+  const signer = await keyManager.get(record.keyName);
+  const publicKey = Buffer.from(record.publicKey, "base64");
+  const fits = signer !== undefined && publicKey.equals(asBuffer(signer.publicKey));
+  return authorityOf(record, fits ? signer : undefined);
+}
