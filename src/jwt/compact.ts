@@ -1,0 +1,181 @@
+/** Compact JWS as JWT-SVIDs use it (RFC 7515 §3.1, JWT-SVID §2..3): one signature, three header members, bounded. */
+import { fail } from "../base/errors.ts";
+import { toBase64Url } from "../base/bytes.ts";
+import type { KeyType, Signer } from "../keys/contract.ts";
+import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../keys/ecdsa-signature.ts";
+import { type Hash, keyTypeOfSpki, verifySignature } from "../keys/public-key.ts";
+
+/** The only algorithms a JWT-SVID may name (JWT-SVID §2.1). */
+export const JWT_ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "PS256",
+  "PS384",
+  "PS512",
+] as const;
+
+export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
+
+export interface JwtHeader {
+  readonly alg: JwtAlgorithm;
+  readonly kid?: string;
+  readonly typ?: "JWT" | "JOSE";
+}
+
+export type JwtClaims = Readonly<Record<string, unknown>>;
+
+export interface CompactJwt {
+  readonly header: JwtHeader;
+  readonly claims: JwtClaims;
+  /** The bytes that are signed. */
+  readonly signingInput: Uint8Array;
+  /** ECDSA: `r || s`. */
+  readonly signature: Uint8Array;
+}
+
+export interface SignCompactParams {
+  readonly keyId: string;
+  /** Numbers must be integers: clients refuse `1.0e9` and fractions. */
+  readonly claims: JwtClaims;
+  readonly signer: Signer;
+}
+
+/** Signs claims: header `alg`, `kid`, `typ: "JWT"`; ES256, ES384 or RS256 by the key's type. */
+export async function signCompact({ keyId, claims, signer }: SignCompactParams): Promise<string> {
+  const header = { alg: SIGNING_ALGORITHMS[signer.keyType], kid: keyId, typ: "JWT" };
+  const input = `${encodeJson(header)}.${encodeJson(claims)}`;
+  const signature = await signer.sign(Buffer.from(input, "latin1"));
+  const half = ecdsaHalf(signer.keyType);
+  const raw = half === undefined ? signature : ecdsaRawFromDer(signature, half);
+  return `${input}.${toBase64Url(raw)}`;
+}
+
+/** Takes a token apart; nothing about it is trusted yet. @throws invalid, never with the token's text */
+export function parseCompact(token: string): CompactJwt {
+  if (token.length > MAX_TOKEN_LENGTH) {
+    throw fail("invalid", `token is longer than ${MAX_TOKEN_LENGTH} characters`);
+  }
+  const parts = token.split(".", 4);
+  const [headerPart = "", claimsPart = "", signaturePart = ""] = parts;
+  if (parts.length !== 3) throw fail("invalid", "token is not a jws in compact form");
+  const header = checkHeader(decodeObject(headerPart, "header"));
+  const claims = decodeObject(claimsPart, "claims");
+  const signature = decodePart(signaturePart, "signature");
+  return {
+    header,
+    claims,
+    signingInput: Buffer.from(`${headerPart}.${claimsPart}`, "latin1"),
+    signature,
+  };
+}
+
+/**
+ * Checks the signature; the algorithm must be one that this very key type signs with (RFC 8725 §3.1).
+ * @param spki DER SubjectPublicKeyInfo
+ */
+export async function verifyCompact(parsed: CompactJwt, spki: Uint8Array): Promise<boolean> {
+  const keyType = keyTypeOfSpki(spki);
+  if (keyType === undefined) return false;
+  const { alg } = parsed.header;
+  const hash = HASHES[alg.slice(2)];
+  if (hash === undefined) return false;
+  const common = { publicKey: spki, data: parsed.signingInput, hash };
+  const half = ecdsaHalf(keyType);
+  if (half !== undefined) {
+    // RFC 7518 §3.4 ties curve and hash together.
+    if (alg !== SIGNING_ALGORITHMS[keyType] || parsed.signature.length !== half * 2) return false;
+    return verifySignature({ ...common, signature: ecdsaDerFromRaw(parsed.signature) });
+  }
+  if (alg.startsWith("ES")) return false;
+  return verifySignature({ ...common, signature: parsed.signature, pss: alg.startsWith("PS") });
+}
+
+function checkHeader(header: JwtClaims): JwtHeader {
+  for (const member of Object.keys(header)) {
+    if (member !== "alg" && member !== "kid" && member !== "typ") {
+      throw fail("invalid", "token header has members other than alg, kid and typ");
+    }
+  }
+  const { alg, kid, typ } = header as { alg?: unknown; kid?: unknown; typ?: unknown };
+  const known = JWT_ALGORITHMS.find((name) => name === alg);
+  if (known === undefined) throw fail("invalid", "token algorithm is not one a jwt-svid may use");
+  if (typ !== undefined && typ !== "JWT" && typ !== "JOSE") {
+    throw fail("invalid", "token type is neither JWT nor JOSE");
+  }
+  if (kid !== undefined && (typeof kid !== "string" || kid === "" || kid.length > MAX_KEY_ID)) {
+    throw fail("invalid", `token key id is not a text of 1 to ${MAX_KEY_ID} characters`);
+  }
+  return {
+    alg: known,
+    ...(kid === undefined ? {} : { kid }),
+    ...(typ === undefined ? {} : { typ }),
+  };
+}
+
+function decodeObject(part: string, what: string): JwtClaims {
+  let value: unknown;
+  try {
+    value = JSON.parse(UTF8.decode(decodePart(part, what)));
+  } catch {
+    // The parser quotes its input, which must not be repeated.
+    throw fail("invalid", `token ${what} is not base64url of a json object`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw fail("invalid", `token ${what} is not a json object`);
+  }
+  if (isDeeperThan(value, MAX_DEPTH)) throw fail("invalid", `token ${what} is nested too deeply`);
+  return value as JwtClaims;
+}
+
+/** Canonical base64url without padding: every token has one spelling. */
+function decodePart(part: string, what: string): Uint8Array {
+  const bytes = Buffer.from(part, "base64url");
+  if (part === "" || bytes.toString("base64url") !== part) {
+    throw fail("invalid", `token ${what} is not base64url`);
+  }
+  return bytes;
+}
+
+function encodeJson(value: JwtClaims): string {
+  const text = JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member === "number" && !Number.isSafeInteger(member)) {
+      throw new TypeError("numbers in a token must be integers");
+    }
+    return member;
+  });
+  return Buffer.from(text, "utf8").toString("base64url");
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth === 0) return true;
+  return Object.values(value).some((member) => isDeeperThan(member, depth - 1));
+}
+
+function ecdsaHalf(keyType: KeyType): number | undefined {
+  return keyType === "ec-p256" ? 32 : keyType === "ec-p384" ? 48 : undefined;
+}
+
+const SIGNING_ALGORITHMS: Readonly<Record<KeyType, JwtAlgorithm>> = {
+  "ec-p256": "ES256",
+  "ec-p384": "ES384",
+  "rsa-2048": "RS256",
+  "rsa-3072": "RS256",
+  "rsa-4096": "RS256",
+};
+
+const HASHES: Readonly<Record<string, Hash>> = {
+  "256": "sha256",
+  "384": "sha384",
+  "512": "sha512",
+};
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Tokens travel in HTTP headers, which end at 8 to 16 KiB in most servers. */
+const MAX_TOKEN_LENGTH = 32 * 1024;
+const MAX_KEY_ID = 1024;
+const MAX_DEPTH = 16;

@@ -1,0 +1,148 @@
+import { type KeyObject, constants, createPublicKey, verify } from "node:crypto";
+import { fail } from "../base/errors.ts";
+import type { KeyType } from "./contract.ts";
+
+/** Hashes that certificates, requests and tokens may be signed with; SHA-1 and shorter are not among them. */
+export type Hash = "sha256" | "sha384" | "sha512";
+
+export interface VerifyParams {
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly data: Uint8Array;
+  /** ECDSA: DER `Ecdsa-Sig-Value`. RSA: PKCS #1 v1.5, or PSS when `pss` is set. */
+  readonly signature: Uint8Array;
+  readonly hash: Hash;
+  /** RSA only: RSASSA-PSS with a salt as long as the hash (RFC 7518 §3.5). */
+  readonly pss?: boolean;
+}
+
+/**
+ * The key type of a DER SubjectPublicKeyInfo, from its bytes alone.
+ *
+ * Only the one canonical encoding of each supported type is known: uncompressed P-256 and P-384 points
+ * (RFC 5480 §2) and RSA keys of exactly 2048, 3072 or 4096 bits with an odd exponent (RFC 3279 §2.3.1).
+ * @returns undefined when the key is of another type, size or encoding
+ */
+export function keyTypeOfSpki(spki: Uint8Array): KeyType | undefined {
+  if (spki.length === 91 && startsWith(spki, P256_PREFIX)) return "ec-p256";
+  if (spki.length === 120 && startsWith(spki, P384_PREFIX)) return "ec-p384";
+  for (const [keyType, bits] of RSA_SIZES) {
+    if (isRsaSpki(spki, bits / 8)) return keyType;
+  }
+  return undefined;
+}
+
+/**
+ * Says why a SubjectPublicKeyInfo is not among the supported types, for messages: `ed448`, `rsa 1024 bits`,
+ * `ec secp521r1`.
+ */
+export function describeSpki(spki: Uint8Array): string {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    const details = key.asymmetricKeyDetails;
+    if (details?.modulusLength !== undefined) {
+      return `${key.asymmetricKeyType} ${details.modulusLength} bits`;
+    }
+    if (details?.namedCurve !== undefined) return `ec ${details.namedCurve}`;
+    return key.asymmetricKeyType ?? "unknown";
+  } catch {
+    // Bytes that OpenSSL cannot read either; there is no better word for them.
+    return "unreadable";
+  }
+}
+
+/**
+ * Imports a supported public key. The result is remembered for as long as the very same array lives, which must
+ * therefore not be written to.
+ * @throws invalid when the type is not supported or the point is not on its curve
+ */
+export function importSpki(spki: Uint8Array): KeyObject {
+  const known = imported.get(spki);
+  if (known !== undefined) return known;
+  if (keyTypeOfSpki(spki) === undefined) {
+    throw fail("invalid", `public key type is not supported (${describeSpki(spki)}); ${USE_THESE}`);
+  }
+  let key: KeyObject;
+  try {
+    key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+  } catch (cause) {
+    throw fail("invalid", "public key is not a valid key of its type", { cause });
+  }
+  imported.set(spki, key);
+  return key;
+}
+
+/**
+ * Checks one signature on a thread of the pool.
+ * @returns false when it does not fit
+ * @throws invalid when the key itself is not supported
+ */
+export async function verifySignature(params: VerifyParams): Promise<boolean> {
+  const key = importSpki(params.publicKey);
+  const input =
+    params.pss === true
+      ? {
+          key,
+          padding: constants.RSA_PKCS1_PSS_PADDING,
+          saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+        }
+      : key;
+  return new Promise((resolve) => {
+    verify(params.hash, params.data, input, params.signature, (error, fits) =>
+      // OpenSSL answers some malformed signatures with an error instead of a plain no.
+      resolve(error === null && fits),
+    );
+  });
+}
+
+function isRsaSpki(spki: Uint8Array, modulusBytes: number): boolean {
+  const exponentBytes = spki.length - modulusBytes - RSA_OVERHEAD;
+  if (exponentBytes < 1 || exponentBytes > MAX_EXPONENT_BYTES) return false;
+  // The lengths below are all of the two-byte form for these sizes, so one template describes every such key.
+  const keyLength = modulusBytes + exponentBytes + 7;
+  const template = [
+    ...[0x30, 0x82, ...twoBytes(keyLength + 24), ...RSA_ALGORITHM],
+    ...[0x03, 0x82, ...twoBytes(keyLength + 5), 0x00],
+    ...[0x30, 0x82, ...twoBytes(keyLength)],
+    ...[0x02, 0x82, ...twoBytes(modulusBytes + 1), 0x00],
+  ];
+  if (!startsWith(spki, template)) return false;
+  const modulus = spki.subarray(template.length, template.length + modulusBytes);
+  const exponent = spki.subarray(template.length + modulusBytes);
+  if (((modulus[0] ?? 0) & 0x80) === 0 || ((modulus.at(-1) ?? 0) & 1) === 0) return false;
+  if (exponent[0] !== 0x02 || exponent[1] !== exponentBytes) return false;
+  const first = exponent[2] ?? 0;
+  const last = exponent.at(-1) ?? 0;
+  if (first === 0 || (first & 0x80) !== 0 || (last & 1) === 0) return false;
+  return exponentBytes > 1 || first >= 3;
+}
+
+function twoBytes(value: number): [number, number] {
+  return [value >> 8, value & 0xff];
+}
+
+function startsWith(bytes: Uint8Array, prefix: ArrayLike<number>): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
+  return true;
+}
+
+const imported = new WeakMap<Uint8Array, KeyObject>();
+
+const USE_THESE = "use ec p-256, ec p-384, rsa 2048, 3072 or 4096";
+
+const RSA_SIZES: readonly (readonly [KeyType, number])[] = [
+  ["rsa-2048", 2048],
+  ["rsa-3072", 3072],
+  ["rsa-4096", 4096],
+];
+
+/** SEQUENCE { rsaEncryption, NULL } */
+const RSA_ALGORITHM = Buffer.from("300d06092a864886f70d0101010500", "hex");
+/** All bytes of an RSA SPKI that are neither modulus nor exponent: see `template` and the exponent's header. */
+const RSA_OVERHEAD = 4 + 15 + 5 + 4 + 5 + 2;
+/** Go and OpenSSL both refuse larger ones sooner or later. */
+const MAX_EXPONENT_BYTES = 4;
+/** SEQUENCE { SEQUENCE { ecPublicKey, prime256v1 }, BIT STRING { 0 unused, 0x04 (uncompressed) ... } } */
+const P256_PREFIX = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex");
+const P384_PREFIX = Buffer.from("3076301006072a8648ce3d020106052b8104002203620004", "hex");

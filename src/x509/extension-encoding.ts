@@ -1,0 +1,74 @@
+import { fail } from "../base/errors.ts";
+import {
+  boolean,
+  contextPrimitive,
+  element,
+  namedBits,
+  octetString,
+  oid,
+  seq,
+  TAG,
+  integer,
+} from "./der.ts";
+import { type BasicConstraints, KEY_USAGES, type KeyUsage } from "./extensions.ts";
+import { OID } from "./oids.ts";
+
+export interface AltNames {
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly critical: boolean;
+}
+
+/** `Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue }` (RFC 5280 §4.1). */
+export function encodeExtension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
+  return critical
+    ? seq(oid(id), boolean(true), octetString(value))
+    : seq(oid(id), octetString(value));
+}
+
+/** The subject alternative name: DNS names, then URIs. @throws invalid when a name is not printable ASCII */
+export function encodeAltNames({ uris, dnsNames, critical }: AltNames): Uint8Array {
+  const names = [
+    ...dnsNames.map((name) => contextPrimitive(2, ia5(name))),
+    ...uris.map((uri) => contextPrimitive(6, ia5(uri))),
+  ];
+  return encodeExtension(OID.subjectAltName, critical, seq(...names));
+}
+
+/** Critical, as RFC 5280 §4.2.1.9 wants; `ca: false` is an empty SEQUENCE, since DER leaves defaults out. */
+export function encodeBasicConstraints({ ca, pathLen }: BasicConstraints): Uint8Array {
+  const parts = ca ? [boolean(true), ...(pathLen === undefined ? [] : [integer(pathLen)])] : [];
+  return encodeExtension(OID.basicConstraints, true, seq(...parts));
+}
+
+export function encodeKeyUsage(usages: readonly KeyUsage[]): Uint8Array {
+  const bits = usages.map((usage) => KEY_USAGES.indexOf(usage));
+  return encodeExtension(OID.keyUsage, true, namedBits(bits));
+}
+
+/** @param usages dotted object identifiers */
+export function encodeExtKeyUsage(usages: readonly string[]): Uint8Array {
+  return encodeExtension(OID.extKeyUsage, false, seq(...usages.map(oid)));
+}
+
+export function encodeSubjectKeyId(keyId: Uint8Array): Uint8Array {
+  return encodeExtension(OID.subjectKeyId, false, octetString(keyId));
+}
+
+export function encodeAuthorityKeyId(keyId: Uint8Array): Uint8Array {
+  return encodeExtension(OID.authorityKeyId, false, seq(contextPrimitive(0, keyId)));
+}
+
+/** The whole `[3]` block of a certificate. */
+export function encodeExtensions(extensions: readonly Uint8Array[]): Uint8Array {
+  return element(0xa3, element(TAG.sequence, ...extensions));
+}
+
+function ia5(text: string): Uint8Array {
+  if (!PRINTABLE_ASCII.test(text)) {
+    throw fail("invalid", "name for a certificate is empty or not printable ascii");
+  }
+  return Buffer.from(text, "latin1");
+}
+
+const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;

@@ -1,0 +1,57 @@
+import { fail } from "../base/errors.ts";
+import { toBase64 } from "../base/bytes.ts";
+
+export interface PemBlock {
+  /** `CERTIFICATE`, `PRIVATE KEY`, ... */
+  readonly label: string;
+  readonly der: Uint8Array;
+}
+
+/** One PEM block (RFC 7468 §2), 64 characters a line, with a newline at the end. */
+export function encodePem(label: string, der: Uint8Array): string {
+  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}
+
+/**
+ * All PEM blocks of a text, in order; what stands around them is ignored (RFC 7468 §2).
+ * @throws invalid when a block is not closed, is of mixed labels or is not base64, or the text is too long
+ */
+export function decodePem(text: string): PemBlock[] {
+  if (text.length > MAX_PEM_LENGTH) {
+    throw fail("invalid", `pem text is longer than ${MAX_PEM_LENGTH} characters`);
+  }
+  const blocks: PemBlock[] = [];
+  let label: string | undefined;
+  let body = "";
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    const begin = BEGIN.exec(line)?.[1];
+    const end = END.exec(line)?.[1];
+    if (begin !== undefined) {
+      if (label !== undefined) throw fail("invalid", `pem block '${label}' is not closed`);
+      label = begin;
+      body = "";
+    } else if (end !== undefined) {
+      if (label !== end) throw fail("invalid", `pem block '${end}' ends but did not begin`);
+      blocks.push({ label, der: decodeBody(label, body) });
+      label = undefined;
+    } else if (label !== undefined) {
+      body += line.trim();
+    }
+  }
+  if (label !== undefined) throw fail("invalid", `pem block '${label}' is not closed`);
+  return blocks;
+}
+
+function decodeBody(label: string, body: string): Uint8Array {
+  const der = Buffer.from(body, "base64");
+  // Node ignores what is not base64; coming back the same proves there was nothing to ignore.
+  if (body === "" || der.toString("base64") !== body) {
+    throw fail("invalid", `pem block '${label}' is not base64`);
+  }
+  return new Uint8Array(der);
+}
+
+const BEGIN = /^-----BEGIN ([A-Z0-9 ]+)-----\s*$/;
+const END = /^-----END ([A-Z0-9 ]+)-----\s*$/;
+const MAX_PEM_LENGTH = 2 * 1024 * 1024;

@@ -1,0 +1,137 @@
+/**
+ * The two certificate shapes this project signs: leaves and signing certificates (X509-SVID §3..4).
+ * Encoding and signing are apart so that issuance can check the very bytes before they are signed.
+ */
+import type { EpochSeconds } from "../base/clock.ts";
+import type { KeyType, Signer } from "../keys/contract.ts";
+import { bitString, context, integer, seq, time } from "./der.ts";
+import {
+  encodeAltNames,
+  encodeAuthorityKeyId,
+  encodeBasicConstraints,
+  encodeExtKeyUsage,
+  encodeExtensions,
+  encodeKeyUsage,
+  encodeSubjectKeyId,
+} from "./extension-encoding.ts";
+import { isEmptyName } from "./names.ts";
+import { OID } from "./oids.ts";
+import { encodeSignatureAlgorithm } from "./signature-algorithm.ts";
+import { subjectKeyId } from "./subject-key-id.ts";
+
+export interface LeafParams {
+  /** Magnitude, big-endian, 1..20 bytes, not zero. */
+  readonly serial: Uint8Array;
+  /** DER Name of the authority. */
+  readonly issuer: Uint8Array;
+  /** The authority's subject key identifier. */
+  readonly authorityKeyId: Uint8Array;
+  /** DER Name; may be empty. */
+  readonly subject: Uint8Array;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  /** DER SubjectPublicKeyInfo, taken over as it is. */
+  readonly publicKey: Uint8Array;
+  /** The SPIFFE ID. */
+  readonly uri: string;
+  readonly dnsNames: readonly string[];
+}
+
+export interface CaParams {
+  readonly serial: Uint8Array;
+  /** Equal to `subject` for a self-signed authority. */
+  readonly issuer: Uint8Array;
+  readonly subject: Uint8Array;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  readonly publicKey: Uint8Array;
+  /** The trust domain ID. */
+  readonly uri?: string;
+  readonly pathLen?: number;
+  /** The issuer's subject key identifier; its own for a self-signed authority, when left out. */
+  readonly authorityKeyId?: Uint8Array;
+}
+
+/** The bytes of a leaf that `signerKeyType` is about to sign. */
+export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8Array {
+  const { subject, uri, dnsNames } = params;
+  return encodeTbs(params, signerKeyType, [
+    LEAF_KEY_USAGE,
+    LEAF_EXT_KEY_USAGE,
+    LEAF_BASIC_CONSTRAINTS,
+    encodeSubjectKeyId(subjectKeyId(params.publicKey)),
+    encodeAuthorityKeyId(params.authorityKeyId),
+    // RFC 5280 §4.2.1.6: with an empty subject the names must be critical.
+    encodeAltNames({ uris: [uri], dnsNames, critical: isEmptyName(subject) }),
+  ]);
+}
+
+/** The bytes of a signing certificate that `signerKeyType` is about to sign. */
+export function encodeCaTbs(params: CaParams, signerKeyType: KeyType): Uint8Array {
+  const { uri, pathLen, subject } = params;
+  const ownKeyId = subjectKeyId(params.publicKey);
+  return encodeTbs(params, signerKeyType, [
+    CA_KEY_USAGE,
+    encodeBasicConstraints({ ca: true, ...(pathLen === undefined ? {} : { pathLen }) }),
+    encodeSubjectKeyId(ownKeyId),
+    encodeAuthorityKeyId(params.authorityKeyId ?? ownKeyId),
+    ...(uri === undefined
+      ? []
+      : [encodeAltNames({ uris: [uri], dnsNames: [], critical: isEmptyName(subject) })]),
+  ]);
+}
+
+/** Signs and puts the certificate together. `tbs` must have been encoded for this signer's key type. */
+export async function finishCertificate(tbs: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  const signature = await signer.sign(tbs);
+  return seq(tbs, encodeSignatureAlgorithm(signer.keyType), bitString(signature));
+}
+
+/** @returns the DER certificate */
+export function signLeaf(params: LeafParams, signer: Signer): Promise<Uint8Array> {
+  return finishCertificate(encodeLeafTbs(params, signer.keyType), signer);
+}
+
+/** @returns the DER certificate */
+export function signCa(params: CaParams, signer: Signer): Promise<Uint8Array> {
+  return finishCertificate(encodeCaTbs(params, signer.keyType), signer);
+}
+
+interface CommonParams {
+  readonly serial: Uint8Array;
+  readonly issuer: Uint8Array;
+  readonly subject: Uint8Array;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  readonly publicKey: Uint8Array;
+}
+
+function encodeTbs(
+  params: CommonParams,
+  signerKeyType: KeyType,
+  extensions: readonly Uint8Array[],
+): Uint8Array {
+  const { serial } = params;
+  if (serial.length < 1 || serial.length > 20 || serial.every((byte) => byte === 0)) {
+    throw new TypeError("a serial number has 1 to 20 bytes and is not zero");
+  }
+  if (!(params.notAfter >= params.notBefore)) {
+    throw new TypeError("a certificate cannot end before it begins");
+  }
+  return seq(
+    VERSION_3,
+    integer(serial),
+    encodeSignatureAlgorithm(signerKeyType),
+    params.issuer,
+    seq(time(params.notBefore), time(params.notAfter)),
+    params.subject,
+    params.publicKey,
+    encodeExtensions(extensions),
+  );
+}
+
+const VERSION_3 = context(0, integer(2));
+const LEAF_KEY_USAGE = encodeKeyUsage(["digitalSignature", "keyEncipherment", "keyAgreement"]);
+const LEAF_EXT_KEY_USAGE = encodeExtKeyUsage([OID.serverAuth, OID.clientAuth]);
+const LEAF_BASIC_CONSTRAINTS = encodeBasicConstraints({ ca: false });
+const CA_KEY_USAGE = encodeKeyUsage(["keyCertSign", "cRLSign"]);

@@ -1,0 +1,21 @@
+import { createHash } from "node:crypto";
+import { DerCursor, TAG, octetsOfBitString, openDer } from "./der.ts";
+
+/**
+ * The key identifier of a public key: SHA-1 over the content of its BIT STRING (RFC 5280 §4.2.1.2, method 1).
+ * SHA-1 only names the key here; nothing trusts it.
+ * @param spki DER SubjectPublicKeyInfo
+ * @throws invalid when it is none
+ */
+export function subjectKeyId(spki: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha1").update(keyBitsOf(spki)).digest());
+}
+
+/** The content of the BIT STRING of a SubjectPublicKeyInfo (RFC 5280 §4.1). @throws invalid */
+function keyBitsOf(spki: Uint8Array): Uint8Array {
+  const cursor: DerCursor = openDer(spki, TAG.sequence, "public key");
+  cursor.read(TAG.sequence);
+  const bits = octetsOfBitString(cursor.read(TAG.bitString), "public key");
+  cursor.end();
+  return bits;
+}
