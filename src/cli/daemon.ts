@@ -1,0 +1,88 @@
+import { writeSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import { fail } from "../base/errors.ts";
+import { systemRandom } from "../base/random.ts";
+import { type Logger, type LogLevel, createLogger } from "../observe/logger.ts";
+import { type CommandContext, EXIT_FAILURE } from "./command.ts";
+
+/** What a daemon is given, beside its configuration. */
+export interface DaemonTools {
+  readonly logger: Logger;
+  readonly clock: typeof systemClock;
+  readonly random: typeof systemRandom;
+}
+
+export interface DaemonParams<Running extends AsyncDisposable> {
+  readonly context: CommandContext;
+  readonly log: { readonly logLevel: LogLevel; readonly logFormat: "text" | "json" };
+  readonly start: (tools: DaemonTools) => Promise<Running>;
+  /** What `--ready-fd` is told. */
+  readonly ready: (running: Running) => Readonly<Record<string, unknown>>;
+  readonly socket: string;
+}
+
+/** Runs a server or an agent until it is asked to stop, then takes it down in order. */
+export async function runDaemon<Running extends AsyncDisposable>(
+  params: DaemonParams<Running>,
+): Promise<undefined> {
+  const { context } = params;
+  const logger = createLogger({
+    level: params.log.logLevel,
+    format: params.log.logFormat,
+    write: (line) => process.stderr.write(line),
+    nowMs: systemClock.nowMs,
+  });
+  const stop = stopSignal(context);
+  const running = await params.start({ logger, clock: systemClock, random: systemRandom });
+  announce(context, params.ready(running));
+  await aborted(stop);
+  logger.info("stopping");
+  // A shutdown that hangs must not keep the machine waiting; its own grace periods are shorter.
+  const forced = setTimeout(() => {
+    logger.error("the shutdown took too long, ending at once");
+    process.exit(EXIT_FAILURE);
+  }, FORCED_EXIT_MS);
+  await running[Symbol.asyncDispose]();
+  clearTimeout(forced);
+  // Only a folder that this start made alone is empty now; any other stays.
+  if (context.options.flag("exit-with-stdin")) {
+    await rmdir(dirname(params.socket)).catch(() => undefined);
+  }
+  logger.info("stopped");
+  return undefined;
+}
+
+/** Also aborted when standard input ends, if `--exit-with-stdin` asks for it. */
+function stopSignal({ options, signal }: CommandContext): AbortSignal {
+  if (!options.flag("exit-with-stdin")) return signal;
+  const closed = new AbortController();
+  process.stdin.on("end", () => closed.abort());
+  process.stdin.on("error", () => closed.abort());
+  process.stdin.resume();
+  return AbortSignal.any([signal, closed.signal]);
+}
+
+function announce({ options }: CommandContext, facts: Readonly<Record<string, unknown>>): void {
+  const text = options.text("ready-fd");
+  if (text === undefined) return;
+  const descriptor = Number(text);
+  if (!/^\d{1,4}$/.test(text) || descriptor === 0) {
+    throw fail("invalid", `--ready-fd: '${text}' is not the number of an open file descriptor`);
+  }
+  try {
+    writeSync(descriptor, `${JSON.stringify(facts)}\n`);
+  } catch (error) {
+    throw fail("invalid", `--ready-fd: cannot write to file descriptor ${text}`, { cause: error });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+const FORCED_EXIT_MS = 15_000;

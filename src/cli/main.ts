@@ -1,0 +1,9 @@
+/** The program `assay`: finds the command, runs it, and turns what goes wrong into one sentence and an exit code. */
+import { runProgram } from "./program.ts";
+
+process.exitCode = await runProgram({
+  args: process.argv.slice(2),
+  env: process.env,
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+});

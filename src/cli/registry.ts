@@ -1,0 +1,77 @@
+import type { Command } from "./command.ts";
+
+interface Registered {
+  readonly name: string;
+  readonly summary: string;
+  /** Commands are loaded when they are called: a client command must not pay for the server. */
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Every command, in the order in which `assay --help` lists them. */
+export const COMMANDS: readonly Registered[] = [
+  {
+    name: "dev",
+    summary: "run a server and an agent on this machine and show your identity",
+    load: () => import("./dev/dev.ts"),
+  },
+  {
+    name: "server",
+    summary: "run the server of a trust domain",
+    load: () => import("./server.ts"),
+  },
+  { name: "agent", summary: "run the agent of this host", load: () => import("./agent.ts") },
+  {
+    name: "token generate",
+    summary: "make a join token for a new agent",
+    load: () => import("./token-generate.ts"),
+  },
+  {
+    name: "entry create",
+    summary: "register a workload: who gets which SPIFFE ID",
+    load: () => import("./entry/create.ts"),
+  },
+  { name: "entry show", summary: "show one entry", load: () => import("./entry/show.ts") },
+  { name: "entry list", summary: "list entries", load: () => import("./entry/list.ts") },
+  { name: "entry update", summary: "change an entry", load: () => import("./entry/update.ts") },
+  { name: "entry delete", summary: "delete entries", load: () => import("./entry/delete.ts") },
+  { name: "entry count", summary: "count entries", load: () => import("./entry/count.ts") },
+  { name: "agents list", summary: "list attested agents", load: () => import("./agents/list.ts") },
+  { name: "agents show", summary: "show one agent", load: () => import("./agents/show.ts") },
+  { name: "agents ban", summary: "ban an agent for good", load: () => import("./agents/ban.ts") },
+  {
+    name: "bundle show",
+    summary: "print the trust bundle of the trust domain",
+    load: () => import("./bundle-show.ts"),
+  },
+  {
+    name: "fetch x509",
+    summary: "fetch this process's X.509-SVIDs from the agent",
+    load: () => import("./fetch/x509.ts"),
+  },
+  {
+    name: "fetch jwt",
+    summary: "fetch a JWT-SVID for an audience from the agent",
+    load: () => import("./fetch/jwt.ts"),
+  },
+  {
+    name: "fetch bundle",
+    summary: "fetch the trust bundles this process may use",
+    load: () => import("./fetch/bundle.ts"),
+  },
+  {
+    name: "watch",
+    summary: "follow this process's X.509-SVIDs as they rotate",
+    load: () => import("./watch.ts"),
+  },
+  {
+    name: "validate jwt",
+    summary: "check a JWT-SVID with the agent",
+    load: () => import("./validate-jwt.ts"),
+  },
+  {
+    name: "health",
+    summary: "ask the server or the agent whether it serves",
+    load: () => import("./health.ts"),
+  },
+  { name: "version", summary: "print the version", load: () => import("./version.ts") },
+];

@@ -1,0 +1,64 @@
+import { lstatSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { fail } from "../base/errors.ts";
+
+/** Makes a folder for private data, 0700, with its parents. @throws denied with the next step */
+export function makePrivateFolder(path: string, option: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw folderError(error, path, option);
+  }
+  checkOwner(path, option);
+}
+
+/**
+ * Makes the folder that a socket will lie in. Below the temporary folder, where anyone can make names, it must belong
+ * to us and to nobody else.
+ */
+export function makeSocketFolder(socket: string, mode: number, option: string): void {
+  const folder = dirname(socket);
+  try {
+    // In the shared temporary folder every folder that we make is private, or others could swap what lies in it.
+    const inTemp = folder.startsWith(`${tmpdir()}/assay-`);
+    mkdirSync(folder, { recursive: true, mode: inTemp ? 0o700 : mode });
+    if (inTemp) checkOwner(folder, option);
+  } catch (error) {
+    throw folderError(error, folder, option);
+  }
+}
+
+/** @throws denied when the folder is a link, another user's, or open to others' writing */
+function checkOwner(path: string, option: string): void {
+  const facts = lstatSync(path);
+  const uid = process.getuid?.() ?? 0;
+  if (facts.isSymbolicLink() && facts.uid === uid) return;
+  if (!facts.isDirectory()) throw fail("denied", `${option}: ${path} is not a folder`);
+  if (uid !== 0 && facts.uid !== uid) {
+    throw fail(
+      "denied",
+      `${option}: ${path} belongs to another user (uid ${facts.uid}); choose another folder`,
+    );
+  }
+  if ((facts.mode & 0o022) !== 0) {
+    throw fail(
+      "denied",
+      `${option}: others may write to ${path}; run 'chmod go-w ${path}' or choose another folder`,
+    );
+  }
+}
+
+function folderError(error: unknown, path: string, option: string): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return fail("denied", `no permission to make ${path}; give ${option} a place you may write to`);
+  }
+  if (code === "ENOTDIR" || code === "EEXIST") {
+    return fail(
+      "invalid",
+      `${option}: ${path} is not a folder; remove the file or choose another place`,
+    );
+  }
+  return error;
+}
