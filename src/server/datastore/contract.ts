@@ -166,8 +166,10 @@ export interface BundleWriter extends BundleReader {
   delete(trustDomain: string): Promise<boolean>;
 }
 
-export type AuthorityKind = "x509" | "jwt";
-export type AuthorityStatus = "prepared" | "active" | "old";
+export const AUTHORITY_KINDS = ["x509", "jwt"] as const;
+export type AuthorityKind = (typeof AUTHORITY_KINDS)[number];
+export const AUTHORITY_STATUSES = ["prepared", "active", "old"] as const;
+export type AuthorityStatus = (typeof AUTHORITY_STATUSES)[number];
 
 /** One line of an authority set's journal. */
 export interface AuthorityRecord {
@@ -199,7 +201,8 @@ export interface AuthorityWriter extends AuthorityReader {
   delete(set: string, kind: AuthorityKind, id: string): Promise<boolean>;
 }
 
-export type ChangeSubject = "entry" | "node" | "bundle" | "authority";
+export const CHANGE_SUBJECTS = ["entry", "node", "bundle", "authority"] as const;
+export type ChangeSubject = (typeof CHANGE_SUBJECTS)[number];
 
 /** One row of the change feed: what changed, not how; readers fetch the present state. */
 export interface Change {
@@ -214,7 +217,10 @@ export interface Change {
 export interface ChangeReader {
   /** The newest revision that is visible; 0 = none yet. */
   current(): Promise<number>;
-  /** The oldest revision still kept; a reader behind it must load everything anew. */
+  /**
+   * The oldest revision still kept, `current() + 1` when none is. A reader that has seen r missed changes when
+   * r < oldest() - 1 and must load everything anew; ask after `since`, as rows may be dropped in between.
+   */
   oldest(): Promise<number>;
   /** Changes with revision > after, in order. */
   since(after: number, limit: number): Promise<readonly Change[]>;

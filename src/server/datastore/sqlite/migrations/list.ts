@@ -1,0 +1,5 @@
+import type { Migration } from "../migrate.ts";
+import { init } from "./001-init.ts";
+
+/** All migrations in order; a released one is never edited, only followed by another. */
+export const MIGRATIONS: readonly Migration[] = [init];

@@ -1,0 +1,228 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../../base/clock.ts";
+import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import type { Logger } from "../../../observe/logger.ts";
+import type {
+  AuthorityReader,
+  BundleReader,
+  ChangeReader,
+  Datastore,
+  EntryReader,
+  NodeReader,
+  TokenReader,
+  Writers,
+} from "../contract.ts";
+import { SqliteAuthorityReader } from "./authorities.ts";
+import { SqliteBundleReader } from "./bundles.ts";
+import { SqliteChangeReader } from "./changes.ts";
+import { Connection } from "./connection.ts";
+import { SqliteEntryReader } from "./entries.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { migrate } from "./migrate.ts";
+import { MIGRATIONS } from "./migrations/list.ts";
+import { SqliteNodeReader } from "./nodes.ts";
+import { readText } from "./row.ts";
+import { damaged, fromSqliteError } from "./sqlite-error.ts";
+import { SqliteTokenReader } from "./tokens.ts";
+import { Transaction } from "./transaction.ts";
+
+export interface SqliteDatastoreOptions {
+  /** The database file, made when missing (0600, its folder 0700), or `:memory:` for one that ends with the process. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Opens the embedded datastore: one writing connection, whose transactions run one after the other, and one reading
+ * connection, which sees committed rows only (WAL).
+ * @throws conflict when another server holds the folder
+ * @throws precondition when the database is damaged, newer than this program or another program's
+ * @throws unavailable when the folder or file cannot be used
+ */
+export async function openSqliteDatastore(options: SqliteDatastoreOptions): Promise<Datastore> {
+  if (options.path === ":memory:") return openPrivate(options);
+  const { path } = options;
+  makeFolder(path);
+  const lock = lockFolder(path);
+  try {
+    // Only under the lock: closing a descriptor drops the POSIX locks that this process has on the file.
+    makeFile(path);
+    return open(options, path, true, lock);
+  } catch (thrown) {
+    lock[Symbol.dispose]();
+    throw fromSqliteError(thrown, path);
+  }
+}
+
+/** A nameless file: SQLite's own `:memory:` cannot show a second connection the committed rows only. */
+function openPrivate(options: SqliteDatastoreOptions): Datastore {
+  const folder = mkdtempSync(join(tmpdir(), "assay-"));
+  try {
+    return open(options, join(folder, "datastore.db"), false, {
+      [Symbol.dispose]: () => undefined,
+    });
+  } finally {
+    // The connections keep their open files.
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function open(
+  options: SqliteDatastoreOptions,
+  path: string,
+  durable: boolean,
+  lock: Disposable,
+): Datastore {
+  const writer = new Connection(path, { readOnly: false, durable });
+  try {
+    const check = readText(writer.get("PRAGMA quick_check(1)"), "quick_check");
+    if (check !== "ok") throw damaged(path, new Error(check));
+    const { from, to } = migrate(writer.database, MIGRATIONS, path);
+    if (from !== to) options.logger.info("database schema is up to date", { from, to });
+    const reader = new Connection(path, { readOnly: true, durable });
+    // Opens the reader's files now: those of a nameless database cannot be found later.
+    reader.get("SELECT count(*) AS changes FROM changes");
+    return new SqliteDatastore(options, writer, reader, lock);
+  } catch (thrown) {
+    writer[Symbol.dispose]();
+    throw thrown;
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw unusable(path, thrown);
+  }
+}
+
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, "a", 0o600));
+    chmodSync(path, 0o600);
+  } catch (thrown) {
+    throw unusable(path, thrown);
+  }
+}
+
+function unusable(path: string, cause: unknown): AssayError {
+  return fail("unavailable", `the database '${path}' cannot be made; check the folder's owner`, {
+    cause,
+  });
+}
+
+class SqliteDatastore implements Datastore {
+  readonly entries: EntryReader;
+  readonly nodes: NodeReader;
+  readonly tokens: TokenReader;
+  readonly bundles: BundleReader;
+  readonly authorities: AuthorityReader;
+  readonly changes: ChangeReader;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #writer: Connection;
+  readonly #reader: Connection;
+  readonly #lock: Disposable;
+  readonly #listeners = new Set<(revision: number) => void>();
+  readonly #current = new AsyncLocalStorage<Transaction>();
+  #tail: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+
+  constructor(
+    options: SqliteDatastoreOptions,
+    writer: Connection,
+    reader: Connection,
+    lock: Disposable,
+  ) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#lock = lock;
+    this.entries = new SqliteEntryReader(reader);
+    this.nodes = new SqliteNodeReader(reader);
+    this.tokens = new SqliteTokenReader(reader);
+    this.bundles = new SqliteBundleReader(reader);
+    this.authorities = new SqliteAuthorityReader(reader);
+    this.changes = new SqliteChangeReader(reader);
+  }
+
+  async transaction<T>(work: (writers: Writers) => Promise<T>): Promise<T> {
+    if (this.#current.getStore()?.open) throw new TypeError("transactions do not nest");
+    using _turn = await this.#turn();
+    const transaction = new Transaction(this.#writer);
+    let result: T;
+    let revision: number | undefined;
+    try {
+      result = await this.#current.run(transaction, () => work(transaction.writers));
+      revision = transaction.commit(this.#clock.nowMs());
+    } catch (thrown) {
+      transaction.rollback();
+      throw thrown;
+    }
+    if (revision !== undefined) this.#announce(revision);
+    return result;
+  }
+
+  onCommit(listener: (revision: number) => void): () => void {
+    // Each call is a subscription of its own, even with the same function.
+    const own = (revision: number): void => listener(revision);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  async pruneChanges(keep: number): Promise<void> {
+    using _turn = await this.#turn();
+    this.#writer.run(
+      "DELETE FROM changes WHERE revision <= (SELECT max(revision) FROM changes) - ?",
+      keep,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    const turn = await this.#turn();
+    this.#closed = true;
+    turn[Symbol.dispose]();
+    this.#listeners.clear();
+    this.#reader[Symbol.dispose]();
+    this.#writer[Symbol.dispose]();
+    this.#lock[Symbol.dispose]();
+  }
+
+  /** Waits until the writing connection is free; disposing the answer lets the next one in. */
+  async #turn(): Promise<Disposable> {
+    if (this.#waiting >= MAX_WAITING_TRANSACTIONS) {
+      throw fail("unavailable", "too many transactions are waiting for the database; try again");
+    }
+    this.#waiting += 1;
+    const before = this.#tail;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#tail = promise;
+    await before;
+    this.#waiting -= 1;
+    if (this.#closed) {
+      resolve();
+      throw fail("unavailable", "the datastore is closed");
+    }
+    return { [Symbol.dispose]: resolve };
+  }
+
+  #announce(revision: number): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(revision);
+      } catch (thrown) {
+        this.#logger.error("a listener of the change feed failed", { error: errorFrom(thrown) });
+      }
+    }
+  }
+}
+
+const MAX_WAITING_TRANSACTIONS = 10_000;

@@ -1,0 +1,80 @@
+import type { SQLInputValue } from "node:sqlite";
+import type { ChangeSubject, Writers } from "../contract.ts";
+import { SqliteAuthorityWriter } from "./authorities.ts";
+import { SqliteBundleWriter } from "./bundles.ts";
+import type { Connection, TransactionScope, WriteResult } from "./connection.ts";
+import { SqliteEntryWriter } from "./entries.ts";
+import { SqliteNodeWriter } from "./nodes.ts";
+import type { Row } from "./row.ts";
+import { SqliteTokenWriter } from "./tokens.ts";
+
+/** The life of one transaction on the writing connection: begin, write, then commit or roll back, exactly once. */
+export class Transaction implements TransactionScope {
+  readonly writers: Writers;
+  readonly #connection: Connection;
+  readonly #changes = new Map<string, readonly [ChangeSubject, string]>();
+  #open = true;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.run("BEGIN IMMEDIATE");
+    this.writers = {
+      entries: new SqliteEntryWriter(this),
+      nodes: new SqliteNodeWriter(this),
+      tokens: new SqliteTokenWriter(this),
+      bundles: new SqliteBundleWriter(this),
+      authorities: new SqliteAuthorityWriter(this),
+    };
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  get(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
+    this.#requireOpen();
+    return this.#connection.get(sql, ...parameters);
+  }
+
+  all(sql: string, ...parameters: SQLInputValue[]): Row[] {
+    this.#requireOpen();
+    return this.#connection.all(sql, ...parameters);
+  }
+
+  run(sql: string, ...parameters: SQLInputValue[]): WriteResult {
+    this.#requireOpen();
+    return this.#connection.run(sql, ...parameters);
+  }
+
+  changed(subject: ChangeSubject, key: string): void {
+    this.#changes.set(`${subject} ${key}`, [subject, key]);
+  }
+
+  /** @returns the newest revision written, `undefined` when the feed did not grow */
+  commit(atMs: number): number | undefined {
+    this.#requireOpen();
+    let revision: number | undefined;
+    for (const [subject, key] of this.#changes.values()) {
+      const done = this.#connection.run(
+        "INSERT INTO changes (subject, key, at_ms) VALUES (?, ?, ?)",
+        subject,
+        key,
+        atMs,
+      );
+      revision = Number(done.lastInsertRowid);
+    }
+    this.#connection.run("COMMIT");
+    this.#open = false;
+    return revision;
+  }
+
+  rollback(): void {
+    this.#open = false;
+    // SQLite rolls back by itself after some errors (a full disk, for one).
+    if (this.#connection.database.isTransaction) this.#connection.run("ROLLBACK");
+  }
+
+  #requireOpen(): void {
+    if (!this.#open) throw new TypeError("a writer was used after its transaction had ended");
+  }
+}
