@@ -1,0 +1,128 @@
+import { fail } from "../../base/errors.ts";
+
+/**
+ * Who may call a method. `any` needs no caller at all; `local` is the admin Unix socket; `admin` and `downstream` are
+ * workloads whose entries say so; `agent` is an attested node with its active SVID.
+ */
+export type CallerRole = "any" | "local" | "admin" | "agent" | "downstream";
+
+/**
+ * The authorization table: every method of every service that the server knows, implemented or not. It agrees with
+ * SPIRE's default policy, but for health, which answers everyone.
+ */
+export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table({
+  "/spire.api.server.agent.v1.Agent": {
+    AttestAgent: ["any"],
+    BanAgent: ["local", "admin"],
+    CountAgents: ["local", "admin"],
+    CreateJoinToken: ["local", "admin"],
+    DeleteAgent: ["local", "admin"],
+    GetAgent: ["local", "admin"],
+    ListAgents: ["local", "admin"],
+    PostStatus: ["agent"],
+    RenewAgent: ["agent"],
+  },
+  "/spire.api.server.bundle.v1.Bundle": {
+    AppendBundle: ["local", "admin"],
+    BatchCreateFederatedBundle: ["local", "admin"],
+    BatchDeleteFederatedBundle: ["local", "admin"],
+    BatchSetFederatedBundle: ["local", "admin"],
+    BatchUpdateFederatedBundle: ["local", "admin"],
+    CountBundles: ["local", "admin"],
+    GetBundle: ["any"],
+    GetFederatedBundle: ["local", "admin", "agent"],
+    ListFederatedBundles: ["local", "admin"],
+    PublishJWTAuthority: ["downstream"],
+    PublishWITAuthority: ["downstream"],
+  },
+  "/spire.api.server.debug.v1.Debug": {
+    GetInfo: ["local"],
+  },
+  "/spire.api.server.entry.v1.Entry": {
+    BatchCreateEntry: ["local", "admin"],
+    BatchDeleteEntry: ["local", "admin"],
+    BatchUpdateEntry: ["local", "admin"],
+    CountEntries: ["local", "admin"],
+    GetAuthorizedEntries: ["agent"],
+    GetEntry: ["local", "admin"],
+    ListEntries: ["local", "admin"],
+    SyncAuthorizedEntries: ["agent"],
+  },
+  "/spire.api.server.localauthority.v1.LocalAuthority": {
+    ActivateJWTAuthority: ["local", "admin"],
+    ActivateWITAuthority: ["local", "admin"],
+    ActivateX509Authority: ["local", "admin"],
+    GetJWTAuthorityState: ["local", "admin"],
+    GetWITAuthorityState: ["local", "admin"],
+    GetX509AuthorityState: ["local", "admin"],
+    PrepareJWTAuthority: ["local", "admin"],
+    PrepareWITAuthority: ["local", "admin"],
+    PrepareX509Authority: ["local", "admin"],
+    RevokeJWTAuthority: ["local", "admin"],
+    RevokeWITAuthority: ["local", "admin"],
+    RevokeX509Authority: ["local", "admin"],
+    RevokeX509UpstreamAuthority: ["local", "admin"],
+    TaintJWTAuthority: ["local", "admin"],
+    TaintWITAuthority: ["local", "admin"],
+    TaintX509Authority: ["local", "admin"],
+    TaintX509UpstreamAuthority: ["local", "admin"],
+  },
+  "/spire.api.server.logger.v1.Logger": {
+    GetLogger: ["local"],
+    ResetLogLevel: ["local"],
+    SetLogLevel: ["local"],
+  },
+  "/spire.api.server.svid.v1.SVID": {
+    BatchNewWITSVID: ["agent"],
+    BatchNewX509SVID: ["agent"],
+    MintJWTSVID: ["local", "admin"],
+    MintWITSVID: ["local", "admin"],
+    MintX509SVID: ["local", "admin"],
+    NewDownstreamX509CA: ["downstream"],
+    NewJWTSVID: ["agent"],
+  },
+  "/spire.api.server.trustdomain.v1.TrustDomain": {
+    BatchCreateFederationRelationship: ["local", "admin"],
+    BatchDeleteFederationRelationship: ["local", "admin"],
+    BatchUpdateFederationRelationship: ["local", "admin"],
+    GetFederationRelationship: ["local", "admin"],
+    ListFederationRelationships: ["local", "admin"],
+    RefreshBundle: ["local", "admin"],
+  },
+  "/assay.agent.v1.AgentHost": {
+    GetHost: ["local", "admin"],
+    ReportHost: ["agent"],
+  },
+  "/grpc.health.v1.Health": {
+    Check: ["any"],
+    Watch: ["any"],
+  },
+});
+
+/** The services in the table, by full name: those that the server knows. */
+export const KNOWN_SERVICES: readonly string[] = [
+  ...new Set([...AUTHORIZATION.keys()].map((method) => method.slice(1, method.lastIndexOf("/")))),
+];
+
+/**
+ * @param method `/package.Service/Method`
+ * @throws internal when the method has no row: it is refused until somebody decides who may call it
+ */
+export function rolesFor(method: string): ReadonlySet<CallerRole> {
+  const roles = AUTHORIZATION.get(method);
+  if (roles === undefined) {
+    throw fail("internal", `method ${method} has no row in the authorization table`);
+  }
+  return roles;
+}
+
+function table(
+  services: Readonly<Record<string, Readonly<Record<string, readonly CallerRole[]>>>>,
+): ReadonlyMap<string, ReadonlySet<CallerRole>> {
+  const rows = Object.entries(services).flatMap(([service, methods]) =>
+    Object.entries(methods).map(
+      ([method, roles]) => [`${service}/${method}`, new Set(roles)] as const,
+    ),
+  );
+  return new Map(rows);
+}

@@ -1,0 +1,107 @@
+import type { Clock } from "../../base/clock.ts";
+import type { EntryReader, EntryRecord } from "../datastore/contract.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { type Caller, type CallerStore, setCaller } from "./caller.ts";
+import type { KnownPeer, Peer } from "./peer-identity.ts";
+import { type CallerRole, rolesFor } from "./authorization.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { epochSeconds } from "../../base/clock.ts";
+
+/** A connection that calls come in on. */
+export interface CallerConnection {
+  readonly remoteAddress: string;
+  readonly identity: { resolve(): Promise<Peer> };
+}
+
+export interface GateOptions {
+  /** The TLS connection with this label; absent when it is gone. */
+  readonly connection: (label: string) => CallerConnection | undefined;
+  /** @throws denied with an AGENT_* reason */
+  readonly checkActive: (agentId: string, serial: string) => Promise<unknown>;
+  readonly entries: Pick<EntryReader, "list">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface GateCall extends CallerStore {
+  /** The connection's label, or `unix` on the admin socket. */
+  readonly peer: string;
+}
+
+/** Lets a call pass or not, by the authorization table and the caller of this very moment. */
+export class Gate {
+  readonly #options: GateOptions;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param method `/package.Service/Method`
+   * @throws denied, unauthenticated; internal for a method without a row
+   */
+  async check(method: string, call: GateCall): Promise<void> {
+    const roles = rolesFor(method);
+    try {
+      setCaller(call, await this.#admit(roles, method, call));
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.kind !== "denied" && error.kind !== "unauthenticated") throw error;
+      const denial = denied(method, error);
+      this.#options.logger.info("call denied", { method, peer: call.peer, why: error.message });
+      throw denial;
+    }
+  }
+
+  async #admit(roles: ReadonlySet<CallerRole>, method: string, call: GateCall): Promise<Caller> {
+    if (call.peer === LOCAL_PEER) {
+      if (roles.has("local")) return { role: "local" };
+      if (roles.has("any")) return { role: "any" };
+      throw fail("denied", "callers on the admin socket are no agents and no downstream servers");
+    }
+    const connection = this.#options.connection(call.peer);
+    if (connection === undefined) throw fail("unavailable", "the connection is closed");
+    const { remoteAddress } = connection;
+    if (roles.has("any")) return { role: "any", remoteAddress };
+    const peer = await connection.identity.resolve();
+    if (peer.kind === "unknown") {
+      const options = peer.reason === undefined ? {} : { reason: peer.reason };
+      throw fail(peer.errorKind, peer.why, options);
+    }
+    // A tainted authority may be in wrong hands: its certificates are good for nothing but an agent's way out.
+    if (peer.tainted && method !== RENEW_AGENT) {
+      throw fail("denied", "client certificate chains to a tainted authority; renew it");
+    }
+    const role = await this.#roleOf(roles, peer);
+    return { role, id: peer.id, remoteAddress };
+  }
+
+  async #roleOf(roles: ReadonlySet<CallerRole>, peer: KnownPeer): Promise<CallerRole> {
+    if (roles.has("admin") || roles.has("downstream")) {
+      const { items } = await this.#options.entries.list({ spiffeId: peer.id.toString() });
+      const now = epochSeconds(this.#options.clock);
+      const alive = items.filter(({ expiresAt }) => expiresAt === 0 || expiresAt >= now);
+      for (const role of ENTRY_ROLES) {
+        if (roles.has(role) && alive.some((entry: EntryRecord) => entry[role])) return role;
+      }
+    }
+    if (!roles.has("agent")) throw fail("denied", `'${peer.id}' has no role that may call it`);
+    if (epochSeconds(this.#options.clock) > peer.expiresAt) {
+      throw fail("denied", "agent SVID has expired", { reason: "AGENT_EXPIRED" });
+    }
+    await this.#options.checkActive(peer.id.toString(), peer.serial);
+    return "agent";
+  }
+}
+
+function denied(method: string, { kind, message, reason }: AssayError): AssayError {
+  return fail(
+    kind,
+    `authorization denied for method ${method}: ${message}`,
+    reason === undefined ? {} : { reason },
+  );
+}
+
+const LOCAL_PEER = "unix";
+const RENEW_AGENT = "/spire.api.server.agent.v1.Agent/RenewAgent";
+const ENTRY_ROLES = ["admin", "downstream"] as const;

@@ -1,0 +1,80 @@
+import { type Clock, sleep } from "../../base/clock.ts";
+import { LruMap } from "../../base/lru.ts";
+import { fail } from "../../base/errors.ts";
+
+export interface RateLimitOptions {
+  /** Steady rate for one key; 0 = unlimited. */
+  readonly perSecond: number;
+  /** How much a key that was quiet may take at once. */
+  readonly burst: number;
+  readonly clock: Clock;
+}
+
+interface Bucket {
+  /** May be negative: what callers who wait have taken ahead. */
+  level: number;
+  atMs: number;
+}
+
+/**
+ * Token buckets by key. Callers over the rate wait their turn for a short while, as they do at SPIRE's server, and are
+ * refused when the queue is longer than that. The number of buckets is bounded; the one unused for longest goes first.
+ */
+export class RateLimit {
+  readonly #options: RateLimitOptions;
+  readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
+
+  constructor(options: RateLimitOptions) {
+    this.#options = options;
+  }
+
+  /** @throws limited when `count` is more than a burst or the wait would be too long; the signal's reason */
+  async take(key: string, count: number, signal: AbortSignal): Promise<void> {
+    const { perSecond, burst, clock } = this.#options;
+    if (perSecond <= 0) return;
+    if (count > burst) {
+      throw fail("limited", `request for ${count} at once exceeds the burst of ${burst}`);
+    }
+    const bucket = this.#refill(key);
+    const missing = count - bucket.level;
+    const waitMs = (missing / perSecond) * 1000;
+    if (waitMs > MAX_WAIT_MS) {
+      throw fail("limited", `too many requests; at most ${perSecond} a second are served`);
+    }
+    bucket.level -= count;
+    if (missing > 0) await sleep(clock, waitMs, signal);
+  }
+
+  #refill(key: string): Bucket {
+    const { perSecond, burst, clock } = this.#options;
+    const now = clock.nowMs();
+    const bucket = this.#buckets.get(key) ?? { level: burst, atMs: now };
+    // A clock that was set back refills nothing.
+    const passed = Math.max(0, now - bucket.atMs) / 1000;
+    bucket.level = Math.min(burst, bucket.level + passed * perSecond);
+    bucket.atMs = now;
+    this.#buckets.set(key, bucket);
+    return bucket;
+  }
+}
+
+/**
+ * The key under which a remote address is limited: IPv4 as it is, IPv6 by its /64, because one host has as many
+ * addresses as it likes in there.
+ */
+export function addressKey(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!address.includes(":")) return address;
+  const [bare = ""] = address.split("%");
+  const [head = "", tail] = bare.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const groups = [...left, ...Array<string>(zeros).fill("0"), ...right];
+  const prefix = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${prefix.join(":")}::/64`;
+}
+
+const MAX_BUCKETS = 10_000;
+const MAX_WAIT_MS = 5000;

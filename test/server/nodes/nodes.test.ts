@@ -1,0 +1,307 @@
+import t, { type Test } from "tap";
+import { joinTokenServer } from "../../../src/attestors/node/join-token/server.ts";
+import {
+  joinTokenAgentPath,
+  joinTokenHash,
+} from "../../../src/attestors/node/join-token/payload.ts";
+import { systemRandom } from "../../../src/base/random.ts";
+import { silentLogger } from "../../../src/observe/logger.ts";
+import type { Datastore } from "../../../src/server/datastore/contract.ts";
+import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { JoinTokens } from "../../../src/server/nodes/join-tokens.ts";
+import { KeyedQueue } from "../../../src/server/nodes/keyed-queue.ts";
+import { NodeService } from "../../../src/server/nodes/node-service.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { refused } from "../../support/refused.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const trustDomain = TrustDomain.parse("example.org");
+const keyA = Uint8Array.of(1, 2, 3);
+const keyB = Uint8Array.of(4, 5, 6);
+
+async function openRoom(t: Test) {
+  const clock = new VirtualClock();
+  const datastore = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
+  const nodes = await NodeService.open({ datastore, trustDomain, clock, logger: silentLogger });
+  const tokens = new JoinTokens({ datastore, trustDomain, clock, random: systemRandom });
+  const attestor = joinTokenServer(datastore.tokens, clock);
+  t.teardown(async () => {
+    await nodes[Symbol.asyncDispose]();
+    await datastore[Symbol.asyncDispose]();
+  });
+  let serials = 0;
+  const issue = async () => {
+    serials += 1;
+    return { serial: `a${serials}`, expiresAt: Math.floor(clock.nowMs() / 1000) + 3600 };
+  };
+  const attest = async (token: string, publicKey: Uint8Array) => {
+    const admission = await attestor.admit(Buffer.from(token), () => Promise.reject(new Error()));
+    return nodes.admit({ admission, attestationType: "join_token", publicKey, issue });
+  };
+  const agentIdOf = (token: string) =>
+    SpiffeId.of(trustDomain, joinTokenAgentPath(joinTokenHash(token)));
+  return { clock, datastore, nodes, tokens, attest, agentIdOf, issue, issued: () => serials };
+}
+
+async function storedText(datastore: Datastore): Promise<string> {
+  const [nodes, entries, changes] = await Promise.all([
+    datastore.nodes.list({}),
+    datastore.entries.list({}),
+    datastore.changes.since(0, 1000),
+  ]);
+  return JSON.stringify([nodes, entries, changes]);
+}
+
+t.test("a token admits one agent, whose ID carries the token's hash", async (t) => {
+  const room = await openRoom(t);
+  const { token, expiresAt, spiffeId } = await room.tokens.create({
+    ttlSeconds: 600,
+    agentId: SpiffeId.parse("spiffe://example.org/host"),
+  });
+  t.equal(expiresAt, Math.floor(room.clock.nowMs() / 1000) + 600);
+  t.equal(spiffeId.toString(), room.agentIdOf(token).toString());
+  const svid = await room.attest(token, keyA);
+  const node = await room.nodes.get(spiffeId.toString());
+  t.match(node, {
+    attestationType: "join_token",
+    serial: svid.serial,
+    expiresAt: svid.expiresAt,
+    banned: false,
+    canReattest: false,
+    selectors: [],
+  });
+  const { items } = await room.datastore.entries.list({ parentId: spiffeId.toString() });
+  t.match(items, [
+    {
+      spiffeId: "spiffe://example.org/host",
+      selectors: [{ type: "spiffe_id", value: spiffeId.toString() }],
+    },
+  ]);
+  t.notOk((await storedText(room.datastore)).includes(token), "the token is nowhere at rest");
+  t.equal(await room.nodes.count({}), 1);
+  t.equal((await room.nodes.list({ banned: false })).items.length, 1);
+});
+
+t.test("32 racers with one token: one identity", async (t) => {
+  const room = await openRoom(t);
+  const { token } = await room.tokens.create({ ttlSeconds: 600 });
+  const results = await Promise.allSettled(
+    Array.from({ length: 32 }, (_, i) => room.attest(token, Uint8Array.of(i))),
+  );
+  const lost = results.filter((result) => result.status === "rejected");
+  t.equal(lost.length, 31);
+  for (const { reason } of lost) t.match(reason, { kind: "invalid", message: /already been used/ });
+  t.equal(await room.nodes.count({}), 1);
+  t.equal(room.issued(), 1, "nothing was signed for the losers");
+});
+
+t.test("a lost reply: the same key may come again, no other, and not for ever", async (t) => {
+  const room = await openRoom(t);
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const id = spiffeId.toString();
+  const first = await room.attest(token, keyA);
+  await refused(t, room.attest(token, keyB), { kind: "invalid", message: /already been used/ });
+  const second = await room.attest(token, keyA);
+  t.not(first.serial, second.serial);
+  t.equal((await room.nodes.checkActive(id, first.serial)).serial, first.serial);
+  t.equal((await room.nodes.checkActive(id, second.serial)).serial, second.serial);
+  await refused(t, room.nodes.checkActive(id, first.serial), { reason: "AGENT_NOT_ACTIVE" });
+  room.clock.step(601_000);
+  await refused(t, room.attest(token, keyA), { kind: "invalid", message: /expired/ });
+  await room.datastore.transaction((writers) =>
+    writers.tokens.prune(Math.floor(room.clock.nowMs() / 1000)),
+  );
+  await refused(t, room.attest(token, keyA), { kind: "invalid", message: /already been used/ });
+  await refused(t, room.tokens.create({ ttlSeconds: 60, token }), { kind: "exists" });
+});
+
+t.test("tokens that admit nobody", async (t) => {
+  const room = await openRoom(t);
+  const { token } = await room.tokens.create({ ttlSeconds: 1 });
+  room.clock.step(2_000);
+  await refused(t, room.attest(token, keyA), { kind: "invalid", message: /expired/ });
+  const hostile: [string, string, RegExp][] = [
+    ["unknown", "0b4f6b36-0000-4000-8000-000000000000", /does not exist/],
+    ["empty", "", /missing/],
+    ["too long", "a".repeat(256), /longer than 255/],
+    ["control characters", "abc\n", /printable/],
+    ["not ASCII", "gäste", /printable/],
+  ];
+  for (const [name, text, message] of hostile) {
+    await refused(t, room.attest(text, keyA), { kind: "invalid", message }, name);
+  }
+  t.equal(await room.nodes.count({}), 0);
+  t.equal(room.issued(), 0);
+});
+
+t.test("tokens and aliases that cannot be made", async (t) => {
+  const { tokens, datastore } = await openRoom(t);
+  const id = (text: string) => SpiffeId.parse(text);
+  const hostile: [string, Parameters<JoinTokens["create"]>[0], string][] = [
+    ["no ttl", { ttlSeconds: 0 }, "ttl"],
+    ["negative ttl", { ttlSeconds: -1 }, "ttl"],
+    ["endless ttl", { ttlSeconds: 2 ** 31 - 1 }, "ttl"],
+    ["fraction", { ttlSeconds: 1.5 }, "ttl"],
+    ["short token", { ttlSeconds: 1, token: "short" }, "token"],
+    ["long token", { ttlSeconds: 1, token: "x".repeat(256) }, "token"],
+    ["odd token", { ttlSeconds: 1, token: "0123456789/0123456789" }, "token"],
+    ["foreign alias", { ttlSeconds: 1, agentId: id("spiffe://other.org/host") }, "agent_id"],
+    ["bare alias", { ttlSeconds: 1, agentId: id("spiffe://example.org") }, "agent_id"],
+    ["reserved", { ttlSeconds: 1, agentId: id("spiffe://example.org/spire/x") }, "agent_id"],
+  ];
+  for (const [name, params, field] of hostile) {
+    await refused(t, tokens.create(params), { kind: "invalid", message: new RegExp(field) }, name);
+  }
+  const token = "0123456789-abcdef";
+  await tokens.create({ ttlSeconds: 60, token });
+  await refused(t, tokens.create({ ttlSeconds: 60, token }), { kind: "exists" });
+  t.equal((await datastore.entries.list({})).items.length, 0);
+});
+
+t.test("renewal: the next serial counts from its first use", async (t) => {
+  const room = await openRoom(t);
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const id = spiffeId.toString();
+  const first = await room.attest(token, keyA);
+  const second = await room.nodes.renew({ agentId: spiffeId, issue: room.issue });
+  await room.nodes.checkActive(id, first.serial);
+  t.match(await room.nodes.get(id), { serial: first.serial, newSerial: second.serial });
+  await Promise.all(Array.from({ length: 8 }, () => room.nodes.checkActive(id, second.serial)));
+  t.match(await room.nodes.get(id), {
+    serial: second.serial,
+    expiresAt: second.expiresAt,
+    newSerial: "",
+    newExpiresAt: 0,
+  });
+  await refused(t, room.nodes.checkActive(id, first.serial), {
+    kind: "denied",
+    reason: "AGENT_NOT_ACTIVE",
+  });
+  await refused(t, room.nodes.checkActive(id, ""), { reason: "AGENT_NOT_ACTIVE" });
+  const stranger = SpiffeId.parse("spiffe://example.org/spire/agent/join_token/x");
+  await refused(t, room.nodes.renew({ agentId: stranger, issue: room.issue }), {
+    kind: "not_found",
+  });
+});
+
+t.test("banned and evicted agents", async (t) => {
+  const room = await openRoom(t);
+  const alias = SpiffeId.parse("spiffe://example.org/host");
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600, agentId: alias });
+  const id = spiffeId.toString();
+  await refused(t, room.nodes.checkActive(id, "a1"), { reason: "AGENT_NOT_ATTESTED" });
+  await refused(t, room.nodes.ban(id), { kind: "not_found" });
+  await refused(t, room.nodes.evict(id), { kind: "not_found" });
+  const svid = await room.attest(token, keyA);
+  await room.nodes.ban(id);
+  for (const serial of [svid.serial, "", "ff"]) {
+    await refused(t, room.nodes.checkActive(id, serial), {
+      kind: "denied",
+      reason: "AGENT_BANNED",
+    });
+  }
+  await refused(t, room.attest(token, keyA), { kind: "denied", reason: "AGENT_BANNED" });
+  await refused(t, room.nodes.renew({ agentId: spiffeId, issue: room.issue }), {
+    reason: "AGENT_BANNED",
+  });
+  await room.nodes.evict(id);
+  await refused(t, room.nodes.checkActive(id, svid.serial), { reason: "AGENT_NOT_ATTESTED" });
+  await refused(t, room.attest(token, keyA), { kind: "invalid" }, "the token is not revived");
+  t.equal((await room.datastore.entries.list({})).items.length, 0, "its alias went with it");
+});
+
+t.test("agents that can attest again do so instead of renewing", async (t) => {
+  const room = await openRoom(t);
+  const admission = {
+    agentPath: "/spire/agent/test/one",
+    selectors: [
+      { type: "test", value: "b" },
+      { type: "test", value: "a" },
+      { type: "test", value: "b" },
+    ],
+    canReattest: true,
+  };
+  const params = { admission, attestationType: "test", publicKey: keyA, issue: room.issue };
+  const first = await room.nodes.admit(params);
+  const agentId = SpiffeId.parse("spiffe://example.org/spire/agent/test/one");
+  await refused(t, room.nodes.renew({ agentId, issue: room.issue }), {
+    kind: "denied",
+    reason: "AGENT_MUST_REATTEST",
+  });
+  const second = await room.nodes.admit({ ...params, publicKey: keyB });
+  await refused(t, room.nodes.checkActive(agentId.toString(), first.serial), {
+    reason: "AGENT_NOT_ACTIVE",
+  });
+  await room.nodes.checkActive(agentId.toString(), second.serial);
+  t.same((await room.nodes.get(agentId.toString()))?.selectors, [
+    { type: "test", value: "a" },
+    { type: "test", value: "b" },
+  ]);
+  await refused(t, room.nodes.admit({ ...params, attestationType: "other" }), { kind: "internal" });
+  await refused(
+    t,
+    room.nodes.admit({
+      ...params,
+      issue: () => Promise.reject(new Error("the signer is away")),
+    }),
+    {},
+  );
+  await room.nodes.checkActive(agentId.toString(), second.serial);
+});
+
+t.test("what agents report of themselves", async (t) => {
+  const room = await openRoom(t);
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const id = spiffeId.toString();
+  await room.attest(token, keyA);
+  await room.nodes.reportVersion(id, "1.2.3");
+  await room.nodes.reportHost(id, '{"hostname":"a"}');
+  t.match(await room.nodes.get(id), { agentVersion: "1.2.3", hostFacts: '{"hostname":"a"}' });
+  const before = await room.datastore.changes.current();
+  await room.nodes.reportVersion(id, "1.2.3");
+  t.equal(await room.datastore.changes.current(), before, "an equal report writes nothing");
+  await refused(t, room.nodes.reportVersion(id, "x".repeat(256)), { kind: "invalid" });
+  await refused(t, room.nodes.reportHost(id, "x".repeat(16_385)), { kind: "invalid" });
+  await refused(t, room.nodes.reportVersion(`${id}0`, "1"), { kind: "not_found" });
+});
+
+t.test("another server's acts are seen at once", async (t) => {
+  const room = await openRoom(t);
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const id = spiffeId.toString();
+  const svid = await room.attest(token, keyA);
+  const other = await NodeService.open({
+    datastore: room.datastore,
+    trustDomain,
+    clock: room.clock,
+    logger: silentLogger,
+  });
+  t.teardown(() => other[Symbol.asyncDispose]());
+  await other.checkActive(id, svid.serial);
+  const next = await room.nodes.renew({ agentId: spiffeId, issue: room.issue });
+  await other.checkActive(id, next.serial);
+  await other.ban(id);
+  await refused(t, room.nodes.checkActive(id, next.serial), { reason: "AGENT_BANNED" });
+  await room.datastore.pruneChanges(1);
+  await room.nodes.evict(id);
+  await refused(t, other.checkActive(id, next.serial), { reason: "AGENT_NOT_ATTESTED" });
+});
+
+t.test("the queue of one agent has an end", async (t) => {
+  const queue = new KeyedQueue();
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const waiting = Array.from({ length: 256 }, () => queue.run("a", () => gate));
+  await refused(
+    t,
+    queue.run("a", async () => undefined),
+    { kind: "limited" },
+  );
+  t.equal(await queue.run("b", async () => "free"), "free");
+  release();
+  await Promise.all(waiting);
+  t.equal(await queue.run("a", async () => "again"), "again");
+});
