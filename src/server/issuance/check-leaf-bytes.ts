@@ -1,0 +1,81 @@
+import { bytesEqual, toHex } from "../../base/bytes.ts";
+import { type AssayError, fail } from "../../base/errors.ts";
+import type { KeyType } from "../../keys/contract.ts";
+import { checkLeaf } from "../../spiffe/x509-svid.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
+import { bitString, seq } from "../../x509/der.ts";
+import { OID } from "../../x509/oids.ts";
+import type { LeafParams } from "../../x509/sign.ts";
+import { encodeSignatureAlgorithm } from "../../x509/signature-algorithm.ts";
+import { subjectKeyId } from "../../x509/subject-key-id.ts";
+
+/**
+ * Reads the very bytes that are about to be signed and compares them with what was decided: whatever an encoder got
+ * wrong, or an attacker slipped in through a field, is found here and not signed.
+ * @throws internal, naming the rule
+ */
+export function checkLeafBytes(
+  tbs: Uint8Array,
+  expected: LeafParams,
+  authority: Certificate,
+  signerKeyType: KeyType,
+): void {
+  const leaf = parseTbs(tbs, signerKeyType);
+  const require = (rule: string, holds: boolean): void => {
+    if (!holds) throw refusal(rule);
+  };
+  require("serial is positive", leaf.serial !== "0");
+  require("serial is the one drawn", leaf.serial === toHex(expected.serial).replace(/^0+/, ""));
+  require("issuer is the authority", bytesEqual(leaf.issuer, authority.subject));
+  require("authority key id is the authority's", leaf.authorityKeyId === authority.subjectKeyId);
+  require("subject is the profile's", bytesEqual(leaf.subject, expected.subject));
+  require("public key is the requester's", bytesEqual(leaf.publicKey, expected.publicKey));
+  require("subject key id is the key's", leaf.subjectKeyId === toHex(subjectKeyId(leaf.publicKey)));
+  require("validity is the profile's", leaf.notBefore === expected.notBefore &&
+    leaf.notAfter === expected.notAfter);
+  require("validity lies within the authority's", leaf.notBefore >= authority.notBefore &&
+    leaf.notAfter <= authority.notAfter);
+  require("exactly one SPIFFE ID, the one asked for", leaf.uris.length === 1 &&
+    leaf.uris[0] === expected.uri);
+  require("dns names are those asked for", sameList(leaf.dnsNames, expected.dnsNames));
+  require("basic constraints say it is no ca", leaf.basicConstraints?.ca === false &&
+    leaf.basicConstraints.pathLen === undefined);
+  require("key usages are the profile's", leaf.keyUsage !== undefined &&
+    sameSet(leaf.keyUsage, KEY_USAGES));
+  require("extended key usages are the profile's", sameList(
+    leaf.extKeyUsage ?? [],
+    EXT_KEY_USAGES,
+  ));
+  require("no extension is unknown and critical", leaf.unknownCritical.length === 0);
+}
+
+/** The reader knows whole certificates, so the bytes get an empty signature; it also compares the two algorithms. */
+function parseTbs(tbs: Uint8Array, signerKeyType: KeyType): Certificate {
+  try {
+    const leaf = parseCertificate(seq(tbs, encodeSignatureAlgorithm(signerKeyType), NO_SIGNATURE));
+    checkLeaf(leaf);
+    return leaf;
+  } catch (cause) {
+    throw refusal(cause instanceof Error ? cause.message : "it can be read", cause);
+  }
+}
+
+function refusal(rule: string, cause?: unknown): AssayError {
+  return fail(
+    "internal",
+    `the certificate was not signed, it breaks a rule: ${rule}`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((value, index) => value === b[index]);
+}
+
+function sameSet(a: ReadonlySet<string>, b: readonly string[]): boolean {
+  return a.size === b.length && b.every((value) => a.has(value));
+}
+
+const NO_SIGNATURE = bitString(new Uint8Array(1));
+const KEY_USAGES = ["digitalSignature", "keyEncipherment", "keyAgreement"] as const;
+const EXT_KEY_USAGES: readonly string[] = [OID.serverAuth, OID.clientAuth];

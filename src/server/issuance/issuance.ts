@@ -1,0 +1,231 @@
+/**
+ * The only way to a signature: front ends and APIs ask here, and only this room asks the authorities. Policy comes
+ * from profiles and entries; of a request it is the public key alone that gets into a certificate.
+ */
+import { toHex } from "../../base/bytes.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import { type Random, uuid } from "../../base/random.ts";
+import { keyTypeOfSpki } from "../../keys/public-key.ts";
+import { SpiffeId, isReservedPath, serverId } from "../../spiffe/spiffe-id.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
+import { distinguishedName } from "../../x509/names.ts";
+import { type LeafParams, encodeLeafTbs, finishCertificate } from "../../x509/sign.ts";
+import type { AuthoritySet } from "../ca/authority-set.ts";
+import { randomSerial } from "../ca/serial-number.ts";
+import type { EntryRecord } from "../datastore/contract.ts";
+import { checkAudience } from "./audience.ts";
+import { checkLeafBytes } from "./check-leaf-bytes.ts";
+import { signToken } from "./sign-token.ts";
+import {
+  type ProfileTtls,
+  type X509Profile,
+  type X509ProfileName,
+  type X509Request,
+  isTtl,
+  x509Profiles,
+} from "./x509-profile.ts";
+
+export interface IssuanceOptions {
+  readonly trustDomain: TrustDomain;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ttl: ProfileTtls;
+  /** `iss` of tokens; absent or empty = none. */
+  readonly jwtIssuer?: string;
+  /** Another encoder than the project's own: for tests of the check before signing. */
+  readonly encodeTbs?: typeof encodeLeafTbs;
+}
+
+export interface IssuedX509 {
+  readonly spiffeId: SpiffeId;
+  /** DER, leaf first, without the root. */
+  readonly chain: readonly Uint8Array[];
+  /** Lower hex, no leading zeros. */
+  readonly serial: string;
+  readonly expiresAt: EpochSeconds;
+}
+
+export interface IssuedJwt {
+  readonly token: string;
+  readonly spiffeId: SpiffeId;
+  readonly issuedAt: EpochSeconds;
+  readonly expiresAt: EpochSeconds;
+}
+
+export interface WorkloadX509Params {
+  readonly entry: EntryRecord;
+  readonly csr: CertificateRequest;
+}
+
+export interface AgentX509Params {
+  readonly spiffeId: SpiffeId;
+  readonly csr: CertificateRequest;
+}
+
+export interface MintX509Params {
+  readonly spiffeId: SpiffeId;
+  /** DER SubjectPublicKeyInfo; whoever asks has checked that the requester holds the key. */
+  readonly publicKey: Uint8Array;
+  readonly dnsNames: readonly string[];
+  /** Seconds; 0 = the default. */
+  readonly ttlSeconds: number;
+  /** DER Name in place of the usual one. */
+  readonly subject?: Uint8Array;
+}
+
+export interface WorkloadJwtParams {
+  readonly entry: EntryRecord;
+  readonly audience: readonly string[];
+}
+
+export interface MintJwtParams {
+  readonly spiffeId: SpiffeId;
+  readonly audience: readonly string[];
+  /** Seconds; 0 = the default. */
+  readonly ttlSeconds: number;
+}
+
+export class Issuance {
+  readonly #options: IssuanceOptions;
+  readonly #profiles: Readonly<Record<X509ProfileName, X509Profile>>;
+
+  /** @throws invalid when a life is out of range */
+  constructor(options: IssuanceOptions) {
+    if (!isTtl(options.ttl.jwtSvidSeconds) || options.ttl.jwtSvidSeconds < 1) {
+      throw fail("invalid", "ttl of jwt-svids is not a number of seconds from 1 to 2^31-1");
+    }
+    this.#options = options;
+    this.#profiles = x509Profiles(options.ttl, options.trustDomain);
+  }
+
+  /** @throws denied when the entry has expired; invalid for a bad CSR; unavailable without an authority */
+  async workloadX509({ entry, csr }: WorkloadX509Params): Promise<IssuedX509> {
+    const { dnsNames, x509SvidTtl: ttlSeconds } = entry;
+    const request = { spiffeId: SpiffeId.parse(entry.spiffeId), dnsNames, ttlSeconds };
+    this.#profiles.workload.check(request);
+    await verifyCsr(csr);
+    // As late as can be: an entry may end while its CSR is checked.
+    this.#requireLive(entry);
+    return this.#sign(this.#profiles.workload, request, csr.publicKey);
+  }
+
+  /** @throws invalid for a bad CSR or another ID than an agent's; unavailable without an authority */
+  async agentX509({ spiffeId, csr }: AgentX509Params): Promise<IssuedX509> {
+    await verifyCsr(csr);
+    return this.#sign(this.#profiles.agent, plain(spiffeId), csr.publicKey);
+  }
+
+  /** The server's own SVID. @throws unavailable without an authority */
+  serverX509({ publicKey }: { readonly publicKey: Uint8Array }): Promise<IssuedX509> {
+    const request = plain(serverId(this.#options.trustDomain));
+    return this.#sign(this.#profiles.server, request, publicKey);
+  }
+
+  /** What an administrator asks for. @throws invalid, unavailable */
+  async mintX509(params: MintX509Params): Promise<IssuedX509> {
+    const { publicKey, ...request } = params;
+    if (keyTypeOfSpki(publicKey) === undefined) {
+      throw fail("invalid", "public key is not supported; use ec p-256, p-384 or rsa 2048..4096");
+    }
+    return this.#sign(this.#profiles.mint, request, publicKey);
+  }
+
+  /** @throws denied when the entry has expired; invalid for a bad audience; unavailable without an authority */
+  async workloadJwt({ entry, audience }: WorkloadJwtParams): Promise<IssuedJwt> {
+    this.#requireLive(entry);
+    const jti = entry.jwtSvidIncludeJti ? { jti: uuid(this.#options.random) } : {};
+    const spiffeId = SpiffeId.parse(entry.spiffeId);
+    return this.#signJwt({ spiffeId, audience, ttlSeconds: entry.jwtSvidTtl, ...jti });
+  }
+
+  /** What an administrator asks for. @throws invalid, unavailable */
+  async mintJwt(params: MintJwtParams): Promise<IssuedJwt> {
+    return this.#signJwt(params);
+  }
+
+  async #sign(
+    profile: X509Profile,
+    request: X509Request,
+    publicKey: Uint8Array,
+  ): Promise<IssuedX509> {
+    const { authorities, random, encodeTbs = encodeLeafTbs } = this.#options;
+    const ttlSeconds = profile.check(request);
+    const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
+    const now = this.#now();
+    const { spiffeId, dnsNames, subject = subjectOf(dnsNames) } = request;
+    const serial = randomSerial(random);
+    const leaf: LeafParams = {
+      serial,
+      issuer: authority.subject,
+      authorityKeyId: Buffer.from(id, "hex"),
+      subject,
+      notBefore: Math.max(now - BACKDATE_SECONDS, authority.notBefore),
+      notAfter: Math.min(now + ttlSeconds, end),
+      publicKey,
+      uri: spiffeId.toString(),
+      dnsNames,
+    };
+    const tbs = encodeTbs(leaf, signer.keyType);
+    checkLeafBytes(tbs, leaf, authority, signer.keyType);
+    return {
+      spiffeId,
+      chain: [await finishCertificate(tbs, signer), ...chain],
+      serial: toHex(serial).replace(/^0+/, ""),
+      expiresAt: leaf.notAfter,
+    };
+  }
+
+  async #signJwt(params: MintJwtParams & { readonly jti?: string }): Promise<IssuedJwt> {
+    const { authorities, ttl, trustDomain, jwtIssuer = "" } = this.#options;
+    const { spiffeId, jti } = params;
+    if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
+      throw fail("invalid", `SPIFFE ID ${spiffeId} is no workload of trust domain ${trustDomain}`);
+    }
+    const audience = checkAudience(params.audience);
+    if (!isTtl(params.ttlSeconds)) {
+      throw fail("invalid", "ttl is not a number of seconds from 0 to 2^31-1");
+    }
+    const ttlSeconds = params.ttlSeconds === 0 ? ttl.jwtSvidSeconds : params.ttlSeconds;
+    const authority = authorities.activeJwt();
+    const issuedAt = this.#now();
+    const expiresAt = Math.min(issuedAt + ttlSeconds, authority.notAfter);
+    const claims = {
+      sub: spiffeId.toString(),
+      aud: audience,
+      exp: expiresAt,
+      iat: issuedAt,
+      ...(jwtIssuer === "" ? {} : { iss: jwtIssuer }),
+      ...(jti === undefined ? {} : { jti }),
+    };
+    const token = await signToken(claims, authority);
+    return { token, spiffeId, issuedAt, expiresAt };
+  }
+
+  #requireLive({ id, expiresAt }: EntryRecord): void {
+    if (expiresAt === 0 || expiresAt > this.#now()) return;
+    throw fail("denied", `registration entry ${id} has expired; update or delete it`);
+  }
+
+  #now(): EpochSeconds {
+    return epochSeconds(this.#options.clock);
+  }
+}
+
+function plain(spiffeId: SpiffeId): X509Request {
+  return { spiffeId, dnsNames: [], ttlSeconds: 0 };
+}
+
+function subjectOf([commonName]: readonly string[]): Uint8Array {
+  if (commonName === undefined) return PLAIN_SUBJECT;
+  return distinguishedName([...SUBJECT, { type: "CN", value: commonName }]);
+}
+
+const SUBJECT = [
+  { type: "C", value: "US" },
+  { type: "O", value: "SPIRE" },
+] as const;
+const PLAIN_SUBJECT = distinguishedName(SUBJECT);
+const BACKDATE_SECONDS = 10;

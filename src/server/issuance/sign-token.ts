@@ -1,0 +1,37 @@
+import { fail } from "../../base/errors.ts";
+import { type JwtClaims, signCompact } from "../../jwt/compact.ts";
+import type { Signer } from "../../keys/contract.ts";
+import type { JwtAuthority } from "../ca/authority.ts";
+
+/**
+ * Signs claims, after a look at the very bytes that are about to be signed.
+ * @throws internal when they say anything but the claims
+ */
+export function signToken(claims: JwtClaims, authority: JwtAuthority): Promise<string> {
+  const { keyId, signer } = authority;
+  const checked: Signer = {
+    keyType: signer.keyType,
+    publicKey: signer.publicKey,
+    sign(data) {
+      checkTokenBytes(data, claims, keyId);
+      return signer.sign(data);
+    },
+  };
+  return signCompact({ keyId, claims, signer: checked });
+}
+
+/** @throws internal */
+export function checkTokenBytes(data: Uint8Array, claims: JwtClaims, keyId: string): void {
+  const [header = "", body = "", ...rest] = Buffer.from(data).toString("latin1").split(".");
+  const { alg, ...named } = decode(header);
+  const sound =
+    rest.length === 0 &&
+    typeof alg === "string" &&
+    JSON.stringify(named) === JSON.stringify({ kid: keyId, typ: "JWT" }) &&
+    JSON.stringify(decode(body)) === JSON.stringify(claims);
+  if (!sound) throw fail("internal", "the token was not signed, it does not say what was decided");
+}
+
+function decode(part: string): Readonly<Record<string, unknown>> {
+  return JSON.parse(Buffer.from(part, "base64url").toString("utf8")) as Record<string, unknown>;
+}
