@@ -1,0 +1,11 @@
+// Original file: proto/assay/agent/v1/agent.proto
+
+import type { SPIFFEID as _spire_api_types_SPIFFEID, SPIFFEID__Output as _spire_api_types_SPIFFEID__Output } from '../../../spire/api/types/SPIFFEID.ts';
+
+export interface GetHostRequest {
+  'id'?: (_spire_api_types_SPIFFEID | null);
+}
+
+export interface GetHostRequest__Output {
+  'id': (_spire_api_types_SPIFFEID__Output | null);
+}

@@ -1,0 +1,8 @@
+// Original file: proto/spire/api/agent/delegatedidentity/v1/delegatedidentity.proto
+
+
+export interface SubscribeToJWTBundlesRequest {
+}
+
+export interface SubscribeToJWTBundlesRequest__Output {
+}
