@@ -1,4 +1,4 @@
-import { toBase64 } from "../base/bytes.ts";
+import { bytesEqual, toBase64 } from "../base/bytes.ts";
 import { fail, isKind } from "../base/errors.ts";
 import { jwkFromSpki, spkiFromJwk } from "../jwt/jwk.ts";
 import { parseCertificate } from "../x509/certificate.ts";
@@ -134,7 +134,10 @@ function addJwt(found: Map<string, JwtAuthority>, entry: JsonObject, index: numb
     if (isKind(cause, "unsupported")) return;
     throw fail("invalid", `bundle key ${index}: ${messageOf(cause)}`, { cause });
   }
-  if (found.has(keyId)) throw fail("invalid", `bundle key ${index} repeats the kid of another`);
+  const other = found.get(keyId);
+  if (other !== undefined && !bytesEqual(other.publicKey, publicKey)) {
+    throw fail("invalid", `bundle key ${index} repeats the kid of another key`);
+  }
   found.set(keyId, { keyId, publicKey, expiresAt: 0, tainted: false });
 }
 

@@ -20,8 +20,11 @@ export function checkSelector(selector: Selector): Selector {
   if (selector.type === "") throw fail("invalid", "selector type is missing");
   if (selector.type.includes(":")) throw fail("invalid", "selector type contains ':'");
   if (selector.value === "") throw fail("invalid", "selector value is missing");
-  if (selector.type.length > MAX_TYPE || selector.value.length > MAX_VALUE) {
-    throw fail("invalid", `selector is longer than ${MAX_VALUE} characters`);
+  if (selector.type.length > MAX_TYPE) {
+    throw fail("invalid", `selector type is longer than ${MAX_TYPE} characters`);
+  }
+  if (selector.value.length > MAX_VALUE) {
+    throw fail("invalid", `selector value is longer than ${MAX_VALUE} characters`);
   }
   return selector;
 }
@@ -33,7 +36,7 @@ export function formatSelector(selector: Selector): string {
 /** Sorted by type, then value, without repetitions: two equal sets have equal lists. */
 export function canonicalSelectors(selectors: readonly Selector[]): Selector[] {
   const byText = new Map(selectors.map((selector) => [formatSelector(selector), selector]));
-  return [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, selector]) => selector);
+  return [...byText.values()].sort((a, b) => compare(a.type, b.type) || compare(a.value, b.value));
 }
 
 /** Identifies a set of selectors, whatever order it came in. */
@@ -44,6 +47,11 @@ export function selectorSetKey(selectors: readonly Selector[]): string {
         `${selector.type.length}:${selector.type}${selector.value.length}:${selector.value}`,
     )
     .join("");
+}
+
+/** By code unit, so that the order is the same in every locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function clip(text: string): string {
