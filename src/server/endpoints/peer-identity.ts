@@ -40,10 +40,10 @@ export class TrustedRoots {
   current(): RootSet {
     const bundle = this.#bundle();
     if (this.#parsed?.sequence === bundle.sequence) return this.#parsed;
-    const all = bundle.x509Authorities.map(({ der, tainted }) => ({
-      certificate: parseCertificate(der),
-      tainted,
-    }));
+    const all = bundle.x509Authorities.flatMap(({ der, tainted }) => {
+      const certificate = parseAuthority(der);
+      return certificate === undefined ? [] : [{ certificate, tainted }];
+    });
     this.#parsed = {
       trustDomain: bundle.trustDomain,
       sequence: bundle.sequence,
@@ -129,6 +129,15 @@ export class PeerIdentity {
     }
     const tainted = !(await chainsTo(chain, roots.sound, now));
     return { kind: "known", id, serial: leaf.serial, expiresAt: leaf.notAfter, tainted };
+  }
+}
+
+/** One authority that cannot be read is trusted by nobody and spoils no other. */
+function parseAuthority(der: Uint8Array): Certificate | undefined {
+  try {
+    return parseCertificate(der);
+  } catch {
+    return undefined;
   }
 }
 

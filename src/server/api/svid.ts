@@ -1,0 +1,108 @@
+import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
+import type { EntryRecord } from "../datastore/contract.ts";
+import type { Implementation } from "../../rpc/service.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { Limits } from "../endpoints/limits.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { NewX509SVIDParams__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewX509SVIDParams.ts";
+import type { SVIDHandlers } from "../../rpc/gen/spire/api/server/svid/v1/SVID.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { MAX_BATCH, atMost, inField, textField, workloadIdField } from "./fields.ts";
+import { OK_STATUS, itemStatus } from "./item-status.ts";
+import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
+import { agentOf } from "../endpoints/caller.ts";
+import { checkWildcards } from "./wildcards.ts";
+import { fail } from "../../base/errors.ts";
+import { inParallel } from "./in-parallel.ts";
+import { isEmptyName } from "../../x509/names.ts";
+import { jwtSvidMessage, x509SvidMessage } from "./messages.ts";
+import { parseCsrField } from "./attest.ts";
+import { verifyCsr } from "../../x509/csr.ts";
+
+export interface SvidApiDeps {
+  readonly issuance: Issuance;
+  readonly authorizedEntries: Pick<AuthorizedEntries, "find">;
+  readonly limits: Limits;
+  readonly trustDomain: TrustDomain;
+  readonly logger: Logger;
+}
+
+/** `spire.api.server.svid.v1.SVID`, but for WIT-SVIDs and downstream authorities. */
+export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
+  const { issuance, authorizedEntries, limits, trustDomain, logger } = deps;
+
+  const authorizedEntry = (agentId: SpiffeId, entryId: string): EntryRecord => {
+    if (entryId === "") throw fail("invalid", "entry_id: is missing");
+    const id = textField("entry_id", entryId, MAX_ENTRY_ID_LENGTH);
+    const entry = authorizedEntries.find(agentId.toString(), id);
+    if (entry === undefined) throw fail("not_found", "entry not found or not authorized");
+    return entry;
+  };
+
+  const newX509Svid = async (agentId: SpiffeId, params: NewX509SVIDParams__Output) => {
+    try {
+      const entry = authorizedEntry(agentId, params.entry_id);
+      const csr = parseCsrField("csr", params.csr);
+      const svid = await issuance.workloadX509({ entry, csr });
+      return { status: OK_STATUS, svid: x509SvidMessage(svid) };
+    } catch (thrown) {
+      return { status: itemStatus(thrown, logger) };
+    }
+  };
+
+  return {
+    async MintX509SVID({ csr: bytes, ttl }) {
+      const csr = parseCsrField("csr", bytes);
+      await verifyCsr(csr);
+      const [uri, ...others] = csr.uris;
+      if (uri === undefined) throw fail("invalid", "csr: URI name is missing");
+      if (others.length > 0) throw fail("invalid", "csr: has more than one URI name");
+      const spiffeId = inField("csr", () => SpiffeId.parse(uri));
+      if (!spiffeId.memberOf(trustDomain)) {
+        throw fail(
+          "invalid",
+          `csr: '${spiffeId}' is not a member of trust domain '${trustDomain}'`,
+        );
+      }
+      if (spiffeId.path === "" || isReservedPath(spiffeId.path)) {
+        throw fail("invalid", `csr: '${spiffeId}' is not the ID of a workload`);
+      }
+      inField("csr", () => checkWildcards(csr.dnsNames));
+      const svid = await issuance.mintX509({
+        spiffeId,
+        publicKey: csr.publicKey,
+        dnsNames: csr.dnsNames,
+        ttlSeconds: ttl,
+        ...(isEmptyName(csr.subject) ? {} : { subject: csr.subject }),
+      });
+      return { svid: x509SvidMessage(svid) };
+    },
+
+    async MintJWTSVID({ id, audience, ttl }) {
+      const spiffeId = workloadIdField("id", id, trustDomain);
+      const svid = await issuance.mintJwt({ spiffeId, audience, ttlSeconds: ttl });
+      return { svid: jwtSvidMessage(svid) };
+    },
+
+    async BatchNewX509SVID({ params }, call) {
+      if (params.length === 0) throw fail("invalid", "params: is missing");
+      atMost("params", params.length, MAX_BATCH);
+      await limits.sign(call, params.length);
+      const agentId = agentOf(call);
+      const results = await inParallel(params, SIGNATURES_AT_ONCE, (each) =>
+        newX509Svid(agentId, each),
+      );
+      return { results };
+    },
+
+    async NewJWTSVID({ entry_id, audience }, call) {
+      await limits.sign(call, 1);
+      const entry = authorizedEntry(agentOf(call), entry_id);
+      return { svid: jwtSvidMessage(await issuance.workloadJwt({ entry, audience })) };
+    },
+  };
+}
+
+const MAX_ENTRY_ID_LENGTH = 255;
+/** Enough to keep every core and the pool busy, few enough that a batch starves nobody. */
+const SIGNATURES_AT_ONCE = 16;

@@ -1,0 +1,58 @@
+import type { Clock } from "../../base/clock.ts";
+import { type CallerStore, callerOf } from "./caller.ts";
+import { RateLimit, addressKey } from "./rate-limit.ts";
+
+export interface LimitsOptions {
+  /** Attestations a second and remote address; 0 = unlimited. */
+  readonly attestPerSecond: number;
+  /** Signatures a second and remote address; 0 = unlimited. */
+  readonly signPerSecond: number;
+  readonly clock: Clock;
+}
+
+/** What a remote address may ask for. Callers on the admin socket are not limited. */
+export class Limits {
+  readonly #attest: RateLimit;
+  readonly #sign: RateLimit;
+  readonly #report: RateLimit;
+
+  constructor({ attestPerSecond, signPerSecond, clock }: LimitsOptions) {
+    const attestBurst = Math.max(attestPerSecond, ATTEST_BURST);
+    this.#attest = new RateLimit({ perSecond: attestPerSecond, burst: attestBurst, clock });
+    this.#sign = new RateLimit({ perSecond: signPerSecond, burst: signPerSecond, clock });
+    this.#report = new RateLimit({
+      perSecond: REPORTS_PER_SECOND,
+      burst: REPORTS_PER_SECOND,
+      clock,
+    });
+  }
+
+  /** @throws limited */
+  attest(call: LimitedCall): Promise<void> {
+    return take(this.#attest, call, 1);
+  }
+
+  /** @param count how many signatures the call asks for. @throws limited */
+  sign(call: LimitedCall, count: number): Promise<void> {
+    return take(this.#sign, call, count);
+  }
+
+  /** @throws limited */
+  report(call: LimitedCall): Promise<void> {
+    return take(this.#report, call, 1);
+  }
+}
+
+export interface LimitedCall extends CallerStore {
+  readonly signal: AbortSignal;
+}
+
+async function take(limit: RateLimit, call: LimitedCall, count: number): Promise<void> {
+  const { remoteAddress } = callerOf(call);
+  if (remoteAddress === undefined) return;
+  await limit.take(addressKey(remoteAddress), count, call.signal);
+}
+
+/** Agents of one network behind one address may start together. */
+const ATTEST_BURST = 10;
+const REPORTS_PER_SECOND = 10;

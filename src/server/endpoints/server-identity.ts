@@ -1,0 +1,105 @@
+import type { AuthoritySet } from "../ca/authority-set.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
+import { Loop } from "../../base/loop.ts";
+import type { Random } from "../../base/random.ts";
+import { encodePem } from "../../x509/pem.ts";
+import { generateKey } from "../../keys/software-signer.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+
+export interface ServerIdentityOptions {
+  readonly issuance: Pick<Issuance, "serverX509">;
+  readonly authorities: Pick<AuthoritySet, "records">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Certificate chain and key as TLS takes them. The key is never stored. */
+export interface ServerCredentials {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+interface Held extends ServerCredentials {
+  /** Subject key identifier of the authority that signed, hex. */
+  readonly authorityId: string | undefined;
+  readonly renewAt: EpochSeconds;
+}
+
+/**
+ * The server's own SVID: made at the start with a new key, made again at half its life and as soon as the authority
+ * behind it is tainted or gone.
+ */
+export class ServerIdentity implements AsyncDisposable {
+  readonly #options: ServerIdentityOptions;
+  readonly #loop: Loop;
+  #held: Held;
+
+  private constructor(options: ServerIdentityOptions, held: Held) {
+    this.#options = options;
+    this.#held = held;
+    this.#loop = new Loop({
+      name: "server SVID",
+      clock: options.clock,
+      random: options.random,
+      round: () => this.#round(),
+      backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
+      onError: (error, retryMs) =>
+        options.logger.error("server SVID could not be renewed", { error, retryMs }),
+    });
+  }
+
+  static async create(options: ServerIdentityOptions): Promise<ServerIdentity> {
+    return new ServerIdentity(options, await make(options));
+  }
+
+  current(): ServerCredentials {
+    return this.#held;
+  }
+
+  /** Looks at once whether the authority behind the SVID still stands. */
+  authoritiesChanged(): void {
+    this.#loop.wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loop[Symbol.asyncDispose]();
+  }
+
+  async #round(): Promise<number> {
+    if (this.#isDue()) {
+      this.#held = await make(this.#options);
+      this.#options.logger.info("server SVID renewed");
+    }
+    const untilRenewal = (this.#held.renewAt - epochSeconds(this.#options.clock)) * 1000;
+    return Math.min(Math.max(untilRenewal, MIN_ROUND_MS), MAX_ROUND_MS);
+  }
+
+  #isDue(): boolean {
+    if (epochSeconds(this.#options.clock) >= this.#held.renewAt) return true;
+    const authority = this.#options.authorities
+      .records("x509")
+      .find(({ id }) => id === this.#held.authorityId);
+    return authority === undefined || authority.tainted;
+  }
+}
+
+async function make({ issuance, clock }: ServerIdentityOptions): Promise<Held> {
+  const { signer, pkcs8 } = await generateKey("ec-p256");
+  const { chain, expiresAt } = await issuance.serverX509({ publicKey: signer.publicKey });
+  const [leaf] = chain;
+  if (leaf === undefined) throw new TypeError("an issued chain has a leaf");
+  const now = epochSeconds(clock);
+  return {
+    certPem: chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+    keyPem: encodePem("PRIVATE KEY", pkcs8),
+    authorityId: parseCertificate(leaf).authorityKeyId,
+    renewAt: now + Math.floor((expiresAt - now) / 2),
+  };
+}
+
+const MIN_ROUND_MS = 1000;
+/** However long an SVID lives, its authority is looked at this often. */
+const MAX_ROUND_MS = 60_000;
