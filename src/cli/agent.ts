@@ -1,6 +1,7 @@
 import { buildAgentConfig } from "../config/build-agent.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../config/build-server.ts";
 import { makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
+import { defaultPaths } from "../config/paths.ts";
 import { KEY_TYPES } from "../keys/contract.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
@@ -27,8 +28,16 @@ export const command: Command = {
       name: "insecure-bootstrap",
       help: "believe whatever server answers at the first start; for trials only",
     },
-    { name: "join-token-file", value: "FILE", help: "file with the join token; also $ASSAY_JOIN_TOKEN" },
-    { name: "join-token", value: "TOKEN", help: "the join token; every user of this host can read it in the process list" },
+    {
+      name: "join-token-file",
+      value: "FILE",
+      help: "file with the join token; also $ASSAY_JOIN_TOKEN",
+    },
+    {
+      name: "join-token",
+      value: "TOKEN",
+      help: "the join token; every user of this host can read it in the process list",
+    },
     {
       name: "data-dir",
       value: "DIR",
@@ -41,8 +50,19 @@ export const command: Command = {
       help: "Workload API socket",
       fallback: "/run/assay/agent/api.sock, or below $XDG_RUNTIME_DIR",
     },
-    { name: "workload-key-type", value: "TYPE", help: "key of X.509-SVIDs", choices: KEY_TYPES, fallback: "ec-p256" },
-    { name: "sync-interval", value: "DURATION", help: "how often to ask the server for changes", fallback: "5s" },
+    {
+      name: "workload-key-type",
+      value: "TYPE",
+      help: "key of X.509-SVIDs",
+      choices: KEY_TYPES,
+      fallback: "ec-p256",
+    },
+    {
+      name: "sync-interval",
+      value: "DURATION",
+      help: "how often to ask the server for changes",
+      fallback: "5s",
+    },
     { name: "x509-cache", value: "N", help: "X.509-SVIDs to hold", fallback: "1000" },
     { name: "jwt-cache", value: "N", help: "JWT-SVIDs to hold", fallback: "1000" },
     {
@@ -65,7 +85,8 @@ export const command: Command = {
   notes: ["A restart needs neither bundle nor token while the agent's own SVID lives."],
   async run(context) {
     const settings = await loadSettings(command, context);
-    const config = buildAgentConfig(settings, { uid: currentUid(), env: context.env });
+    const who = { uid: currentUid(), env: context.env };
+    const config = buildAgentConfig(settings, who);
     if (settings.text("trust-domain") === undefined) {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
     }
@@ -75,7 +96,7 @@ export const command: Command = {
       );
     }
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
-    makeSocketFolder(config.socket, 0o755, settings.where("socket"));
+    makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
     const { startAgent } = await import("../agent/main.ts");
     return runDaemon({
       context,

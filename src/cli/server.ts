@@ -1,5 +1,6 @@
 import { buildServerConfig, DEFAULT_TRUST_DOMAIN } from "../config/build-server.ts";
 import { makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
+import { defaultPaths } from "../config/paths.ts";
 import { KEY_TYPES } from "../keys/contract.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
@@ -48,14 +49,41 @@ export const command: Command = {
       help: "key that encrypts the keys on disk; also $ASSAY_KEY_ENCRYPTION_KEY or the systemd credential assay-key",
       fallback: "generated in the data folder",
     },
-    { name: "ca-key-type", value: "TYPE", help: "key of X.509 authorities", choices: KEY_TYPES, fallback: "ec-p256" },
+    {
+      name: "ca-key-type",
+      value: "TYPE",
+      help: "key of X.509 authorities",
+      choices: KEY_TYPES,
+      fallback: "ec-p256",
+    },
     { name: "ca-ttl", value: "DURATION", help: "life of an authority", fallback: "24h" },
-    { name: "jwt-key-type", value: "TYPE", help: "key of JWT authorities", choices: KEY_TYPES, fallback: "ec-p256" },
+    {
+      name: "jwt-key-type",
+      value: "TYPE",
+      help: "key of JWT authorities",
+      choices: KEY_TYPES,
+      fallback: "ec-p256",
+    },
     { name: "jwt-issuer", value: "TEXT", help: "'iss' of JWT-SVIDs", fallback: "none" },
-    { name: "x509-ttl", value: "DURATION", help: "life of an X.509-SVID whose entry names none", fallback: "1h" },
-    { name: "jwt-ttl", value: "DURATION", help: "life of a JWT-SVID whose entry names none", fallback: "5m" },
+    {
+      name: "x509-ttl",
+      value: "DURATION",
+      help: "life of an X.509-SVID whose entry names none",
+      fallback: "1h",
+    },
+    {
+      name: "jwt-ttl",
+      value: "DURATION",
+      help: "life of a JWT-SVID whose entry names none",
+      fallback: "5m",
+    },
     { name: "agent-ttl", value: "DURATION", help: "life of an agent's own SVID", fallback: "1h" },
-    { name: "attest-limit", value: "N", help: "attestations a second from one address", fallback: "1" },
+    {
+      name: "attest-limit",
+      value: "N",
+      help: "attestations a second from one address",
+      fallback: "1",
+    },
     { name: "sign-limit", value: "N", help: "signatures a second for one agent", fallback: "500" },
     ...LOG_OPTIONS,
     ...PROCESS_OPTIONS,
@@ -66,12 +94,13 @@ export const command: Command = {
   ],
   async run(context) {
     const settings = await loadSettings(command, context);
-    const config = buildServerConfig(settings, { uid: currentUid(), env: context.env });
+    const who = { uid: currentUid(), env: context.env };
+    const config = buildServerConfig(settings, who);
     if (settings.text("trust-domain") === undefined) {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
     }
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
-    makeSocketFolder(config.socket, 0o755, settings.where("socket"));
+    makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
     const { startServer } = await import("../server/main.ts");
     return runDaemon({
       context,

@@ -1,5 +1,4 @@
 import { lstatSync, mkdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { fail } from "../base/errors.ts";
 
@@ -14,16 +13,15 @@ export function makePrivateFolder(path: string, option: string): void {
 }
 
 /**
- * Makes the folder that a socket will lie in. Below the temporary folder, where anyone can make names, it must belong
- * to us and to nobody else.
+ * Makes the folder that a socket will lie in. A folder that somebody named is made open to all, since workloads must
+ * reach the socket in it; the default one of a user lies below `runtime` and is that user's alone.
  */
-export function makeSocketFolder(socket: string, mode: number, option: string): void {
+export function makeSocketFolder(socket: string, runtime: string, option: string): void {
   const folder = dirname(socket);
+  const mode = folder.startsWith(runtime) && !runtime.startsWith("/run/assay") ? 0o700 : 0o755;
+  if (mode === 0o700) makePrivateFolder(runtime, option);
   try {
-    // In the shared temporary folder every folder that we make is private, or others could swap what lies in it.
-    const inTemp = folder.startsWith(`${tmpdir()}/assay-`);
-    mkdirSync(folder, { recursive: true, mode: inTemp ? 0o700 : mode });
-    if (inTemp) checkOwner(folder, option);
+    mkdirSync(folder, { recursive: true, mode });
   } catch (error) {
     throw folderError(error, folder, option);
   }

@@ -25,17 +25,15 @@ export function defaultPaths({ uid, env }: PathContext): DefaultPaths {
   const root = uid === 0;
   const runtime = root ? "/run/assay" : userRuntime(uid, env);
   const home = env["HOME"] ?? homedir();
-  const state = root
-    ? "/var/lib/assay"
-    : join(absolute(env["XDG_STATE_HOME"]) ?? join(home, ".local/state"), "assay");
-  const devState = join(absolute(env["XDG_STATE_HOME"]) ?? join(home, ".local/state"), "assay/dev");
+  const userState = join(absolute(env["XDG_STATE_HOME"]) ?? join(home, ".local/state"), "assay");
+  const state = root ? "/var/lib/assay" : userState;
   return {
     runtime,
     serverSocket: join(runtime, "server.sock"),
     agentSocket: join(runtime, "agent/api.sock"),
     serverData: join(state, "server"),
     agentData: join(state, "agent"),
-    devData: devState,
+    devData: join(userState, "dev"),
   };
 }
 

@@ -1,0 +1,24 @@
+import type { Command } from "../command.ts";
+import { idMessage } from "../ids.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+
+export const command: Command = {
+  name: "agents ban",
+  operand: "spiffe-id",
+  options: [
+    { name: "spiffe-id", value: "ID", help: "the agent's SPIFFE ID", required: true },
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: ["assay agents ban spiffe://example.org/spire/agent/join_token/3f2a"],
+  notes: ["A banned agent gets nothing more, and cannot attest again under this ID."],
+  async run(context) {
+    const spiffeId = context.options.required("spiffe-id");
+    const id = idMessage(spiffeId, "spiffe-id");
+    using server = await connectServer(context);
+    await server.call(AGENT_SERVICE, "BanAgent", { id });
+    context.output.data({ spiffeId, banned: true }, () => [`banned ${spiffeId}`]);
+    return undefined;
+  },
+};

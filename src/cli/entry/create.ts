@@ -1,0 +1,59 @@
+import type { BatchCreateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
+import type { Command } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { entryOfBatch } from "./batch.ts";
+import { entryJson, entryLines } from "./entry-json.ts";
+import { FIELD_OPTIONS, RIGHTS, entryFields } from "./fields.ts";
+
+export const command: Command = {
+  name: "entry create",
+  options: [
+    { name: "spiffe-id", value: "ID", help: "SPIFFE ID that the workload gets", required: true },
+    {
+      name: "parent-id",
+      value: "ID",
+      help: "agent or node alias that may ask for it; spiffe://TD/spire/server makes a node alias",
+      required: true,
+    },
+    {
+      name: "selector",
+      value: "TYPE:VALUE",
+      help: "what must be true of the workload; all must be",
+      required: true,
+      many: true,
+    },
+    ...FIELD_OPTIONS,
+    { name: "entry-id", value: "ID", help: "the entry's own ID", fallback: "a random one" },
+    ...RIGHTS.map(([name, help]) => ({ name, help })),
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay entry create --spiffe-id spiffe://example.org/web --parent-id spiffe://example.org/host --selector unix:uid:1000",
+    "assay entry create --spiffe-id spiffe://example.org/db --parent-id spiffe://example.org/host --selector unix:user:postgres --selector unix:path:/usr/bin/postgres --x509-ttl 10m --dns-name db.example.org",
+  ],
+  async run(context) {
+    const { options, output } = context;
+    const entry = {
+      ...entryFields(options),
+      id: options.text("entry-id") ?? "",
+      admin: options.flag("admin"),
+      downstream: options.flag("downstream"),
+      store_svid: options.flag("store-svid"),
+      additional_attributes: {
+        disable_x509_svid_prefetch: options.flag("no-x509-prefetch"),
+        jwt_svid_include_jti: options.flag("jwt-jti"),
+      },
+    };
+    using server = await connectServer(context);
+    const { results } = await server.call<BatchCreateEntryResponse__Output>(
+      ENTRY_SERVICE,
+      "BatchCreateEntry",
+      { entries: [entry] },
+    );
+    const created = entryOfBatch(results[0]);
+    output.data(entryJson(created), () => entryLines(created, Date.now()));
+    return undefined;
+  },
+};

@@ -1,0 +1,49 @@
+import type { ListEntriesResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/ListEntriesResponse.ts";
+import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
+import type { Command } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import {
+  ENTRY_SERVICE,
+  type RpcClient,
+  SERVER_SOCKET_OPTION,
+  connectServer,
+} from "../rpc-clients.ts";
+import { entryJson, entryLines } from "./entry-json.ts";
+import { FILTER_OPTIONS, entryFilter } from "./filter.ts";
+
+export const command: Command = {
+  name: "entry list",
+  options: [...FILTER_OPTIONS, SERVER_SOCKET_OPTION, OUTPUT_OPTION],
+  examples: ["assay entry list", "assay entry list --selector unix:uid:1000 --output json"],
+  async run(context) {
+    const { output } = context;
+    const filter = entryFilter(context.options);
+    using server = await connectServer(context);
+    const entries = await listEntries(server, filter);
+    output.data(entries.map(entryJson), () =>
+      entries.flatMap((entry) => entryLines(entry, Date.now())),
+    );
+    if (entries.length === 0 && output.format === "text") {
+      output.note("no entries; 'assay entry create --help' shows how to make one");
+    }
+    return undefined;
+  },
+};
+
+/** All pages. */
+export async function listEntries(server: RpcClient, filter: object): Promise<Entry__Output[]> {
+  const entries: Entry__Output[] = [];
+  let token = "";
+  do {
+    const page = await server.call<ListEntriesResponse__Output>(ENTRY_SERVICE, "ListEntries", {
+      filter,
+      page_size: PAGE_SIZE,
+      page_token: token,
+    });
+    entries.push(...page.entries);
+    token = page.next_page_token;
+  } while (token !== "");
+  return entries;
+}
+
+const PAGE_SIZE = 500;

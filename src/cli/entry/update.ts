@@ -1,0 +1,86 @@
+import type { BatchUpdateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
+import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
+import { type Command, UsageError } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { entryOfBatch } from "./batch.ts";
+import { entryJson, entryLines } from "./entry-json.ts";
+import { FIELD_OPTIONS, RIGHTS, entryFields } from "./fields.ts";
+
+export const command: Command = {
+  name: "entry update",
+  operand: "id",
+  options: [
+    { name: "id", value: "ID", help: "the entry's own ID", required: true },
+    { name: "spiffe-id", value: "ID", help: "SPIFFE ID that the workload gets" },
+    { name: "parent-id", value: "ID", help: "agent or node alias that may ask for it" },
+    {
+      name: "selector",
+      value: "TYPE:VALUE",
+      help: "replaces all selectors of the entry",
+      many: true,
+    },
+    ...FIELD_OPTIONS,
+    ...RIGHTS.map(([name, help]) => ({
+      name,
+      value: "BOOL",
+      help,
+      choices: ["true", "false"],
+    })),
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay entry update 8f0c4f57-6dd0-4b67-a7f5-0b3f5f9f1c11 --x509-ttl 30m --selector unix:uid:1001",
+  ],
+  notes: ["What is not given stays as it is."],
+  async run(context) {
+    const { options, output } = context;
+    const id = options.required("id");
+    const fields = { ...entryFields(options), ...rights(options) };
+    const attributes = {
+      ...choice(options.text("no-x509-prefetch"), "disable_x509_svid_prefetch"),
+      ...choice(options.text("jwt-jti"), "jwt_svid_include_jti"),
+    };
+    if (Object.keys(fields).length + Object.keys(attributes).length === 0) {
+      throw new UsageError("nothing to change was given; for example --x509-ttl 30m");
+    }
+    using server = await connectServer(context);
+    const entry = { id, ...fields, ...(await mergedAttributes()) };
+    const { results } = await server.call<BatchUpdateEntryResponse__Output>(
+      ENTRY_SERVICE,
+      "BatchUpdateEntry",
+      { entries: [entry], input_mask: maskOf(entry) },
+    );
+    const updated = entryOfBatch(results[0]);
+    output.data(entryJson(updated), () => entryLines(updated, Date.now()));
+    return undefined;
+
+    /** The mask takes these two together; the one that was not given must keep its value. */
+    async function mergedAttributes(): Promise<object> {
+      if (Object.keys(attributes).length === 0) return {};
+      const before = await server.call<Entry__Output>(ENTRY_SERVICE, "GetEntry", { id });
+      return { additional_attributes: { ...before.additional_attributes, ...attributes } };
+    }
+  },
+};
+
+function rights(options: { text(name: string): string | undefined }): Record<string, boolean> {
+  return {
+    ...choice(options.text("admin"), "admin"),
+    ...choice(options.text("downstream"), "downstream"),
+    ...choice(options.text("store-svid"), "store_svid"),
+  };
+}
+
+function choice(text: string | undefined, field: string): Record<string, boolean> {
+  return text === undefined ? {} : { [field]: text === "true" };
+}
+
+function maskOf(entry: object): Record<string, boolean> {
+  return Object.fromEntries(
+    Object.keys(entry)
+      .filter((field) => field !== "id")
+      .map((field) => [field, true]),
+  );
+}

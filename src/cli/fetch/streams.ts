@@ -1,0 +1,79 @@
+import { Backoff } from "../../base/backoff.ts";
+import { sleep, systemClock } from "../../base/clock.ts";
+import { errorFrom, fail, isKind } from "../../base/errors.ts";
+import { systemRandom } from "../../base/random.ts";
+import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
+import { type RpcClient, WORKLOAD_API, WORKLOAD_HEADER, explained } from "../rpc-clients.ts";
+
+export function firstX509Response(
+  agent: RpcClient,
+  signal: AbortSignal,
+): Promise<X509SVIDResponse__Output> {
+  return firstMessage<X509SVIDResponse__Output>(agent, "FetchX509SVID", signal);
+}
+
+/** The first message of a stream of the Workload API, which comes at once. */
+export async function firstMessage<Message>(
+  agent: RpcClient,
+  method: string,
+  signal: AbortSignal,
+): Promise<Message> {
+  const late = AbortSignal.timeout(FIRST_MESSAGE_MS);
+  const end = new AbortController();
+  try {
+    const stop = AbortSignal.any([signal, late, end.signal]);
+    for await (const message of messages<Message>(agent, method, stop)) return message;
+    throw fail("unavailable", `the agent at ${agent.socket} ended the stream without an answer`);
+  } catch (thrown) {
+    if (late.aborted) {
+      throw fail(
+        "deadline",
+        `the agent at ${agent.socket} gave no answer within 30 s; see its log`,
+      );
+    }
+    throw explained(thrown, "agent", agent.socket);
+  } finally {
+    end.abort();
+  }
+}
+
+/** Every view of this process's X.509-SVIDs until the signal; outlives restarts of the agent. */
+export async function* followX509(
+  agent: RpcClient,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): AsyncGenerator<X509SVIDResponse__Output> {
+  const backoff = new Backoff({ baseMs: 250, maxMs: 5000, jitter: 0.2 }, systemRandom);
+  let noted = "";
+  while (!signal.aborted) {
+    try {
+      for await (const view of messages<X509SVIDResponse__Output>(agent, "FetchX509SVID", signal)) {
+        backoff.reset();
+        noted = "";
+        yield view;
+      }
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = errorFrom(explained(thrown, "agent", agent.socket));
+      if (!isKind(error, "unavailable", "denied", "deadline", "limited")) throw error;
+      if (error.message !== noted) note(`assay: ${error.message}; trying again`);
+      noted = error.message;
+    }
+    await sleep(systemClock, backoff.nextMs(), signal).catch(() => undefined);
+  }
+}
+
+async function* messages<Message>(
+  agent: RpcClient,
+  method: string,
+  signal: AbortSignal,
+): AsyncGenerator<Message> {
+  const stream = agent.channel.stream(WORKLOAD_API, method, {
+    signal,
+    metadata: WORKLOAD_HEADER,
+    request: {},
+  });
+  for await (const message of stream.responses) yield message as Message;
+}
+
+const FIRST_MESSAGE_MS = 30_000;

@@ -1,0 +1,81 @@
+import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
+import { keyTypeOfSpki } from "../../keys/public-key.ts";
+import { parseX509Svid } from "../../spiffe/x509-svid.ts";
+import { parseCertificates } from "../../x509/certificate.ts";
+import { encodePem } from "../../x509/pem.ts";
+import { factLines, isoTime, timeText } from "../facts.ts";
+
+/** An X.509-SVID as it came from the agent, taken apart. The key belongs to the certificate, or parsing fails. */
+export interface FetchedSvid {
+  readonly spiffeId: string;
+  readonly hint: string;
+  readonly serialNumber: string;
+  readonly notBefore: number;
+  readonly expiresAt: number;
+  readonly keyType: string;
+  readonly dnsNames: readonly string[];
+  readonly chainPem: string;
+  readonly bundlePem: string;
+  readonly keyPem: string;
+}
+
+/** @throws invalid when what the agent sent is no SVID */
+export function fetchedSvids(response: X509SVIDResponse__Output): FetchedSvid[] {
+  return response.svids.map((svid) => {
+    const { spiffeId, certificates } = parseX509Svid(svid.x509_svid, svid.x509_svid_key);
+    const [leaf] = certificates;
+    if (leaf === undefined) throw new TypeError("a parsed x509-svid has a leaf");
+    return {
+      spiffeId: spiffeId.toString(),
+      hint: svid.hint,
+      serialNumber: leaf.serial,
+      notBefore: leaf.notBefore,
+      expiresAt: leaf.notAfter,
+      keyType: keyTypeOfSpki(leaf.publicKey) ?? "unknown",
+      dnsNames: leaf.dnsNames,
+      chainPem: certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+      bundlePem: pemOfConcatenated(svid.bundle),
+      keyPem: encodePem("PRIVATE KEY", svid.x509_svid_key),
+    };
+  });
+}
+
+/** Everything but the private key, which only `--write` hands out. */
+export function svidJson(svid: FetchedSvid): Record<string, unknown> {
+  return {
+    spiffeId: svid.spiffeId,
+    hint: svid.hint,
+    serialNumber: svid.serialNumber,
+    notBefore: isoTime(svid.notBefore),
+    expiresAt: isoTime(svid.expiresAt),
+    keyType: svid.keyType,
+    dnsNames: svid.dnsNames,
+    x509Svid: svid.chainPem,
+    bundle: svid.bundlePem,
+  };
+}
+
+export function svidLines(svid: FetchedSvid, nowMs: number): string[] {
+  return [
+    svid.spiffeId,
+    ...factLines(
+      [
+        ["hint", svid.hint === "" ? undefined : svid.hint],
+        ["serial", svid.serialNumber],
+        ["valid from", timeText(svid.notBefore, nowMs)],
+        ["expires", timeText(svid.expiresAt, nowMs)],
+        ["key", svid.keyType],
+        ["dns names", svid.dnsNames.length === 0 ? undefined : svid.dnsNames.join(", ")],
+      ],
+      "  ",
+    ),
+  ];
+}
+
+export function pemOfConcatenated(der: Uint8Array): string {
+  return der.length === 0
+    ? ""
+    : parseCertificates(der)
+        .map(({ raw }) => encodePem("CERTIFICATE", raw))
+        .join("");
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { FetchedSvid } from "./svid.ts";
+
+/**
+ * Writes svid.pem, key.pem (0600) and bundle.pem, each whole or not at all. The key goes first and the certificate
+ * last: whoever waits for a new svid.pem finds its key beside it.
+ */
+export async function writeSvid(folder: string, svid: FetchedSvid): Promise<readonly string[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const files = [
+    [join(folder, "key.pem"), svid.keyPem, 0o600],
+    [join(folder, "bundle.pem"), svid.bundlePem, 0o644],
+    [join(folder, "svid.pem"), svid.chainPem, 0o644],
+  ] as const;
+  for (const [path, text, mode] of files) await replaceFile(path, text, mode);
+  return files.map(([path]) => path);
+}
+
+/** Writes beside the file, syncs, renames. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, "wx", mode);
+    try {
+      await file.chmod(mode);
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Command } from "../command.ts";
+import { UsageError } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
+import { firstX509Response } from "./streams.ts";
+import { fetchedSvids, svidJson, svidLines } from "./svid.ts";
+import { writeSvid } from "./write-svid.ts";
+
+export const command: Command = {
+  name: "fetch x509",
+  options: [
+    {
+      name: "write",
+      value: "DIR",
+      help: "write svid.pem, key.pem and bundle.pem of the first SVID there",
+    },
+    { name: "hint", value: "TEXT", help: "write the SVID with this hint instead of the first" },
+    AGENT_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: ["assay fetch x509", "assay fetch x509 --write ./identity"],
+  notes: ["The private key is only ever written to a file (key.pem, 0600), never printed."],
+  async run(context) {
+    const { options, output } = context;
+    const folder = options.text("write");
+    const hint = options.text("hint");
+    using agent = await connectAgent(context);
+    const svids = fetchedSvids(await firstX509Response(agent, context.signal));
+    const wanted = hint === undefined ? svids[0] : svids.find((svid) => svid.hint === hint);
+    if (wanted === undefined) {
+      const hints = svids.map((svid) => `'${svid.hint}'`).join(", ");
+      throw new UsageError(`--hint: no SVID has the hint '${hint}'; there are ${hints}`);
+    }
+    const files = folder === undefined ? [] : await writeSvid(folder, wanted);
+    output.data(svids.map(svidJson), () => [
+      ...svids.flatMap((svid) => svidLines(svid, Date.now())),
+      ...files.map((file) => `wrote ${file}`),
+    ]);
+    return undefined;
+  },
+};

@@ -1,0 +1,139 @@
+import { connect } from "node:net";
+import { AssayError, fail } from "../base/errors.ts";
+import { defaultPaths, socketPathOf } from "../config/paths.ts";
+import type { Channel } from "../rpc/channel.ts";
+import type { CommandContext, OptionSpec } from "./command.ts";
+
+/** Takes a command to the server: its admin socket. */
+export const SERVER_SOCKET_OPTION: OptionSpec = {
+  name: "socket",
+  value: "PATH",
+  help: "the server's admin socket",
+  env: "ASSAY_SERVER_SOCKET",
+  fallback: "/run/assay/server.sock, or below $XDG_RUNTIME_DIR",
+};
+
+/** Takes a command to the agent: the Workload API, as any workload would. */
+export const AGENT_SOCKET_OPTION: OptionSpec = {
+  name: "socket",
+  value: "PATH",
+  help: "the agent's Workload API socket",
+  env: "SPIFFE_ENDPOINT_SOCKET",
+  fallback: "/run/assay/agent/api.sock, or below $XDG_RUNTIME_DIR",
+};
+
+export interface RpcClient extends Disposable {
+  readonly socket: string;
+  readonly channel: Channel;
+  /** One call; errors carry the next step. */
+  call<Response>(service: string, method: string, request: object): Promise<Response>;
+}
+
+export function connectServer(
+  { options, env, signal }: CommandContext,
+  given = options.text("socket"),
+): Promise<RpcClient> {
+  const path = given ?? defaultPaths({ uid: currentUid(), env }).serverSocket;
+  return connectTo("server", path, signal);
+}
+
+export function connectAgent(
+  { options, env, signal }: CommandContext,
+  given = options.text("socket"),
+): Promise<RpcClient> {
+  const path = given ?? defaultPaths({ uid: currentUid(), env }).agentSocket;
+  return connectTo("agent", path, signal);
+}
+
+/** @throws not_found, denied or unavailable when nobody answers there, saying what to do */
+export async function connectTo(
+  role: "server" | "agent",
+  given: string,
+  signal: AbortSignal,
+): Promise<RpcClient> {
+  const socket = socketPathOf(given, "--socket");
+  const [{ connectUnix }] = await Promise.all([import("../rpc/channel.ts"), probe(role, socket)]);
+  const channel = connectUnix(socket);
+  const metadata = role === "agent" ? WORKLOAD_HEADER : {};
+  return {
+    socket,
+    channel,
+    async call<Response>(service: string, method: string, request: object): Promise<Response> {
+      try {
+        const options = { signal, deadlineMs: DEADLINE_MS, metadata };
+        return (await channel.unary(service, method, request, options)) as Response;
+      } catch (thrown) {
+        throw explained(thrown, role, socket);
+      }
+    },
+    [Symbol.dispose]: () => channel.close(),
+  };
+}
+
+export function currentUid(): number {
+  return process.getuid?.() ?? 0;
+}
+
+/** The same error with the next step, where the peer could not know it. */
+export function explained(thrown: unknown, role: "server" | "agent", socket: string): unknown {
+  if (!(thrown instanceof AssayError)) return thrown;
+  if (thrown.kind === "unavailable") {
+    return fail("unavailable", `the ${role} at ${socket} does not answer: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
+  if (thrown.kind === "deadline") {
+    return fail("deadline", `the ${role} at ${socket} took longer than ${DEADLINE_MS / 1000} s`);
+  }
+  if (thrown.kind === "denied" && role === "agent" && /no identity/.test(thrown.message)) {
+    return fail(
+      "denied",
+      `${thrown.message}; register this process with 'assay entry create', for example with --selector unix:uid:${currentUid()}`,
+    );
+  }
+  return thrown;
+}
+
+/** A plain connect first: its errno says more than a channel that keeps trying. */
+function probe(role: "server" | "agent", socket: string): Promise<void> {
+  const start = role === "server" ? "assay server" : "assay agent";
+  const variable = role === "server" ? "ASSAY_SERVER_SOCKET" : "SPIFFE_ENDPOINT_SOCKET";
+  return new Promise((resolve, reject) => {
+    const connection = connect(socket);
+    connection.on("connect", () => {
+      connection.destroy();
+      resolve();
+    });
+    connection.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") {
+        reject(
+          fail(
+            "not_found",
+            `there is no ${role} socket at ${socket}; start '${start}', or name the socket with --socket or ${variable}`,
+          ),
+        );
+      } else if (error.code === "EACCES" || error.code === "EPERM") {
+        const who =
+          role === "server" ? "the user that runs the server" : "a user that may reach it";
+        reject(fail("denied", `no permission to open ${socket}; run this command as ${who}`));
+      } else if (error.code === "ECONNREFUSED" || error.code === "ENOTSOCK") {
+        reject(
+          fail(
+            "unavailable",
+            `nobody listens on ${socket}; the ${role} has stopped, start '${start}'`,
+          ),
+        );
+      } else {
+        reject(fail("unavailable", `cannot connect to ${socket} (${error.code ?? error.message})`));
+      }
+    });
+  });
+}
+
+/** SPIFFE Workload Endpoint §6.2. */
+export const WORKLOAD_HEADER: Readonly<Record<string, string>> = { "workload.spiffe.io": "true" };
+export const WORKLOAD_API = "SpiffeWorkloadAPI";
+export const ENTRY_SERVICE = "spire.api.server.entry.v1.Entry";
+export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
+export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";
+const DEADLINE_MS = 30_000;
