@@ -25,7 +25,7 @@ def main():
     mode = sys.argv[1]
     if mode == "x509":
         with X509Source(timeout_in_seconds=30) as source:
-            svid = source.svid
+            svid = source.get_x509_context().default_svid
             bundle = source.get_bundle_for_trust_domain(svid.spiffe_id.trust_domain)
             say("x509", authorities=len(bundle.x509_authorities), **describe(svid))
     elif mode == "jwt":
