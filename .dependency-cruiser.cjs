@@ -8,7 +8,8 @@ const floor = (name, from, ...to) => ({
 
 module.exports = {
   forbidden: [
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    // Generated message types refer to each other as the protos do (Struct holds Values, a Value holds a Struct).
+    { name: "no-cycles", severity: "error", from: { pathNot: "^src/rpc/gen/" }, to: { circular: true } },
     floor("base-knows-nothing", "^src/base/", "^src/base/"),
     floor("keys-on-base", "^src/keys/", "^src/(base|keys)/"),
     floor("x509-on-keys", "^src/x509/", "^src/(base|keys|x509)/"),
