@@ -1,0 +1,206 @@
+import { constants, randomUUID } from "node:crypto";
+import { type AddressInfo, type Server as NetServer, type Socket, createServer } from "node:net";
+import {
+  type DetailedPeerCertificate,
+  type TLSSocket,
+  type Server as TlsServer,
+  createServer as createTlsServer,
+} from "node:tls";
+import { fail } from "../base/errors.ts";
+import type { LogFields, Logger } from "../observe/logger.ts";
+
+/** What the listener shows of itself: certificates leaf first, and the leaf's key. */
+export interface ServerIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+export interface TlsListenerOptions {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** Asked at each connection: a new answer is what the next handshake shows. */
+  readonly secureContext: () => ServerIdentity;
+  /** Handshake done, HTTP/2 agreed on; `label` names this connection and no other. */
+  readonly onConnection: (socket: TLSSocket, label: string) => void;
+  readonly handshakeTimeoutMs: number;
+  /** Of all clients together; one address may hold a quarter of them, unless said otherwise. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress?: number;
+  readonly logger: Logger;
+}
+
+/**
+ * TLS for gRPC where a client certificate is asked for but not required, and not verified either: who trusts it, and
+ * for what, is decided by those who are given the connection, on each call, with the bundle of that moment.
+ *
+ * No session is ever resumed, and TLS 1.2 never renegotiated: both would part the connection from the certificate
+ * that its handshake showed.
+ */
+export class TlsListener implements AsyncDisposable {
+  readonly #options: TlsListenerOptions;
+  readonly #net: NetServer;
+  readonly #tls: TlsServer;
+  readonly #open = new Map<string, Connection>();
+  readonly #perAddress = new Map<string, number>();
+  #shown: ServerIdentity | undefined;
+  #full = false;
+
+  private constructor(options: TlsListenerOptions) {
+    this.#options = options;
+    this.#tls = createTlsServer({
+      ALPNProtocols: ["h2"],
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: options.handshakeTimeoutMs,
+    });
+    this.#tls.on("secureConnection", (socket) => this.#accept(socket));
+    this.#tls.on("tlsClientError", (error) =>
+      this.#options.logger.debug("TLS handshake failed", { error }),
+    );
+    // Own TCP server in front, so that a connection above the bounds never reaches TLS.
+    this.#net = createServer({ noDelay: true }, (socket) => this.#admit(socket));
+    this.#refresh();
+  }
+
+  /** Throws `precondition` when the address cannot be listened on, `invalid` when certificate and key do not fit. */
+  static async listen(options: TlsListenerOptions): Promise<TlsListener> {
+    const listener = new TlsListener(options);
+    const { host, port, logger } = options;
+    const ready = Promise.withResolvers<void>();
+    listener.#net.once("listening", ready.resolve);
+    listener.#net.once("error", ready.reject);
+    listener.#net.listen({ host, port });
+    try {
+      await ready.promise;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw fail("precondition", `cannot listen on ${host} port ${port}: ${why}`, { cause });
+    }
+    listener.#net.on("error", (error) => logger.warn("listener failed", { error }));
+    return listener;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#net.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  /** Connections accepted and not yet closed, handshakes included. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** Stops listening and cuts handshakes off; connections handed over are for their new owner to end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#net.close();
+    for (const { socket, handedOver } of this.#open.values()) if (!handedOver) socket.destroy();
+  }
+
+  #admit(socket: Socket): void {
+    const { maxConnections, logger } = this.#options;
+    const perAddress = this.#options.maxConnectionsPerAddress ?? Math.ceil(maxConnections / 4);
+    const address = socket.remoteAddress;
+    socket.on("error", (error) => logger.debug("connection failed", { address, error }));
+    if (address === undefined) {
+      socket.destroy();
+      return;
+    }
+    const held = this.#perAddress.get(address) ?? 0;
+    if (this.#open.size >= maxConnections || held >= perAddress) {
+      this.#refuse({ address, held, open: this.#open.size });
+      socket.destroy();
+      return;
+    }
+    const key = connectionKey(socket);
+    this.#open.set(key, { socket, handedOver: false });
+    this.#perAddress.set(address, held + 1);
+    socket.once("close", () => this.#forget(key, address));
+    this.#refresh();
+    this.#tls.emit("connection", socket);
+  }
+
+  #forget(key: string, address: string): void {
+    this.#open.delete(key);
+    this.#full = false;
+    const held = (this.#perAddress.get(address) ?? 1) - 1;
+    if (held > 0) this.#perAddress.set(address, held);
+    else this.#perAddress.delete(address);
+  }
+
+  /** One warning until a place becomes free, however many knock. */
+  #refuse(fields: LogFields): void {
+    const { logger } = this.#options;
+    if (this.#full) logger.debug("connection refused: too many", fields);
+    else logger.warn("connection refused: too many", fields);
+    this.#full = true;
+  }
+
+  /** Takes over a new certificate; one that cannot be used leaves the present one in place. */
+  #refresh(): void {
+    const { secureContext, logger } = this.#options;
+    const identity = secureContext();
+    if (identity.certPem === this.#shown?.certPem && identity.keyPem === this.#shown.keyPem) return;
+    try {
+      this.#tls.setSecureContext({
+        cert: identity.certPem,
+        key: identity.keyPem,
+        // None, instead of the web's roots: nothing is verified here, and nothing is to be added to a client's chain.
+        ca: [],
+        minVersion: "TLSv1.2",
+        secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+      });
+      this.#shown = identity;
+    } catch (cause) {
+      const error = fail("invalid", "server certificate and key cannot be used", { cause });
+      if (this.#shown === undefined) throw error;
+      logger.error("kept the previous server certificate", { error });
+    }
+  }
+
+  #accept(socket: TLSSocket): void {
+    const { onConnection, logger } = this.#options;
+    socket.on("error", (error) => logger.debug("connection failed", { error }));
+    const connection = this.#open.get(connectionKey(socket));
+    if (connection === undefined || !this.#net.listening || socket.alpnProtocol !== "h2") {
+      logger.debug("connection refused: no HTTP/2", { address: socket.remoteAddress });
+      socket.destroy();
+      return;
+    }
+    connection.handedOver = true;
+    onConnection(socket, `tls:${randomUUID()}`);
+  }
+}
+
+/**
+ * The certificates that the peer presented, DER, leaf first; empty when it has shown none.
+ *
+ * Node reaches them by issuer links, so that one which issued none of its predecessors is left out; it could not
+ * serve a verification anyway. Nothing about them has been verified. At most `MAX_CHAIN` are returned.
+ */
+export function peerCertificates(socket: TLSSocket): Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  // Node's types leave out that it returns an empty object, or none at all, without a certificate.
+  let next = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate> | undefined;
+  const seen = new Set<unknown>();
+  while (next?.raw !== undefined && !seen.has(next) && chain.length < MAX_CHAIN) {
+    seen.add(next);
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+/** The same for a TCP connection and for the TLS on it, which Node keeps as two sockets. */
+function connectionKey(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  handedOver: boolean;
+}
+
+/** As many as the strictest SPIFFE client accepts. */
+const MAX_CHAIN = 16;

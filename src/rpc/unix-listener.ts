@@ -1,0 +1,79 @@
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { type Server, connect, createServer } from "node:net";
+import { dirname } from "node:path";
+import { fail } from "../base/errors.ts";
+
+export interface SocketFileOptions {
+  readonly path: string;
+  readonly mode: number;
+  readonly directoryMode?: number;
+}
+
+/**
+ * Listens on a Unix socket that is never open to more than `mode`, not even for a moment.
+ *
+ * Throws `precondition` when a live server answers on the path or something there is no socket, `invalid` when the
+ * path is too long.
+ */
+export async function listenOnSocketFile(options: SocketFileOptions): Promise<Server> {
+  const { path, mode, directoryMode = 0o755 } = options;
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    throw fail(
+      "invalid",
+      `socket path is longer than ${MAX_SOCKET_PATH} bytes, choose a shorter one: ${path}`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
+  await removeStale(path);
+  const server = createServer();
+  const listening = new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", (cause) =>
+      reject(fail("precondition", `cannot listen on ${path}: ${cause.message}`, { cause })),
+    );
+  });
+  // Node binds within the call, so no other code runs under this mask. It is narrower than any mode asked for.
+  const before = process.umask(0o777 & ~(mode & 0o700));
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(before);
+  }
+  await listening;
+  chmodSync(path, mode);
+  return server;
+}
+
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw fail("precondition", `${path} exists and is no socket, remove it or choose another path`);
+  }
+  if (await answers(path)) {
+    throw fail("precondition", `another process serves ${path}, stop it or choose another path`);
+  }
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
+      else
+        reject(
+          fail("precondition", `cannot tell who serves ${path}: ${error.message}`, {
+            cause: error,
+          }),
+        );
+    });
+  });
+}
+
+/** `sun_path` less its closing zero (unix(7)); macOS has four bytes less. */
+const MAX_SOCKET_PATH = process.platform === "darwin" ? 103 : 107;
