@@ -1,0 +1,30 @@
+/**
+ * One call on the Workload API's socket as its handler sees it. `C` is what the listener attached to the connection:
+ * the peer. The call ends with OK when the handler returns and with the error's status when it throws; a streaming
+ * handler of the Workload API never returns, since clients take OK for the end of the watch.
+ */
+export interface H2Call<C> {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly context: C;
+  /** Aborted when the client cancels, the connection ends, the deadline passes or the server shuts down. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970 after which the client no longer waits; undefined without a deadline. */
+  readonly deadline: number | undefined;
+  /** Every value of a request header, each occurrence apart; none for binary (`-bin`) headers. */
+  metadata(name: string): readonly string[];
+  /**
+   * The one request of a unary or server-streaming call, once the client has closed its side. Rejects with `invalid`
+   * for none or several, `limited` above 4 MiB, `unsupported` when compressed, `deadline` after 30 s, `cancelled`.
+   */
+  request(): Promise<Uint8Array>;
+  /** The requests of a bidirectional call; read once, ends with the client's side. Not together with `request`. */
+  readonly requests: AsyncIterable<Uint8Array>;
+  /**
+   * Sends one frame made by `encodeFrame`, which is kept, not copied. False when the client has not yet taken the
+   * frame before: then only the newest frame waits, an older waiting one is dropped. After the end it does nothing.
+   */
+  send(frame: Uint8Array): boolean;
+}
+
+export type H2Handler<C> = (call: H2Call<C>) => Promise<void>;

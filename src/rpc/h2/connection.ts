@@ -1,0 +1,120 @@
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Clock } from "../../base/clock.ts";
+import { type AssayError, fail } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { H2Handler } from "./call.ts";
+import { HeldFrames } from "./held-frames.ts";
+import { STALLED_SWEEPS } from "./limits.ts";
+import { isGrpcContentType, parseGrpcTimeout } from "./request-headers.ts";
+import type { RequestBudget } from "./request-reader.ts";
+import { StreamCall } from "./stream-call.ts";
+
+/** What a connection needs of its server. */
+export interface H2Host<C> {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly routes: ReadonlyMap<string, H2Handler<C>>;
+  /** Number of sweeps so far: the clock of everything that may take seconds. */
+  readonly sweep: number;
+}
+
+/** One accepted connection with its HTTP/2 session, open calls and what is held for its client. */
+export class H2Connection<C> {
+  readonly host: H2Host<C>;
+  readonly context: C;
+  readonly budget: RequestBudget = { requestBytes: 0 };
+  readonly #session: ServerHttp2Session;
+  readonly #calls = new Set<StreamCall<C>>();
+  readonly #held = new HeldFrames();
+  #progressAt = 0;
+  #closing: AssayError | undefined;
+
+  constructor(host: H2Host<C>, session: ServerHttp2Session, context: C) {
+    this.host = host;
+    this.context = context;
+    this.#session = session;
+    session.on("stream", (stream, headers, _flags, rawHeaders: unknown) =>
+      this.#open(stream, headers, rawHeaders as readonly string[]),
+    );
+    session.on("error", (error: Error) =>
+      host.logger.debug("connection of a workload failed", { error }),
+    );
+  }
+
+  /** Counts a frame as held for the client; false when that would be more than the bound. */
+  hold(frame: Uint8Array): boolean {
+    if (this.#held.bytes === 0) this.progress();
+    return this.#held.add(frame);
+  }
+
+  release(frame: Uint8Array): void {
+    this.#held.remove(frame);
+  }
+
+  /** The client has taken something. */
+  progress(): void {
+    this.#progressAt = this.host.sweep;
+  }
+
+  forget(call: StreamCall<C>): void {
+    this.#calls.delete(call);
+    if (this.#closing !== undefined && this.#calls.size === 0) this.#session.close();
+  }
+
+  /** Ends overdue requests; destroys the connection when it holds something and nothing moves. */
+  check(): void {
+    const now = this.host.sweep;
+    let stuck = this.#held.bytes > 0 && now - this.#progressAt > STALLED_SWEEPS;
+    for (const call of this.#calls) stuck = call.isStuck(now) || stuck;
+    if (!stuck) return;
+    this.host.logger.info("closed a connection whose client does not read");
+    this.#session.destroy();
+  }
+
+  /** Ends every call with `status`, and the connection with GOAWAY once they are through. */
+  shutdown(status: AssayError): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = status;
+    for (const call of [...this.#calls]) call.end(status);
+    if (this.#calls.size === 0) this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  #open(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    rawHeaders: readonly string[],
+  ): void {
+    // A reset with an error code comes as an event; the call's end says all there is to say.
+    stream.on("error", ignore);
+    if (headers[":method"] !== "POST") return respondPlain(stream, "405");
+    if (!isGrpcContentType(headers["content-type"])) return respondPlain(stream, "415");
+    const timeout = headers["grpc-timeout"];
+    const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
+    const path = headers[":path"] ?? "";
+    const call = new StreamCall({
+      connection: this,
+      stream,
+      path,
+      rawHeaders,
+      timeoutMs: timeoutMs === "malformed" ? undefined : timeoutMs,
+    });
+    this.#calls.add(call);
+    const handler = this.host.routes.get(path);
+    if (this.#closing !== undefined) call.end(this.#closing);
+    else if (timeoutMs === "malformed") call.end(fail("invalid", "grpc-timeout is malformed"));
+    else if (handler === undefined) call.end(UNKNOWN_METHOD);
+    else void call.serve(handler);
+  }
+}
+
+function respondPlain(stream: ServerHttp2Stream, status: string): void {
+  stream.respond({ ":status": status }, { endStream: true });
+}
+
+function ignore(): void {}
+
+const UNKNOWN_METHOD = fail("unsupported", "this socket does not serve the method");

@@ -1,0 +1,114 @@
+import { fail } from "../../base/errors.ts";
+import { MAX_REQUEST_BYTES } from "./limits.ts";
+
+/**
+ * gRPC's length-prefixed message: one compression byte, four length bytes, the message
+ * (gRPC over HTTP2, "Length-Prefixed-Message"). Encode a view once and send the same frame to every stream.
+ */
+export function encodeFrame(message: Uint8Array): Uint8Array {
+  const frame = Buffer.allocUnsafeSlow(PREFIX_BYTES + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, PREFIX_BYTES);
+  return frame;
+}
+
+/** True when `frame` is exactly one uncompressed message with its prefix. */
+export function isFrame(frame: Uint8Array): boolean {
+  return (
+    frame.length >= PREFIX_BYTES &&
+    frame[0] === 0 &&
+    lengthAt(frame, 1) === frame.length - PREFIX_BYTES
+  );
+}
+
+/**
+ * Puts messages together from DATA payloads cut anywhere.
+ * `onMessage` gets each whole message; throws `unsupported` for a compressed one, `limited` for one that is too long.
+ */
+export class MessageAssembler {
+  readonly #onMessage: (message: Uint8Array) => void;
+  readonly #prefix = new Uint8Array(PREFIX_BYTES);
+  #prefixLength = 0;
+  #length = 0;
+  #body: Uint8Array = EMPTY;
+  #bodyLength = 0;
+
+  constructor(onMessage: (message: Uint8Array) => void) {
+    this.#onMessage = onMessage;
+  }
+
+  /** Bytes kept of an unfinished message; 0 between messages. */
+  get heldBytes(): number {
+    return this.#prefixLength + this.#body.length;
+  }
+
+  push(chunk: Uint8Array): void {
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (this.#prefixLength === 0 && isFrame(rest)) {
+        this.#onMessage(rest.subarray(PREFIX_BYTES));
+        return;
+      }
+      rest = this.#prefixLength < PREFIX_BYTES ? this.#takePrefix(rest) : this.#takeBody(rest);
+    }
+  }
+
+  #takePrefix(chunk: Uint8Array): Uint8Array {
+    const take = Math.min(PREFIX_BYTES - this.#prefixLength, chunk.length);
+    this.#prefix.set(chunk.subarray(0, take), this.#prefixLength);
+    this.#prefixLength += take;
+    if (this.#prefixLength === PREFIX_BYTES) {
+      checkFlag(this.#prefix[0] ?? 0);
+      this.#length = lengthAt(this.#prefix, 1);
+      if (this.#length > MAX_REQUEST_BYTES) {
+        throw fail("limited", `a request message has at most ${MAX_REQUEST_BYTES} bytes`);
+      }
+      if (this.#length === 0) this.#complete();
+    }
+    return chunk.subarray(take);
+  }
+
+  #takeBody(chunk: Uint8Array): Uint8Array {
+    const part = chunk.subarray(0, this.#length - this.#bodyLength);
+    this.#reserve(this.#bodyLength + part.length);
+    this.#body.set(part, this.#bodyLength);
+    this.#bodyLength += part.length;
+    if (this.#bodyLength === this.#length) this.#complete();
+    return chunk.subarray(part.length);
+  }
+
+  /** Copies rather than keeps the pieces: a piece of one byte would pin the whole buffer it was read into. */
+  #reserve(needed: number): void {
+    if (needed <= this.#body.length) return;
+    const grown = new Uint8Array(Math.min(this.#length, Math.max(needed, this.#body.length * 2)));
+    grown.set(this.#body.subarray(0, this.#bodyLength));
+    this.#body = grown;
+  }
+
+  #complete(): void {
+    const message = this.#body;
+    this.#body = EMPTY;
+    this.#bodyLength = 0;
+    this.#prefixLength = 0;
+    this.#onMessage(message);
+  }
+}
+
+function checkFlag(flag: number): void {
+  if (flag === 0) return;
+  if (flag === 1) {
+    throw fail("unsupported", "compressed messages are not supported, send grpc-encoding identity");
+  }
+  throw fail("invalid", "the first byte of a message is 0 or 1");
+}
+
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) * 0x1000000 +
+    (((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0))
+  );
+}
+
+const PREFIX_BYTES = 5;
+const EMPTY = new Uint8Array(0);

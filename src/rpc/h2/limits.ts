@@ -1,0 +1,40 @@
+/** Every bound of the Workload API's transport, by name. Sizes are bytes, times milliseconds. */
+
+/** One request message, decoded (the default of every gRPC client and server). */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+/** Unfinished request messages of one connection together. */
+export const MAX_REQUEST_BYTES_PER_CONNECTION = 8 * 1024 * 1024;
+/** Request messages of one bidirectional stream that wait for its handler. */
+export const MAX_WAITING_REQUESTS = 16;
+/** A message to a peer; go-, java- and py-spiffe refuse more than 4 MiB. */
+export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
+/** Responses held for a peer that does not read, over all streams of its connection. */
+export const MAX_HELD_BYTES = 1024 * 1024;
+/** A connection that holds something for its peer and moves nothing for so long is destroyed. */
+export const STALLED_AFTER_MS = 30_000;
+/** A request message must be whole so long after its stream opened or its first byte came. */
+export const REQUEST_WITHIN_MS = 30_000;
+/** Preface and first whole HEADERS must have come so long after accept. */
+export const FIRST_HEADERS_WITHIN_MS = 10_000;
+/** How often the two times above are looked at: one timer for the whole server. */
+export const SWEEP_EVERY_MS = 5_000;
+export const STALLED_SWEEPS = STALLED_AFTER_MS / SWEEP_EVERY_MS;
+export const REQUEST_SWEEPS = REQUEST_WITHIN_MS / SWEEP_EVERY_MS;
+/** Open streams of one connection; told to the peer in SETTINGS. */
+export const MAX_STREAMS_PER_CONNECTION = 1_000;
+/** Open connections of one listener. */
+export const MAX_CONNECTIONS = 20_000;
+/** One request's headers, as HTTP/2 counts them (name + value + 32 each). */
+export const MAX_HEADER_LIST_BYTES = 32 * 1024;
+/** Number of headers of one request. */
+export const MAX_HEADERS = 128;
+/** Memory nghttp2 may hold for one connection before it refuses streams, in MB. */
+export const MAX_SESSION_MEMORY_MB = 10;
+/**
+ * Streams a peer may reset: a client that opens a stream, takes one answer and cancels it reaches 30,000/s, and
+ * Node's own 1,000 (33/s) would answer with GOAWAY.
+ */
+export const STREAM_RESETS_PER_SECOND = 100_000;
+export const STREAM_RESET_BURST = 200_000;
+/** The longest grpc-timeout that gets a timer; a longer one is no deadline. */
+export const MAX_DEADLINE_MS = 30 * 24 * 3600 * 1000;

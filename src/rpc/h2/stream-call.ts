@@ -1,0 +1,213 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { type WireStatus, toStatus } from "../status.ts";
+import type { H2Call, H2Handler } from "./call.ts";
+import type { H2Connection } from "./connection.ts";
+import { isFrame } from "./frame.ts";
+import { MAX_RESPONSE_BYTES, REQUEST_SWEEPS, STALLED_SWEEPS } from "./limits.ts";
+import { headerValues } from "./request-headers.ts";
+import { RequestReader } from "./request-reader.ts";
+import { statusHeaders } from "./status-headers.ts";
+
+/**
+ * One call on one HTTP/2 stream: open (headers not sent), streaming, ending (last frame and trailers on their way),
+ * closed. Made for each request, so everything that a plain fetch does not need is made when first asked for.
+ */
+export class StreamCall<C> implements H2Call<C> {
+  readonly path: string;
+  readonly deadline: number | undefined;
+  readonly #connection: H2Connection<C>;
+  readonly #stream: ServerHttp2Stream;
+  readonly #rawHeaders: readonly string[];
+  #state: "open" | "streaming" | "ending" | "closed" = "open";
+  #inFlight: Uint8Array | undefined;
+  #waiting: Uint8Array | undefined;
+  #reader: RequestReader | undefined;
+  #abort: AbortController | undefined;
+  #over: AssayError | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #endingSince = 0;
+
+  constructor(params: StreamCallParams<C>) {
+    this.path = params.path;
+    this.#connection = params.connection;
+    this.#stream = params.stream;
+    this.#rawHeaders = params.rawHeaders;
+    if (params.timeoutMs !== undefined) {
+      const { clock } = params.connection.host;
+      this.deadline = clock.nowMs() + params.timeoutMs;
+      this.#cancelTimer = clock.after(params.timeoutMs, () =>
+        this.end(fail("deadline", "the call's deadline has passed")),
+      );
+    }
+    params.stream.on("close", () => this.#closed());
+  }
+
+  get context(): C {
+    return this.#connection.context;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#over !== undefined) this.#abort.abort(this.#over);
+    }
+    return this.#abort.signal;
+  }
+
+  get requests(): AsyncIterable<Uint8Array> {
+    return this.#read(false).all();
+  }
+
+  request(): Promise<Uint8Array> {
+    return this.#read(true).one();
+  }
+
+  metadata(name: string): readonly string[] {
+    return headerValues(this.#rawHeaders, name);
+  }
+
+  send(frame: Uint8Array): boolean {
+    if (!isFrame(frame)) throw new TypeError("send takes a frame made by encodeFrame");
+    if (frame.length > MAX_RESPONSE_BYTES) {
+      throw fail("limited", `a response has at most ${MAX_RESPONSE_BYTES} bytes`);
+    }
+    if (this.#state !== "open" && this.#state !== "streaming") return false;
+    if (this.#inFlight === undefined) return this.#write(frame);
+    this.#wait(frame);
+    return false;
+  }
+
+  /** Runs the handler and ends the call with its outcome. */
+  async serve(handler: H2Handler<C>): Promise<void> {
+    try {
+      await handler(this);
+      this.end(undefined);
+    } catch (thrown) {
+      this.end(errorFrom(thrown));
+    }
+  }
+
+  /** Ends the call with OK (undefined) or the error's status; what it still holds for the client goes out first. */
+  end(error: AssayError | undefined): void {
+    if (this.#state === "ending" || this.#state === "closed") return;
+    const trailers = error === undefined ? OK_TRAILERS : statusHeaders(this.#statusOf(error));
+    const open = this.#state === "open";
+    this.#state = "ending";
+    this.#endingSince = this.#connection.host.sweep;
+    this.#settle(error ?? fail("cancelled", "the call has ended"));
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    if (open) {
+      this.#stream.respond(
+        [...RESPONSE_HEADERS, ...Object.entries(trailers).flat()],
+        TRAILERS_ONLY,
+      );
+      return;
+    }
+    this.#stream.once("wantTrailers", () => {
+      if (!this.#stream.destroyed && !this.#stream.closed) this.#stream.sendTrailers(trailers);
+    });
+    if (this.#waiting !== undefined) this.#stream.write(this.#waiting);
+    this.#stream.end();
+    if (this.#reader === undefined) this.#stream.resume();
+  }
+
+  /** Looked at in each sweep: ends a call whose request does not get whole; true when its end is stuck. */
+  isStuck(now: number): boolean {
+    if (this.#state === "ending") {
+      if (now - this.#endingSince <= STALLED_SWEEPS) return false;
+      if (!this.#stream.writableFinished) return true;
+      // All is said, but the client keeps its own side open.
+      this.#stream.close();
+      return false;
+    }
+    const since = this.#reader?.overdueSince(now);
+    if (since !== undefined && now - since > REQUEST_SWEEPS) {
+      this.end(fail("deadline", "the request message did not arrive in time"));
+    }
+    return false;
+  }
+
+  #statusOf(error: AssayError): WireStatus {
+    // Clients of the Workload API take CANCELLED from a server for the end of the watch.
+    const told =
+      error.kind === "cancelled" ? fail("unavailable", "the call was ended by the server") : error;
+    return toStatus(told, this.#connection.host.logger);
+  }
+
+  #read(single: boolean): RequestReader {
+    if (this.#reader !== undefined) throw new TypeError("the requests of a call are read once");
+    const { host, budget } = this.#connection;
+    this.#reader = new RequestReader({ stream: this.#stream, budget, single, sweep: host.sweep });
+    if (this.#over !== undefined) this.#reader.stop(this.#over);
+    return this.#reader;
+  }
+
+  #write(frame: Uint8Array): boolean {
+    if (this.#stream.destroyed || this.#stream.closed) return false;
+    if (!this.#connection.hold(frame)) return this.#refuse();
+    if (this.#state === "open") {
+      this.#state = "streaming";
+      this.#stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
+    }
+    this.#inFlight = frame;
+    this.#stream.write(frame, () => this.#written());
+    return true;
+  }
+
+  #wait(frame: Uint8Array): void {
+    if (this.#waiting !== undefined) this.#connection.release(this.#waiting);
+    this.#waiting = undefined;
+    if (this.#connection.hold(frame)) this.#waiting = frame;
+    else this.#refuse();
+  }
+
+  /** A view must not get lost in silence: the client comes back for it. */
+  #refuse(): false {
+    this.end(fail("unavailable", "the client reads its responses too slowly"));
+    return false;
+  }
+
+  #written(): void {
+    if (this.#inFlight === undefined) return;
+    this.#connection.release(this.#inFlight);
+    this.#connection.progress();
+    this.#inFlight = undefined;
+    if (this.#state !== "streaming" || this.#waiting === undefined) return;
+    const next = this.#waiting;
+    this.#waiting = undefined;
+    this.#connection.release(next);
+    this.#write(next);
+  }
+
+  #closed(): void {
+    const cut = this.#state === "open" || this.#state === "streaming";
+    this.#state = "closed";
+    if (this.#inFlight !== undefined) this.#connection.release(this.#inFlight);
+    if (this.#waiting !== undefined) this.#connection.release(this.#waiting);
+    this.#inFlight = undefined;
+    this.#waiting = undefined;
+    if (cut) this.#settle(fail("cancelled", "the client has ended the call"));
+    this.#connection.forget(this);
+  }
+
+  #settle(over: AssayError): void {
+    this.#over = over;
+    this.#cancelTimer?.();
+    this.#reader?.stop(over);
+    this.#abort?.abort(over);
+  }
+}
+
+export interface StreamCallParams<C> {
+  readonly connection: H2Connection<C>;
+  readonly stream: ServerHttp2Stream;
+  readonly path: string;
+  readonly rawHeaders: readonly string[];
+  readonly timeoutMs: number | undefined;
+}
+
+const RESPONSE_HEADERS = [":status", "200", "content-type", "application/grpc"];
+const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
+const TRAILERS_ONLY = { endStream: true, sendDate: false };
+const OK_TRAILERS = { "grpc-status": "0" };
