@@ -26,7 +26,11 @@ export interface RpcClient extends Disposable {
   readonly socket: string;
   readonly channel: Channel;
   /** One call; errors carry the next step. */
-  call<Response>(service: string, method: string, request: object): Promise<Response>;
+  call<Response extends object>(
+    service: string,
+    method: string,
+    request: object,
+  ): Promise<Response>;
 }
 
 export function connectServer(
@@ -58,10 +62,14 @@ export async function connectTo(
   return {
     socket,
     channel,
-    async call<Response>(service: string, method: string, request: object): Promise<Response> {
+    async call<Response extends object>(
+      service: string,
+      method: string,
+      request: object,
+    ): Promise<Response> {
       try {
         const options = { signal, deadlineMs: DEADLINE_MS, metadata };
-        return (await channel.unary(service, method, request, options)) as Response;
+        return await channel.unary<Response>(service, method, request, options);
       } catch (thrown) {
         throw explained(thrown, role, socket);
       }

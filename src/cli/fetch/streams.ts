@@ -68,12 +68,14 @@ async function* messages<Message>(
   method: string,
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
-  const stream = agent.channel.stream(WORKLOAD_API, method, {
+  using stream = agent.channel.stream<object, Message & object>(WORKLOAD_API, method, {
     signal,
     metadata: WORKLOAD_HEADER,
-    request: {},
   });
-  for await (const message of stream.responses) yield message as Message;
+  // Iterating throws what went wrong with the call, sending included.
+  stream.send({}).catch(() => undefined);
+  stream.end();
+  yield* stream;
 }
 
 const FIRST_MESSAGE_MS = 30_000;

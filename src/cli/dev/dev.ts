@@ -1,0 +1,111 @@
+import { join, resolve } from "node:path";
+import { DEFAULT_TRUST_DOMAIN } from "../../config/build-server.ts";
+import { makePrivateFolder } from "../../config/folders.ts";
+import { defaultPaths, socketPathOf } from "../../config/paths.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { type Command, type CommandContext, UsageError } from "../command.ts";
+import { followX509 } from "../fetch/streams.ts";
+import { type FetchedSvid, fetchedSvids } from "../fetch/svid.ts";
+import { connectTo, currentUid } from "../rpc-clients.ts";
+import { callingUser } from "./caller.ts";
+import { firstSvidLines, nextStepLines, rotationLine } from "./messages.ts";
+import { DevProcesses, type DevSettings } from "./processes.ts";
+import { makeRuntimeFolder, removeRuntimeFolder } from "./runtime-folder.ts";
+import { lockState } from "./state-lock.ts";
+
+export const command: Command = {
+  name: "dev",
+  options: [
+    {
+      name: "trust-domain",
+      value: "TD",
+      help: "name of the trust domain",
+      fallback: DEFAULT_TRUST_DOMAIN,
+    },
+    {
+      name: "data-dir",
+      value: "DIR",
+      help: "state folder, kept between starts",
+      fallback: "assay/dev below $XDG_STATE_HOME or ~/.local/state",
+    },
+    {
+      name: "socket",
+      value: "PATH",
+      help: "Workload API socket",
+      fallback: "in a private runtime folder",
+    },
+    {
+      name: "x509-ttl",
+      value: "DURATION",
+      help: "life of X.509-SVIDs; 20s shows a rotation every ten seconds",
+      fallback: "1h",
+    },
+    { name: "once", help: "end after the first SVID" },
+  ],
+  examples: ["assay dev", "assay dev --x509-ttl 20s", "assay dev --once"],
+  notes: ["Ctrl-C ends both processes; what stays is the state folder."],
+  async run(context) {
+    const { options, env } = context;
+    const trustDomain = trustDomainOption(options.text("trust-domain") ?? DEFAULT_TRUST_DOMAIN);
+    const given = options.text("socket");
+    const x509TtlSeconds = options.seconds("x509-ttl");
+    const { devData } = defaultPaths({ uid: currentUid(), env });
+    const state = resolve(options.text("data-dir") ?? devData);
+    makePrivateFolder(state, "--data-dir");
+    using _lock = lockState(state);
+    const runtime = makeRuntimeFolder(state, env);
+    const socket =
+      given === undefined ? join(runtime, "api.sock") : socketPathOf(absolute(given), "--socket");
+    const adminSocket = join(runtime, "server.sock");
+    try {
+      const dev = { trustDomain, state, socket, adminSocket, x509TtlSeconds, env };
+      await runDev(context, dev);
+    } finally {
+      removeRuntimeFolder(runtime);
+    }
+    return undefined;
+  },
+};
+
+async function runDev(context: CommandContext, dev: DevSettings): Promise<void> {
+  const { output, options, signal } = context;
+  await using processes = await DevProcesses.start(dev, signal).catch((thrown: unknown) => {
+    // Ctrl-C while starting is no failure.
+    if (signal.aborted) return undefined;
+    throw thrown;
+  });
+  if (processes === undefined) return;
+  const end = new AbortController();
+  processes.died.catch((thrown: unknown) => end.abort(thrown));
+  const until = AbortSignal.any([signal, end.signal]);
+  using agent = await connectTo("agent", dev.socket, until);
+  let shown: FetchedSvid | undefined;
+  for await (const view of followX509(agent, until, output.note)) {
+    const [svid] = fetchedSvids(view);
+    if (svid === undefined || svid.serialNumber === shown?.serialNumber) continue;
+    const nowMs = Date.now();
+    if (shown === undefined) {
+      for (const line of firstSvidLines({ ...dev, svid, nowMs, caller: callingUser() })) {
+        output.line(line);
+      }
+      if (options.flag("once")) return;
+      for (const line of nextStepLines(dev)) output.line(line);
+    } else {
+      output.line(rotationLine(svid, nowMs));
+    }
+    shown = svid;
+  }
+  if (end.signal.aborted) throw end.signal.reason;
+}
+
+function trustDomainOption(text: string): string {
+  try {
+    return TrustDomain.parse(text).name;
+  } catch (error) {
+    throw new UsageError(`--trust-domain: ${error instanceof Error ? error.message : "is wrong"}`);
+  }
+}
+
+function absolute(socket: string): string {
+  return socket.startsWith("unix:") ? socket : resolve(socket);
+}
