@@ -1,0 +1,180 @@
+import t from "tap";
+import type { IssuanceOptions } from "../../../src/server/issuance/issuance.ts";
+import { checkTokenBytes } from "../../../src/server/issuance/sign-token.ts";
+import { boolean, context, octetString, oid, readTlv, seq } from "../../../src/x509/der.ts";
+import { distinguishedName } from "../../../src/x509/names.ts";
+import { type LeafParams, encodeCaTbs, encodeLeafTbs } from "../../../src/x509/sign.ts";
+import { subjectKeyId } from "../../../src/x509/subject-key-id.ts";
+import { refused } from "../../support/refused.ts";
+import { DAY } from "../ca/domain.ts";
+import { Fixture, counting, request } from "./fixture.ts";
+
+t.test("the very bytes are checked before they are signed", async (t) => {
+  await using f = await Fixture.open();
+  const csr = await request({});
+  const other = await request({});
+  const entry = f.entry({ dnsNames: ["a.example.org"] });
+  const web = "spiffe://example.org/web";
+  const authority = f.set.activeX509().certificate;
+  type Encode = NonNullable<IssuanceOptions["encodeTbs"]>;
+  const changed =
+    (change: (leaf: LeafParams) => Partial<LeafParams>): Encode =>
+    (leaf, keyType) =>
+      encodeLeafTbs({ ...leaf, ...change(leaf) }, keyType);
+  /** Puts other bytes of the same length in place: `from` must appear. */
+  const patched =
+    (from: Uint8Array, to: Uint8Array): Encode =>
+    (leaf, keyType) => {
+      const tbs = Buffer.from(encodeLeafTbs(leaf, keyType));
+      const at = tbs.indexOf(from);
+      if (at < 0 || from.length !== to.length) throw new TypeError("nothing to patch");
+      tbs.set(to, at);
+      return tbs;
+    };
+  const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
+  const emptySubject = distinguishedName([]);
+
+  const broken: Record<string, [Encode, RegExp]> = {
+    "another SPIFFE ID": [
+      changed(() => ({ uri: "spiffe://example.org/admin" })),
+      /exactly one SPIFFE ID/,
+    ],
+    "a foreign SPIFFE ID": [
+      changed(() => ({ uri: "spiffe://other.org/web" })),
+      /exactly one SPIFFE ID/,
+    ],
+    "the trust domain's ID": [changed(() => ({ uri: "spiffe://example.org" })), /without a path/],
+    "no SPIFFE ID": [changed(() => ({ uri: "https://example.org/web" })), /scheme is not/],
+    "a DNS name more": [
+      changed(({ dnsNames }) => ({ dnsNames: [...dnsNames, "b.example.org"] })),
+      /dns names are those asked for/,
+    ],
+    "no DNS name": [changed(() => ({ dnsNames: [] })), /dns names are those asked for/],
+    "two SPIFFE IDs": [
+      // dNSName [2] and uniformResourceIdentifier [6] differ in one bit.
+      patched(
+        Buffer.concat([hex("820d"), Buffer.from("a.example.org")]),
+        Buffer.concat([hex("860d"), Buffer.from("spiffe://a/b2")]),
+      ),
+      /more than one uri/,
+    ],
+    "another key": [
+      changed(() => ({ publicKey: other.publicKey })),
+      /public key is the requester's/,
+    ],
+    "another serial": [changed(() => ({ serial: Uint8Array.of(1) })), /serial is the one drawn/],
+    "another issuer": [changed(({ subject }) => ({ issuer: subject })), /issuer is the authority/],
+    "another authority key": [
+      changed(() => ({ authorityKeyId: new Uint8Array(20) })),
+      /authority key id/,
+    ],
+    "another subject": [
+      changed(() => ({ subject: authority.subject })),
+      /subject is the profile's/,
+    ],
+    "an empty subject": [changed(() => ({ subject: emptySubject })), /subject is the profile's/],
+    "a second longer": [changed((leaf) => ({ notAfter: leaf.notAfter + 1 })), /validity is the/],
+    "a year longer": [changed((leaf) => ({ notAfter: leaf.notAfter + 365 * DAY })), /validity is/],
+    "a second earlier": [changed((leaf) => ({ notBefore: leaf.notBefore - 1 })), /validity is the/],
+    "a certificate authority": [
+      (leaf, keyType) => encodeCaTbs({ ...leaf, uri: web }, keyType),
+      /without a path|is a ca|key usage/,
+    ],
+    "cA of the leaf's constraints": [
+      // BasicConstraints: critical, SEQUENCE {} becomes another extension of the same length.
+      patched(hex("0603551d130101ff04023000"), hex("0603551d1e0101ff04023000")),
+      /basic constraints|unknown/,
+    ],
+    "key usage keyCertSign": [
+      patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030202ac")),
+      /keyCertSign/,
+    ],
+    "key usage cRLSign": [
+      patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030201aa")),
+      /cRLSign/,
+    ],
+    "a key usage less": [
+      patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030203a0")),
+      /./,
+    ],
+    "no digitalSignature": [
+      patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff040403020328")),
+      /digitalSignature/,
+    ],
+    "another extended usage": [
+      patched(hex("2b06010505070302"), hex("2b06010505070303")),
+      /extended key usage/,
+    ],
+    "another subject key id": [
+      (leaf, keyType) => {
+        const keyId = subjectKeyId(leaf.publicKey);
+        return patched(keyId, new Uint8Array(20))(leaf, keyType);
+      },
+      /subject key id is the key's/,
+    ],
+    "another algorithm": [(leaf) => encodeLeafTbs(leaf, "rsa-2048"), /two different signature/],
+    "a critical extension that nobody knows": [
+      (leaf, keyType) => withExtension(encodeLeafTbs(leaf, keyType)),
+      /unknown and critical/,
+    ],
+    "bytes behind": [
+      (leaf, keyType) => Buffer.concat([encodeLeafTbs(leaf, keyType), hex("0500")]),
+      /./,
+    ],
+    "half of it": [(leaf, keyType) => encodeLeafTbs(leaf, keyType).subarray(0, 100), /./],
+    nothing: [() => new Uint8Array(), /./],
+    "a whole certificate": [() => authority.raw, /./],
+  };
+  for (const [name, [encodeTbs, message]] of Object.entries(broken)) {
+    let signatures = 0;
+    const issuance = f.issuance({ encodeTbs, authorities: counting(f.set, () => signatures++) });
+    const expected = { kind: "internal", message } as const;
+    await refused(t, issuance.workloadX509({ entry, csr }), expected, name);
+    t.equal(signatures, 0, `${name}: the key was not used`);
+  }
+  t.ok(await f.issuance({ encodeTbs: encodeLeafTbs }).workloadX509({ entry, csr }));
+});
+
+t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t) => {
+  const claims = { sub: "spiffe://example.org/web", aud: ["a"], exp: 2, iat: 1 };
+  const encode = (value: unknown): string =>
+    Buffer.from(JSON.stringify(value)).toString("base64url");
+  const header = { alg: "ES256", kid: "k", typ: "JWT" };
+  const bytes = (head: unknown, body: unknown, more = ""): Uint8Array =>
+    Buffer.from(`${encode(head)}.${encode(body)}${more}`);
+  checkTokenBytes(bytes(header, claims), claims, "k");
+  const broken: Record<string, Uint8Array> = {
+    "another key id": bytes({ ...header, kid: "l" }, claims),
+    "another type": bytes({ ...header, typ: "JOSE" }, claims),
+    "a header more": bytes({ ...header, jku: "https://evil.example" }, claims),
+    "another subject": bytes(header, { ...claims, sub: "spiffe://example.org/admin" }),
+    "an audience more": bytes(header, { ...claims, aud: ["a", "b"] }),
+    "a later end": bytes(header, { ...claims, exp: 3 }),
+    "a claim more": bytes(header, { ...claims, admin: true }),
+    "a third part": bytes(header, claims, ".e30"),
+  };
+  for (const [name, data] of Object.entries(broken)) {
+    t.throws(
+      () => checkTokenBytes(data, claims, "k"),
+      { kind: "internal", message: /was not signed/ },
+      name,
+    );
+  }
+});
+
+/** Appends a critical extension of an unknown kind: the extensions are the last part of the bytes. */
+function withExtension(tbs: Uint8Array): Uint8Array {
+  const parts = partsOf(tbs);
+  const [list = new Uint8Array()] = partsOf(parts.pop() ?? new Uint8Array());
+  const unknown = seq(oid("1.2.3.4"), boolean(true), octetString(Uint8Array.of(5, 0)));
+  return seq(...parts, context(3, seq(...partsOf(list), unknown)));
+}
+
+function partsOf(der: Uint8Array): Uint8Array[] {
+  const { content } = readTlv(der);
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < content.length; at += parts.at(-1)?.length ?? 0) {
+    parts.push(readTlv(content, at).raw);
+  }
+  return parts;
+}
