@@ -45,6 +45,7 @@ export class Connection implements SqlReader, Disposable {
       if (!options.readOnly) this.database.exec("PRAGMA journal_mode = WAL");
       this.database.exec(`PRAGMA synchronous = ${options.durable ? "FULL" : "OFF"}`);
       this.database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+      this.database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       this.database.exec(`PRAGMA journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);
     } catch (thrown) {
       this.database.close();
@@ -89,5 +90,7 @@ export class Connection implements SqlReader, Disposable {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
-const CACHE_KIB = 16 * 1024;
+const CACHE_KIB = 32 * 1024;
+/** 32 MiB: rarer checkpoints write a page that many transactions touched only once. */
+const CHECKPOINT_PAGES = 8000;
 const JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024;

@@ -40,7 +40,8 @@ export interface SqliteDatastoreOptions {
  * Opens the embedded datastore: one writing connection, whose transactions run one after the other, and one reading
  * connection, which sees committed rows only (WAL).
  * @throws conflict when another server holds the folder
- * @throws precondition when the database is damaged, newer than this program or another program's
+ * @throws precondition when the database is newer than this program or another program's
+ * @throws internal when it is damaged; all of these name the way out
  * @throws unavailable when the folder or file cannot be used
  */
 export async function openSqliteDatastore(options: SqliteDatastoreOptions): Promise<Datastore> {

@@ -39,9 +39,10 @@ export function fromSqliteError(thrown: unknown, path: string): unknown {
   }
 }
 
+/** `internal`: once the server runs, peers get an id only; the log has the sentence. */
 export function damaged(path: string, cause: unknown): AssayError {
   return fail(
-    "precondition",
+    "internal",
     `the database '${path}' is damaged; stop the server, move the file away together with its -wal and -shm files and restore a backup`,
     { cause },
   );

@@ -1,0 +1,231 @@
+import { setImmediate } from "node:timers/promises";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { errorFrom } from "../../base/errors.ts";
+import { Loop } from "../../base/loop.ts";
+import type { Random } from "../../base/random.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { Change, Datastore, EntryRecord, NodeRecord } from "../datastore/contract.ts";
+import { AgentViews } from "./agent-views.ts";
+import { type AgentView, EntryGraph } from "./entry-graph.ts";
+import { searchEntry } from "./entry-order.ts";
+
+/** What the index reads: a datastore, or as much of one. */
+export type AuthorizedEntriesSource = Pick<Datastore, "entries" | "nodes" | "changes" | "onCommit">;
+
+export interface AuthorizedEntriesOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How often to look for changes that no commit of this process announced; a safety net, or the way between servers. */
+  readonly pollMs?: number;
+}
+
+export interface AuthorizedEntriesChange {
+  /** The revision reached. */
+  readonly revision: number;
+  /** Entries that were made, changed or deleted; empty when everything was loaded anew. */
+  readonly entryIds: ReadonlySet<string>;
+  /** SPIFFE IDs of agents that came, went or got other selectors; empty when everything was loaded anew. */
+  readonly nodeIds: ReadonlySet<string>;
+  /** The agents, known to the server or not, whose entries may be others now. */
+  readonly agentIds: ReadonlySet<string> | "all";
+}
+
+/**
+ * Which entries each agent may fetch, answered from memory and kept by the change feed: a change touches the agents
+ * that it concerns and no others.
+ */
+export class AuthorizedEntries implements AsyncDisposable {
+  readonly #source: AuthorizedEntriesSource;
+  readonly #options: AuthorizedEntriesOptions;
+  readonly #views = new AgentViews();
+  readonly #listeners = new Set<(change: AuthorizedEntriesChange) => void>();
+  #graph = new EntryGraph();
+  #revision = 0;
+  #rounds: Promise<void> = Promise.resolve();
+  #loop: Loop | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  private constructor(source: AuthorizedEntriesSource, options: AuthorizedEntriesOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /** Reads everything once, then follows the feed until disposed. */
+  static async load(
+    source: AuthorizedEntriesSource,
+    options: AuthorizedEntriesOptions,
+  ): Promise<AuthorizedEntries> {
+    const index = new AuthorizedEntries(source, options);
+    await index.#loadAll();
+    await index.refresh();
+    index.#follow();
+    return index;
+  }
+
+  /** The newest revision that is in here; never goes back. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** How many entries there are, node aliases included. */
+  get size(): number {
+    return this.#graph.size;
+  }
+
+  /** Ordered by creation, then id; without expired ones. The same array as long as nothing changes. */
+  forAgent(agentId: string): readonly EntryRecord[] {
+    return this.#view(agentId).entries;
+  }
+
+  /** The entry, if the agent may fetch it. */
+  find(agentId: string, entryId: string): EntryRecord | undefined {
+    const entry = this.#graph.entry(entryId);
+    if (entry === undefined) return undefined;
+    const { entries } = this.#view(agentId);
+    const found = entries[searchEntry(entries, entry)];
+    return found?.id === entryId ? found : undefined;
+  }
+
+  /** Called after the index has changed. @returns unsubscribe */
+  onChange(listener: (change: AuthorizedEntriesChange) => void): () => void {
+    const own = (change: AuthorizedEntriesChange): void => listener(change);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** When this resolves, the index holds every change that was committed before the call. */
+  refresh(): Promise<void> {
+    const round = this.#rounds.then(() => this.#catchUp());
+    // The next round does not care how this one ended; its caller does.
+    this.#rounds = round.catch(() => undefined);
+    return round;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#unsubscribe?.();
+    this.#listeners.clear();
+    await this.#loop?.[Symbol.asyncDispose]();
+    await this.#rounds;
+  }
+
+  #follow(): void {
+    const { clock, random, logger, pollMs = POLL_MS } = this.#options;
+    const loop = new Loop({
+      name: "authorized entries",
+      clock,
+      random,
+      backoff: { baseMs: 100, maxMs: pollMs, jitter: 0.3 },
+      round: async () => {
+        await this.refresh();
+        return pollMs;
+      },
+      onError: (error, retryMs) =>
+        logger.error("authorized entries could not be brought up to date", { error, retryMs }),
+    });
+    this.#loop = loop;
+    this.#unsubscribe = this.#source.onCommit((revision) => {
+      if (revision > this.#revision) loop.wake();
+    });
+  }
+
+  #view(agentId: string): AgentView {
+    const now = epochSeconds(this.#options.clock);
+    const cached = this.#views.get(agentId);
+    if (cached !== undefined && now < cached.validUntil) return cached;
+    const view = this.#graph.view(agentId, now);
+    this.#views.set(agentId, view);
+    return view;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { changes } = this.#source;
+    for (;;) {
+      const rows = await changes.since(this.#revision, ROWS_PER_STEP);
+      // Asked after reading: rows that were dropped in between are missed.
+      if (this.#revision < (await changes.oldest()) - 1) {
+        await this.#loadAll();
+        this.#announce({ entryIds: new Set(), nodeIds: new Set(), agentIds: "all" });
+        continue;
+      }
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      await this.#apply(rows);
+      if (rows.length === ROWS_PER_STEP) await setImmediate();
+    }
+  }
+
+  /** Reads first, then changes everything at once: nobody sees half of it. */
+  async #apply(rows: readonly Change[]): Promise<void> {
+    const entries = new Map<string, EntryRecord | undefined>();
+    const nodes = new Map<string, NodeRecord | undefined>();
+    for (const { subject, key } of rows) {
+      if (subject === "entry") entries.set(key, undefined);
+      if (subject === "node") nodes.set(key, undefined);
+    }
+    for (const id of entries.keys()) entries.set(id, await this.#source.entries.get(id));
+    for (const id of nodes.keys()) nodes.set(id, await this.#source.nodes.get(id));
+
+    const graph = this.#graph;
+    const agentIds = new Set<string>();
+    const nodeIds = new Set<string>();
+    // Whom the old state led to, then whom the new one leads to.
+    graph.collectAgents(entries.keys(), agentIds);
+    for (const [id, entry] of entries) {
+      if (entry === undefined) graph.deleteEntry(id);
+      else graph.putEntry(entry);
+    }
+    for (const [id, node] of nodes) {
+      if (node === undefined ? graph.deleteNode(id) : graph.putNode(node)) nodeIds.add(id);
+    }
+    graph.collectAgents(entries.keys(), agentIds);
+    for (const id of nodeIds) agentIds.add(id);
+    for (const id of agentIds) this.#views.delete(id);
+    this.#revision = rows.at(-1)?.revision ?? this.#revision;
+    if (entries.size > 0 || nodeIds.size > 0) {
+      this.#announce({ entryIds: new Set(entries.keys()), nodeIds, agentIds });
+    }
+  }
+
+  async #loadAll(): Promise<void> {
+    const { entries, nodes, changes } = this.#source;
+    // Before reading: what changes meanwhile comes again through the feed.
+    const revision = await changes.current();
+    const graph = new EntryGraph();
+    for (let token: string | undefined, more = true; more; more = token !== undefined) {
+      const page = await entries.list({}, pageRequest(token));
+      for (const entry of page.items) graph.putEntry(entry);
+      token = page.nextToken;
+      await setImmediate();
+    }
+    for (let token: string | undefined, more = true; more; more = token !== undefined) {
+      const page = await nodes.list({}, pageRequest(token));
+      for (const node of page.items) graph.putNode(node);
+      token = page.nextToken;
+      await setImmediate();
+    }
+    this.#graph = graph;
+    this.#views.clear();
+    this.#revision = Math.max(this.#revision, revision);
+  }
+
+  #announce(change: Omit<AuthorizedEntriesChange, "revision">): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener({ revision: this.#revision, ...change });
+      } catch (thrown) {
+        this.#options.logger.error("a listener of the authorized entries failed", {
+          error: errorFrom(thrown),
+        });
+      }
+    }
+  }
+}
+
+function pageRequest(token: string | undefined): { size: number; token?: string } {
+  return { size: PAGE_SIZE, ...(token === undefined ? {} : { token }) };
+}
+
+const PAGE_SIZE = 2000;
+const ROWS_PER_STEP = 1000;
+const POLL_MS = 30_000;

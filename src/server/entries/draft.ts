@@ -1,0 +1,232 @@
+import type { EpochSeconds } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import { checkDnsName } from "../../spiffe/dns-name.ts";
+import { type Selector, canonicalSelectors, checkSelector } from "../../spiffe/selector.ts";
+import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
+import type { EntryRecord } from "../datastore/contract.ts";
+
+/** The part of a registration entry that its maker decides; absent fields take their zero. */
+export interface EntryFields {
+  /** A workload's ID: in the trust domain, with a path, outside `/spire`. */
+  readonly spiffeId: string;
+  /** An agent, another entry's ID, or `/spire/server` (then the entry is a node alias). */
+  readonly parentId: string;
+  readonly selectors: readonly Selector[];
+  readonly x509SvidTtl?: number;
+  readonly jwtSvidTtl?: number;
+  /** Trust domain names or IDs. */
+  readonly federatesWith?: readonly string[];
+  readonly admin?: boolean;
+  readonly downstream?: boolean;
+  readonly storeSvid?: boolean;
+  readonly expiresAt?: EpochSeconds;
+  /** The order is kept: the first one is the certificate's common name. */
+  readonly dnsNames?: readonly string[];
+  readonly hint?: string;
+  readonly disableX509SvidPrefetch?: boolean;
+  readonly jwtSvidIncludeJti?: boolean;
+}
+
+export interface EntryDraft extends EntryFields {
+  /** `[A-Za-z0-9._-]{1,255}`; absent or empty = made by the server. */
+  readonly id?: string;
+}
+
+/** An update: fields that are present replace the old ones, absent ones stay. */
+export interface EntryPatch extends Partial<EntryFields> {
+  readonly id: string;
+}
+
+export interface NewEntry {
+  readonly trustDomain: TrustDomain;
+  readonly id: string;
+  readonly now: EpochSeconds;
+}
+
+/** The record of a new entry. @throws invalid, naming the field and the rule */
+export function recordFromDraft(
+  draft: EntryDraft,
+  { trustDomain, id, now }: NewEntry,
+): EntryRecord {
+  checkEntryId(id);
+  return check({ ...ZERO, ...checkFields(draft, trustDomain), id, createdAt: now });
+}
+
+/** The record after an update; its revision number has risen by one. @throws invalid, naming the field and the rule */
+export function patchRecord(
+  old: EntryRecord,
+  patch: EntryPatch,
+  trustDomain: TrustDomain,
+): EntryRecord {
+  return check({
+    ...old,
+    ...checkFields(patch, trustDomain),
+    revisionNumber: old.revisionNumber + 1,
+  });
+}
+
+/** SPIRE's rule for entry IDs. @throws invalid */
+export function checkEntryId(id: string): void {
+  if (!ENTRY_ID.test(id)) {
+    throw fail(
+      "invalid",
+      "entry id is not made of 1 to 255 letters, numbers, dots, dashes and underscores",
+    );
+  }
+}
+
+type CheckedFields = Partial<Omit<EntryRecord, "id" | "createdAt" | "revisionNumber">>;
+
+/** Each present field by itself, in its stored form. */
+function checkFields(fields: Partial<EntryFields>, trustDomain: TrustDomain): CheckedFields {
+  const {
+    spiffeId,
+    parentId,
+    selectors,
+    federatesWith,
+    dnsNames,
+    hint,
+    x509SvidTtl,
+    jwtSvidTtl,
+    expiresAt,
+    ...flags
+  } = fields;
+  return {
+    ...pickFlags(flags),
+    ...(spiffeId === undefined ? {} : { spiffeId: checkWorkloadId(spiffeId, trustDomain) }),
+    ...(parentId === undefined ? {} : { parentId: checkParentId(parentId, trustDomain) }),
+    ...(selectors === undefined ? {} : { selectors: checkSelectors(selectors) }),
+    ...(federatesWith === undefined ? {} : { federatesWith: checkFederatesWith(federatesWith) }),
+    ...(dnsNames === undefined ? {} : { dnsNames: checkDnsNames(dnsNames) }),
+    ...(hint === undefined ? {} : { hint: checkHint(hint) }),
+    ...(x509SvidTtl === undefined ? {} : { x509SvidTtl: checkTtl("x509", x509SvidTtl) }),
+    ...(jwtSvidTtl === undefined ? {} : { jwtSvidTtl: checkTtl("jwt", jwtSvidTtl) }),
+    ...(expiresAt === undefined ? {} : { expiresAt: checkExpiry(expiresAt) }),
+  };
+}
+
+/** The rules between fields. */
+function check(entry: EntryRecord): EntryRecord {
+  if (!entry.storeSvid) return entry;
+  if (entry.disableX509SvidPrefetch) {
+    throw fail("invalid", "an entry with a stored SVID cannot switch off its prefetch");
+  }
+  if (entry.selectors.some(({ type }) => type !== entry.selectors[0]?.type)) {
+    throw fail("invalid", "selectors of an entry with a stored SVID must all be of one type");
+  }
+  return entry;
+}
+
+function pickFlags(flags: Flags): Flags {
+  const { admin, downstream, storeSvid, disableX509SvidPrefetch, jwtSvidIncludeJti } = flags;
+  return {
+    ...(admin === undefined ? {} : { admin }),
+    ...(downstream === undefined ? {} : { downstream }),
+    ...(storeSvid === undefined ? {} : { storeSvid }),
+    ...(disableX509SvidPrefetch === undefined ? {} : { disableX509SvidPrefetch }),
+    ...(jwtSvidIncludeJti === undefined ? {} : { jwtSvidIncludeJti }),
+  };
+}
+
+type Flags = Partial<
+  Pick<
+    EntryRecord,
+    "admin" | "downstream" | "storeSvid" | "disableX509SvidPrefetch" | "jwtSvidIncludeJti"
+  >
+>;
+
+function checkWorkloadId(text: string, trustDomain: TrustDomain): string {
+  const id = checkMember("SPIFFE ID", text, trustDomain);
+  if (isReservedPath(id.path)) {
+    throw fail("invalid", `SPIFFE ID '${text}' is in the reserved namespace '/spire'`);
+  }
+  return text;
+}
+
+function checkParentId(text: string, trustDomain: TrustDomain): string {
+  checkMember("parent ID", text, trustDomain);
+  return text;
+}
+
+function checkMember(what: string, text: string, trustDomain: TrustDomain): SpiffeId {
+  const id = SpiffeId.parse(text);
+  if (!id.memberOf(trustDomain)) {
+    throw fail("invalid", `${what} '${text}' is not in the trust domain '${trustDomain.name}'`);
+  }
+  if (id.path === "") throw fail("invalid", `${what} '${text}' has no path`);
+  return id;
+}
+
+function checkSelectors(selectors: readonly Selector[]): readonly Selector[] {
+  if (selectors.length === 0) throw fail("invalid", "an entry needs at least one selector");
+  checkCount("selectors", selectors.length, MAX_SELECTORS);
+  for (const selector of selectors) checkSelector(selector);
+  return canonicalSelectors(selectors);
+}
+
+function checkFederatesWith(names: readonly string[]): readonly string[] {
+  checkCount("federated trust domains", names.length, MAX_FEDERATES_WITH);
+  return [...new Set(names.map((name) => TrustDomain.parse(name).name))].sort();
+}
+
+function checkDnsNames(names: readonly string[]): readonly string[] {
+  checkCount("dns names", names.length, MAX_DNS_NAMES);
+  for (const name of names) checkDnsName(name);
+  return [...new Set(names)];
+}
+
+function checkCount(what: string, count: number, most: number): void {
+  if (count > most) throw fail("invalid", `an entry has at most ${most} ${what}, not ${count}`);
+}
+
+function checkHint(hint: string): string {
+  if (Buffer.byteLength(hint) > MAX_HINT_BYTES) {
+    throw fail("invalid", `hint is longer than ${MAX_HINT_BYTES} bytes`);
+  }
+  return hint;
+}
+
+function checkTtl(what: string, seconds: number): number {
+  if (!Number.isInteger(seconds) || seconds < 0 || seconds > MAX_TTL) {
+    throw fail("invalid", `${what} SVID ttl is not a number of seconds from 0 to ${MAX_TTL}`);
+  }
+  return seconds;
+}
+
+function checkExpiry(seconds: number): number {
+  if (!Number.isSafeInteger(seconds) || seconds < 0) {
+    throw fail("invalid", "expiry is not a time in seconds since 1970 (0 = never)");
+  }
+  return seconds;
+}
+
+export const MAX_SELECTORS = 256;
+export const MAX_DNS_NAMES = 64;
+export const MAX_FEDERATES_WITH = 128;
+/** SPIRE's bound. */
+export const MAX_HINT_BYTES = 1024;
+
+/** Stands in the API as int32. */
+const MAX_TTL = 2 ** 31 - 1;
+const ENTRY_ID = /^[A-Za-z0-9._-]{1,255}$/;
+
+const ZERO: EntryRecord = {
+  id: "",
+  spiffeId: "",
+  parentId: "",
+  selectors: [],
+  x509SvidTtl: 0,
+  jwtSvidTtl: 0,
+  federatesWith: [],
+  admin: false,
+  downstream: false,
+  storeSvid: false,
+  expiresAt: 0,
+  dnsNames: [],
+  hint: "",
+  disableX509SvidPrefetch: false,
+  jwtSvidIncludeJti: false,
+  revisionNumber: 0,
+  createdAt: 0,
+};

@@ -1,0 +1,245 @@
+import { setImmediate } from "node:timers/promises";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { AssayError, fail, isKind } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import type {
+  Datastore,
+  EntryFilter,
+  EntryRecord,
+  Page,
+  PageRequest,
+  Writers,
+} from "../datastore/contract.ts";
+import { type EntryDraft, type EntryPatch, patchRecord, recordFromDraft } from "./draft.ts";
+import { EntryIds } from "./entry-id.ts";
+import { isExpired } from "./expiry.ts";
+
+export interface EntryServiceOptions {
+  readonly store: Datastore;
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The longest life that the active authority could sign at this moment. */
+  readonly ttlReachSeconds: () => number;
+}
+
+/** One answer for each item of a batch, in the batch's order. */
+export type BatchResult<T> =
+  | {
+      readonly value: T;
+      /** What the operator should know, one sentence each; absent = nothing. */
+      readonly warnings?: readonly string[];
+    }
+  | {
+      readonly error: AssayError;
+      /** With `exists`: the similar entry that is there already. */
+      readonly existing?: T;
+    };
+
+/** Registration entries as operators see them: checked, in batches, each item with a result of its own. */
+export class EntryService {
+  readonly #options: EntryServiceOptions;
+  readonly #ids: EntryIds;
+
+  constructor(options: EntryServiceOptions) {
+    this.#options = options;
+    this.#ids = new EntryIds(options.clock, options.random);
+  }
+
+  /** All valid drafts in one transaction. Item errors: invalid, exists, precondition (a federated bundle is missing). */
+  async create(drafts: readonly EntryDraft[]): Promise<BatchResult<EntryRecord>[]> {
+    const { trustDomain, clock } = this.#options;
+    const now = epochSeconds(clock);
+    return this.#batch(drafts, (draft) => {
+      const id = draft.id === undefined || draft.id === "" ? this.#ids.next() : draft.id;
+      const record = recordFromDraft(draft, { trustDomain, id, now });
+      return async (writers, known) => {
+        await requireBundles(writers, record.federatesWith, known);
+        try {
+          await writers.entries.create(record);
+        } catch (thrown) {
+          if (!isKind(thrown, "exists")) throw thrown;
+          return this.#conflict(writers, record);
+        }
+        return this.#accept(record);
+      };
+    });
+  }
+
+  /** All in one transaction. Item errors: invalid, not_found, exists (became similar to another), precondition. */
+  async update(patches: readonly EntryPatch[]): Promise<BatchResult<EntryRecord>[]> {
+    return this.#batch(patches, (patch) => {
+      requireId(patch.id);
+      return async (writers, known) => {
+        const old = await writers.entries.get(patch.id);
+        if (old === undefined) throw notFound(patch.id);
+        const record = patchRecord(old, patch, this.#options.trustDomain);
+        if (patch.federatesWith !== undefined) {
+          await requireBundles(writers, record.federatesWith, known);
+        }
+        try {
+          await writers.entries.update(record);
+        } catch (thrown) {
+          if (!isKind(thrown, "exists")) throw thrown;
+          return this.#conflict(writers, record);
+        }
+        return this.#accept(record);
+      };
+    });
+  }
+
+  /** All in one transaction. @returns the deleted entries. Item errors: invalid (no id), not_found */
+  async delete(ids: readonly string[]): Promise<BatchResult<EntryRecord>[]> {
+    return this.#batch(ids, (id) => {
+      requireId(id);
+      return async (writers) => {
+        const old = await writers.entries.get(id);
+        if (old === undefined) throw notFound(id);
+        await writers.entries.delete(id);
+        return { value: old };
+      };
+    });
+  }
+
+  /** @throws invalid without an id; not_found */
+  async get(id: string): Promise<EntryRecord> {
+    requireId(id);
+    const entry = await this.#options.store.entries.get(id);
+    if (entry === undefined) throw notFound(id);
+    return entry;
+  }
+
+  /** Ordered by creation, then id. Without `page`: all. @throws invalid for a bad page or an empty set in the filter */
+  async list(filter: EntryFilter, page?: PageRequest): Promise<Page<EntryRecord>> {
+    return this.#options.store.entries.list(filter, page);
+  }
+
+  async count(filter: EntryFilter): Promise<number> {
+    return this.#options.store.entries.count(filter);
+  }
+
+  /**
+   * `prepare` checks an item outside the transaction and returns what to do inside. An item that fails with an error
+   * of its own leaves the others alone; anything unforeseen rolls the whole batch back and is thrown.
+   */
+  async #batch<I>(
+    items: readonly I[],
+    prepare: (item: I) => ItemWork,
+  ): Promise<BatchResult<EntryRecord>[]> {
+    if (items.length > MAX_BATCH) {
+      throw fail("invalid", `a batch has at most ${MAX_BATCH} items, not ${items.length}`);
+    }
+    const prepared = items.map((item): ItemWork | AssayError => {
+      try {
+        return prepare(item);
+      } catch (thrown) {
+        return itemError(thrown);
+      }
+    });
+    const results: BatchResult<EntryRecord>[] = [];
+    if (prepared.every((work) => work instanceof AssayError)) {
+      return prepared.map((error) => ({ error }));
+    }
+    await this.#options.store.transaction(async (writers) => {
+      const known = new Set<string>();
+      for (const work of prepared) {
+        results.push(await run(work, writers, known));
+        // SQLite works on this thread: let others have it now and then.
+        if (results.length % ITEMS_PER_TURN === 0) await setImmediate();
+      }
+    });
+    return results;
+  }
+
+  async #conflict(writers: Writers, record: EntryRecord): Promise<BatchResult<EntryRecord>> {
+    const existing = await writers.entries.findSimilar(record);
+    if (existing !== undefined && existing.id !== record.id) {
+      return {
+        error: fail("exists", `a similar entry is already there: ${existing.id}`),
+        existing,
+      };
+    }
+    if (existing !== undefined) {
+      return { error: fail("exists", `this entry is already there: ${existing.id}`), existing };
+    }
+    return {
+      error: fail(
+        "exists",
+        `another entry has the id '${record.id}'; leave the id out or choose another`,
+      ),
+    };
+  }
+
+  #accept(record: EntryRecord): BatchResult<EntryRecord> {
+    const warnings: string[] = [];
+    const reach = Math.floor(this.#options.ttlReachSeconds());
+    for (const [what, ttl] of [
+      ["x509", record.x509SvidTtl],
+      ["jwt", record.jwtSvidTtl],
+    ] as const) {
+      if (ttl <= reach) continue;
+      warnings.push(
+        `${what} SVID ttl of ${ttl}s is beyond the authority's reach (${reach}s now); SVIDs will live shorter`,
+      );
+    }
+    if (isExpired(record, epochSeconds(this.#options.clock))) {
+      warnings.push("the expiry is in the past; the entry authorizes nothing and will be pruned");
+    }
+    return warnings.length === 0 ? { value: record } : { value: record, warnings };
+  }
+}
+
+type ItemWork = (
+  writers: Writers,
+  /** Trust domains whose bundle was seen in this transaction. */
+  known: Set<string>,
+) => Promise<BatchResult<EntryRecord>>;
+
+async function run(
+  work: ItemWork | AssayError,
+  writers: Writers,
+  known: Set<string>,
+): Promise<BatchResult<EntryRecord>> {
+  if (work instanceof AssayError) return { error: work };
+  try {
+    return await work(writers, known);
+  } catch (thrown) {
+    return { error: itemError(thrown) };
+  }
+}
+
+/** The error when it is the item's own; throws it on otherwise. */
+function itemError(thrown: unknown): AssayError {
+  if (isKind(thrown, "invalid", "not_found", "exists", "precondition")) return thrown;
+  throw thrown;
+}
+
+async function requireBundles(
+  writers: Writers,
+  trustDomains: readonly string[],
+  known: Set<string>,
+): Promise<void> {
+  for (const trustDomain of trustDomains) {
+    if (known.has(trustDomain)) continue;
+    if ((await writers.bundles.get(trustDomain)) === undefined) {
+      throw fail(
+        "precondition",
+        `there is no bundle of the federated trust domain '${trustDomain}'; set it first`,
+      );
+    }
+    known.add(trustDomain);
+  }
+}
+
+function requireId(id: string): void {
+  if (id === "") throw fail("invalid", "entry id is missing");
+}
+
+function notFound(id: string): AssayError {
+  return fail("not_found", `there is no entry with the id '${id.slice(0, 255)}'`);
+}
+
+export const MAX_BATCH = 10_000;
+
+const ITEMS_PER_TURN = 200;
