@@ -189,5 +189,6 @@ function distrusted(why: string): UnknownPeer {
   return { kind: "unknown", errorKind: "denied", why };
 }
 
-const MAX_CHAIN_LENGTH = 10;
+/** As many as peerCertificates returns. */
+const MAX_CHAIN_LENGTH = 16;
 const MAX_CERTIFICATE_BYTES = 64 * 1024;

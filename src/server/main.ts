@@ -1,0 +1,234 @@
+/** Composition root of the server: every part is made here, in order, and taken down in the opposite one. */
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { JOIN_TOKEN_TYPE } from "../attestors/node/join-token/payload.ts";
+import { joinTokenServer } from "../attestors/node/join-token/server.ts";
+import type { Clock } from "../base/clock.ts";
+import { errorFrom, fail } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { parseAddress } from "../config/address.ts";
+import type { ServerConfig } from "../config/server.ts";
+import type { Logger } from "../observe/logger.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { agentHostApi } from "./api/agent-host.ts";
+import { agentApi } from "./api/agent.ts";
+import { bundleApi } from "./api/bundle.ts";
+import { entryApi } from "./api/entry.ts";
+import { healthApi } from "./api/health.ts";
+import { svidApi } from "./api/svid.ts";
+import { BundleService } from "./bundles/bundle-service.ts";
+import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
+import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
+import { Gate } from "./endpoints/gate.ts";
+import { Limits } from "./endpoints/limits.ts";
+import { Listeners } from "./endpoints/listeners.ts";
+import { TrustedRoots } from "./endpoints/peer-identity.ts";
+import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { AuthorizedEntries } from "./entries/authorized-entries.ts";
+import { startEntryPruner } from "./entries/entry-pruner.ts";
+import { EntryService } from "./entries/entry-service.ts";
+import { Issuance } from "./issuance/issuance.ts";
+import { longestTtlSeconds } from "./issuance/x509-profile.ts";
+import type { KeyManager } from "./keymanager/contract.ts";
+import { openDiskKeyManager } from "./keymanager/disk.ts";
+import { openMemoryKeyManager } from "./keymanager/memory.ts";
+import { JoinTokens } from "./nodes/join-tokens.ts";
+import { NodeService } from "./nodes/node-service.ts";
+import { checkFolderOwner } from "./folder-owner.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+export interface ServerTools {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface RunningServer extends AsyncDisposable {
+  readonly tcpAddress: { readonly host: string; readonly port: number };
+  /** Path of the admin Unix socket. */
+  readonly socket: string;
+  /** The domain's own authorities; what an administrator on this machine may do to them. */
+  readonly authorities: AuthoritySet;
+}
+
+/**
+ * Starts a server and resolves when both its doors are open. When a step fails, everything already started is taken
+ * down again and the error names the step.
+ */
+export async function startServer(
+  config: ServerConfig,
+  { logger, clock, random }: ServerTools,
+): Promise<RunningServer> {
+  await using started = new AsyncDisposableStack();
+  const trustDomain = await step("configuration", () => TrustDomain.parse(config.trustDomain));
+  const address = await step("configuration", () =>
+    parseAddress(config.listen, "listen", { zeroPort: true }),
+  );
+  await step("data folder", () => makeDataFolder(config.dataDir));
+  const datastore = started.use(
+    await step("datastore", () =>
+      openSqliteDatastore({ path: join(config.dataDir, "datastore.db"), clock, logger }),
+    ),
+  );
+  await step("data folder", () => checkFolderOwner(datastore, trustDomain));
+  const keyManager = started.use(await step("key manager", () => openKeyManager(config, random)));
+  const authorities = started.use(
+    await step("authorities", () =>
+      AuthoritySet.open({
+        name: TRUST_DOMAIN_SET,
+        trustDomain,
+        datastore,
+        keyManager,
+        clock,
+        random,
+        logger,
+        x509: { keyType: config.ca.keyType, ttlSeconds: config.ca.ttlSeconds },
+        jwt: { keyType: config.ca.jwtKeyType, ttlSeconds: config.ca.ttlSeconds },
+        longestTtlSeconds: longestTtlSeconds(config.ttl),
+      }),
+    ),
+  );
+  const bundles = started.use(
+    await step("bundles", () => BundleService.open({ trustDomain, datastore, logger })),
+  );
+  const nodes = started.use(
+    await step("nodes", () => NodeService.open({ datastore, trustDomain, clock, logger })),
+  );
+  const authorizedEntries = started.use(
+    await step("entries", () => AuthorizedEntries.load(datastore, { logger, clock, random })),
+  );
+  const issuance = await step(
+    "issuance",
+    () =>
+      new Issuance({
+        trustDomain,
+        authorities,
+        clock,
+        random,
+        ttl: config.ttl,
+        jwtIssuer: config.ca.jwtIssuer,
+      }),
+  );
+  const identity = started.use(
+    await step("server SVID", () =>
+      ServerIdentity.create({ issuance, authorities, clock, random, logger }),
+    ),
+  );
+  started.defer(
+    bundles.onChange((changed) => {
+      if (changed === trustDomain.name) identity.authoritiesChanged();
+    }),
+  );
+  authorities.start();
+  started.use(startEntryPruner({ store: datastore, clock, random, logger }));
+  started.use(startUpkeep({ datastore, clock, random, logger }));
+
+  const limits = new Limits({ ...config.limits, clock });
+  const stopping = new AbortController();
+  const shared = {
+    trustDomain,
+    limits,
+    logger,
+    issuance,
+    nodes,
+    clock,
+    stopping: stopping.signal,
+  };
+  const services = {
+    "spire.api.server.agent.v1.Agent": agentApi({
+      ...shared,
+      attestors: new Map([[JOIN_TOKEN_TYPE, joinTokenServer(datastore.tokens, clock)]]),
+      joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
+    }),
+    "spire.api.server.bundle.v1.Bundle": bundleApi({ ...shared, bundles }),
+    "spire.api.server.entry.v1.Entry": entryApi({
+      ...shared,
+      entries: new EntryService({
+        store: datastore,
+        trustDomain,
+        clock,
+        random,
+        ttlReachSeconds: () => authorities.plan("x509").reach,
+      }),
+      authorizedEntries,
+    }),
+    "spire.api.server.svid.v1.SVID": svidApi({ ...shared, authorizedEntries }),
+    "assay.agent.v1.AgentHost": agentHostApi(shared),
+    "grpc.health.v1.Health": healthApi({
+      services: KNOWN_SERVICES,
+      isServing: () => !stopping.signal.aborted,
+      stopping: stopping.signal,
+    }),
+  };
+  const listeners = started.use(
+    await step("listeners", () =>
+      Listeners.open({
+        ...address,
+        socket: config.socket,
+        services,
+        gate: (connection) => {
+          const gate = new Gate({
+            connection,
+            checkActive: (agentId, serial) => nodes.checkActive(agentId, serial),
+            entries: datastore.entries,
+            clock,
+            logger,
+          });
+          return (method, call) => gate.check(method, call);
+        },
+        credentials: () => identity.current(),
+        roots: new TrustedRoots(() => bundles.own()),
+        clock,
+        logger,
+      }),
+    ),
+  );
+  started.defer(() => stopping.abort());
+  logger.info("server started", {
+    trustDomain: trustDomain.name,
+    ...listeners.tcpAddress,
+    socket: config.socket,
+  });
+  const parts = started.move();
+  return {
+    tcpAddress: listeners.tcpAddress,
+    socket: config.socket,
+    authorities,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+/** Puts the name of the step before what went wrong in it. */
+async function step<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = errorFrom(thrown);
+    throw fail(error.kind, `server cannot start: ${name}: ${error.message}`, { cause: thrown });
+  }
+}
+
+async function makeDataFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw fail("precondition", `${path} cannot be used: ${why}`, { cause });
+  }
+}
+
+function openKeyManager(
+  { keyManager, dataDir }: ServerConfig,
+  random: Random,
+): Promise<KeyManager> {
+  if (keyManager.kind === "memory") return openMemoryKeyManager();
+  const { keyFile, keyText } = keyManager;
+  return openDiskKeyManager({
+    dir: join(dataDir, "keys"),
+    keyFile,
+    random,
+    ...(keyText === undefined ? {} : { keyText }),
+  });
+}
