@@ -39,6 +39,10 @@ export class LruMap<K, V> {
     this.#map.clear();
   }
 
+  entries(): IterableIterator<[K, V]> {
+    return this.#map.entries();
+  }
+
   values(): IterableIterator<V> {
     return this.#map.values();
   }

@@ -1,0 +1,329 @@
+/**
+ * What the agent knows, and who is told when it changes: entries, bundles and SVIDs made ahead, composed into one view
+ * per set of matching entries. A view is encoded once and the same bytes go to every stream that holds it.
+ */
+import { bytesEqual } from "../../base/bytes.ts";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { LruMap } from "../../base/lru.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
+import { EntryIndex } from "./entry-index.ts";
+import { type Entry, withoutDuplicateHints } from "./entry.ts";
+import { type HeldSvid, SvidStore } from "./svid-store.ts";
+import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
+
+export interface CacheOptions {
+  readonly clock: Clock;
+  readonly encode: ViewEncoder;
+  /** Bound on SVIDs that no stream holds. */
+  readonly maxIdleSvids: number;
+  /** Callers without an identity get the own trust domain's bundle. */
+  readonly allowUnregistered: boolean;
+}
+
+/** The outcome of one sync. Entries that did not change are the same objects as before. */
+export interface Synced {
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly own: Bundle;
+  readonly foreign: ReadonlyMap<string, Bundle>;
+}
+
+/**
+ * `view`: a whole new state, framed. `none`: the caller has no identity (any more); nothing follows.
+ */
+export type ViewUpdate =
+  | { readonly kind: "view"; readonly frame: Uint8Array }
+  | { readonly kind: "none" };
+
+export interface Subscription {
+  /** Hands over what there is, though some SVID is still missing; false when there is nothing at all. */
+  settle(): boolean;
+  close(): void;
+}
+
+interface Subscriber {
+  readonly kind: ViewKind;
+  readonly listener: (update: ViewUpdate) => void;
+  last: Uint8Array | undefined;
+}
+
+/** All subscribers with the same selectors. */
+interface Group {
+  readonly key: string;
+  readonly selectors: readonly Selector[];
+  readonly subscribers: Set<Subscriber>;
+  view: View;
+}
+
+export class Cache {
+  readonly #options: CacheOptions;
+  readonly #index = new EntryIndex();
+  readonly #svids: SvidStore;
+  readonly #groups = new Map<string, Group>();
+  /** Views of selectors that nobody subscribes to just now: the next caller of the kind finds its bytes ready. */
+  readonly #idle = new LruMap<string, View>(MAX_IDLE_VIEWS);
+  readonly #views = new Map<string, { view: View; groups: number }>();
+  #own: Bundle | undefined;
+  #foreign: ReadonlyMap<string, Bundle> = new Map();
+  #synced = false;
+  #onMissing: () => void = () => undefined;
+  readonly #onSynced = new Set<() => void>();
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+    this.#svids = new SvidStore(options.maxIdleSvids);
+  }
+
+  /** False until the first sync: until then nobody can be told that it has no identity. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get entryCount(): number {
+    return this.#index.size;
+  }
+
+  get svidCount(): number {
+    return this.#svids.size;
+  }
+
+  get subscriberCount(): number {
+    let count = 0;
+    for (const group of this.#groups.values()) count += group.subscribers.size;
+    return count;
+  }
+
+  /** Called when a stream waits for an SVID that is not held. */
+  set onMissing(listener: () => void) {
+    this.#onMissing = listener;
+  }
+
+  entry(id: string): Entry | undefined {
+    return this.#index.get(id);
+  }
+
+  /** The entries of a workload in their stable order, duplicate hints left out. */
+  match(selectors: readonly Selector[]): readonly Entry[] {
+    return withoutDuplicateHints(this.#index.match(selectors).filter((entry) => !entry.storeSvid));
+  }
+
+  /** The bundle of the own trust domain, or of one that a matching entry federates with. */
+  bundleFor(trustDomain: string, entries: readonly Entry[]): Bundle | undefined {
+    if (trustDomain === this.#own?.trustDomain) return this.#own;
+    return entries.some((entry) => entry.federatesWith.includes(trustDomain))
+      ? this.#foreign.get(trustDomain)
+      : undefined;
+  }
+
+  get ownBundle(): Bundle | undefined {
+    return this.#own;
+  }
+
+  /** The own bundle as it was stored, before the first sync. */
+  preload(own: Bundle): void {
+    this.#own ??= own;
+  }
+
+  /** Resolves after the first sync. @throws the signal's reason */
+  async whenSynced(signal: AbortSignal): Promise<void> {
+    if (this.#synced) return;
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#onSynced.add(resolve);
+    try {
+      await promise;
+    } finally {
+      this.#onSynced.delete(resolve);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Takes over a sync and tells everyone whose view it changes. */
+  apply(synced: Synced): void {
+    const changed = this.#index.replace(synced.entries);
+    for (const id of changed) {
+      if (this.#index.get(id) === undefined) this.#svids.remove(id);
+    }
+    const bundlesChanged = this.#own !== synced.own || !sameBundles(this.#foreign, synced.foreign);
+    this.#own = synced.own;
+    this.#foreign = synced.foreign;
+    const first = !this.#synced;
+    this.#synced = true;
+    if (changed.size > 0 || first) {
+      this.#idle.clear();
+      for (const group of this.#groups.values()) this.#rematch(group);
+    }
+    if (bundlesChanged) this.#markAll();
+    if (changed.size > 0 || bundlesChanged || first) this.#push();
+    if (first) for (const resolve of this.#onSynced) resolve();
+  }
+
+  /** Takes over freshly made SVIDs, and the entries for which none could be made. */
+  applySvids(made: readonly HeldSvid[], failed: readonly Entry[]): void {
+    const touched = new Set<string>();
+    for (const svid of made) {
+      // The entry may have gone while the server signed.
+      if (this.#index.get(svid.entryId) === undefined) continue;
+      this.#svids.put(svid);
+      touched.add(svid.entryId);
+    }
+    for (const entry of failed) {
+      this.#svids.failed(entry, this.#options.clock.nowMs());
+      touched.add(entry.id);
+    }
+    for (const id of this.#svids.trim(epochSeconds(this.#options.clock))) touched.add(id);
+    this.#markTouched(touched);
+    this.#push();
+  }
+
+  /** Entries that need an SVID now, most urgent first. Drops expired ones on the way. */
+  due(tainted: ReadonlySet<string>): readonly Entry[] {
+    const { clock } = this.#options;
+    const gone = new Set(this.#svids.trim(epochSeconds(clock)));
+    if (gone.size > 0) {
+      this.#markTouched(gone);
+      this.#push();
+    }
+    return this.#svids.due(this.#index.entries(), clock.nowMs(), tainted);
+  }
+
+  /**
+   * Tells `listener` the view of the kind for these selectors, at once where it is known and again on each change.
+   * Says nothing while the answer is unknown: before the first sync, or until the SVIDs are signed.
+   */
+  subscribe(
+    selectors: readonly Selector[],
+    kind: ViewKind,
+    listener: (update: ViewUpdate) => void,
+  ): Subscription {
+    const group = this.#groupOf(selectors);
+    const subscriber: Subscriber = { kind, listener, last: undefined };
+    group.subscribers.add(subscriber);
+    if (kind === "x509") this.#svids.hold(group.view.entryIds);
+    if (!this.#deliver(group, subscriber, false) && this.#synced) this.#onMissing();
+    let open = true;
+    return {
+      settle: () => {
+        this.#deliver(group, subscriber, true);
+        return subscriber.last !== undefined;
+      },
+      close: () => {
+        if (!open) return;
+        open = false;
+        group.subscribers.delete(subscriber);
+        if (kind === "x509") this.#svids.release(group.view.entryIds);
+        if (group.subscribers.size === 0) this.#retire(group);
+      },
+    };
+  }
+
+  #groupOf(selectors: readonly Selector[]): Group {
+    const key = selectorSetKey(selectors);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const view = this.#attach(this.#idle.get(key) ?? this.#viewOf(selectors));
+    this.#idle.delete(key);
+    const group: Group = { key, selectors, subscribers: new Set(), view };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #viewOf(selectors: readonly Selector[]): View {
+    const entries = this.match(selectors);
+    const view = new View(entries, {
+      encode: this.#options.encode,
+      svidOf: (entry) => this.#svids.usable(entry, epochSeconds(this.#options.clock)),
+      hasFailed: (entry) => this.#svids.hasFailed(entry),
+      own: () => this.#own,
+      foreign: (trustDomain) => this.#foreign.get(trustDomain),
+      now: () => epochSeconds(this.#options.clock),
+    });
+    return this.#views.get(view.key)?.view ?? view;
+  }
+
+  #attach(view: View): View {
+    const known = this.#views.get(view.key);
+    if (known === undefined) this.#views.set(view.key, { view, groups: 1 });
+    else known.groups += 1;
+    return known?.view ?? view;
+  }
+
+  #detach(view: View): void {
+    const known = this.#views.get(view.key);
+    if (known === undefined) return;
+    known.groups -= 1;
+    if (known.groups === 0) this.#views.delete(view.key);
+  }
+
+  #retire(group: Group): void {
+    this.#groups.delete(group.key);
+    this.#detach(group.view);
+    if (this.#synced) this.#idle.set(group.key, group.view);
+  }
+
+  #rematch(group: Group): void {
+    const before = group.view;
+    const after = this.#viewOf(group.selectors);
+    const holders = [...group.subscribers].filter(({ kind }) => kind === "x509").length;
+    for (let i = 0; i < holders; i++) this.#svids.hold(after.entryIds);
+    for (let i = 0; i < holders; i++) this.#svids.release(before.entryIds);
+    if (after === before) return;
+    this.#detach(before);
+    group.view = this.#attach(after);
+  }
+
+  #markAll(): void {
+    for (const { view } of this.#views.values()) view.markStale(VIEW_KINDS);
+    for (const view of this.#idle.values()) view.markStale(VIEW_KINDS);
+  }
+
+  #markTouched(entryIds: ReadonlySet<string>): void {
+    if (entryIds.size === 0) return;
+    const mark = (view: View): void => {
+      if (view.entryIds.some((id) => entryIds.has(id))) view.markStale(["x509"]);
+    };
+    for (const { view } of this.#views.values()) mark(view);
+    for (const view of this.#idle.values()) mark(view);
+  }
+
+  #push(): void {
+    if (!this.#synced) return;
+    let missing = false;
+    // A listener may close its own subscription while it is told.
+    for (const group of [...this.#groups.values()]) {
+      for (const subscriber of [...group.subscribers]) {
+        if (!this.#deliver(group, subscriber, false)) missing = true;
+      }
+    }
+    if (missing) this.#onMissing();
+  }
+
+  /** @returns false while the subscriber still waits for something */
+  #deliver(group: Group, subscriber: Subscriber, settle: boolean): boolean {
+    if (!this.#synced) return false;
+    const { view } = group;
+    const { kind } = subscriber;
+    if (view.entryIds.length === 0 && (kind === "x509" || !this.#options.allowUnregistered)) {
+      subscriber.listener({ kind: "none" });
+      return true;
+    }
+    const state = view.state(kind);
+    if (state === undefined) return false;
+    // Whoever waits for its first view gets it whole; whoever has one is told of redactions at once.
+    if (!state.complete && subscriber.last === undefined && !settle) return false;
+    const { last } = subscriber;
+    if (last !== state.frame && (last === undefined || !bytesEqual(last, state.frame))) {
+      subscriber.last = state.frame;
+      subscriber.listener({ kind: "view", frame: state.frame });
+    }
+    return state.complete;
+  }
+}
+
+function sameBundles(a: ReadonlyMap<string, Bundle>, b: ReadonlyMap<string, Bundle>): boolean {
+  return a.size === b.size && [...a].every(([name, bundle]) => b.get(name) === bundle);
+}
+
+const MAX_IDLE_VIEWS = 1000;

@@ -1,0 +1,92 @@
+import { type Selector, formatSelector } from "../../spiffe/selector.ts";
+import { type Entry, compareEntries } from "./entry.ts";
+
+/**
+ * Finds the entries whose selectors are all among a workload's. Each entry stands in the list of one selector only,
+ * the rarest it has, so that a selector shared by all (`unix:uid:0`) makes no lookup long.
+ */
+export class EntryIndex {
+  readonly #entries = new Map<string, { entry: Entry; selectors: readonly string[]; at: string }>();
+  readonly #bySelector = new Map<string, Set<string>>();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): Entry | undefined {
+    return this.#entries.get(id)?.entry;
+  }
+
+  *entries(): IterableIterator<Entry> {
+    for (const { entry } of this.#entries.values()) yield entry;
+  }
+
+  /** Takes over a whole new set of entries. @returns the ids that came, went or changed */
+  replace(entries: ReadonlyMap<string, Entry>): Set<string> {
+    const changed = new Set<string>();
+    for (const id of this.#entries.keys()) {
+      if (!entries.has(id)) {
+        this.#remove(id);
+        changed.add(id);
+      }
+    }
+    const fresh: Entry[] = [];
+    for (const entry of entries.values()) {
+      const known = this.#entries.get(entry.id);
+      if (known?.entry === entry) continue;
+      if (known !== undefined) this.#remove(entry.id);
+      fresh.push(entry);
+      changed.add(entry.id);
+    }
+    const counts = new Map<string, number>();
+    for (const { selectors } of fresh) {
+      for (const selector of selectors) {
+        const text = formatSelector(selector);
+        counts.set(text, (counts.get(text) ?? 0) + 1);
+      }
+    }
+    for (const entry of fresh) this.#add(entry, counts);
+    return changed;
+  }
+
+  /** In the order of `compareEntries`. */
+  match(selectors: readonly Selector[]): Entry[] {
+    const has = new Set(selectors.map(formatSelector));
+    const found: Entry[] = [];
+    for (const selector of has) {
+      for (const id of this.#bySelector.get(selector) ?? []) {
+        const known = this.#entries.get(id);
+        if (known?.selectors.every((text) => has.has(text))) found.push(known.entry);
+      }
+    }
+    return found.sort(compareEntries);
+  }
+
+  #add(entry: Entry, counts: ReadonlyMap<string, number>): void {
+    const selectors = entry.selectors.map(formatSelector);
+    let at: string | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const selector of selectors) {
+      const count = (counts.get(selector) ?? 0) + (this.#bySelector.get(selector)?.size ?? 0);
+      if (count < least) {
+        at = selector;
+        least = count;
+      }
+    }
+    // An entry without selectors matches nobody.
+    if (at === undefined) return;
+    this.#entries.set(entry.id, { entry, selectors, at });
+    const ids = this.#bySelector.get(at);
+    if (ids === undefined) this.#bySelector.set(at, new Set([entry.id]));
+    else ids.add(entry.id);
+  }
+
+  #remove(id: string): void {
+    const known = this.#entries.get(id);
+    if (known === undefined) return;
+    this.#entries.delete(id);
+    const ids = this.#bySelector.get(known.at);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#bySelector.delete(known.at);
+  }
+}

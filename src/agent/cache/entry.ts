@@ -1,0 +1,40 @@
+import type { Selector } from "../../spiffe/selector.ts";
+
+/** A registration entry as the agent needs it. */
+export interface Entry {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly selectors: readonly Selector[];
+  /** Trust domain names. */
+  readonly federatesWith: readonly string[];
+  readonly hint: string;
+  readonly admin: boolean;
+  readonly downstream: boolean;
+  readonly storeSvid: boolean;
+  readonly disableX509SvidPrefetch: boolean;
+  readonly jwtSvidIncludeJti: boolean;
+  readonly revisionNumber: number;
+  /** Epoch seconds; 0 where the server does not say. */
+  readonly createdAt: number;
+}
+
+/** Changes whenever an SVID made for the entry is out of date: an id may be used again for another entry. */
+export function entryVersion(entry: Pick<Entry, "createdAt" | "revisionNumber">): string {
+  return `${entry.createdAt}.${entry.revisionNumber}`;
+}
+
+/** By creation, then id: the order SVIDs are handed out in, stable across messages and restarts. */
+export function compareEntries(a: Entry, b: Entry): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/** Of entries with the same hint only the oldest is kept (SPIFFE Workload API §5.2); no hint is no duplicate. */
+export function withoutDuplicateHints(ordered: readonly Entry[]): readonly Entry[] {
+  const hints = new Set<string>();
+  return ordered.filter((entry) => {
+    if (entry.hint === "") return true;
+    if (hints.has(entry.hint)) return false;
+    hints.add(entry.hint);
+    return true;
+  });
+}

@@ -1,0 +1,153 @@
+import type { EpochSeconds } from "../../base/clock.ts";
+import { type Entry, compareEntries, entryVersion } from "./entry.ts";
+
+/** An X.509-SVID made ahead for one entry. Holds a private key: it goes to workloads that match and nowhere else. */
+export interface HeldSvid {
+  readonly entryId: string;
+  /** `entryVersion` of the entry it was made for. */
+  readonly version: string;
+  readonly spiffeId: string;
+  /** DER certificates one after the other, leaf first. */
+  readonly chain: Uint8Array;
+  /** PKCS #8 DER. */
+  readonly key: Uint8Array;
+  readonly expiresAt: EpochSeconds;
+  /** Wall clock, milliseconds. */
+  readonly renewAtMs: number;
+  /** Hex key id of the authority the chain ends at, as the last certificate names it; empty = unknown. */
+  readonly authorityId: string;
+}
+
+/**
+ * The SVIDs an agent holds. Those that a stream holds stay; of the others the least recently used go first once there
+ * are more than `maxIdle`.
+ */
+export class SvidStore {
+  readonly #maxIdle: number;
+  /** Ordered by use: the first is the least recently used. */
+  readonly #svids = new Map<string, HeldSvid>();
+  readonly #holds = new Map<string, number>();
+  readonly #failures = new Map<string, { version: string; attempts: number; retryAtMs: number }>();
+
+  constructor(maxIdle: number) {
+    this.#maxIdle = maxIdle;
+  }
+
+  get size(): number {
+    return this.#svids.size;
+  }
+
+  /** An SVID that may be handed out: not expired, and of the ID the entry gives now. */
+  usable(entry: Entry, now: EpochSeconds): HeldSvid | undefined {
+    const svid = this.#svids.get(entry.id);
+    if (svid === undefined || svid.expiresAt <= now || svid.spiffeId !== entry.spiffeId) {
+      return undefined;
+    }
+    return svid;
+  }
+
+  /** True when signing was tried for this very entry and failed: nobody should wait for it. */
+  hasFailed(entry: Entry): boolean {
+    return this.#failures.get(entry.id)?.version === entryVersion(entry);
+  }
+
+  put(svid: HeldSvid): void {
+    this.#svids.delete(svid.entryId);
+    this.#svids.set(svid.entryId, svid);
+    this.#failures.delete(svid.entryId);
+  }
+
+  failed(entry: Entry, nowMs: number): void {
+    const version = entryVersion(entry);
+    const before = this.#failures.get(entry.id);
+    const attempts = before?.version === version ? before.attempts + 1 : 1;
+    const delayMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempts - 1, 20));
+    this.#failures.set(entry.id, { version, attempts, retryAtMs: nowMs + delayMs });
+  }
+
+  remove(entryId: string): void {
+    this.#svids.delete(entryId);
+    this.#failures.delete(entryId);
+  }
+
+  hold(entryIds: readonly string[]): void {
+    for (const id of entryIds) this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1);
+  }
+
+  release(entryIds: readonly string[]): void {
+    for (const id of entryIds) {
+      const count = (this.#holds.get(id) ?? 0) - 1;
+      if (count > 0) {
+        this.#holds.set(id, count);
+        continue;
+      }
+      this.#holds.delete(id);
+      const svid = this.#svids.get(id);
+      if (svid !== undefined) {
+        this.#svids.delete(id);
+        this.#svids.set(id, svid);
+      }
+    }
+  }
+
+  /** Drops what is expired and what is beyond the bound. @returns the entry ids that lost their SVID */
+  trim(now: EpochSeconds): string[] {
+    const gone: string[] = [];
+    let idle = 0;
+    for (const [id, svid] of this.#svids) {
+      if (svid.expiresAt <= now) gone.push(id);
+      else if (!this.#holds.has(id)) idle += 1;
+    }
+    const expired = new Set(gone);
+    for (const id of this.#svids.keys()) {
+      if (idle <= this.#maxIdle) break;
+      if (this.#holds.has(id) || expired.has(id)) continue;
+      gone.push(id);
+      idle -= 1;
+    }
+    for (const id of gone) this.#svids.delete(id);
+    return gone;
+  }
+
+  /**
+   * The entries that need a new SVID now, most urgent first: what streams wait for, what streams hold, what is held,
+   * then what may be asked for some day as far as the bound allows.
+   */
+  due(entries: Iterable<Entry>, nowMs: number, tainted: ReadonlySet<string>): Entry[] {
+    const now = Math.floor(nowMs / 1000);
+    const ranks: Entry[][] = [[], [], [], []];
+    let idle = 0;
+    for (const entry of entries) {
+      const held = this.#holds.has(entry.id);
+      const svid = this.usable(entry, now);
+      if (svid !== undefined && !held) idle += 1;
+      if (this.#retryLater(entry, nowMs)) continue;
+      if (svid === undefined) {
+        if (held) ranks[0]?.push(entry);
+        else if (!entry.disableX509SvidPrefetch && !entry.storeSvid) ranks[3]?.push(entry);
+      } else if (
+        svid.version !== entryVersion(entry) ||
+        svid.renewAtMs <= nowMs ||
+        tainted.has(svid.authorityId)
+      ) {
+        ranks[held ? 1 : 2]?.push(entry);
+      }
+    }
+    const ahead = (ranks[3] ?? []).sort(compareEntries).slice(0, Math.max(0, this.#maxIdle - idle));
+    return [...(ranks[0] ?? []), ...(ranks[1] ?? []), ...(ranks[2] ?? []), ...ahead];
+  }
+
+  #retryLater(entry: Entry, nowMs: number): boolean {
+    const failure = this.#failures.get(entry.id);
+    return (
+      failure !== undefined &&
+      failure.version === entryVersion(entry) &&
+      failure.retryAtMs > nowMs &&
+      // A clock that was set back must not stop renewals for longer than the backoff itself.
+      failure.retryAtMs - nowMs <= RETRY_MAX_MS
+    );
+  }
+}
+
+const RETRY_BASE_MS = 5000;
+const RETRY_MAX_MS = 8 * 60_000;

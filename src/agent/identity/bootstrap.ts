@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { toHex } from "../../base/bytes.ts";
+import { createHash } from "node:crypto";
+import { fail } from "../../base/errors.ts";
+import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { decodePem } from "../../x509/pem.ts";
+
+/** The trust bundle an operator gave: PEM certificates or a SPIFFE bundle document. @throws precondition */
+export async function loadBootstrapBundle(file: string, trustDomain: string): Promise<Bundle> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    throw fail("precondition", `the trust bundle ${file} cannot be read`, { cause });
+  }
+  try {
+    const bundle = text.trimStart().startsWith("{")
+      ? parseBundleDocument(trustDomain, text)
+      : bundleFromPem(text, trustDomain);
+    if (bundle.x509Authorities.length > 0) return bundle;
+  } catch (cause) {
+    throw fail("precondition", `the trust bundle ${file} is neither PEM nor a bundle document`, {
+      cause,
+    });
+  }
+  throw fail(
+    "precondition",
+    `the trust bundle ${file} holds no certificate; get one with assay bundle show`,
+  );
+}
+
+/** Both bundles' authorities; what `preferred` says of an authority counts. */
+export function unionBundle(preferred: Bundle, other: Bundle): Bundle {
+  const ders = new Set(preferred.x509Authorities.map(({ der }) => toHex(der)));
+  const keyIds = new Set(preferred.jwtAuthorities.map(({ keyId }) => keyId));
+  return {
+    ...preferred,
+    x509Authorities: [
+      ...preferred.x509Authorities,
+      ...other.x509Authorities.filter(({ der }) => !ders.has(toHex(der))),
+    ],
+    jwtAuthorities: [
+      ...preferred.jwtAuthorities,
+      ...other.jwtAuthorities.filter(({ keyId }) => !keyIds.has(keyId)),
+    ],
+  };
+}
+
+/** SHA-256 of each authority, for people to compare. */
+export function bundleFingerprints(bundle: Bundle): string[] {
+  return bundle.x509Authorities.map(({ der }) => createHash("sha256").update(der).digest("hex"));
+}
+
+function bundleFromPem(text: string, trustDomain: string): Bundle {
+  const blocks = decodePem(text).filter(({ label }) => label === "CERTIFICATE");
+  return {
+    trustDomain,
+    x509Authorities: blocks.map(({ der }) => {
+      parseCertificate(der);
+      return { der, tainted: false };
+    }),
+    jwtAuthorities: [],
+    refreshHint: 0,
+    sequence: 0,
+  };
+}

@@ -1,0 +1,160 @@
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { asBuffer, toBase64 } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
+import { encodeBundleRecord, parseBundleRecord } from "../../spiffe/bundle-document.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+
+/** What an agent keeps across restarts. Holds private keys: never logged, never sent. */
+export interface StoredIdentity {
+  readonly trustDomain: string;
+  readonly svid?: StoredSvid;
+  /** A key that was made for an attestation whose answer has not come yet: the same token may be retried with it. */
+  readonly pendingKey?: Uint8Array;
+  readonly bundle?: Bundle;
+}
+
+export interface StoredSvid {
+  /** PKCS #8 DER. */
+  readonly key: Uint8Array;
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  readonly reattestable: boolean;
+}
+
+/**
+ * One JSON file, replaced as a whole (new file, fsync, rename, fsync of the folder), readable by its owner only.
+ */
+export class IdentityFile {
+  readonly path: string;
+
+  constructor(dir: string) {
+    this.path = join(dir, "identity.json");
+  }
+
+  /**
+   * `undefined` when there is none yet.
+   * @throws precondition when it is damaged, of another version or of another trust domain
+   */
+  async load(trustDomain: string): Promise<StoredIdentity | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw fail("precondition", `${this.path} cannot be read`, { cause: error });
+    }
+    const stored = parseIdentity(text, this.path);
+    if (stored.trustDomain !== trustDomain) {
+      throw fail(
+        "precondition",
+        `${this.path} belongs to trust domain ${stored.trustDomain}, not ${trustDomain}; use another --data-dir`,
+      );
+    }
+    return stored;
+  }
+
+  async save(identity: StoredIdentity): Promise<void> {
+    const folder = dirname(this.path);
+    const temporary = `${this.path}.new`;
+    await rm(temporary, { force: true });
+    await writeSynced(temporary, encodeIdentity(identity));
+    await rename(temporary, this.path);
+    await using handle = await open(folder, "r");
+    await handle.sync();
+  }
+}
+
+export function encodeIdentity(identity: StoredIdentity): string {
+  const { trustDomain, svid, pendingKey, bundle } = identity;
+  return `${JSON.stringify(
+    {
+      version: VERSION,
+      trustDomain,
+      ...(svid === undefined
+        ? {}
+        : {
+            svid: {
+              key: toBase64(svid.key),
+              chain: svid.chain.map(toBase64),
+              reattestable: svid.reattestable,
+            },
+          }),
+      ...(pendingKey === undefined ? {} : { pendingKey: toBase64(pendingKey) }),
+      ...(bundle === undefined
+        ? {}
+        : { bundle: { content: encodeBundleRecord(bundle), sequence: bundle.sequence } }),
+    },
+    undefined,
+    2,
+  )}\n`;
+}
+
+/** @throws precondition */
+export function parseIdentity(text: string, path: string): StoredIdentity {
+  const damaged = (what: string): never => {
+    throw fail(
+      "precondition",
+      `${path} ${what}; move it away and attest again with a new join token (assay token generate)`,
+    );
+  };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // The parser's words may quote the content, which holds keys.
+    return damaged("is damaged");
+  }
+  if (!isRecord(json)) return damaged("is damaged");
+  if (json["version"] !== VERSION) return damaged("was written by another version");
+  const { trustDomain, svid, pendingKey, bundle } = json;
+  if (typeof trustDomain !== "string") return damaged("names no trust domain");
+  try {
+    return {
+      trustDomain,
+      ...(svid === undefined ? {} : { svid: parseSvid(svid) }),
+      ...(pendingKey === undefined ? {} : { pendingKey: bytesOf(pendingKey) }),
+      ...(bundle === undefined ? {} : { bundle: parseBundle(trustDomain, bundle) }),
+    };
+  } catch {
+    return damaged("is damaged");
+  }
+}
+
+function parseSvid(json: unknown): StoredSvid {
+  if (!isRecord(json) || !Array.isArray(json["chain"])) throw fail("invalid", "no svid");
+  return {
+    key: bytesOf(json["key"]),
+    chain: json["chain"].map(bytesOf),
+    reattestable: json["reattestable"] === true,
+  };
+}
+
+function parseBundle(trustDomain: string, json: unknown): Bundle {
+  if (!isRecord(json)) throw fail("invalid", "no bundle");
+  const { content, sequence } = json;
+  if (typeof content !== "string" || typeof sequence !== "number") {
+    throw fail("invalid", "no bundle");
+  }
+  return parseBundleRecord(trustDomain, content, sequence);
+}
+
+async function writeSynced(path: string, content: string): Promise<void> {
+  // Exclusive: a link that somebody planted is never followed.
+  await using handle = await open(path, "wx", 0o600);
+  await handle.writeFile(content);
+  await handle.sync();
+}
+
+function bytesOf(json: unknown): Uint8Array {
+  if (typeof json !== "string" || json === "") throw fail("invalid", "no bytes");
+  const bytes = Buffer.from(json, "base64");
+  if (toBase64(bytes) !== json) throw fail("invalid", "not base64");
+  return new Uint8Array(asBuffer(bytes));
+}
+
+function isRecord(json: unknown): json is Record<string, unknown> {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+const VERSION = 1;

@@ -1,0 +1,149 @@
+/** How the agent comes by its own SVID and keeps it: attest once, renew at half life, attest anew where it may. */
+import type { NodeAttestorAgent, NodeProof } from "../../attestors/contract.ts";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { AssayError, type ErrorKind, errorFrom, fail } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import { generateKey } from "../../keys/software-signer.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { createCsr } from "../../x509/csr.ts";
+import type { AttestedSvid } from "../server-client/server-client.ts";
+import type { AgentIdentity } from "./agent-identity.ts";
+import { type AgentSvid, authorityOf } from "./agent-svid.ts";
+
+/** What attestation needs of the server. */
+export interface NodeAdmitter {
+  attest(proof: NodeProof, csr: Uint8Array, signal: AbortSignal): Promise<AttestedSvid>;
+  renew(csr: Uint8Array, signal: AbortSignal): Promise<readonly Uint8Array[]>;
+}
+
+export interface NodeAttestationOptions {
+  readonly identity: AgentIdentity;
+  readonly server: NodeAdmitter;
+  /** Absent when the operator gave nothing to prove the node with. */
+  readonly attestor?: NodeAttestorAgent;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class NodeAttestation {
+  readonly #options: NodeAttestationOptions;
+  #renewAt: { readonly svid: AgentSvid; readonly ms: number } | undefined;
+
+  constructor(options: NodeAttestationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Proves the node and takes over its SVID.
+   * @throws precondition when there is nothing to prove it with, or the server refuses the proof: trying again is
+   * useless; unavailable and the like when it may help
+   */
+  async attest(signal: AbortSignal): Promise<AgentSvid> {
+    const { identity, server, attestor, logger } = this.#options;
+    if (attestor === undefined)
+      throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
+    const proof = await attestor.prove(signal);
+    const key = await identity.pendingKey();
+    const csr = await createCsr({ uris: [], signer: key.signer });
+    let answer: AttestedSvid;
+    try {
+      answer = await server.attest(proof, csr, signal);
+    } catch (error) {
+      throw refusal(errorFrom(error), attestor.type);
+    }
+    const svid = await identity.adopt({ key: key.pkcs8, ...answer });
+    logger.info("node attested", {
+      spiffeId: svid.spiffeId,
+      attestor: attestor.type,
+      expiresAt: new Date(svid.expiresAt * 1000).toISOString(),
+    });
+    return svid;
+  }
+
+  /**
+   * Renews the SVID when it is due. @returns milliseconds until it is due (again)
+   * @throws precondition when it has expired and cannot be had anew
+   */
+  async keepFresh(taintedAuthorities: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
+    const { identity, clock } = this.#options;
+    const svid = identity.svid;
+    if (svid === undefined) throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
+    const now = epochSeconds(clock);
+    const isTainted = taintedAuthorities.has(authorityOf(svid.chain));
+    if (svid.expiresAt <= now) {
+      if (svid.reattestable) return this.#dueIn(await this.attest(signal));
+      throw fail("precondition", `the agent's SVID has expired; ${NEXT_STEP}`);
+    }
+    const dueInMs = this.#dueIn(svid);
+    if (dueInMs > 0 && !isTainted) return dueInMs;
+    const renewed = svid.reattestable ? await this.attest(signal) : await this.#renew(signal);
+    return this.#dueIn(renewed);
+  }
+
+  async #renew(signal: AbortSignal): Promise<AgentSvid> {
+    const { identity, server, logger } = this.#options;
+    const key = await generateKey("ec-p256");
+    const csr = await createCsr({ uris: [], signer: key.signer });
+    const chain = await server.renew(csr, signal);
+    const svid = await identity.adopt({ key: key.pkcs8, chain, reattestable: false });
+    logger.info("agent SVID renewed", {
+      spiffeId: svid.spiffeId,
+      expiresAt: new Date(svid.expiresAt * 1000).toISOString(),
+    });
+    return svid;
+  }
+
+  /** At half its life, give or take a tenth of that, decided once for each SVID. */
+  #dueIn(svid: AgentSvid): number {
+    const { clock, random } = this.#options;
+    if (this.#renewAt?.svid !== svid) {
+      const lifeMs = (svid.expiresAt - svid.notBefore) * 1000;
+      const ms = svid.expiresAt * 1000 - (lifeMs / 2) * (0.9 + 0.2 * random.unit());
+      this.#renewAt = { svid, ms };
+    }
+    return Math.max(0, this.#renewAt.ms - clock.nowMs());
+  }
+}
+
+/** A refusal of the proof itself is final; the operator learns what to do. */
+function refusal(error: AssayError, attestor: string): AssayError {
+  if (isTransient(error)) return error;
+  if (error.reason === "AGENT_BANNED") return bannedError(error);
+  return new AssayError(
+    "precondition",
+    `the server refused the node attestation (${attestor}): ${error.message}; ${NEXT_STEP}`,
+    { cause: error, ...(error.reason === undefined ? {} : { reason: error.reason }) },
+  );
+}
+
+/** True for errors after which the same call may well succeed later. */
+export function isTransient({ kind }: AssayError): boolean {
+  return TRANSIENT.includes(kind);
+}
+
+export function bannedError(cause: AssayError): AssayError {
+  return new AssayError(
+    "precondition",
+    "this agent is banned; delete it on the server (assay agents evict) to let it attest again",
+    { cause, reason: "AGENT_BANNED" },
+  );
+}
+
+export function refusedError(cause: AssayError): AssayError {
+  return new AssayError(
+    "precondition",
+    `the server does not accept this agent's SVID any more (${cause.message}); ${NEXT_STEP}`,
+    { cause, ...(cause.reason === undefined ? {} : { reason: cause.reason }) },
+  );
+}
+
+const TRANSIENT: readonly ErrorKind[] = [
+  "unavailable",
+  "deadline",
+  "limited",
+  "cancelled",
+  "internal",
+];
+const NEXT_STEP =
+  "create a join token on the server (assay token generate) and start with --join-token-file";

@@ -1,0 +1,401 @@
+/** Composition root of the agent: identity, sync, cache, Workload API. */
+import { joinTokenAttestor } from "../attestors/node/join-token/agent.ts";
+import { unixAttestor } from "../attestors/workload/unix/attest.ts";
+import { Backoff } from "../base/backoff.ts";
+import { type Clock, sleep, systemClock } from "../base/clock.ts";
+import { type AssayError, errorFrom, fail } from "../base/errors.ts";
+import { Loop } from "../base/loop.ts";
+import { type Random, systemRandom } from "../base/random.ts";
+import type { AgentConfig } from "../config/agent.ts";
+import type { Logger } from "../observe/logger.ts";
+import { H2GrpcServer } from "../rpc/h2/server.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { parseCompact } from "../jwt/compact.ts";
+import { Attestation } from "./attestation/attestation.ts";
+import { AuthorityWatch } from "./cache/authority-watch.ts";
+import { Cache } from "./cache/cache.ts";
+import type { Entry } from "./cache/entry.ts";
+import { type JwtSvid, JwtCache } from "./cache/jwt-cache.ts";
+import { collectHostFacts } from "./host-facts.ts";
+import { AgentIdentity } from "./identity/agent-identity.ts";
+import { bundleFingerprints, loadBootstrapBundle, unionBundle } from "./identity/bootstrap.ts";
+import {
+  NodeAttestation,
+  bannedError,
+  isTransient,
+  refusedError,
+} from "./identity/node-attestation.ts";
+import type { Peer } from "./peer/peer.ts";
+import { bundleFromMessage } from "./server-client/messages.ts";
+import { ServerClient } from "./server-client/server-client.ts";
+import { SvidMaker } from "./sync/svid-maker.ts";
+import { Sync } from "./sync/sync.ts";
+import { WorkloadListener } from "./workload-api/listener.ts";
+import { routeWorkloadApi } from "./workload-api/service.ts";
+import { encodeView } from "./workload-api/view-messages.ts";
+
+export interface AgentDependencies {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Gives up a start that still waits for the server. */
+  readonly signal?: AbortSignal;
+  readonly version?: string;
+}
+
+export interface RunningAgent extends AsyncDisposable {
+  /** Path of the Workload API socket. */
+  readonly socket: string;
+  readonly spiffeId: SpiffeId;
+  /** Syncs with the server now instead of at the next interval. */
+  wake(): void;
+  /** Why the agent stopped by itself (banned, expired, ...); `undefined` once it was disposed. */
+  readonly stopped: Promise<AssayError | undefined>;
+}
+
+/**
+ * Starts an agent: it listens at once, and the promise resolves when it has its own identity. While the server is away
+ * it waits (and its socket answers UNAVAILABLE).
+ * @throws precondition when it cannot have an identity, with the next step
+ */
+export async function startAgent(
+  config: AgentConfig,
+  dependencies: AgentDependencies,
+): Promise<RunningAgent> {
+  const agent = new Agent(config, dependencies);
+  try {
+    await agent.start();
+    return agent;
+  } catch (error) {
+    await agent[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class Agent implements RunningAgent {
+  readonly #config: AgentConfig;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #version: string;
+  readonly #stop = new AbortController();
+  readonly #stopped = Promise.withResolvers<AssayError | undefined>();
+  readonly #stack = new AsyncDisposableStack();
+  #wakeRenewal: () => void = () => undefined;
+  #wakeSync: () => void = () => undefined;
+  #spiffeId: SpiffeId | undefined;
+  #failure: AssayError | undefined;
+  #disposing: Promise<void> | undefined;
+
+  constructor(config: AgentConfig, dependencies: AgentDependencies) {
+    this.#config = config;
+    this.#logger = dependencies.logger;
+    this.#clock = dependencies.clock ?? systemClock;
+    this.#random = dependencies.random ?? systemRandom;
+    this.#version = dependencies.version ?? "";
+    const { signal } = dependencies;
+    const onAbort = (): void => this.#stop.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#stack.defer(() => signal?.removeEventListener("abort", onAbort));
+  }
+
+  get socket(): string {
+    return this.#config.socket;
+  }
+
+  get spiffeId(): SpiffeId {
+    if (this.#spiffeId === undefined) throw new TypeError("the agent has not started");
+    return this.#spiffeId;
+  }
+
+  get stopped(): Promise<AssayError | undefined> {
+    return this.#stopped.promise;
+  }
+
+  wake(): void {
+    this.#wakeSync();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const logger = this.#logger;
+    const clock = this.#clock;
+    const { trustDomain } = config;
+    const identity = this.#stack.use(
+      await AgentIdentity.open({ dir: config.dataDir, trustDomain, clock, logger }),
+    );
+    const client = this.#stack.use(
+      new ServerClient({
+        server: config.server,
+        trustDomain,
+        identity,
+        onRefused: (error) => this.#refused(error, identity),
+      }),
+    );
+    await this.#trustBootstrapBundle(identity);
+    const cache = new Cache({
+      clock,
+      encode: encodeView,
+      maxIdleSvids: config.x509CacheMax,
+      allowUnregistered: config.allowUnauthenticatedVerifiers,
+    });
+    const jwtCache = new JwtCache({
+      clock,
+      random: this.#random,
+      max: config.jwtCacheMax,
+      sign: (entry, audience) => this.#signJwt(client, entry, audience),
+    });
+    const attestors = [unixAttestor({ logger })];
+    await this.#serve(cache, jwtCache, new Attestation({ attestors, clock, logger }));
+
+    const attestation = new NodeAttestation({
+      identity,
+      server: client,
+      clock,
+      random: this.#random,
+      logger,
+      ...(config.joinToken === undefined ? {} : { attestor: joinTokenAttestor(config.joinToken) }),
+    });
+    await this.#bootstrap(identity, client, attestation);
+    if (identity.bundle !== undefined) cache.preload(identity.bundle);
+    this.#keepIdentity(identity, attestation, cache);
+    this.#keepCache(identity, client, cache, jwtCache);
+    this.#reportHost(
+      client,
+      attestors.flatMap(({ type, names }) => names.map((name) => `${type}:${name}`)),
+    );
+  }
+
+  async #trustBootstrapBundle(identity: AgentIdentity): Promise<void> {
+    const { bootstrap, trustDomain } = this.#config;
+    if (bootstrap.kind === "bundle") {
+      const given = await loadBootstrapBundle(bootstrap.file, trustDomain);
+      // Until the first sync: the stored one may be the newer of the two, the given one was asked for.
+      identity.trust(identity.bundle === undefined ? given : unionBundle(identity.bundle, given));
+    } else if (bootstrap.kind === "stored" && identity.bundle === undefined) {
+      throw fail(
+        "precondition",
+        "no trust bundle is known; pass --trust-bundle FILE (assay bundle show on the server) or --insecure-bootstrap",
+      );
+    }
+  }
+
+  async #serve(cache: Cache, jwtCache: JwtCache, attestation: Attestation): Promise<void> {
+    const { socket: path, allowedForeignJwtClaims } = this.#config;
+    const clock = this.#clock;
+    const logger = this.#logger;
+    const server = new H2GrpcServer<Peer>({ clock, logger });
+    this.#stack.defer(() =>
+      server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
+    );
+    routeWorkloadApi(server, {
+      attestation,
+      cache,
+      jwtCache,
+      clock,
+      logger,
+      allowedForeignJwtClaims,
+    });
+    this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
+    logger.info("Workload API is listening", { socket: path });
+  }
+
+  /** Gets bundle and SVID where they are missing, however long the server is away. */
+  async #bootstrap(
+    identity: AgentIdentity,
+    client: ServerClient,
+    attestation: NodeAttestation,
+  ): Promise<void> {
+    const signal = this.#stop.signal;
+    const backoff = new Backoff({ baseMs: 1000, maxMs: 60_000, jitter: 0.2 }, this.#random);
+    for (;;) {
+      try {
+        if (identity.bundle === undefined) await this.#trustOnFirstUse(identity, client);
+        const svid = identity.svid ?? (await attestation.attest(signal));
+        this.#spiffeId = svid.spiffeId;
+        return;
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = errorFrom(thrown);
+        if (!isTransient(error)) throw error;
+        const retryMs = backoff.nextMs();
+        this.#logger.warn("the server cannot be asked for an identity; retrying", {
+          server: this.#config.server,
+          error,
+          retryMs: Math.round(retryMs),
+        });
+        await sleep(this.#clock, retryMs, signal);
+      }
+    }
+  }
+
+  async #trustOnFirstUse(identity: AgentIdentity, client: ServerClient): Promise<void> {
+    const message = await client.fetchUnverifiedBundle(this.#stop.signal);
+    const { bundle } = bundleFromMessage(message, this.#config.trustDomain);
+    await identity.setBundle(bundle);
+    this.#logger.warn(
+      "insecure bootstrap: the server was believed without proof; compare these authorities with assay bundle show",
+      { server: this.#config.server, sha256: bundleFingerprints(bundle) },
+    );
+  }
+
+  #keepIdentity(identity: AgentIdentity, attestation: NodeAttestation, cache: Cache): void {
+    const taintedOf = new AuthorityWatch();
+    const loop = new Loop({
+      name: "identity",
+      clock: this.#clock,
+      random: this.#random,
+      round: async (signal) => {
+        if (identity.svid === undefined) await attestation.attest(signal);
+        if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
+        const dueInMs = await attestation.keepFresh(taintedOf.lost, signal);
+        return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
+      },
+      backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
+      onError: (error, retryMs) => {
+        if (error.kind === "precondition") {
+          this.#fail(error);
+          return;
+        }
+        this.#logger.warn("the agent's SVID was not renewed", {
+          error,
+          retryMs: Math.round(retryMs),
+        });
+      },
+    });
+    this.#wakeRenewal = () => loop.wake();
+    this.#stack.use(loop);
+  }
+
+  #keepCache(
+    identity: AgentIdentity,
+    client: ServerClient,
+    cache: Cache,
+    jwtCache: JwtCache,
+  ): void {
+    const authorities = new AuthorityWatch();
+    let isFailing = false;
+    const maker = new SvidMaker({
+      signer: client,
+      keyType: this.#config.workloadKeyType,
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      onMade: (made, failed) => cache.applySvids(made, failed),
+    });
+    const svids = new Loop({
+      name: "svids",
+      clock: this.#clock,
+      random: this.#random,
+      round: async (signal) => {
+        if (cache.synced) await maker.make(cache.due(authorities.lost), signal);
+        isFailing = false;
+        return SVID_CHECK_MS;
+      },
+      backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
+      onError: (error, retryMs) => {
+        isFailing = true;
+        this.#logger.warn("SVIDs were not signed; serving on what is held", {
+          error,
+          retryMs: Math.round(retryMs),
+        });
+      },
+    });
+    // Streams that wait must not turn a server that fails into one that is stormed.
+    cache.onMissing = () => {
+      if (!isFailing) svids.wake();
+    };
+    const sync = new Sync({
+      trustDomain: this.#config.trustDomain,
+      source: client,
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      intervalMs: this.#config.syncIntervalMs,
+      onSynced: async (synced) => {
+        await identity.setBundle(synced.own);
+        if (authorities.see(synced.own)) this.#wakeRenewal();
+        jwtCache.retain(authorities.jwtKeyIds);
+        cache.apply(synced);
+        if (isFailing || cache.due(authorities.lost).length > 0) svids.wake();
+      },
+    });
+    this.#wakeSync = () => sync.wake();
+    this.#stack.use(svids);
+    this.#stack.use(sync);
+  }
+
+  async #signJwt(
+    client: ServerClient,
+    entry: Entry,
+    audience: readonly string[],
+  ): Promise<JwtSvid> {
+    const { token, issuedAt, expiresAt } = await client.signJwtSvid(
+      entry.id,
+      audience,
+      this.#stop.signal,
+    );
+    const { header, claims } = parseCompact(token);
+    if (claims["sub"] !== entry.spiffeId) throw fail("internal", "the server signed another ID");
+    return { spiffeId: entry.spiffeId, token, keyId: header.kid ?? "", issuedAt, expiresAt };
+  }
+
+  #reportHost(client: ServerClient, selectorNames: readonly string[]): void {
+    const report = async (): Promise<void> => {
+      const facts = await collectHostFacts(this.#version, selectorNames);
+      await client.reportHost(facts, this.#stop.signal);
+    };
+    // For people to read only: a server without a place for it, or none at all, changes nothing.
+    report().catch((error: unknown) =>
+      this.#logger.debug("host facts were not reported", { error: errorFrom(error) }),
+    );
+  }
+
+  /** The server refuses the agent itself. */
+  #refused(error: AssayError, identity: AgentIdentity): void {
+    if (error.reason === "AGENT_BANNED") {
+      this.#fail(bannedError(error));
+      return;
+    }
+    const svid = identity.svid;
+    if (svid === undefined) return;
+    this.#logger.warn("the server does not accept the agent's SVID any more", { error });
+    identity
+      .drop()
+      .catch((cause: unknown) =>
+        this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(cause) }),
+      );
+    if (svid.reattestable) this.#wakeRenewal();
+    else this.#fail(refusedError(error));
+  }
+
+  #fail(error: AssayError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#logger.error("the agent stops", { error });
+    // Not from within the loop that found out, which disposal waits for.
+    setImmediate(() => void this[Symbol.asyncDispose]());
+  }
+
+  async #dispose(): Promise<void> {
+    this.#stop.abort(fail("cancelled", "the agent is stopping"));
+    try {
+      await this.#stack.disposeAsync();
+    } catch (error) {
+      this.#logger.error("the agent did not stop cleanly", { error: errorFrom(error) });
+    } finally {
+      this.#stopped.resolve(this.#failure);
+    }
+  }
+}
+
+const SVID_CHECK_MS = 5000;
+const IDENTITY_MIN_MS = 1000;
+const IDENTITY_MAX_MS = 3600_000;
+const GRACE_MS = 2000;

@@ -1,0 +1,84 @@
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { type Channel, connectTls } from "../../rpc/channel.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { serverId } from "../../spiffe/spiffe-id.ts";
+import { checkLeaf } from "../../spiffe/x509-svid.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { encodePem } from "../../x509/pem.ts";
+import type { AgentSvid } from "../identity/agent-svid.ts";
+
+export interface DialParams {
+  /** `host:port`. */
+  readonly server: string;
+  readonly trustDomain: string;
+  /** `undefined` trusts whoever answers: the insecure bootstrap. */
+  readonly bundle: Bundle | undefined;
+  /** `undefined` before attestation. */
+  readonly svid: AgentSvid | undefined;
+}
+
+/** A channel on which only the trust domain's server is spoken to: its ID, under the trust domain's own bundle. */
+export function dial({ server, trustDomain, bundle, svid }: DialParams): Channel {
+  const expected = serverId(TrustDomain.parse(trustDomain)).toString();
+  return connectTls({
+    target: server,
+    rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
+    ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
+    checkServer: (leaf) => checkServer(leaf, expected),
+  });
+}
+
+function checkServer(leaf: Uint8Array, expected: string): AssayError | undefined {
+  try {
+    const found = checkLeaf(parseCertificate(leaf)).toString();
+    return found === expected
+      ? undefined
+      : fail("unauthenticated", `the server is ${found}, not ${expected}`);
+  } catch (error) {
+    return errorFrom(error);
+  }
+}
+
+/**
+ * The one connection of an agent to its server, dialled anew when `revision` changes (a new SVID or bundle); calls that
+ * are under way end on the old one.
+ */
+export class Connection implements Disposable {
+  readonly #dial: () => Channel;
+  readonly #revision: () => number;
+  #current: { readonly channel: Channel; readonly revision: number; calls: number } | undefined;
+  #closed = false;
+
+  constructor(dialNow: () => Channel, revision: () => number) {
+    this.#dial = dialNow;
+    this.#revision = revision;
+  }
+
+  async use<T>(call: (channel: Channel) => Promise<T>): Promise<T> {
+    if (this.#closed) throw fail("cancelled", "the agent is stopping");
+    const line = this.#line();
+    line.calls += 1;
+    try {
+      return await call(line.channel);
+    } finally {
+      line.calls -= 1;
+      if (line.calls === 0 && line !== this.#current) line.channel.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#current?.channel.close();
+    this.#current = undefined;
+  }
+
+  #line(): { readonly channel: Channel; readonly revision: number; calls: number } {
+    const revision = this.#revision();
+    const before = this.#current;
+    if (before?.revision === revision) return before;
+    this.#current = { channel: this.#dial(), revision, calls: 0 };
+    if (before?.calls === 0) before.channel.close();
+    return this.#current;
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * What the agent asks of its server, in the agent's own words. Only SPIRE's published API, so that a SPIRE server
+ * serves too; our own additions are tolerated to be missing.
+ */
+import type { NodeProof } from "../../attestors/contract.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import type { Channel } from "../../rpc/channel.ts";
+import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
+import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
+import type { AttestAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
+import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/RenewAgentResponse.ts";
+import type { BatchNewX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts";
+import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewJWTSVIDResponse.ts";
+import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
+import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
+import type { Entry } from "../cache/entry.ts";
+import type { AgentIdentity } from "../identity/agent-identity.ts";
+import { Connection, dial } from "./connection.ts";
+import { fetchEntries } from "./entry-sync.ts";
+
+export interface ServerClientOptions {
+  /** `host:port`. */
+  readonly server: string;
+  readonly trustDomain: string;
+  readonly identity: AgentIdentity;
+  /** Told of every refusal that concerns the agent itself (a reason of `AGENT_REFUSALS`). */
+  readonly onRefused: (error: AssayError) => void;
+}
+
+/** The server's reasons for refusing the agent itself rather than one request. */
+export const AGENT_REFUSALS: ReadonlySet<string> = new Set([
+  "AGENT_BANNED",
+  "AGENT_EXPIRED",
+  "AGENT_NOT_ACTIVE",
+  "AGENT_NOT_ATTESTED",
+  "AGENT_MUST_REATTEST",
+]);
+
+export interface AttestedSvid {
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  readonly reattestable: boolean;
+}
+
+/** One answer of a batch: a chain (DER, leaf first), or why there is none. */
+export type SignedSvid = { readonly chain: readonly Uint8Array[] } | { readonly error: AssayError };
+
+export class ServerClient implements Disposable {
+  readonly #options: ServerClientOptions;
+  readonly #connection: Connection;
+
+  constructor(options: ServerClientOptions) {
+    this.#options = options;
+    const { server, trustDomain, identity } = options;
+    this.#connection = new Connection(
+      () => dial({ server, trustDomain, bundle: identity.bundle, svid: identity.svid }),
+      () => identity.revision,
+    );
+  }
+
+  /** The bundle as an unverified server shows it: trust on first use. */
+  async fetchUnverifiedBundle(signal: AbortSignal): Promise<Bundle__Output> {
+    const { server, trustDomain } = this.#options;
+    const channel = dial({ server, trustDomain, bundle: undefined, svid: undefined });
+    try {
+      return await channel.unary<Bundle__Output>(BUNDLE, "GetBundle", {}, bounded(signal));
+    } finally {
+      channel.close();
+    }
+  }
+
+  /** Proves the node and gets its SVID. @throws what the server answers; unavailable */
+  async attest(proof: NodeProof, csr: Uint8Array, signal: AbortSignal): Promise<AttestedSvid> {
+    const { server, trustDomain, identity } = this.#options;
+    const channel = dial({ server, trustDomain, bundle: identity.bundle, svid: undefined });
+    try {
+      return await attestOn(channel, proof, csr, signal);
+    } finally {
+      channel.close();
+    }
+  }
+
+  async renew(csr: Uint8Array, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const request = { params: { csr } };
+    const answer = await this.#unary<RenewAgentResponse__Output>(
+      AGENT,
+      "RenewAgent",
+      request,
+      signal,
+    );
+    return chainOf(answer.svid);
+  }
+
+  fetchBundle(signal: AbortSignal): Promise<Bundle__Output> {
+    return this.#unary(BUNDLE, "GetBundle", {}, signal);
+  }
+
+  fetchForeignBundle(trustDomain: string, signal: AbortSignal): Promise<Bundle__Output> {
+    return this.#unary(BUNDLE, "GetFederatedBundle", { trust_domain: trustDomain }, signal);
+  }
+
+  /** The entries this agent may serve. Those of `known` that did not change come back as the same objects. */
+  fetchEntries(
+    known: ReadonlyMap<string, Entry>,
+    onBadEntry: (id: string, error: AssayError) => void,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Entry>> {
+    return this.#use((channel) => fetchEntries({ channel, known, onBadEntry, signal }));
+  }
+
+  /** One answer for each request, in order. */
+  async signX509Svids(
+    requests: readonly { readonly entryId: string; readonly csr: Uint8Array }[],
+    signal: AbortSignal,
+  ): Promise<readonly SignedSvid[]> {
+    const params = requests.map(({ entryId, csr }) => ({ entry_id: entryId, csr }));
+    const { results } = await this.#unary<BatchNewX509SVIDResponse__Output>(
+      SVID,
+      "BatchNewX509SVID",
+      { params },
+      signal,
+    );
+    if (results.length !== requests.length) {
+      throw fail("internal", "the server answered another number of SVIDs than was asked for");
+    }
+    return results.map(({ status, svid }): SignedSvid => {
+      if (svid !== null && (status === null || status.code === 0)) return { chain: chainOf(svid) };
+      const text = status?.message ?? "";
+      return { error: fail("denied", text === "" ? "the server signed no SVID" : text) };
+    });
+  }
+
+  async signJwtSvid(
+    entryId: string,
+    audience: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ token: string; issuedAt: number; expiresAt: number }> {
+    const request = { entry_id: entryId, audience: [...audience] };
+    const { svid } = await this.#unary<NewJWTSVIDResponse__Output>(
+      SVID,
+      "NewJWTSVID",
+      request,
+      signal,
+    );
+    if (svid === null || svid.token === "") throw fail("internal", "the server sent no JWT-SVID");
+    return {
+      token: svid.token,
+      issuedAt: Number(svid.issued_at),
+      expiresAt: Number(svid.expires_at),
+    };
+  }
+
+  /** @throws unsupported when the server has no place for host facts */
+  async reportHost(facts: HostFacts, signal: AbortSignal): Promise<void> {
+    await this.#unary("assay.agent.v1.AgentHost", "ReportHost", { facts }, signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+  }
+
+  #unary<Res extends object>(
+    service: string,
+    method: string,
+    request: object,
+    signal: AbortSignal,
+  ): Promise<Res> {
+    return this.#use((channel) => channel.unary<Res>(service, method, request, bounded(signal)));
+  }
+
+  async #use<T>(call: (channel: Channel) => Promise<T>): Promise<T> {
+    const { identity, onRefused } = this.#options;
+    const { svid } = identity;
+    try {
+      return await this.#connection.use(call);
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.reason === undefined || !AGENT_REFUSALS.has(error.reason)) throw error;
+      if (identity.svid !== svid) {
+        // The first use of a renewed SVID ends the old one; a call that still ran on that proves nothing.
+        throw fail("unavailable", "the agent's SVID was renewed during the call", { cause: error });
+      }
+      onRefused(error);
+      throw error;
+    }
+  }
+}
+
+async function attestOn(
+  channel: Channel,
+  proof: NodeProof,
+  csr: Uint8Array,
+  signal: AbortSignal,
+): Promise<AttestedSvid> {
+  using stream = channel.stream<AttestAgentRequest, AttestAgentResponse__Output>(
+    AGENT,
+    "AttestAgent",
+    bounded(signal),
+  );
+  const data = { type: proof.type, payload: proof.payload };
+  await stream.send({ params: { data, params: { csr } } });
+  for await (const answer of stream) {
+    if (answer.challenge !== undefined && answer.challenge !== null) {
+      await stream.send({ challenge_response: await proof.respond(answer.challenge) });
+      continue;
+    }
+    stream.end();
+    const svid = answer.result?.svid ?? null;
+    return { chain: chainOf(svid), reattestable: answer.result?.reattestable ?? false };
+  }
+  throw fail("unavailable", "the server ended the attestation without an answer");
+}
+
+function chainOf(svid: X509SVID__Output | null): readonly Uint8Array[] {
+  if (svid === null || svid.cert_chain.length === 0) {
+    throw fail("internal", "the server sent no certificate");
+  }
+  return svid.cert_chain.map((der) => new Uint8Array(der));
+}
+
+function bounded(signal: AbortSignal): { signal: AbortSignal; deadlineMs: number } {
+  return { signal, deadlineMs: CALL_DEADLINE_MS };
+}
+
+const AGENT = "spire.api.server.agent.v1.Agent";
+const BUNDLE = "spire.api.server.bundle.v1.Bundle";
+const SVID = "spire.api.server.svid.v1.SVID";
+const CALL_DEADLINE_MS = 30_000;

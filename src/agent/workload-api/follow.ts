@@ -1,0 +1,72 @@
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { H2Call } from "../../rpc/h2/call.ts";
+import type { Selector } from "../../spiffe/selector.ts";
+import type { Cache, Subscription } from "../cache/cache.ts";
+import type { ViewKind } from "../cache/view.ts";
+
+export interface FollowParams {
+  readonly call: H2Call<unknown>;
+  readonly cache: Cache;
+  readonly clock: Clock;
+  readonly kind: ViewKind;
+  readonly selectors: readonly Selector[];
+}
+
+/**
+ * Sends whole views until the call is over. Never resolves: a stream that ends with OK silently ends the watch of
+ * java-spiffe and py-spiffe.
+ * @throws denied when the caller has no identity (any more); unavailable when nothing is known within the hold time
+ */
+export function follow({ call, cache, clock, kind, selectors }: FollowParams): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let subscription: Subscription | undefined;
+  let sent = false;
+  let cancelHold = (): void => undefined;
+  let over = false;
+  const end = (error: Error): void => {
+    over = true;
+    cancelHold();
+    subscription?.close();
+    call.signal.removeEventListener("abort", onAbort);
+    reject(error);
+  };
+  const onAbort = (): void => end(fail("unavailable", "the call is over"));
+  if (call.signal.aborted) {
+    onAbort();
+    return promise;
+  }
+  call.signal.addEventListener("abort", onAbort, { once: true });
+  subscription = cache.subscribe(selectors, kind, (update) => {
+    if (over) return;
+    if (update.kind === "none") return end(noIdentity());
+    if (!sent) cancelHold();
+    sent = true;
+    call.send(update.frame);
+  });
+  if (over) {
+    subscription.close();
+  } else if (!sent) {
+    cancelHold = clock.after(HOLD_MS, () => {
+      if (!subscription.settle() && !over) end(notReady(cache));
+    });
+  }
+  return promise;
+}
+
+/** rust-spiffe looks for the words "no identity issued" and backs off more softly. */
+export function noIdentity(): Error {
+  return fail("denied", "no identity issued");
+}
+
+export function notReady(cache: Cache): Error {
+  return fail(
+    "unavailable",
+    cache.synced
+      ? "the SVIDs of this workload are not signed yet; retry"
+      : "the agent has not synced with its server yet; retry",
+  );
+}
+
+/** How long a stream waits for its first view before it is told to come back. */
+export const HOLD_MS = 30_000;

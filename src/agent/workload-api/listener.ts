@@ -1,0 +1,64 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import type { Server, Socket } from "node:net";
+import { dirname } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { H2GrpcServer } from "../../rpc/h2/server.ts";
+import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
+import { PeerWatch } from "../peer/peer-watch.ts";
+import { type Peer, trackPeer } from "../peer/peer.ts";
+
+export interface WorkloadListenerOptions {
+  readonly path: string;
+  readonly server: H2GrpcServer<Peer>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * The Workload API's socket: open to every local process, each connection bound to the process that made it. It ends
+ * with that process, whoever else still holds the socket.
+ */
+export class WorkloadListener implements AsyncDisposable {
+  readonly #listener: Server;
+  readonly #watch: PeerWatch;
+
+  private constructor(listener: Server, options: WorkloadListenerOptions) {
+    this.#listener = listener;
+    this.#watch = new PeerWatch(options.clock);
+    listener.on("connection", (socket) => this.#accept(socket, options));
+    listener.on("error", (error) =>
+      options.logger.warn("a connection was not accepted", { path: options.path, error }),
+    );
+  }
+
+  /** @throws precondition when another process answers on the path or it cannot be used */
+  static async open(options: WorkloadListenerOptions): Promise<WorkloadListener> {
+    const { path } = options;
+    const folder = dirname(path);
+    const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
+    // Whatever the umask: others must be able to reach the socket.
+    if (made !== undefined) chmodSync(folder, 0o755);
+    return new WorkloadListener(await listenOnSocketFile({ path, mode: 0o777 }), options);
+  }
+
+  /** Takes no further connections and removes the socket file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    this.#listener.close();
+  }
+
+  #accept(socket: Socket, { server, logger }: WorkloadListenerOptions): void {
+    socket.on("error", (error) => logger.debug("connection of a workload failed", { error }));
+    const peer = trackPeer(socket);
+    const forget = this.#watch.add(peer, () => {
+      logger.info("the process of a connection ended; connection closed", { pid: peer.pid });
+      socket.destroy();
+    });
+    socket.once("close", () => {
+      forget();
+      peer.release();
+    });
+    server.attach(socket, peer);
+  }
+}

@@ -1,0 +1,168 @@
+/** The methods of the SPIFFE Workload API (SPIFFE Workload API §5 to §7) for one connection's peer each. */
+import type { Clock } from "../../base/clock.ts";
+import { epochSeconds } from "../../base/clock.ts";
+import { AssayError, errorFrom, fail } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
+import type { JWTSVIDResponse } from "../../rpc/gen/JWTSVIDResponse.ts";
+import type { ValidateJWTSVIDRequest__Output } from "../../rpc/gen/ValidateJWTSVIDRequest.ts";
+import type { ValidateJWTSVIDResponse } from "../../rpc/gen/ValidateJWTSVIDResponse.ts";
+import type { H2Call } from "../../rpc/h2/call.ts";
+import { encodeFrame } from "../../rpc/h2/frame.ts";
+import type { H2GrpcServer } from "../../rpc/h2/server.ts";
+import { messageType } from "../../rpc/protos.ts";
+import { verifyJwtSvid } from "../../spiffe/jwt-svid.ts";
+import { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import type { Attestation } from "../attestation/attestation.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { JwtCache } from "../cache/jwt-cache.ts";
+import type { ViewKind } from "../cache/view.ts";
+import type { Peer } from "../peer/peer.ts";
+import { structOf, visibleClaims } from "./claims.ts";
+import { HOLD_MS, follow, noIdentity, notReady } from "./follow.ts";
+
+export interface WorkloadApiOptions {
+  readonly attestation: Attestation;
+  readonly cache: Cache;
+  readonly jwtCache: JwtCache;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Claims of foreign tokens that a validator learns besides `sub`, `exp` and `aud`. */
+  readonly allowedForeignJwtClaims: readonly string[];
+}
+
+/** Adds the methods to the server of the Workload API's socket. */
+export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadApiOptions): void {
+  const api = new WorkloadApi(options);
+  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
+    server.route(`/SpiffeWorkloadAPI/${method}`, async (call) => {
+      checkSecurityHeader(call);
+      await handle(call);
+    });
+  route("FetchX509SVID", (call) => api.stream(call, "X509SVIDRequest", "x509"));
+  route("FetchX509Bundles", (call) => api.stream(call, "X509BundlesRequest", "x509-bundles"));
+  route("FetchJWTBundles", (call) => api.stream(call, "JWTBundlesRequest", "jwt-bundles"));
+  route("FetchJWTSVID", (call) => api.fetchJwtSvid(call));
+  route("ValidateJWTSVID", (call) => api.validateJwtSvid(call));
+  for (const method of ["FetchWITSVID", "FetchWITBundles"]) {
+    route(method, () => Promise.reject(fail("unsupported", "WIT-SVIDs are not offered here")));
+  }
+}
+
+/**
+ * Workload Endpoint §3: a request without the header may have been tricked out of a browser or proxy.
+ * @throws invalid unless it is there exactly once with the value `true`
+ */
+function checkSecurityHeader(call: H2Call<Peer>): void {
+  const values = call.metadata("workload.spiffe.io");
+  if (values.length !== 1 || values[0] !== "true") {
+    throw fail("invalid", "security header missing from request");
+  }
+}
+
+class WorkloadApi {
+  readonly #options: WorkloadApiOptions;
+
+  constructor(options: WorkloadApiOptions) {
+    this.#options = options;
+  }
+
+  async stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
+    messageType(requestType).decode(await call.request());
+    const { attestation, cache, clock, logger } = this.#options;
+    const selectors = await attestation.attest(call.context, call.signal);
+    try {
+      await follow({ call, cache, clock, kind, selectors });
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.kind === "denied") {
+        logger.info("no identity issued", {
+          method: call.path,
+          pid: call.context.pid,
+          selectors: selectors.map(({ type, value }) => `${type}:${value}`),
+        });
+      }
+      throw error;
+    }
+  }
+
+  async fetchJwtSvid(call: H2Call<Peer>): Promise<void> {
+    const request = messageType("JWTSVIDRequest").decode(
+      await call.request(),
+    ) as JWTSVIDRequest__Output;
+    const audience = checkAudience(request.audience);
+    const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
+    const { attestation, cache, jwtCache } = this.#options;
+    const selectors = await attestation.attest(call.context, call.signal);
+    await this.#whenSynced(call);
+    const entries = cache
+      .match(selectors)
+      .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
+    if (entries.length === 0) throw noIdentity();
+    const svids = await Promise.all(
+      entries.map(async (entry) => {
+        const { spiffeId, token } = await jwtCache.fetch(entry, audience).catch(signingFailed);
+        return { spiffe_id: spiffeId, svid: token, hint: entry.hint };
+      }),
+    );
+    const response: JWTSVIDResponse = { svids };
+    call.send(encodeFrame(messageType("JWTSVIDResponse").encode(response)));
+  }
+
+  async validateJwtSvid(call: H2Call<Peer>): Promise<void> {
+    const request = messageType("ValidateJWTSVIDRequest").decode(
+      await call.request(),
+    ) as ValidateJWTSVIDRequest__Output;
+    if (request.audience === "") throw fail("invalid", "audience is missing");
+    if (request.svid === "") throw fail("invalid", "svid is missing");
+    const { attestation, cache, clock, allowedForeignJwtClaims } = this.#options;
+    const selectors = await attestation.attest(call.context, call.signal);
+    if (cache.ownBundle === undefined) await this.#whenSynced(call);
+    // Callers without an identity may validate too, with the own trust domain's keys alone.
+    const entries = cache.match(selectors);
+    const { spiffeId, claims } = await verifyJwtSvid(
+      request.svid,
+      request.audience,
+      (trustDomain) => cache.bundleFor(trustDomain, entries),
+      epochSeconds(clock),
+    );
+    const isForeign = spiffeId.trustDomain.name !== cache.ownBundle?.trustDomain;
+    const response: ValidateJWTSVIDResponse = {
+      spiffe_id: spiffeId.toString(),
+      claims: structOf(visibleClaims(claims, isForeign, allowedForeignJwtClaims)),
+    };
+    call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
+  }
+
+  async #whenSynced(call: H2Call<Peer>): Promise<void> {
+    const { cache, clock } = this.#options;
+    if (cache.synced) return;
+    const hold = new AbortController();
+    const cancel = clock.after(HOLD_MS, () => hold.abort(notReady(cache)));
+    try {
+      await cache.whenSynced(AbortSignal.any([call.signal, hold.signal]));
+    } finally {
+      cancel();
+    }
+  }
+}
+
+function checkAudience(audience: readonly string[]): readonly string[] {
+  if (audience.length > MAX_AUDIENCES) {
+    throw fail("invalid", `more than ${MAX_AUDIENCES} audiences`);
+  }
+  const given = audience.filter((text) => text !== "");
+  if (given.length === 0) throw fail("invalid", "audience is missing");
+  if (given.some((text) => text.length > MAX_AUDIENCE_LENGTH)) {
+    throw fail("invalid", `an audience is longer than ${MAX_AUDIENCE_LENGTH} characters`);
+  }
+  return given;
+}
+
+/** What the server has against the agent is no affair of the workload's: for it the agent cannot sign just now. */
+function signingFailed(cause: unknown): never {
+  throw new AssayError("unavailable", "the JWT-SVID could not be signed; retry", { cause });
+}
+
+const MAX_AUDIENCES = 100;
+const MAX_AUDIENCE_LENGTH = 4096;
