@@ -21,9 +21,8 @@ export interface AltNames {
 
 /** `Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue }` (RFC 5280 §4.1). */
 export function encodeExtension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
-  return critical
-    ? seq(oid(id), boolean(true), octetString(value))
-    : seq(oid(id), octetString(value));
+  const encodedId = KNOWN_IDS.get(id) ?? oid(id);
+  return critical ? seq(encodedId, TRUE, octetString(value)) : seq(encodedId, octetString(value));
 }
 
 /** The subject alternative name: DNS names, then URIs. @throws invalid when a name is not printable ASCII */
@@ -71,4 +70,9 @@ function ia5(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }
 
+/** Encoded once: every certificate holds most of them. */
+const KNOWN_IDS: ReadonlyMap<string, Uint8Array> = new Map(
+  Object.values(OID).map((id) => [id, oid(id)]),
+);
+const TRUE = boolean(true);
 const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;

@@ -37,6 +37,7 @@ t.test("paths that lead to an authority", async (t) => {
   const p384 = await TestCa.create({ name: "p384", keyType: "ec-p384" });
   const crossed = await other.intermediate({ name: "root", key: root.key });
   const tight = await TestCa.create({ name: "tight", basicConstraints: { ca: true, pathLen: 0 } });
+  const rolled = await tight.intermediate({ name: "tight" });
   const noUsage = await TestCa.create({ name: "no usage", keyUsage: "omit" });
   const anyUse = { extKeyUsage: ["1.3.6.1.5.5.7.3.3"] };
   const good: readonly (readonly [string, Certificate[], Certificate[]])[] = [
@@ -58,6 +59,11 @@ t.test("paths that lead to an authority", async (t) => {
     ["p-384 authority", [await leafOf(p384)], certificates(p384)],
     ["cross-signed", [await leafOf(root), ...certificates(crossed)], certificates(other)],
     ["path length 0, leaf below", [await leafOf(tight)], certificates(tight)],
+    [
+      "path length 0, self-issued between",
+      [await leafOf(rolled), ...certificates(rolled)],
+      certificates(tight),
+    ],
     ["authority without key usage", [await leafOf(noUsage)], certificates(noUsage)],
     ["any extended key usage", [await leafOf(root, anyUse)], certificates(root)],
     [
