@@ -8,6 +8,7 @@ import { OID } from "../../x509/oids.ts";
 import type { LeafParams } from "../../x509/sign.ts";
 import { encodeSignatureAlgorithm } from "../../x509/signature-algorithm.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
+import { readLeafShape } from "./leaf-shape.ts";
 
 /**
  * Reads the very bytes that are about to be signed and compares them with what was decided: whatever an encoder got
@@ -46,7 +47,9 @@ export function checkLeafBytes(
     leaf.extKeyUsage ?? [],
     EXT_KEY_USAGES,
   ));
-  require("no extension is unknown and critical", leaf.unknownCritical.length === 0);
+  const { extensions, altNames } = readLeafShape(tbs);
+  require("extensions are the profile's", sameSet(new Set(extensions), EXTENSIONS));
+  require("no names but the SPIFFE ID and dns names", altNames === 1 + expected.dnsNames.length);
 }
 
 /** The reader knows whole certificates, so the bytes get an empty signature; it also compares the two algorithms. */
@@ -77,5 +80,13 @@ function sameSet(a: ReadonlySet<string>, b: readonly string[]): boolean {
 }
 
 const NO_SIGNATURE = bitString(new Uint8Array(1));
+const EXTENSIONS = [
+  OID.keyUsage,
+  OID.extKeyUsage,
+  OID.basicConstraints,
+  OID.subjectKeyId,
+  OID.authorityKeyId,
+  OID.subjectAltName,
+] as const;
 const KEY_USAGES = ["digitalSignature", "keyEncipherment", "keyAgreement"] as const;
 const EXT_KEY_USAGES: readonly string[] = [OID.serverAuth, OID.clientAuth];

@@ -1,8 +1,24 @@
 import t from "tap";
 import type { IssuanceOptions } from "../../../src/server/issuance/issuance.ts";
 import { checkTokenBytes } from "../../../src/server/issuance/sign-token.ts";
-import { boolean, context, octetString, oid, readTlv, seq } from "../../../src/x509/der.ts";
+import {
+  TAG,
+  context,
+  contextPrimitive,
+  element,
+  integer,
+  nullValue,
+  oid,
+  readTlv,
+  seq,
+} from "../../../src/x509/der.ts";
+import {
+  encodeExtKeyUsage,
+  encodeExtension,
+  encodeKeyUsage,
+} from "../../../src/x509/extension-encoding.ts";
 import { distinguishedName } from "../../../src/x509/names.ts";
+import { OID } from "../../../src/x509/oids.ts";
 import { type LeafParams, encodeCaTbs, encodeLeafTbs } from "../../../src/x509/sign.ts";
 import { subjectKeyId } from "../../../src/x509/subject-key-id.ts";
 import { refused } from "../../support/refused.ts";
@@ -16,7 +32,6 @@ t.test("the very bytes are checked before they are signed", async (t) => {
   const entry = f.entry({ dnsNames: ["a.example.org"] });
   const web = "spiffe://example.org/web";
   const authority = f.set.activeX509().certificate;
-  type Encode = NonNullable<IssuanceOptions["encodeTbs"]>;
   const changed =
     (change: (leaf: LeafParams) => Partial<LeafParams>): Encode =>
     (leaf, keyType) =>
@@ -80,11 +95,47 @@ t.test("the very bytes are checked before they are signed", async (t) => {
       (leaf, keyType) => encodeCaTbs({ ...leaf, uri: web }, keyType),
       /without a path|is a ca|key usage/,
     ],
-    "cA of the leaf's constraints": [
-      // BasicConstraints: critical, SEQUENCE {} becomes another extension of the same length.
-      patched(hex("0603551d130101ff04023000"), hex("0603551d1e0101ff04023000")),
-      /basic constraints|unknown/,
+    "no basic constraints": [withoutExtension(OID.basicConstraints), /basic constraints say/],
+    "no extended key usage": [withoutExtension(OID.extKeyUsage), /extended key usages are/],
+    "no subject key id": [withoutExtension(OID.subjectKeyId), /subject key id is/],
+    "no authority key id": [withoutExtension(OID.authorityKeyId), /authority key id is/],
+    "a path length": [
+      replacing(OID.basicConstraints, encodeExtension(OID.basicConstraints, true, seq(integer(0)))),
+      /./,
     ],
+    "the usages of a CA": [replacing(OID.keyUsage, encodeKeyUsage(["keyCertSign"])), /key usage/],
+    "a key usage too few": [
+      replacing(OID.keyUsage, encodeKeyUsage(["digitalSignature", "keyEncipherment"])),
+      /key usages are the profile's/,
+    ],
+    "a key usage too many": [
+      replacing(
+        OID.keyUsage,
+        encodeKeyUsage(["digitalSignature", "nonRepudiation", "keyEncipherment", "keyAgreement"]),
+      ),
+      /key usages are the profile's/,
+    ],
+    "an extended usage too many": [
+      replacing(
+        OID.extKeyUsage,
+        encodeExtKeyUsage([OID.serverAuth, OID.clientAuth, "1.3.6.1.5.5.7.3.3"]),
+      ),
+      /extended key usages are the profile's/,
+    ],
+    "an address among the names": [
+      replacing(OID.subjectAltName, altNames(contextPrimitive(7, Uint8Array.of(127, 0, 0, 1)))),
+      /no names but/,
+    ],
+    "a mail address among the names": [
+      replacing(OID.subjectAltName, altNames(contextPrimitive(1, Buffer.from("a@b.org")))),
+      /no names but/,
+    ],
+    "serial zero": [withFields((fields) => fields.with(1, integer(0))), /serial is positive/],
+    "a negative serial": [
+      withFields((fields) => fields.with(1, element(TAG.integer, Uint8Array.of(0x80)))),
+      /./,
+    ],
+    "no extensions": [withFields((fields) => fields.slice(0, -1)), /./],
     "key usage keyCertSign": [
       patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030202ac")),
       /keyCertSign/,
@@ -92,10 +143,6 @@ t.test("the very bytes are checked before they are signed", async (t) => {
     "key usage cRLSign": [
       patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030201aa")),
       /cRLSign/,
-    ],
-    "a key usage less": [
-      patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff0404030203a0")),
-      /./,
     ],
     "no digitalSignature": [
       patched(hex("03551d0f0101ff0404030203a8"), hex("03551d0f0101ff040403020328")),
@@ -114,8 +161,12 @@ t.test("the very bytes are checked before they are signed", async (t) => {
     ],
     "another algorithm": [(leaf) => encodeLeafTbs(leaf, "rsa-2048"), /two different signature/],
     "a critical extension that nobody knows": [
-      (leaf, keyType) => withExtension(encodeLeafTbs(leaf, keyType)),
-      /unknown and critical/,
+      withExtensions((list) => [...list, encodeExtension("1.2.3.4", true, nullValue())]),
+      /extensions are the profile's/,
+    ],
+    "an extension that nobody knows": [
+      withExtensions((list) => [...list, encodeExtension("1.2.3.4", false, nullValue())]),
+      /extensions are the profile's/,
     ],
     "bytes behind": [
       (leaf, keyType) => Buffer.concat([encodeLeafTbs(leaf, keyType), hex("0500")]),
@@ -133,6 +184,13 @@ t.test("the very bytes are checked before they are signed", async (t) => {
     t.equal(signatures, 0, `${name}: the key was not used`);
   }
   t.ok(await f.issuance({ encodeTbs: encodeLeafTbs }).workloadX509({ entry, csr }));
+
+  const active = f.set.activeX509();
+  const boastful = { ...active, notAfter: active.notAfter + DAY };
+  const authorities = { activeX509: () => boastful, activeJwt: () => f.set.activeJwt() };
+  const long = f.entry({ x509SvidTtl: 2 * DAY });
+  const expected = { kind: "internal", message: /validity lies within the authority's/ } as const;
+  await refused(t, f.issuance({ authorities }).workloadX509({ entry: long, csr }), expected);
 });
 
 t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t) => {
@@ -162,12 +220,41 @@ t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t)
   }
 });
 
-/** Appends a critical extension of an unknown kind: the extensions are the last part of the bytes. */
-function withExtension(tbs: Uint8Array): Uint8Array {
-  const parts = partsOf(tbs);
-  const [list = new Uint8Array()] = partsOf(parts.pop() ?? new Uint8Array());
-  const unknown = seq(oid("1.2.3.4"), boolean(true), octetString(Uint8Array.of(5, 0)));
-  return seq(...parts, context(3, seq(...partsOf(list), unknown)));
+type Encode = NonNullable<IssuanceOptions["encodeTbs"]>;
+type Parts = readonly Uint8Array[];
+
+/** The project's encoder, with the fields of its bytes changed afterwards. */
+function withFields(change: (fields: Parts) => Parts): Encode {
+  return (leaf, keyType) => seq(...change(partsOf(encodeLeafTbs(leaf, keyType))));
+}
+
+function withExtensions(change: (list: Parts) => Parts): Encode {
+  return withFields((fields) => {
+    const [list = new Uint8Array()] = partsOf(fields.at(-1) ?? new Uint8Array());
+    return fields.with(-1, context(3, seq(...change(partsOf(list)))));
+  });
+}
+
+function withoutExtension(id: string): Encode {
+  return withExtensions((list) => list.filter((extension) => !isExtension(extension, id)));
+}
+
+function replacing(id: string, replacement: Uint8Array): Encode {
+  return withExtensions((list) =>
+    list.map((extension) => (isExtension(extension, id) ? replacement : extension)),
+  );
+}
+
+function isExtension(extension: Uint8Array, id: string): boolean {
+  const [own = new Uint8Array()] = partsOf(extension);
+  return Buffer.from(own).equals(oid(id));
+}
+
+/** The names that the entry of the test has, and one of another sort. */
+function altNames(other: Uint8Array): Uint8Array {
+  const uri = contextPrimitive(6, Buffer.from("spiffe://example.org/web"));
+  const dns = contextPrimitive(2, Buffer.from("a.example.org"));
+  return encodeExtension(OID.subjectAltName, false, seq(uri, dns, other));
 }
 
 function partsOf(der: Uint8Array): Uint8Array[] {
