@@ -8,11 +8,13 @@ if [ -z "${ASSAY_NODE:-}" ]; then
     *) platform=none ;;
   esac
   ASSAY_NODE="$root/node_modules/node-$platform/bin/node"
+  # It is made for glibc: on other systems it is there and does not start.
   if ! [ -x "$ASSAY_NODE" ] || ! "$ASSAY_NODE" --version >/dev/null 2>&1; then
     ASSAY_NODE=$(command -v node || true)
-    major=$("${ASSAY_NODE:-false}" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+    major=0
+    [ -z "$ASSAY_NODE" ] || major=$("$ASSAY_NODE" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
     if [ "$major" -lt 24 ]; then
-      echo "assay needs Node.js 24 or later: run 'npm ci' in $root, or install Node.js 24" >&2
+      echo "assay needs Node.js 24 or later: run 'npm start' in $root, which installs it, or install Node.js 24" >&2
       exit 1
     fi
   fi

@@ -1,4 +1,5 @@
-import { type Command, EXIT_FAILURE } from "./command.ts";
+import { fail } from "../base/errors.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import {
   AGENT_SOCKET_OPTION,
@@ -6,6 +7,7 @@ import {
   connectAgent,
   connectServer,
 } from "./rpc-clients.ts";
+import { WAIT_OPTION, withWait } from "./wait.ts";
 
 export const command: Command = {
   name: "health",
@@ -24,21 +26,31 @@ export const command: Command = {
       help: "its socket",
       fallback: `$${SERVER_SOCKET_OPTION.env ?? ""} or $${AGENT_SOCKET_OPTION.env ?? ""}, or its usual place`,
     },
+    WAIT_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay health", "assay health agent --output json"],
+  examples: ["assay health", "assay health agent --wait 10s --output json"],
   notes: ["Exit code 0: it serves; 1: it does not, or does not answer."],
   async run(context) {
-    const { options, output, env } = context;
-    const isAgent = options.text("of") === "agent";
-    // One option, two variables: which one holds is known only now.
-    const variable = isAgent ? AGENT_SOCKET_OPTION.env : SERVER_SOCKET_OPTION.env;
-    const socket = options.text("socket") ?? env[variable ?? ""];
-    using peer = await (isAgent ? connectAgent(context, socket) : connectServer(context, socket));
-    const answer = await peer.call<{ status: string }>("grpc.health.v1.Health", "Check", {});
-    const serving = answer.status === "SERVING";
-    const status = answer.status.toLowerCase();
-    output.data({ status, socket: peer.socket }, () => [`${status} (${peer.socket})`]);
-    return serving ? undefined : EXIT_FAILURE;
+    const socket = await withWait(context, ["not_found", "unavailable"], () =>
+      checkServing(context),
+    );
+    context.output.data({ status: "serving", socket }, () => [`serving (${socket})`]);
+    return undefined;
   },
 };
+
+/** @returns the socket @throws unavailable when it answers that it does not serve */
+async function checkServing(context: CommandContext): Promise<string> {
+  const { options, env } = context;
+  const role = options.text("of") ?? "server";
+  // One option, two variables: which one holds is known only now.
+  const variable = role === "agent" ? AGENT_SOCKET_OPTION.env : SERVER_SOCKET_OPTION.env;
+  const socket = options.text("socket") ?? env[variable ?? ""];
+  using peer = await (role === "agent"
+    ? connectAgent(context, socket)
+    : connectServer(context, socket));
+  const { status } = await peer.call<{ status: string }>("grpc.health.v1.Health", "Check", {});
+  if (status === "SERVING") return peer.socket;
+  throw fail("unavailable", `the ${role} at ${peer.socket} says ${status}; its log says why`);
+}

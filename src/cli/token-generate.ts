@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { JoinToken__Output } from "../rpc/gen/spire/api/types/JoinToken.ts";
 import type { Command } from "./command.ts";
 import { factLines, isoTime, timeText } from "./facts.ts";
+import { replaceFile } from "./replace-file.ts";
 import { idMessage } from "./ids.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import {
@@ -26,11 +27,15 @@ export const command: Command = {
       help: "time in which the token can be used",
       fallback: "600s",
     },
+    { name: "write", value: "FILE", help: "write the token there (0600) instead of printing it" },
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay token generate --spiffe-id spiffe://example.org/host --ttl 600s"],
-  notes: ["A token lets one agent attest once. In scripts: --output json, key 'token'."],
+  examples: [
+    "assay token generate --spiffe-id spiffe://example.org/host --ttl 600s",
+    "assay token generate --spiffe-id spiffe://example.org/host --write token",
+  ],
+  notes: ["A token lets one agent attest once."],
   async run(context) {
     const { options, output } = context;
     const alias = options.text("spiffe-id");
@@ -43,9 +48,12 @@ export const command: Command = {
     const token = await server.call<JoinToken__Output>(AGENT_SERVICE, "CreateJoinToken", request);
     const spiffeId = alias ?? (await agentIdOf(token.value));
     const expiresAt = Number(token.expires_at);
-    output.data({ token: token.value, spiffeId, expiresAt: isoTime(expiresAt) }, () =>
+    const file = options.text("write");
+    if (file !== undefined) await replaceFile(file, `${token.value}\n`, 0o600);
+    const shown = file === undefined ? { token: token.value } : { file };
+    output.data({ ...shown, spiffeId, expiresAt: isoTime(expiresAt) }, () =>
       factLines([
-        ["token", token.value],
+        file === undefined ? ["token", token.value] : ["written to", file],
         ["parent id", spiffeId],
         ["expires", timeText(expiresAt, Date.now())],
       ]),

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fail } from "../base/errors.ts";
 import { KEY_TYPES } from "../keys/contract.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
@@ -58,8 +58,7 @@ export function trustDomainSetting(settings: Settings): string {
 export function socketSetting(settings: Settings, name: string, fallback: string): string {
   const given = settings.text(name);
   if (given === undefined) return checkSocketPath(fallback, `--${name}`);
-  const path = given.startsWith("unix:") || isAbsolute(given) ? given : resolve(given);
-  return socketPathOf(path, settings.where(name));
+  return socketPathOf(given, settings.where(name));
 }
 
 /** A leaf must fit into an authority that was prepared, published and activated before: half of its life at most. */

@@ -1,5 +1,5 @@
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fail } from "../base/errors.ts";
 
 /** Who asks and with which environment; injected so that tests ask as anybody. */
@@ -50,16 +50,19 @@ export function checkSocketPath(path: string, option: string): string {
   return path;
 }
 
-/** Takes `/path`, `unix:/path` and `unix:///path` (SPIFFE Workload Endpoint §4). @throws invalid */
+/**
+ * Takes `unix:///path` and `unix:/path` (SPIFFE Workload Endpoint §4), or a path, which may be relative.
+ * @throws invalid
+ */
 export function socketPathOf(text: string, option: string): string {
-  const path = text.startsWith("unix:") ? unixUriPath(text, option) : text;
-  if (path.startsWith("tcp:")) {
+  if (text.startsWith("tcp:")) {
     throw fail("invalid", `${option}: TCP endpoints are not served; give unix:///path`);
   }
+  const path = text.startsWith("unix:") ? unixUriPath(text, option) : resolve(text);
   if (!path.startsWith("/")) {
     throw fail(
       "invalid",
-      `${option}: '${text}' is not an absolute path; write unix:///path or /path`,
+      `${option}: '${text}' has a relative path; write unix:///path or a plain path`,
     );
   }
   return checkSocketPath(path, option);

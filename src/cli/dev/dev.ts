@@ -55,7 +55,7 @@ export const command: Command = {
     using _lock = lockState(state);
     const runtime = makeRuntimeFolder(state, env);
     const socket =
-      given === undefined ? join(runtime, "api.sock") : socketPathOf(absolute(given), "--socket");
+      given === undefined ? join(runtime, "api.sock") : socketPathOf(given, "--socket");
     const adminSocket = join(runtime, "server.sock");
     try {
       const dev = { trustDomain, state, socket, adminSocket, x509TtlSeconds, env };
@@ -104,8 +104,4 @@ function trustDomainOption(text: string): string {
   } catch (error) {
     throw new UsageError(`--trust-domain: ${error instanceof Error ? error.message : "is wrong"}`);
   }
-}
-
-function absolute(socket: string): string {
-  return socket.startsWith("unix:") ? socket : resolve(socket);
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../replace-file.ts";
 import type { FetchedSvid } from "./svid.ts";
 
 /**
@@ -16,23 +16,4 @@ export async function writeSvid(folder: string, svid: FetchedSvid): Promise<read
   ] as const;
   for (const [path, text, mode] of files) await replaceFile(path, text, mode);
   return files.map(([path]) => path);
-}
-
-/** Writes beside the file, syncs, renames. */
-export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(temporary, "wx", mode);
-    try {
-      await file.chmod(mode);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

@@ -1,7 +1,7 @@
-import type { Command } from "../command.ts";
-import { UsageError } from "../command.ts";
+import { type Command, UsageError } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
+import { WAIT_OPTION, withWait } from "../wait.ts";
 import { firstX509Response } from "./streams.ts";
 import { fetchedSvids, svidJson, svidLines } from "./svid.ts";
 import { writeSvid } from "./write-svid.ts";
@@ -15,17 +15,20 @@ export const command: Command = {
       help: "write svid.pem, key.pem and bundle.pem of the first SVID there",
     },
     { name: "hint", value: "TEXT", help: "write the SVID with this hint instead of the first" },
+    WAIT_OPTION,
     AGENT_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay fetch x509", "assay fetch x509 --write ./identity"],
+  examples: ["assay fetch x509", "assay fetch x509 --write ./identity --wait 30s"],
   notes: ["The private key is only ever written to a file (key.pem, 0600), never printed."],
   async run(context) {
     const { options, output } = context;
     const folder = options.text("write");
     const hint = options.text("hint");
-    using agent = await connectAgent(context);
-    const svids = fetchedSvids(await firstX509Response(agent, context.signal));
+    const svids = await withWait(context, ["not_found", "unavailable", "denied"], async () => {
+      using agent = await connectAgent(context);
+      return fetchedSvids(await firstX509Response(agent, context.signal));
+    });
     const wanted = hint === undefined ? svids[0] : svids.find((svid) => svid.hint === hint);
     if (wanted === undefined) {
       const hints = svids.map((svid) => `'${svid.hint}'`).join(", ");

@@ -1,0 +1,30 @@
+import { sleep, systemClock } from "../base/clock.ts";
+import { type ErrorKind, isKind } from "../base/errors.ts";
+import type { CommandContext, OptionSpec } from "./command.ts";
+
+/** For scripts that start something and then use it. */
+export const WAIT_OPTION: OptionSpec = {
+  name: "wait",
+  value: "DURATION",
+  help: "keep trying for so long",
+  fallback: "one attempt",
+};
+
+/** Runs `attempt` until it succeeds, fails in another way, or the time of `--wait` is over. */
+export async function withWait<T>(
+  { options, signal }: CommandContext,
+  kinds: readonly ErrorKind[],
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const until = systemClock.nowMs() + (options.seconds("wait") ?? 0) * 1000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      if (!isKind(thrown, ...kinds) || systemClock.nowMs() >= until) throw thrown;
+    }
+    await sleep(systemClock, RETRY_MS, signal);
+  }
+}
+
+const RETRY_MS = 100;
