@@ -103,7 +103,8 @@ export const command: Command = {
       log: config,
       socket: config.socket,
       start: (tools) => startAgent(config, tools),
-      ready: () => ({ socket: config.socket }),
+      ended: ({ stopped }) => stopped,
+      ready: ({ socket, spiffeId }) => ({ socket, spiffeId: spiffeId.toString() }),
     });
   },
 };

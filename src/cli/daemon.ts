@@ -2,22 +2,28 @@ import { writeSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import { fail } from "../base/errors.ts";
+import { fail, isKind } from "../base/errors.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Logger, type LogLevel, createLogger } from "../observe/logger.ts";
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
+import { programVersion } from "./version.ts";
 
 /** What a daemon is given, beside its configuration. */
 export interface DaemonTools {
   readonly logger: Logger;
   readonly clock: typeof systemClock;
   readonly random: typeof systemRandom;
+  /** Aborted when the daemon is to stop, also while it starts. */
+  readonly signal: AbortSignal;
+  readonly version: string;
 }
 
 export interface DaemonParams<Running extends AsyncDisposable> {
   readonly context: CommandContext;
   readonly log: { readonly logLevel: LogLevel; readonly logFormat: "text" | "json" };
   readonly start: (tools: DaemonTools) => Promise<Running>;
+  /** Rejects or resolves with the reason when the daemon ends by itself. */
+  readonly ended?: (running: Running) => Promise<Error | undefined>;
   /** What `--ready-fd` is told. */
   readonly ready: (running: Running) => Readonly<Record<string, unknown>>;
   readonly socket: string;
@@ -35,9 +41,16 @@ export async function runDaemon<Running extends AsyncDisposable>(
     nowMs: systemClock.nowMs,
   });
   const stop = stopSignal(context);
-  const running = await params.start({ logger, clock: systemClock, random: systemRandom });
+  const running = await startUnlessStopped(params.start, {
+    logger,
+    clock: systemClock,
+    random: systemRandom,
+    signal: stop,
+    version: programVersion(),
+  });
+  if (running === undefined) return undefined;
   announce(context, params.ready(running));
-  await aborted(stop);
+  const reason = await Promise.race([aborted(stop), params.ended?.(running) ?? aborted(stop)]);
   logger.info("stopping");
   // A shutdown that hangs must not keep the machine waiting; its own grace periods are shorter.
   const forced = setTimeout(() => {
@@ -51,7 +64,21 @@ export async function runDaemon<Running extends AsyncDisposable>(
     await rmdir(dirname(params.socket)).catch(() => undefined);
   }
   logger.info("stopped");
+  if (reason !== undefined) throw reason;
   return undefined;
+}
+
+/** Undefined when the daemon was stopped before it ran, which is no failure. */
+async function startUnlessStopped<Running>(
+  start: (tools: DaemonTools) => Promise<Running>,
+  tools: DaemonTools,
+): Promise<Running | undefined> {
+  try {
+    return await start(tools);
+  } catch (thrown) {
+    if (tools.signal.aborted && isKind(thrown, "cancelled")) return undefined;
+    throw thrown;
+  }
 }
 
 /** Also aborted when standard input ends, if `--exit-with-stdin` asks for it. */
@@ -78,10 +105,10 @@ function announce({ options }: CommandContext, facts: Readonly<Record<string, un
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
 }
 

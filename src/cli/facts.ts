@@ -13,7 +13,12 @@ export function factLines(
 /** `2026-11-22T16:19:51Z (in 1h)`. */
 export function timeText(epochSeconds: number, nowMs: number): string {
   const delta = epochSeconds - Math.round(nowMs / 1000);
-  const relative = delta >= 0 ? `in ${formatDuration(delta)}` : `${formatDuration(delta)} ago`;
+  const relative =
+    delta === 0
+      ? "now"
+      : delta > 0
+        ? `in ${formatDuration(delta)}`
+        : `${formatDuration(delta)} ago`;
   return `${isoTime(epochSeconds)} (${relative})`;
 }
 

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { AssayError, fail } from "../base/errors.ts";
+import { AssayError, fail, isKind } from "../base/errors.ts";
 import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
 import type { CommandContext, OptionSpec } from "./command.ts";
@@ -25,11 +25,15 @@ export const AGENT_SOCKET_OPTION: OptionSpec = {
 export interface RpcClient extends Disposable {
   readonly socket: string;
   readonly channel: Channel;
-  /** One call; errors carry the next step. */
+  /**
+   * One call; errors carry the next step.
+   * @param listedBy the command that shows what there is, for the case that what was asked for is not
+   */
   call<Response extends object>(
     service: string,
     method: string,
     request: object,
+    listedBy?: string,
   ): Promise<Response>;
 }
 
@@ -66,11 +70,15 @@ export async function connectTo(
       service: string,
       method: string,
       request: object,
+      listedBy?: string,
     ): Promise<Response> {
       try {
         const options = { signal, deadlineMs: DEADLINE_MS, metadata };
         return await channel.unary<Response>(service, method, request, options);
       } catch (thrown) {
+        if (listedBy !== undefined && isKind(thrown, "not_found")) {
+          throw fail("not_found", `${thrown.message}; '${listedBy}' shows what there is`);
+        }
         throw explained(thrown, role, socket);
       }
     },

@@ -17,7 +17,7 @@ export const command: Command = {
     const spiffeId = context.options.required("spiffe-id");
     const id = idMessage(spiffeId, "spiffe-id");
     using server = await connectServer(context);
-    await server.call(AGENT_SERVICE, "BanAgent", { id });
+    await server.call(AGENT_SERVICE, "BanAgent", { id }, "assay agents list");
     context.output.data({ spiffeId, banned: true }, () => [`banned ${spiffeId}`]);
     return undefined;
   },

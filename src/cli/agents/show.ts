@@ -27,7 +27,12 @@ export const command: Command = {
     const { options, output } = context;
     const id = idMessage(options.required("spiffe-id"), "spiffe-id");
     using server = await connectServer(context);
-    const agent = await server.call<Agent__Output>(AGENT_SERVICE, "GetAgent", { id });
+    const agent = await server.call<Agent__Output>(
+      AGENT_SERVICE,
+      "GetAgent",
+      { id },
+      "assay agents list",
+    );
     const host = await hostFacts(server, id);
     output.data(
       { ...agentJson(agent), ...(host === undefined ? {} : { host: hostJson(host) }) },

@@ -17,7 +17,12 @@ export const command: Command = {
     const { options, output } = context;
     using server = await connectServer(context);
     const id = options.required("id");
-    const entry = await server.call<Entry__Output>(ENTRY_SERVICE, "GetEntry", { id });
+    const entry = await server.call<Entry__Output>(
+      ENTRY_SERVICE,
+      "GetEntry",
+      { id },
+      "assay entry list",
+    );
     output.data(entryJson(entry), () => entryLines(entry, Date.now()));
     return undefined;
   },

@@ -59,7 +59,12 @@ export const command: Command = {
     /** The mask takes these two together; the one that was not given must keep its value. */
     async function mergedAttributes(): Promise<object> {
       if (Object.keys(attributes).length === 0) return {};
-      const before = await server.call<Entry__Output>(ENTRY_SERVICE, "GetEntry", { id });
+      const before = await server.call<Entry__Output>(
+        ENTRY_SERVICE,
+        "GetEntry",
+        { id },
+        "assay entry list",
+      );
       return { additional_attributes: { ...before.additional_attributes, ...attributes } };
     }
   },
