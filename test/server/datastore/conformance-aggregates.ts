@@ -1,0 +1,123 @@
+import type {
+  AuthorityRecord,
+  NodeFilter,
+  NodeRecord,
+} from "../../../src/server/datastore/contract.ts";
+import type { Check } from "./conformance.ts";
+import { match, rejectsWith, sampleAuthority, sampleNode, selectors, walk } from "./samples.ts";
+
+export async function aggregatesConformance(check: Check): Promise<void> {
+  await check("nodes", async (t, { store }) => {
+    const full = sampleNode("a", {
+      newSerial: "ff",
+      newExpiresAt: 5,
+      selectors: selectors("s:1", "s:2"),
+      banned: true,
+      canReattest: true,
+      agentVersion: "1.2",
+      keyHash: "aa",
+      hostFacts: '{"os":"linux"}',
+    });
+    const b = sampleNode("b", { attestationType: "x509pop", selectors: selectors("s:1") });
+    const c = sampleNode("c", { expiresAt: 10, serial: "" });
+    await store.transaction(async (w) => {
+      for (const node of [c, full, b]) await w.nodes.put(node);
+    });
+    t.same(await store.nodes.get(full.spiffeId), full);
+    t.equal(await store.nodes.get("spiffe://example.org/none"), undefined);
+    const cases: [NodeFilter, NodeRecord[]][] = [
+      [{}, [full, b, c]],
+      [{ attestationType: "x509pop" }, [b]],
+      [{ banned: true }, [full]],
+      [{ banned: false }, [b, c]],
+      [{ canReattest: true }, [full]],
+      [{ expiresBefore: 11 }, [c]],
+      [{ expiresBefore: 10 }, []],
+      [match("superset", "s:1"), [full, b]],
+      [match("subset", "s:1", "s:3"), [b]],
+      [match("exact", "s:1", "s:2"), [full]],
+      [match("any", "s:2"), [full]],
+      [{ ...match("any", "s:1"), banned: false }, [b]],
+    ];
+    for (const [filter, want] of cases) {
+      const title = JSON.stringify(filter);
+      t.same((await store.nodes.list(filter)).items, want, title);
+      t.equal(await store.nodes.count(filter), want.length, title);
+      const walked = await walk(
+        (page) => store.nodes.list(filter, page),
+        1,
+        (node) => node,
+      );
+      t.same(walked, want, title);
+    }
+    const changed = { ...full, selectors: selectors("s:9"), banned: false };
+    await store.transaction((w) => w.nodes.put(changed));
+    t.same(await store.nodes.get(full.spiffeId), changed);
+    t.equal(await store.nodes.count(match("any", "s:2")), 0);
+    t.equal(await store.nodes.count(match("exact", "s:9")), 1);
+    t.equal(await store.transaction((w) => w.nodes.delete(full.spiffeId)), true);
+    t.equal(await store.transaction((w) => w.nodes.delete(full.spiffeId)), false);
+    t.equal(await store.nodes.count(match("any", "s:9")), 0);
+  });
+
+  await check("join tokens", async (t, { store }) => {
+    const token = { hash: "ab", expiresAt: 100, createdAt: 1 };
+    await store.transaction((w) => w.tokens.create(token));
+    await rejectsWith(t, "exists", () => store.transaction((w) => w.tokens.create(token)));
+    t.same(await store.tokens.get("ab"), token);
+    t.equal(await store.transaction((w) => w.tokens.prune(100)), 0);
+    const spent = await Promise.all(
+      [1, 2, 3].map(() => store.transaction((w) => w.tokens.delete("ab"))),
+    );
+    t.same(spent.sort(), [false, false, true], "spent once");
+    await store.transaction((w) => w.tokens.create(token));
+    t.equal(await store.transaction((w) => w.tokens.prune(101)), 1);
+    t.equal(await store.tokens.get("ab"), undefined);
+    t.equal(await store.changes.current(), 0, "tokens are not in the change feed");
+  });
+
+  await check("bundles", async (t, { store }) => {
+    const put = (td: string, content: string) =>
+      store.transaction((w) => w.bundles.put(td, content));
+    t.same(await put("b", "1"), { trustDomain: "b", content: "1", sequence: 1 });
+    const revision = await store.changes.current();
+    t.same(await put("b", "1"), { trustDomain: "b", content: "1", sequence: 1 });
+    t.equal(await store.changes.current(), revision, "an equal content changes nothing");
+    t.same(await put("b", "2"), { trustDomain: "b", content: "2", sequence: 2 });
+    await put("c", "c");
+    await put("a", "a");
+    t.same(await store.bundles.get("b"), { trustDomain: "b", content: "2", sequence: 2 });
+    const names = (size: number) =>
+      walk(
+        (page) => store.bundles.list(page),
+        size,
+        ({ trustDomain }) => trustDomain,
+      );
+    t.same(await names(2), ["a", "b", "c"]);
+    t.equal((await store.bundles.list()).items.length, 3);
+    t.equal(await store.transaction((w) => w.bundles.delete("b")), true);
+    t.equal(await store.transaction((w) => w.bundles.delete("b")), false);
+    t.equal(await store.bundles.get("b"), undefined);
+    t.same(await names(1), ["a", "c"]);
+    t.equal(await store.bundles.count(), 2);
+    t.ok((await put("b", "2")).sequence > 2, "a sequence never goes back");
+  });
+
+  await check("authorities", async (t, { store }) => {
+    const one = sampleAuthority("1", { createdAt: 20 });
+    const two = sampleAuthority("2", { createdAt: 10, kind: "jwt", chain: [] });
+    await store.transaction(async (w) => {
+      await w.authorities.put(one);
+      await w.authorities.put(two);
+      await w.authorities.put(sampleAuthority("1", { set: "other" }));
+    });
+    t.same(await store.authorities.list("set"), [two, one]);
+    const tainted: AuthorityRecord = { ...one, status: "old", tainted: true };
+    await store.transaction((w) => w.authorities.put(tainted));
+    t.same(await store.authorities.list("set"), [two, tainted]);
+    t.equal(await store.transaction((w) => w.authorities.delete("set", "jwt", "1")), false);
+    t.equal(await store.transaction((w) => w.authorities.delete("set", "x509", "1")), true);
+    t.same(await store.authorities.list("set"), [two]);
+    t.equal((await store.authorities.list("other")).length, 1);
+  });
+}

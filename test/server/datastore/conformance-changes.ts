@@ -1,0 +1,115 @@
+import type { Change } from "../../../src/server/datastore/contract.ts";
+import type { Check } from "./conformance.ts";
+import { holding, listIds, ordered, sampleAuthority, sampleEntry, sampleNode } from "./samples.ts";
+
+export async function changesConformance(check: Check): Promise<void> {
+  await check("the change feed", async (t, { store }) => {
+    t.equal(await store.changes.current(), 0);
+    t.equal(await store.changes.oldest(), 1);
+    await store.transaction(async (w) => {
+      await w.entries.create(sampleEntry("e"));
+      await w.nodes.put(sampleNode("n"));
+      await w.entries.update(sampleEntry("e", { hint: "x" }));
+      await w.bundles.put("td", "1");
+      await w.authorities.put(sampleAuthority("1"));
+      await w.authorities.put(sampleAuthority("2"));
+    });
+    const first = await store.changes.since(0, 100);
+    t.same(
+      new Set(first.map(({ subject, key }) => `${subject} ${key}`)),
+      new Set(["entry e", `node ${sampleNode("n").spiffeId}`, "bundle td", "authority set"]),
+      "one row for each thing that changed",
+    );
+    t.equal(first.length, 4);
+    ordered(t, first);
+    t.equal(await store.changes.current(), first.at(-1)?.revision);
+    await store.transaction(async (w) => {
+      await w.entries.delete("e");
+      await w.entries.delete("none");
+      await w.nodes.delete(sampleNode("n").spiffeId);
+      await w.bundles.delete("td");
+      await w.authorities.delete("set", "x509", "1");
+    });
+    const second = await store.changes.since(first.at(-1)?.revision ?? 0, 100);
+    t.equal(second.length, 4, "a delete of nothing is no change");
+    ordered(t, [...first, ...second]);
+    t.same(await store.changes.since(0, 3), first.slice(0, 3));
+    await store.transaction(async (w) => void (await w.entries.get("e")));
+    t.equal((await store.changes.since(0, 100)).length, 8, "reading changes nothing");
+  });
+
+  await check("onCommit tells the newest visible revision", async (t, { store }) => {
+    const told: number[] = [];
+    const visible: Promise<boolean>[] = [];
+    const stop = store.onCommit((revision) => {
+      told.push(revision);
+      visible.push(
+        store.changes.since(revision - 1, 1).then(([row]) => row?.revision === revision),
+      );
+    });
+    store.onCommit(() => {
+      throw new Error("a listener's own trouble");
+    });
+    await store.transaction((w) => w.entries.create(sampleEntry("1")));
+    await store.transaction(async () => undefined);
+    await store.transaction((w) => w.tokens.prune(1));
+    await t.rejects(store.transaction(() => Promise.reject(new Error("no"))));
+    await store.transaction((w) => w.entries.create(sampleEntry("2")));
+    t.same(told, [(await store.changes.current()) - 1, await store.changes.current()]);
+    t.same(await Promise.all(visible), [true, true]);
+    stop();
+    await store.transaction((w) => w.entries.delete("1"));
+    t.equal(told.length, 2);
+  });
+
+  await check("who has seen r never learns later of a change <= r", async (t, { store }) => {
+    const seen: Change[] = [];
+    let writing = true;
+    const read = async (): Promise<void> => {
+      while (writing || (seen.at(-1)?.revision ?? 0) < (await store.changes.current())) {
+        const rows = await store.changes.since(seen.at(-1)?.revision ?? 0, 5);
+        seen.push(...rows);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const reading = read();
+    await Promise.allSettled(
+      Array.from({ length: 60 }, (_, i) =>
+        store.transaction(async (w) => {
+          for (let k = 0; k <= i % 3; k++) await w.entries.create(sampleEntry(`e${i}-${k}`));
+          if (i % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+          if (i % 7 === 0) throw new Error("rolled back");
+        }),
+      ),
+    );
+    writing = false;
+    await reading;
+    t.same(seen, await store.changes.since(0, 1000), "the reader missed nothing");
+    ordered(t, seen);
+    t.same(seen.map(({ key }) => key).sort(), (await listIds(store, {})).sort());
+  });
+
+  await check("pruning the feed", async (t, { store, reopen }) => {
+    for (let i = 0; i < 10; i++) {
+      await store.transaction((w) => w.entries.create(sampleEntry(`e${i}`)));
+    }
+    const all = await store.changes.since(0, 100);
+    await store.pruneChanges(100);
+    t.equal((await store.changes.since(0, 100)).length, 10);
+    await store.pruneChanges(4);
+    t.same(await store.changes.since(0, 100), all.slice(6));
+    t.equal(await store.changes.oldest(), all[6]?.revision);
+    const last = await store.changes.current();
+    await store.pruneChanges(0);
+    t.equal(await store.changes.current(), last, "the newest revision stays known");
+    t.equal(await store.changes.oldest(), last + 1);
+    const after = reopen === undefined ? store : await reopen();
+    await holding(after, async () => {
+      t.equal(await after.changes.current(), last);
+      await after.transaction((w) => w.entries.delete("e1"));
+      const [next] = await after.changes.since(last, 10);
+      t.ok((next?.revision ?? 0) > last, "no revision is given out twice");
+      t.equal(await after.changes.oldest(), next?.revision);
+    });
+  });
+}

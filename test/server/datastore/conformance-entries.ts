@@ -1,0 +1,209 @@
+import type {
+  EntryFilter,
+  EntryRecord,
+  SelectorMatch,
+} from "../../../src/server/datastore/contract.ts";
+import type { Check } from "./conformance.ts";
+import { listIds, match, rejectsWith, sampleEntry, selectors, walk } from "./samples.ts";
+
+export async function entriesConformance(check: Check): Promise<void> {
+  await check("entries keep every field", async (t, { store }) => {
+    const entry = sampleEntry("full", {
+      selectors: selectors("unix:uid:1", "k8s:ns:a:b", "unix:path:/bin/\u00e4 b"),
+      x509SvidTtl: 60,
+      jwtSvidTtl: 2_147_483_647,
+      federatesWith: ["a.example", "b.example"],
+      admin: true,
+      downstream: true,
+      storeSvid: true,
+      expiresAt: 4_102_444_800,
+      dnsNames: ["b.example", "*.a.example"],
+      hint: "internal '; -- \u{1f511}",
+      disableX509SvidPrefetch: true,
+      jwtSvidIncludeJti: true,
+      revisionNumber: 7,
+    });
+    await store.transaction((w) => w.entries.create(entry));
+    t.same(await store.entries.get("full"), entry);
+    t.same((await store.entries.list({})).items, [entry]);
+    t.equal(await store.entries.get("other"), undefined);
+    const bare = sampleEntry("full");
+    await store.transaction((w) => w.entries.update(bare));
+    t.same(await store.entries.get("full"), bare, "an update replaces each of them");
+  });
+
+  await check("exists and not_found", async (t, { store }) => {
+    const entry = sampleEntry("one", { selectors: selectors("a:1", "b:2") });
+    await store.transaction((w) => w.entries.create(entry));
+    const similar = sampleEntry("two", {
+      spiffeId: entry.spiffeId,
+      selectors: selectors("b:2", "a:1"),
+    });
+    await rejectsWith(t, "exists", () => store.transaction((w) => w.entries.create(similar)));
+    await rejectsWith(t, "exists", () =>
+      store.transaction((w) => w.entries.create(sampleEntry("one", { spiffeId: "spiffe://x/y" }))),
+    );
+    t.same(await store.entries.findSimilar(similar), entry);
+    const apart = [
+      { ...similar, parentId: `${similar.parentId}2` },
+      { ...similar, spiffeId: `${similar.spiffeId}2` },
+      { ...similar, selectors: selectors("a:1") },
+      { ...similar, selectors: selectors("a:1", "b:2", "c:3") },
+    ];
+    for (const other of apart) t.equal(await store.entries.findSimilar(other), undefined);
+    await store.transaction((w) => w.entries.create({ ...similar, selectors: selectors("a:1") }));
+    await rejectsWith(t, "exists", () => store.transaction((w) => w.entries.update(similar)));
+    await rejectsWith(t, "not_found", () =>
+      store.transaction((w) => w.entries.update(sampleEntry("none"))),
+    );
+    t.equal(await store.transaction((w) => w.entries.delete("none")), false);
+    t.equal(await store.transaction((w) => w.entries.delete("one")), true);
+    await store.transaction((w) => w.entries.create({ ...entry, id: "again" }));
+    t.same((await store.entries.list({})).items.map(({ id }) => id).sort(), ["again", "two"]);
+  });
+
+  await check("a refused write leaves the transaction usable", async (t, { store }) => {
+    await store.transaction(async (w) => {
+      await w.entries.create(sampleEntry("one"));
+      await rejectsWith(t, "exists", () => w.entries.create(sampleEntry("one")));
+      await rejectsWith(t, "not_found", () => w.entries.update(sampleEntry("none")));
+      await w.entries.create(sampleEntry("two"));
+    });
+    t.equal(await store.entries.count({}), 2);
+    t.equal((await store.entries.list(match("any", "unix:uid:1000"))).items.length, 2);
+  });
+
+  await check("entry filters", async (t, { store }) => {
+    const table: Record<string, Partial<EntryRecord>> = {
+      a: { selectors: selectors("s:1"), federatesWith: ["x"], hint: "h" },
+      ab: { selectors: selectors("s:1", "s:2"), federatesWith: ["x", "y"] },
+      abc: { selectors: selectors("s:1", "s:2", "s:3"), federatesWith: ["x", "y", "z"] },
+      c: { selectors: selectors("s:3"), downstream: true, parentId: "spiffe://example.org/p" },
+      d: { selectors: selectors("s1:2"), spiffeId: "spiffe://example.org/a" },
+    };
+    await store.transaction(async (w) => {
+      for (const [id, over] of Object.entries(table)) await w.entries.create(sampleEntry(id, over));
+    });
+    const federates = (how: SelectorMatch, ...trustDomains: string[]): EntryFilter => ({
+      federatesWith: { match: how, trustDomains },
+    });
+    const cases: [EntryFilter, string[]][] = [
+      [{}, ["a", "ab", "abc", "c", "d"]],
+      [match("exact", "s:1", "s:2"), ["ab"]],
+      [match("exact", "s:2", "s:1", "s:2"), ["ab"]],
+      [match("exact", "s:2"), []],
+      [match("subset", "s:1", "s:2"), ["a", "ab"]],
+      [match("subset", "s:2"), []],
+      [match("superset", "s:1", "s:2"), ["ab", "abc"]],
+      [match("superset", "s:3"), ["abc", "c"]],
+      [match("any", "s:2", "s:3"), ["ab", "abc", "c"]],
+      [match("any", "s1:2"), ["d"]],
+      [match("any", "nothing:here"), []],
+      [federates("exact", "x", "y"), ["ab"]],
+      [federates("subset", "x", "y"), ["a", "ab"]],
+      [federates("superset", "x"), ["a", "ab", "abc"]],
+      [federates("any", "z", "w"), ["abc"]],
+      [{ spiffeId: "spiffe://example.org/a" }, ["a", "d"]],
+      [{ parentId: "spiffe://example.org/p" }, ["c"]],
+      [{ hint: "h" }, ["a"]],
+      [{ hint: "" }, ["ab", "abc", "c", "d"]],
+      [{ downstream: true }, ["c"]],
+      [{ downstream: false }, ["a", "ab", "abc", "d"]],
+      [{ ...match("any", "s:1"), ...federates("superset", "y"), downstream: false }, ["ab", "abc"]],
+      [{ spiffeId: "spiffe://example.org/a", parentId: "spiffe://example.org/p" }, []],
+    ];
+    for (const [filter, want] of cases) {
+      const title = JSON.stringify(filter);
+      t.same(
+        (await store.entries.list(filter)).items.map(({ id }) => id),
+        want,
+        title,
+      );
+      t.equal(await store.entries.count(filter), want.length, title);
+      t.same(
+        await walk(
+          (page) => store.entries.list(filter, page),
+          2,
+          ({ id }) => id,
+        ),
+        want,
+      );
+    }
+    await rejectsWith(t, "invalid", () => store.entries.list(match("any")));
+    await rejectsWith(t, "invalid", () => store.entries.count(federates("subset")));
+    await store.transaction(async (w) => {
+      await w.entries.update(sampleEntry("abc", { selectors: selectors("s:9") }));
+      await w.entries.delete("c");
+    });
+    t.same(await listIds(store, match("any", "s:3")), []);
+    t.same(await listIds(store, match("any", "s:9", "s:1")), ["a", "ab", "abc"]);
+    t.same(await listIds(store, federates("any", "z")), []);
+  });
+
+  await check("pages are stable", async (t, { store }) => {
+    const rows = Array.from({ length: 25 }, (_, i) =>
+      sampleEntry(`e${String((i * 7) % 25).padStart(2, "0")}`, { createdAt: 100 + (i % 3) }),
+    );
+    await store.transaction(async (w) => {
+      for (const row of rows) await w.entries.create(row);
+    });
+    const want = [...rows]
+      .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+      .map(({ id }) => id);
+    t.same(await listIds(store, {}), want, "creation, then id");
+    for (const size of [1, 7, 24, 25, 26, 10_000]) {
+      t.same(
+        await walk(
+          (page) => store.entries.list({}, page),
+          size,
+          ({ id }) => id,
+        ),
+        want,
+      );
+    }
+    const first = await store.entries.list({}, { size: 10 });
+    await store.transaction(async (w) => {
+      for (const id of want.slice(5, 12)) await w.entries.delete(id);
+      await w.entries.create(sampleEntry("new", { createdAt: 200 }));
+      await w.entries.create(sampleEntry("old", { createdAt: 1 }));
+    });
+    const rest = await store.entries.list({}, { size: 10_000, token: first.nextToken ?? "" });
+    t.same(
+      rest.items.map(({ id }) => id),
+      [...want.slice(12), "new"],
+      "nothing twice or skipped",
+    );
+    t.equal(rest.nextToken, undefined);
+    const tokens = [
+      "",
+      "x",
+      "bm90IGpzb24",
+      "W10",
+      `${first.nextToken}x`,
+      "a".repeat(9000),
+      "\u0000",
+    ];
+    const nodeToken = Buffer.from(JSON.stringify(["nodes", "x"])).toString("base64url");
+    for (const token of [...tokens, nodeToken]) {
+      await rejectsWith(t, "invalid", () => store.entries.list({}, { size: 1, token }));
+      await rejectsWith(t, "invalid", () => store.bundles.list({ size: 1, token }));
+    }
+    for (const size of [0, -1, 1.5, 10_001, Number.NaN]) {
+      await rejectsWith(t, "invalid", () => store.entries.list({}, { size }));
+    }
+  });
+
+  await check("expired entries", async (t, { store }) => {
+    await store.transaction(async (w) => {
+      for (const at of [0, 10, 20, 30]) {
+        await w.entries.create(sampleEntry(`e${at}`, { expiresAt: at }));
+      }
+    });
+    const expired = async (now: number, limit = 10) =>
+      (await store.entries.listExpired(now, limit)).map(({ id }) => id);
+    t.same(await expired(10), []);
+    t.same(await expired(11), ["e10"]);
+    t.same(await expired(1000), ["e10", "e20", "e30"]);
+    t.same(await expired(1000, 2), ["e10", "e20"]);
+  });
+}
