@@ -33,22 +33,17 @@ export function keyTypeOfSpki(spki: Uint8Array): KeyType | undefined {
 }
 
 /**
- * Says why a SubjectPublicKeyInfo is not among the supported types, for messages: `ed448`, `rsa 1024 bits`,
- * `ec secp521r1`.
+ * Names the type of a key that is not supported, for messages: `ed448`, `rsa 1024 bits`, `ec secp521r1`. Looks for
+ * the algorithm's identifier only: nothing but RSA is handed to OpenSSL, whose work on curves that a stranger
+ * describes has no small bound.
  */
 export function describeSpki(spki: Uint8Array): string {
-  try {
-    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    const details = key.asymmetricKeyDetails;
-    if (details?.modulusLength !== undefined) {
-      return `${key.asymmetricKeyType} ${details.modulusLength} bits`;
-    }
-    if (details?.namedCurve !== undefined) return `ec ${details.namedCurve}`;
-    return key.asymmetricKeyType ?? "unknown";
-  } catch {
-    // Bytes that OpenSSL cannot read either; there is no better word for them.
-    return "unreadable";
+  const start = Buffer.from(spki.subarray(0, 40)).toString("hex");
+  for (const [identifier, name] of NAMES) {
+    if (!start.includes(identifier)) continue;
+    return name === "rsa" ? `rsa ${rsaBitsOf(spki) ?? "?"} bits` : name;
   }
+  return "unknown";
 }
 
 /**
@@ -95,6 +90,16 @@ export async function verifySignature(params: VerifyParams): Promise<boolean> {
   });
 }
 
+function rsaBitsOf(spki: Uint8Array): number | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return key.asymmetricKeyDetails?.modulusLength;
+  } catch {
+    // Not readable as RSA either; the message does without the size.
+    return undefined;
+  }
+}
+
 function isRsaSpki(spki: Uint8Array, modulusBytes: number): boolean {
   const exponentBytes = spki.length - modulusBytes - RSA_OVERHEAD;
   if (exponentBytes < 1 || exponentBytes > MAX_EXPONENT_BYTES) return false;
@@ -130,6 +135,21 @@ function startsWith(bytes: Uint8Array, prefix: ArrayLike<number>): boolean {
 const imported = new WeakMap<Uint8Array, KeyObject>();
 
 const USE_THESE = "use ec p-256, ec p-384, rsa 2048, 3072 or 4096";
+
+/** Hex of the OBJECT IDENTIFIER elements; curves come before the ecPublicKey that stands in front of them. */
+const NAMES: readonly (readonly [string, string])[] = [
+  ["06052b81040023", "ec secp521r1"],
+  ["06052b81040021", "ec secp224r1"],
+  ["06052b8104000a", "ec secp256k1"],
+  ["06072a8648ce3d0201", "ec with another curve or encoding"],
+  ["06092a864886f70d01010a", "rsa-pss"],
+  ["06092a864886f70d010101", "rsa"],
+  ["06072a8648ce380401", "dsa"],
+  ["06032b656e", "x25519"],
+  ["06032b656f", "x448"],
+  ["06032b6570", "ed25519"],
+  ["06032b6571", "ed448"],
+];
 
 const RSA_SIZES: readonly (readonly [KeyType, number])[] = [
   ["rsa-2048", 2048],

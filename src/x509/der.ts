@@ -2,7 +2,8 @@
  * A small strict DER reader and writer (ITU-T X.690), as much of it as certificates and requests need.
  *
  * The reader takes one canonical encoding of everything and refuses the rest with `invalid`: indefinite or
- * non-minimal lengths, tags above 30, negative or padded integers, unused bits that are set, trailing bytes.
+ * non-minimal lengths, tags above 30, negative or padded integers, unused bits that are set, trailing bytes. Two slips
+ * that real authorities make and that cannot mislead are let through; `namedBitsOf` and `timeOf` name them.
  * It returns views into the input, which must not be written to afterwards.
  */
 import type { EpochSeconds } from "../base/clock.ts";
@@ -163,16 +164,19 @@ export function octetsOfBitString(tlv: Tlv, what: string): Uint8Array {
   return tlv.content.subarray(1);
 }
 
-/** The positions of the set bits of a named bit list (X.690 §11.2.2: trailing zero bits are cut). @throws invalid */
+/**
+ * The positions of the set bits of a named bit list. Zero bits at its end, which X.690 §11.2.2 wants cut, are let
+ * through: authorities in every trust store have them, and they change no meaning.
+ * @throws invalid
+ */
 export function namedBitsOf(tlv: Tlv, what: string): number[] {
   const unused = tlv.content[0];
   const bytes = tlv.content.subarray(1);
   if (unused === undefined || unused > 7 || (bytes.length === 0 && unused !== 0)) {
     throw malformed(what, "is not a bit string");
   }
-  const last = bytes.at(-1);
-  if (last !== undefined && (last & ((2 << unused) - 1)) !== 1 << unused) {
-    throw malformed(what, "has a bit list that is not canonical");
+  if (((bytes.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0) {
+    throw malformed(what, "has unused bits that are set");
   }
   const bits: number[] = [];
   bytes.forEach((byte, index) => {
@@ -217,7 +221,8 @@ export function ia5Of(content: Uint8Array, what: string): string {
 }
 
 /**
- * RFC 5280 §4.1.2.5: UTCTime for 1950..2049 and GeneralizedTime for every other year, to the second, in UTC.
+ * A UTCTime (1950..2049) or GeneralizedTime to the second, in UTC (RFC 5280 §4.1.2.5). A GeneralizedTime before 2050,
+ * which the standard forbids to write, is read: it is unambiguous, and authorities in every trust store have it.
  * @throws invalid
  */
 export function timeOf(tlv: Tlv, what: string): EpochSeconds {
@@ -231,9 +236,6 @@ export function timeOf(tlv: Tlv, what: string): EpochSeconds {
     .slice(1)
     .map(Number);
   const full = general ? year : year < 50 ? 2000 + year : 1900 + year;
-  if (general && full >= 1950 && full < 2050) {
-    throw malformed(what, "is a generalizedtime before 2050, which must be a utctime");
-  }
   const date = new Date(0);
   date.setUTCFullYear(full, month - 1, day);
   date.setUTCHours(hour, minute, second);

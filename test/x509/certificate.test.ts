@@ -199,11 +199,6 @@ t.test("certificates that break a rule of encoding are refused, each for its rea
       /trailing/,
     ],
     [
-      "key usage untrimmed",
-      { keyUsage: "omit", ...extra(OID.keyUsage, hex("03020080")) },
-      /canonical/,
-    ],
-    [
       "key usage bit 9",
       { keyUsage: "omit", ...extra(OID.keyUsage, der.namedBits([9])) },
       /no standard/,
@@ -233,11 +228,6 @@ t.test("certificates that break a rule of encoding are refused, each for its rea
     ["extensions in version 2", withElement(0, der.context(0, der.integer(1))), /trailing/],
     ["no version but extensions", withElement(0, new Uint8Array(0)), /trailing/],
     ["two algorithms", withElement(2, encodeSignatureAlgorithm("ec-p384")), /two different/],
-    [
-      "generalizedtime before 2050",
-      withElement(4, der.seq(utcTime("260101000000Z"), generalized("20270101000000Z"))),
-      /must be a utctime/,
-    ],
     ["one date", withElement(4, der.seq(utcTime("260101000000Z"))), /cut short/],
     [
       "three dates",
@@ -274,6 +264,11 @@ t.test("certificates that break a rule of encoding are refused, each for its rea
     t.throws(() => parseCertificate(raw), { kind: "invalid", message }, what);
   }
   for (const [what, forgery] of [
+    ["key usage untrimmed", { keyUsage: "omit", ...extra(OID.keyUsage, hex("03020080")) }],
+    [
+      "generalizedtime before 2050",
+      withElement(4, der.seq(utcTime("260101000000Z"), generalized("20270101000000Z"))),
+    ],
     ["serial zero", { serial: Uint8Array.of(0) }],
     ["unknown extension, not critical", extra("1.2.3.4", hex("0500"))],
     [

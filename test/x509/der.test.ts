@@ -64,9 +64,11 @@ t.test("values that are not canonical are refused", (t) => {
     ["bit string unused", () => der.octetsOfBitString(only("03020180"), "it"), /unused bits/],
     ["bits: unused 8", () => der.namedBitsOf(only("03020880"), "it"), /not a bit string/],
     ["bits: none but unused", () => der.namedBitsOf(only("030107"), "it"), /not a bit string/],
-    ["bits: untrimmed", () => der.namedBitsOf(only("03020080"), "it"), /not canonical/],
-    ["bits: unused bit set", () => der.namedBitsOf(only("03020781"), "it"), /not canonical/],
-    ["bits: trailing zero byte", () => der.namedBitsOf(only("0303078000"), "it"), /not canonical/],
+    [
+      "bits: unused bit set",
+      () => der.namedBitsOf(only("03020781"), "it"),
+      /unused bits that are set/,
+    ],
     ["oid empty", () => der.oidOf(only("0600"), "it"), /not an object/],
     ["oid cut short", () => der.oidOf(only("06022a86"), "it"), /not an object/],
     ["oid padded arc", () => der.oidOf(only("06032a8001"), "it"), /not minimal/],
@@ -82,6 +84,8 @@ t.test("values that are not canonical are refused", (t) => {
   }
   t.same(der.namedBitsOf(only("030100"), "it"), [], "no bits at all");
   t.same(der.namedBitsOf(only("030205a0"), "it"), [0, 2]);
+  t.same(der.namedBitsOf(only("03020080"), "it"), [0], "zero bits at the end");
+  t.same(der.namedBitsOf(only("0303078000"), "it"), [0], "a zero byte at the end");
   t.same(der.namedBitsOf(only("0303070080"), "it"), [8]);
   t.end();
 });
@@ -104,8 +108,6 @@ t.test("times follow the rule of 2050", (t) => {
     t.equal(asHex(der.time(seconds(iso))), asHex(tlv.raw), `${iso} back`);
   }
   const hostile: readonly (readonly [string, der.Tlv])[] = [
-    ["generalizedtime before 2050", general("20491231235959Z")],
-    ["generalizedtime in 1950", general("19500101000000Z")],
     ["no seconds", utc("2601010000Z")],
     ["no zone", utc("260101000000")],
     ["zone offset", utc("260101000000+0100")],
@@ -123,6 +125,9 @@ t.test("times follow the rule of 2050", (t) => {
   for (const [name, tlv] of hostile) {
     t.throws(() => der.timeOf(tlv, "time"), INVALID, name);
   }
+  const early = der.timeOf(general("20491231235959Z"), "time");
+  t.equal(early, seconds("2049-12-31T23:59:59Z"), "read, though never written");
+  t.equal(der.time(early)[0], der.TAG.utcTime);
   for (const bad of [Number.NaN, 0.5, Infinity, seconds("9999-12-31T23:59:59Z") + 1]) {
     t.throws(() => der.time(bad), TypeError, String(bad));
   }
