@@ -1,0 +1,399 @@
+import fc from "fast-check";
+import t from "tap";
+import { serviceDefinition } from "../../../src/rpc/protos.ts";
+import {
+  AUTHORIZATION,
+  KNOWN_SERVICES,
+  rolesFor,
+} from "../../../src/server/endpoints/authorization.ts";
+import { agentOf, callerOf, setCaller } from "../../../src/server/endpoints/caller.ts";
+import { Gate, type GateCall } from "../../../src/server/endpoints/gate.ts";
+import { Limits } from "../../../src/server/endpoints/limits.ts";
+import { PeerIdentity, TrustedRoots } from "../../../src/server/endpoints/peer-identity.ts";
+import { RateLimit, addressKey } from "../../../src/server/endpoints/rate-limit.ts";
+import { ServerIdentity } from "../../../src/server/endpoints/server-identity.ts";
+import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
+import { silentLogger } from "../../../src/observe/logger.ts";
+import type { Bundle } from "../../../src/spiffe/bundle.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { parseCertificate } from "../../../src/x509/certificate.ts";
+import { fail } from "../../../src/base/errors.ts";
+import { systemRandom } from "../../../src/base/random.ts";
+import { refused } from "../../support/refused.ts";
+import { type LeafOptions, TEST_EPOCH, TestCa } from "../../support/test-ca.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const AGENT = "spiffe://example.org/spire/agent/join_token/abc";
+const ADMIN = "spiffe://example.org/admin";
+const never = new AbortController().signal;
+
+t.test("the authorization table has a row for every method of every known service", async (t) => {
+  const declared = KNOWN_SERVICES.flatMap((service) =>
+    Object.values(serviceDefinition(service)).map(({ path }) => path),
+  );
+  t.ok(declared.length > 65, `${declared.length} methods seen`);
+  t.same(
+    declared.filter((method) => !AUTHORIZATION.has(method)),
+    [],
+    "methods without a row",
+  );
+  t.same(
+    [...AUTHORIZATION.keys()].filter((method) => !declared.includes(method)),
+    [],
+  );
+  t.same(
+    [...AUTHORIZATION].filter(([, roles]) => roles.size === 0),
+    [],
+  );
+  const open = [...AUTHORIZATION].filter(([, roles]) => roles.has("any")).map(([name]) => name);
+  t.same(open.sort(), [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/spire.api.server.agent.v1.Agent/AttestAgent",
+    "/spire.api.server.bundle.v1.Bundle/GetBundle",
+  ]);
+  for (const name of ["agent", "bundle", "debug", "entry", "localauthority", "logger", "svid"]) {
+    t.ok(KNOWN_SERVICES.some((service) => service.startsWith(`spire.api.server.${name}.v1.`)));
+  }
+  t.throws(() => rolesFor("/spire.api.server.agent.v1.Agent/Unheard"), /no row/);
+});
+
+interface World {
+  readonly clock: VirtualClock;
+  readonly ca: TestCa;
+  readonly gate: Gate;
+  bundle: Bundle;
+  entries: Partial<EntryRecord>[];
+  readonly checked: string[];
+  leaf(options?: LeafOptions): Promise<Uint8Array[]>;
+  connect(label: string, chain: readonly Uint8Array[]): void;
+  call(method: string, label: string): Promise<GateCall>;
+}
+
+async function openWorld(): Promise<World> {
+  const clock = new VirtualClock(TEST_EPOCH * 1000);
+  const ca = await TestCa.create();
+  const connections = new Map<string, { remoteAddress: string; identity: PeerIdentity }>();
+  const roots = new TrustedRoots(() => world.bundle);
+  const world: World = {
+    clock,
+    ca,
+    bundle: ca.bundle(),
+    entries: [],
+    checked: [],
+    gate: new Gate({
+      connection: (label) => connections.get(label),
+      checkActive: async (id, serial) => {
+        world.checked.push(`${id} ${serial}`);
+        if (id !== AGENT) throw fail("denied", "not attested", { reason: "AGENT_NOT_ATTESTED" });
+      },
+      entries: {
+        list: async ({ spiffeId }) => ({
+          // The gate reads these three fields only.
+          items: world.entries.filter((entry) => entry.spiffeId === spiffeId) as EntryRecord[],
+        }),
+      },
+      clock,
+      logger: silentLogger,
+    }),
+    leaf: async (options = {}) => [(await ca.leaf({ spiffeId: AGENT, ...options })).der],
+    connect: (label, chain) =>
+      connections.set(label, {
+        remoteAddress: "192.0.2.1",
+        identity: new PeerIdentity(chain, roots, clock),
+      }),
+    call: async (method, label) => {
+      const call = { peer: label, store: new Map<symbol, unknown>() };
+      await world.gate.check(method, call);
+      return call;
+    },
+  };
+  return world;
+}
+
+const SYNC = "/spire.api.server.entry.v1.Entry/GetAuthorizedEntries";
+const RENEW = "/spire.api.server.agent.v1.Agent/RenewAgent";
+const LIST = "/spire.api.server.agent.v1.Agent/ListAgents";
+const DOWNSTREAM = "/spire.api.server.svid.v1.SVID/NewDownstreamX509CA";
+const INFO = "/spire.api.server.debug.v1.Debug/GetInfo";
+const GET_BUNDLE = "/spire.api.server.bundle.v1.Bundle/GetBundle";
+
+t.test("an agent, an administrator, a downstream server and the admin socket", async (t) => {
+  const world = await openWorld();
+  world.connect("agent", await world.leaf());
+  world.connect("admin", await world.leaf({ spiffeId: ADMIN }));
+  const synced = await world.call(SYNC, "agent");
+  t.equal(agentOf(synced).toString(), AGENT);
+  t.equal(callerOf(synced).remoteAddress, "192.0.2.1");
+  t.equal(world.checked.length, 1);
+  t.throws(() => agentOf({ store: new Map() }), /passed the gate/);
+  t.throws(() => callerOf({ store: new Map() }), /passed the gate/);
+
+  await refused(t, world.call(LIST, "agent"), { kind: "denied", message: /no role/ });
+  await refused(t, world.call(LIST, "admin"), { kind: "denied" });
+  world.entries = [{ spiffeId: ADMIN, admin: true, downstream: false, expiresAt: 0 }];
+  const listed = await world.call(LIST, "admin");
+  t.equal(callerOf(listed).role, "admin");
+  t.throws(() => agentOf(listed), /not an agent/);
+  await refused(t, world.call(DOWNSTREAM, "admin"), { kind: "denied" });
+  await refused(t, world.call(INFO, "admin"), { kind: "denied" }, "local only");
+  await refused(t, world.call(SYNC, "admin"), { reason: "AGENT_NOT_ATTESTED" });
+  world.entries = [{ spiffeId: ADMIN, admin: false, downstream: true, expiresAt: TEST_EPOCH }];
+  await refused(t, world.call(LIST, "admin"), { kind: "denied" });
+  t.equal(callerOf(await world.call(DOWNSTREAM, "admin")).role, "downstream");
+  world.clock.step(1000);
+  await refused(t, world.call(DOWNSTREAM, "admin"), { kind: "denied" }, "its entry has expired");
+
+  for (const method of [LIST, INFO]) {
+    t.equal(callerOf(await world.call(method, "unix")).role, "local");
+  }
+  t.equal(callerOf(await world.call(GET_BUNDLE, "unix")).role, "any");
+  await refused(t, world.call(SYNC, "unix"), { kind: "denied" });
+  await refused(t, world.call(DOWNSTREAM, "unix"), { kind: "denied" });
+  await refused(t, world.call(SYNC, "gone"), { kind: "unavailable" });
+  await refused(t, world.call("/spire.api.server.agent.v1.Agent/New", "unix"), {
+    kind: "internal",
+  });
+});
+
+t.test("certificates that are no caller", async (t) => {
+  const world = await openWorld();
+  world.entries = [{ spiffeId: ADMIN, admin: true, downstream: true, expiresAt: 0 }];
+  const { ca } = world;
+  const foreign = await TestCa.create({ trustDomain: "other.org" });
+  const untrusted = await TestCa.create();
+  const below = await ca.intermediate();
+  const leafOf = async (issuer: TestCa, options: LeafOptions = {}) => [
+    (await issuer.leaf({ spiffeId: AGENT, ...options })).der,
+    ...issuer.intermediates,
+  ];
+  const pathless = await below.intermediate({ basicConstraints: { ca: false } });
+  const hostile: [string, readonly Uint8Array[], RegExp][] = [
+    ["no certificate", [], /no client certificate/],
+    ["another CA of the same name", await leafOf(untrusted), /not trusted/],
+    ["another trust domain", await leafOf(foreign), /not trusted/],
+    [
+      "another trust domain, honestly",
+      await leafOf(foreign, { spiffeId: "spiffe://other.org/spire/agent/x/y" }),
+      /another trust domain/,
+    ],
+    [
+      "a foreign ID from the own CA",
+      await leafOf(ca, { spiffeId: "spiffe://other.org/spire/agent/x/y" }),
+      /another trust domain/,
+    ],
+    ["expired", await leafOf(ca, { notAfter: TEST_EPOCH - 1 }), /expired/],
+    ["not yet valid", await leafOf(ca, { notBefore: TEST_EPOCH + 1 }), /not trusted/],
+    ["no URI name", await leafOf(ca, { uris: [], dnsNames: ["a.example"] }), /no uri name/],
+    ["two URI names", await leafOf(ca, { uris: [AGENT, ADMIN] }), /more than one/],
+    ["no SPIFFE ID", await leafOf(ca, { uris: ["https://example.org/a"] }), /scheme/],
+    ["no path", await leafOf(ca, { uris: ["spiffe://example.org"] }), /path/],
+    ["a CA", await leafOf(ca, { basicConstraints: { ca: true } }), /is a ca/],
+    ["key usage of a CA", await leafOf(ca, { keyUsage: ["keyCertSign"] }), /key usage/],
+    ["no key usage", await leafOf(ca, { keyUsage: "omit" }), /key usage/],
+    ["no clientAuth", await leafOf(ca, { extKeyUsage: ["1.3.6.1.5.5.7.3.1"] }), /clientAuth/],
+    ["an intermediate left out", (await leafOf(below)).slice(0, 1), /not trusted/],
+    ["an intermediate that is no CA", await leafOf(pathless), /not trusted/],
+    ["the authority itself", [ca.der], /path|is a ca/],
+    ["not DER", [Uint8Array.of(1, 2, 3)], /no X.509-SVID/],
+    ["17 certificates", Array.from({ length: 17 }, () => ca.der), /longer than 16/],
+    ["1 MB", [new Uint8Array(1 << 20)], /too large/],
+  ];
+  let methods = 0;
+  for (const [name, chain, message] of hostile) {
+    world.connect(name, chain);
+    for (const [method, roles] of AUTHORIZATION) {
+      methods += 1;
+      if (roles.has("any")) {
+        const caller = callerOf(await world.call(method, name));
+        if (caller.id !== undefined) t.fail(`${method}: ${name} has an ID`);
+        continue;
+      }
+      const outcome = await world.call(method, name).then(
+        () => "let through",
+        (error) => error,
+      );
+      const kind = /is no X\.509-SVID/.test(outcome.message) ? "unauthenticated" : "denied";
+      if (outcome.kind !== kind || !message.test(outcome.message)) {
+        t.fail(`${method}: ${name}: ${outcome.kind ?? outcome} ${outcome.message}`);
+      }
+    }
+  }
+  t.equal(methods, hostile.length * AUTHORIZATION.size);
+  t.same(world.checked, [], "no agent was even looked up");
+  world.connect("through an intermediate", await leafOf(below));
+  t.equal(callerOf(await world.call(SYNC, "through an intermediate")).role, "agent");
+});
+
+t.test("a verdict lasts as long as what it rests on", async (t) => {
+  const world = await openWorld();
+  world.connect("agent", await world.leaf({ notAfter: TEST_EPOCH + 60 }));
+  world.connect("admin", await world.leaf({ spiffeId: ADMIN }));
+  world.entries = [{ spiffeId: ADMIN, admin: true, downstream: false, expiresAt: 0 }];
+  await world.call(SYNC, "agent");
+  const [authority] = world.bundle.x509Authorities;
+  if (authority === undefined) throw new Error("no authority");
+
+  world.bundle = {
+    ...world.bundle,
+    sequence: 2,
+    x509Authorities: [{ ...authority, tainted: true }],
+  };
+  await refused(t, world.call(SYNC, "agent"), { kind: "denied", message: /tainted/ });
+  await refused(t, world.call(LIST, "admin"), { kind: "denied", message: /tainted/ });
+  t.equal(callerOf(await world.call(RENEW, "agent")).role, "agent", "the way out stays open");
+  await refused(t, world.call(RENEW, "admin"), { kind: "denied" });
+
+  const other = await TestCa.create();
+  const garbage = { der: Uint8Array.of(0x30, 0), tainted: false };
+  const revoked = [garbage, { der: other.der, tainted: false }];
+  world.bundle = { ...world.bundle, sequence: 3, x509Authorities: revoked };
+  await refused(t, world.call(RENEW, "agent"), { kind: "denied", message: /not trusted/ });
+  world.bundle = { ...world.ca.bundle(), sequence: 4 };
+  await world.call(SYNC, "agent");
+
+  world.clock.step(61_000);
+  await refused(t, world.call(SYNC, "agent"), { kind: "denied", reason: "AGENT_EXPIRED" });
+  world.clock.step(-61_000);
+  await world.call(SYNC, "agent");
+  world.clock.step(86_400_000);
+  await refused(t, world.call(LIST, "admin"), { kind: "denied" });
+});
+
+t.test("rate limits wait a little, then refuse, and know a host by its network", async (t) => {
+  const clock = new VirtualClock();
+  const limit = new RateLimit({ perSecond: 2, burst: 4, clock });
+  await limit.take("a", 4, never);
+  let served = 0;
+  const waiting = Array.from({ length: 10 }, async () => {
+    await limit.take("a", 1, never);
+    served += 1;
+  });
+  await refused(t, limit.take("a", 1, never), { kind: "limited", message: /2 a second/ });
+  await refused(t, limit.take("b", 5, never), { kind: "limited", message: /burst of 4/ });
+  await limit.take("b", 4, never);
+  t.equal(served, 0);
+  await clock.advance(1000);
+  t.equal(served, 2);
+  await clock.advance(4000);
+  t.equal(served, 10);
+  await Promise.all(waiting);
+  await clock.advance(60_000);
+  await limit.take("a", 4, never);
+  const aborted = AbortSignal.abort(fail("cancelled", "gone"));
+  await refused(t, limit.take("a", 1, aborted), { kind: "cancelled" });
+  clock.step(-3_600_000);
+  await refused(t, limit.take("b", 5, never), { kind: "limited" });
+  const open = new RateLimit({ perSecond: 0, burst: 0, clock });
+  await open.take("a", 1_000_000, never);
+  for (let i = 0; i < 20_000; i++) await limit.take(`host ${i}`, 1, never);
+
+  const keys: [string, string][] = [
+    ["192.0.2.1", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::1", "2001:db8:1:2::/64"],
+    ["2001:0DB8:0001:0002::1", "2001:db8:1:2::/64"],
+    ["fe80::1%eth0", "fe80:0:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["::", "0:0:0:0::/64"],
+    ["unknown", "unknown"],
+  ];
+  for (const [address, key] of keys) t.equal(addressKey(address), key, address);
+  fc.assert(
+    fc.property(
+      fc.ipV6(),
+      (address) => addressKey(address) === addressKey(addressKey(address).replace("/64", "1")),
+    ),
+    { seed: 1, numRuns: 200 },
+  );
+});
+
+t.test("callers on the admin socket are not limited", async (t) => {
+  const clock = new VirtualClock();
+  const limits = new Limits({ attestPerSecond: 1, signPerSecond: 3, clock });
+  const call = (remoteAddress?: string) => {
+    const each = { store: new Map<symbol, unknown>(), signal: never };
+    setCaller(each, { role: "any", ...(remoteAddress === undefined ? {} : { remoteAddress }) });
+    return each;
+  };
+  for (let i = 0; i < 100; i++) await limits.attest(call());
+  await limits.sign(call(), 10_000);
+  await refused(t, limits.sign(call("192.0.2.1"), 4), { kind: "limited" });
+  await limits.sign(call("192.0.2.1"), 3);
+  for (let i = 0; i < 10; i++) await limits.attest(call("192.0.2.1"));
+  for (let i = 0; i < 10; i++) await limits.report(call("192.0.2.1"));
+  const late = limits.attest(call("192.0.2.1"));
+  await clock.advance(1000);
+  await late;
+});
+
+t.test(
+  "the server's SVID is renewed at half its life and away from a tainted authority",
+  async (t) => {
+    const clock = new VirtualClock(TEST_EPOCH * 1000);
+    let ca = await TestCa.create();
+    let broken = false;
+    const records = new Map<string, boolean>();
+    const idOf = (each: TestCa) => each.certificate.subjectKeyId ?? "";
+    records.set(idOf(ca), false);
+    const identity = await ServerIdentity.create({
+      issuance: {
+        serverX509: async ({ publicKey }) => {
+          if (broken) throw fail("unavailable", "no authority");
+          const now = Math.floor(clock.nowMs() / 1000);
+          const { der } = await ca.leaf({
+            spiffeId: "spiffe://example.org/spire/server",
+            publicKey,
+            notAfter: now + 3600,
+          });
+          return {
+            spiffeId: SpiffeId.parse("spiffe://example.org/spire/server"),
+            chain: [der],
+            serial: "1",
+            expiresAt: now + 3600,
+          };
+        },
+      },
+      authorities: {
+        // The identity looks at these two fields only.
+        records: () => [...records].map(([id, tainted]) => ({ id, tainted })) as never,
+      },
+      clock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+    t.teardown(() => identity[Symbol.asyncDispose]());
+    const authorityNow = () => {
+      const der = Buffer.from(identity.current().certPem.split("-----")[2] ?? "", "base64");
+      return parseCertificate(der).authorityKeyId;
+    };
+    const first = identity.current();
+    await clock.advance(1_740_000);
+    t.equal(identity.current(), first);
+    await clock.advance(70_000);
+    const second = identity.current();
+    t.not(second.certPem, first.certPem);
+    t.not(second.keyPem, first.keyPem, "with a new key");
+
+    const next = await TestCa.create();
+    records.set(idOf(ca), true);
+    records.set(idOf(next), false);
+    ca = next;
+    identity.authoritiesChanged();
+    await clock.advance(0);
+    t.equal(authorityNow(), idOf(next));
+
+    broken = true;
+    const held = identity.current();
+    await clock.advance(1_860_000);
+    t.equal(identity.current(), held, "the old one is kept while there is no new one");
+    broken = false;
+    await clock.advance(60_000);
+    t.not(identity.current(), held);
+    records.clear();
+    const last = identity.current();
+    await clock.advance(60_000);
+    t.not(identity.current(), last, "its authority is gone");
+  },
+);
