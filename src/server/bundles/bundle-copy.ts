@@ -86,7 +86,7 @@ export class BundleCopy implements AsyncDisposable {
     const { items } = await this.#datastore.bundles.list();
     const present = new Set(items.map(({ trustDomain }) => trustDomain));
     for (const record of items) this.#apply(record.trustDomain, record);
-    for (const trustDomain of [...this.#bundles.keys()]) {
+    for (const trustDomain of this.#bundles.keys()) {
       if (!present.has(trustDomain)) this.#apply(trustDomain, undefined);
     }
     this.#revision = revision;

@@ -174,12 +174,12 @@ export class AuthoritySlots {
   /** Without the bound: what the clock asks for is few and must not fail for what was done by hand. */
   async #make(): Promise<AuthorityRecord> {
     const { keyManager, name, trustDomain, random, keyType, ttlSeconds } = this.#options;
-    const { kind, noun, make } = this.#rules;
+    const { kind, noun } = this.#rules;
     const now = this.#now();
     const keyName = `${name}.${kind}.${toHex(random.bytes(8))}`;
     const signer = await keyManager.generate(keyName, keyType);
     try {
-      const made = await make({ signer, trustDomain, now, ttlSeconds, random });
+      const made = await this.#rules.make({ signer, trustDomain, now, ttlSeconds, random });
       const publicKey = toBase64(signer.publicKey);
       const line = { set: name, kind, status: "prepared", tainted: false, createdAt: now } as const;
       const record: AuthorityRecord = { ...line, ...made, keyName, publicKey };

@@ -22,34 +22,41 @@ export function checkLeafBytes(
   signerKeyType: KeyType,
 ): void {
   const leaf = parseTbs(tbs, signerKeyType);
-  const require = (rule: string, holds: boolean): void => {
+  const demand = (rule: string, holds: boolean): void => {
     if (!holds) throw refusal(rule);
   };
-  require("serial is positive", leaf.serial !== "0");
-  require("serial is the one drawn", leaf.serial === toHex(expected.serial).replace(/^0+/, ""));
-  require("issuer is the authority", bytesEqual(leaf.issuer, authority.subject));
-  require("authority key id is the authority's", leaf.authorityKeyId === authority.subjectKeyId);
-  require("subject is the profile's", bytesEqual(leaf.subject, expected.subject));
-  require("public key is the requester's", bytesEqual(leaf.publicKey, expected.publicKey));
-  require("subject key id is the key's", leaf.subjectKeyId === toHex(subjectKeyId(leaf.publicKey)));
-  require("validity is the profile's", leaf.notBefore === expected.notBefore &&
-    leaf.notAfter === expected.notAfter);
-  require("validity lies within the authority's", leaf.notBefore >= authority.notBefore &&
-    leaf.notAfter <= authority.notAfter);
-  require("exactly one SPIFFE ID, the one asked for", leaf.uris.length === 1 &&
-    leaf.uris[0] === expected.uri);
-  require("dns names are those asked for", sameList(leaf.dnsNames, expected.dnsNames));
-  require("basic constraints say it is no ca", leaf.basicConstraints?.ca === false &&
-    leaf.basicConstraints.pathLen === undefined);
-  require("key usages are the profile's", leaf.keyUsage !== undefined &&
-    sameSet(leaf.keyUsage, KEY_USAGES));
-  require("extended key usages are the profile's", sameList(
-    leaf.extKeyUsage ?? [],
-    EXT_KEY_USAGES,
-  ));
+  demand("serial is positive", leaf.serial !== "0");
+  demand("serial is the one drawn", leaf.serial === toHex(expected.serial).replace(/^0+/, ""));
+  demand("issuer is the authority", bytesEqual(leaf.issuer, authority.subject));
+  demand("authority key id is the authority's", leaf.authorityKeyId === authority.subjectKeyId);
+  demand("subject is the profile's", bytesEqual(leaf.subject, expected.subject));
+  demand("public key is the requester's", bytesEqual(leaf.publicKey, expected.publicKey));
+  demand("subject key id is the key's", leaf.subjectKeyId === toHex(subjectKeyId(leaf.publicKey)));
+  demand(
+    "validity is the profile's",
+    leaf.notBefore === expected.notBefore && leaf.notAfter === expected.notAfter,
+  );
+  demand(
+    "validity lies within the authority's",
+    leaf.notBefore >= authority.notBefore && leaf.notAfter <= authority.notAfter,
+  );
+  demand(
+    "exactly one SPIFFE ID, the one asked for",
+    leaf.uris.length === 1 && leaf.uris[0] === expected.uri,
+  );
+  demand("dns names are those asked for", sameList(leaf.dnsNames, expected.dnsNames));
+  demand(
+    "basic constraints say it is no ca",
+    leaf.basicConstraints?.ca === false && leaf.basicConstraints.pathLen === undefined,
+  );
+  demand(
+    "key usages are the profile's",
+    leaf.keyUsage !== undefined && sameSet(leaf.keyUsage, KEY_USAGES),
+  );
+  demand("extended key usages are the profile's", sameList(leaf.extKeyUsage ?? [], EXT_KEY_USAGES));
   const { extensions, altNames } = readLeafShape(tbs);
-  require("extensions are the profile's", sameSet(new Set(extensions), EXTENSIONS));
-  require("no names but the SPIFFE ID and dns names", altNames === 1 + expected.dnsNames.length);
+  demand("extensions are the profile's", sameSet(new Set(extensions), EXTENSIONS));
+  demand("no names but the SPIFFE ID and dns names", altNames === 1 + expected.dnsNames.length);
 }
 
 /** The reader knows whole certificates, so the bytes get an empty signature; it also compares the two algorithms. */

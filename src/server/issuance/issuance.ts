@@ -182,7 +182,10 @@ export class Issuance {
     const { authorities, ttl, trustDomain, jwtIssuer = "" } = this.#options;
     const { spiffeId, jti } = params;
     if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
-      throw fail("invalid", `SPIFFE ID ${spiffeId} is no workload of trust domain ${trustDomain}`);
+      throw fail(
+        "invalid",
+        `SPIFFE ID ${spiffeId.toString()} is no workload of trust domain ${trustDomain.name}`,
+      );
     }
     const audience = checkAudience(params.audience);
     if (!isTtl(params.ttlSeconds)) {

@@ -76,12 +76,18 @@ export class X509Profile {
 
   #checkId(spiffeId: SpiffeId): void {
     if (!spiffeId.memberOf(this.#trustDomain)) {
-      throw fail("invalid", `SPIFFE ID ${spiffeId} is not of trust domain ${this.#trustDomain}`);
+      throw fail(
+        "invalid",
+        `SPIFFE ID ${spiffeId.toString()} is not of trust domain ${this.#trustDomain.name}`,
+      );
     }
     const { path } = spiffeId;
-    if (path === "") throw fail("invalid", `SPIFFE ID ${spiffeId} has no path`);
+    if (path === "") throw fail("invalid", `SPIFFE ID ${spiffeId.toString()} has no path`);
     if (!PATH_RULES[this.#data.paths](path)) {
-      throw fail("invalid", `SPIFFE ID ${spiffeId} is not one that profile '${this.name}' signs`);
+      throw fail(
+        "invalid",
+        `SPIFFE ID ${spiffeId.toString()} is not one that profile '${this.name}' signs`,
+      );
     }
   }
 }

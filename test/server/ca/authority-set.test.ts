@@ -1,15 +1,21 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
+import { systemRandom } from "../../../src/base/random.ts";
 import { fail } from "../../../src/base/errors.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { publishOwnBundle } from "../../../src/server/ca/publish.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
 import type { AuthorityKind, Datastore } from "../../../src/server/datastore/contract.ts";
+import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { openDiskKeyManager } from "../../../src/server/keymanager/disk.ts";
 import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { formatName } from "../../../src/x509/names.ts";
-import { settle } from "../../support/virtual-clock.ts";
+import { VirtualClock, settle } from "../../support/virtual-clock.ts";
 import { refused } from "../../support/refused.ts";
 import { DAY, Domain, HOUR, TRUST_DOMAIN } from "./domain.ts";
 
@@ -237,6 +243,29 @@ for (const kind of KINDS) {
     t.equal(activeId(set, kind) === id, false, "heals with the next round");
   });
 }
+
+t.test(
+  "a restart on disk: the same authorities sign, from sealed keys and the journal",
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), "assay-ca-"));
+    t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+    const ids: string[] = [];
+    for (let start = 0; start < 3; start++) {
+      const clock = new VirtualClock();
+      const path = join(dir, "datastore.db");
+      await using datastore = await openSqliteDatastore({ path, clock, logger: silentLogger });
+      const keys = { dir: join(dir, "keys"), keyFile: join(dir, "sealing.key") };
+      await using keyManager = await openDiskKeyManager({ ...keys, random: systemRandom });
+      await using domain = await Domain.open();
+      await using set = await domain.authorities({ datastore, keyManager, clock });
+      const { id, signer, certificate } = set.activeX509();
+      t.same(signer.publicKey, certificate.publicKey);
+      ids.push(`${id} ${set.activeJwt().keyId}`);
+      t.equal((await keyManager.list()).length, 2);
+    }
+    t.equal(new Set(ids).size, 1);
+  },
+);
 
 t.test(
   "keys without a journal line, as a crash leaves them, are deleted at the start",

@@ -231,7 +231,7 @@ function withFields(change: (fields: Parts) => Parts): Encode {
 function withExtensions(change: (list: Parts) => Parts): Encode {
   return withFields((fields) => {
     const [list = new Uint8Array()] = partsOf(fields.at(-1) ?? new Uint8Array());
-    return fields.with(-1, context(3, seq(...change(partsOf(list)))));
+    return [...fields.slice(0, -1), context(3, seq(...change(partsOf(list))))];
   });
 }
 

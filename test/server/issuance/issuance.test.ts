@@ -74,7 +74,7 @@ t.test("each sort of authority and requester key", async (t) => {
     for (const leafType of ["ec-p256", "ec-p384", "rsa-2048"] as const) {
       const csr = await request({ keyType: leafType });
       const { chain } = await f.issuance().workloadX509({ entry: f.entry(), csr });
-      t.ok(await verifyX509Svid([leafOf(chain)], await f.domain.bundle(), f.now), `${keyType}`);
+      t.ok(await verifyX509Svid([leafOf(chain)], await f.domain.bundle(), f.now), keyType);
     }
     const { token } = await f.issuance().mintJwt({ spiffeId: WEB, audience: ["a"], ttlSeconds: 0 });
     const parsed = parseCompact(token);
