@@ -55,9 +55,11 @@ export class TlsListener implements AsyncDisposable {
       handshakeTimeout: options.handshakeTimeoutMs,
     });
     this.#tls.on("secureConnection", (socket) => this.#accept(socket));
-    this.#tls.on("tlsClientError", (error) =>
-      this.#options.logger.debug("TLS handshake failed", { error }),
-    );
+    this.#tls.on("tlsClientError", (error, socket) => {
+      this.#options.logger.debug("TLS handshake failed", { error });
+      // Node leaves this to the listener; without it a handshake that timed out stays open.
+      socket.destroy();
+    });
     // Own TCP server in front, so that a connection above the bounds never reaches TLS.
     this.#net = createServer({ noDelay: true }, (socket) => this.#admit(socket));
     this.#refresh();
