@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import { fail, isKind } from "../base/errors.ts";
+import { errorFrom, fail } from "../base/errors.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Logger, type LogLevel, createLogger } from "../observe/logger.ts";
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
@@ -76,7 +76,7 @@ async function startUnlessStopped<Running>(
   try {
     return await start(tools);
   } catch (thrown) {
-    if (tools.signal.aborted && isKind(thrown, "cancelled")) return undefined;
+    if (tools.signal.aborted && errorFrom(thrown).kind === "cancelled") return undefined;
     throw thrown;
   }
 }

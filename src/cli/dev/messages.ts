@@ -38,14 +38,9 @@ export function nextStepLines({ adminSocket }: { readonly adminSocket: string })
   return [
     "",
     "Try in another terminal, after that export:",
-    ...factLines(
-      [
-        [`${assay} fetch x509`, "the same identity, as any program would get it"],
-        [`${assay} fetch jwt --audience demo`, "a token for the audience 'demo'"],
-        [`${assay} entry list --socket ${adminSocket}`, "who gets what"],
-      ],
-      "  ",
-    ),
+    `  ${assay} fetch x509                  # the same identity, as any program would get it`,
+    `  ${assay} fetch jwt --audience demo   # a token for the audience 'demo'`,
+    `  ${assay} entry list --socket ${adminSocket}`,
     "",
     "Following rotations; Ctrl-C ends.",
   ];
