@@ -22,13 +22,18 @@ export function isFrame(frame: Uint8Array): boolean {
   );
 }
 
+/** The message of one whole frame; shares its memory. */
+export function messageOf(frame: Uint8Array): Uint8Array {
+  return frame.subarray(PREFIX_BYTES);
+}
+
 /**
  * Puts messages together from DATA payloads cut anywhere.
  * `onMessage` gets each whole message; throws `unsupported` for a compressed one, `limited` for one that is too long.
  */
 export class MessageAssembler {
   readonly #onMessage: (message: Uint8Array) => void;
-  readonly #prefix = new Uint8Array(PREFIX_BYTES);
+  #prefix: Uint8Array = EMPTY;
   #prefixLength = 0;
   #length = 0;
   #body: Uint8Array = EMPTY;
@@ -47,7 +52,7 @@ export class MessageAssembler {
     let rest = chunk;
     while (rest.length > 0) {
       if (this.#prefixLength === 0 && isFrame(rest)) {
-        this.#onMessage(rest.subarray(PREFIX_BYTES));
+        this.#onMessage(messageOf(rest));
         return;
       }
       rest = this.#prefixLength < PREFIX_BYTES ? this.#takePrefix(rest) : this.#takeBody(rest);
@@ -55,6 +60,7 @@ export class MessageAssembler {
   }
 
   #takePrefix(chunk: Uint8Array): Uint8Array {
+    if (this.#prefix.length === 0) this.#prefix = new Uint8Array(PREFIX_BYTES);
     const take = Math.min(PREFIX_BYTES - this.#prefixLength, chunk.length);
     this.#prefix.set(chunk.subarray(0, take), this.#prefixLength);
     this.#prefixLength += take;

@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
-import { MessageAssembler } from "./frame.ts";
+import { MessageAssembler, isFrame, messageOf } from "./frame.ts";
 import { MAX_REQUEST_BYTES_PER_CONNECTION, MAX_WAITING_REQUESTS } from "./limits.ts";
 
 /** Bytes of unfinished and waiting requests, counted over all streams of one connection. */
@@ -24,45 +24,49 @@ export interface RequestReaderParams {
 export class RequestReader {
   readonly #stream: ServerHttp2Stream;
   readonly #budget: RequestBudget;
-  readonly #assembler: MessageAssembler;
+  readonly #single: boolean;
+  #assembler: MessageAssembler | undefined;
   #messages: Uint8Array[] = [];
   #counted = 0;
   #ended = false;
+  #paused = false;
   #failure: AssayError | undefined;
   #wake: (() => void) | undefined;
-  #paused = false;
-  readonly #single: boolean;
-  #waitingSince: number | undefined;
+  #since: number | undefined;
 
   constructor(params: RequestReaderParams) {
     const { stream } = params;
     this.#stream = stream;
     this.#budget = params.budget;
     this.#single = params.single;
-    this.#waitingSince = params.single ? params.sweep : undefined;
-    this.#assembler = new MessageAssembler((message) => this.#messages.push(message));
+    this.#since = params.single ? params.sweep : undefined;
     stream.on("data", (chunk: Uint8Array) => this.#take(chunk));
     stream.on("end", () => this.#end());
   }
 
-  /** The sweep at which a message began that is not whole yet; `now` for one that began since the last sweep. */
+  /** The sweep since which a message is awaited that is not whole; `now` for one first seen in this sweep. */
   overdueSince(now: number): number | undefined {
     if (this.#ended || this.#failure !== undefined) return undefined;
     if (!this.#single) {
-      if (this.#assembler.heldBytes === 0) this.#waitingSince = undefined;
-      else this.#waitingSince ??= now;
+      if (this.#heldBytes() === 0) this.#since = undefined;
+      else this.#since ??= now;
     }
-    return this.#waitingSince;
+    return this.#since;
   }
 
   /** Resolves with the one message when the client's side has ended. */
-  async one(): Promise<Uint8Array> {
-    while (!this.#ended && this.#failure === undefined) await this.#change();
-    if (this.#failure !== undefined) throw this.#failure;
-    const message = this.#messages[0];
-    if (message === undefined) throw fail("invalid", "the call has no request message");
-    this.#release();
-    return message;
+  one(): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        const message = this.#messages[0];
+        if (this.#failure !== undefined) reject(this.#failure);
+        else if (message === undefined) reject(fail("invalid", "the call has no request message"));
+        else resolve(message);
+        this.#release();
+      };
+      if (this.#ended || this.#failure !== undefined) settle();
+      else this.#wake = settle;
+    });
   }
 
   async *all(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -70,17 +74,16 @@ export class RequestReader {
       const message = this.#messages.shift();
       if (message !== undefined) {
         this.#count();
-        if (this.#paused && this.#messages.length === 0) {
-          this.#paused = false;
-          this.#stream.resume();
-        }
+        this.#resumeWhenEmpty();
         yield message;
       } else if (this.#failure !== undefined) {
         throw this.#failure;
       } else if (this.#ended) {
         return;
       } else {
-        await this.#change();
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
       }
     }
   }
@@ -88,14 +91,14 @@ export class RequestReader {
   /** Ends the reading: whoever waits gets `error`. */
   stop(error: AssayError): void {
     if (!this.#ended) this.#failure ??= error;
-    this.#release();
-    this.#wake?.();
+    if (!this.#ended) this.#release();
+    this.#notify();
   }
 
   #take(chunk: Uint8Array): void {
     if (this.#failure !== undefined) return;
     try {
-      this.#assembler.push(chunk);
+      this.#assemble(chunk);
       this.#count();
       if (this.#single && this.#messages.length > 1) {
         throw fail("invalid", "the call takes exactly one request message");
@@ -107,35 +110,50 @@ export class RequestReader {
       this.stop(errorFrom(thrown));
       return;
     }
-    if (this.#messages.length === 0) return;
-    if (!this.#single) {
-      if (this.#messages.length >= MAX_WAITING_REQUESTS) {
-        this.#paused = true;
-        this.#stream.pause();
-      }
-      this.#wake?.();
+    if (this.#single) return;
+    if (this.#messages.length >= MAX_WAITING_REQUESTS) {
+      this.#paused = true;
+      this.#stream.pause();
     }
+    if (this.#messages.length > 0) this.#notify();
+  }
+
+  /** Nearly every request comes in one piece, which needs no assembler. */
+  #assemble(chunk: Uint8Array): void {
+    if (this.#assembler === undefined && isFrame(chunk)) {
+      this.#messages.push(messageOf(chunk));
+      return;
+    }
+    this.#assembler ??= new MessageAssembler((message) => this.#messages.push(message));
+    this.#assembler.push(chunk);
   }
 
   #end(): void {
     this.#ended = true;
-    if (this.#failure === undefined && this.#assembler.heldBytes > 0) {
-      this.#failure = fail("invalid", "the client's side ended within a request message");
+    if (this.#heldBytes() > 0) {
+      this.#failure ??= fail("invalid", "the client's side ended within a request message");
     }
-    this.#wake?.();
+    this.#notify();
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined;
-        resolve();
-      };
-    });
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  #resumeWhenEmpty(): void {
+    if (!this.#paused || this.#messages.length > 0) return;
+    this.#paused = false;
+    this.#stream.resume();
+  }
+
+  #heldBytes(): number {
+    return this.#assembler?.heldBytes ?? 0;
   }
 
   #count(): void {
-    let bytes = this.#assembler.heldBytes;
+    let bytes = this.#heldBytes();
     for (const message of this.#messages) bytes += message.length;
     this.#budget.requestBytes += bytes - this.#counted;
     this.#counted = bytes;

@@ -24,6 +24,7 @@ export class StreamCall<C> implements H2Call<C> {
   #waiting: Uint8Array | undefined;
   #reader: RequestReader | undefined;
   #abort: AbortController | undefined;
+  #onEnd: ((reason: AssayError) => void)[] = [];
   #over: AssayError | undefined;
   #cancelTimer: (() => void) | undefined;
   #endingSince = 0;
@@ -53,6 +54,11 @@ export class StreamCall<C> implements H2Call<C> {
       if (this.#over !== undefined) this.#abort.abort(this.#over);
     }
     return this.#abort.signal;
+  }
+
+  onEnd(listener: (reason: AssayError) => void): void {
+    if (this.#over === undefined) this.#onEnd.push(listener);
+    else listener(this.#over);
   }
 
   get requests(): AsyncIterable<Uint8Array> {
@@ -95,7 +101,7 @@ export class StreamCall<C> implements H2Call<C> {
     const open = this.#state === "open";
     this.#state = "ending";
     this.#endingSince = this.#connection.host.sweep;
-    this.#settle(error ?? fail("cancelled", "the call has ended"));
+    this.#settle(error ?? ENDED);
     if (this.#stream.destroyed || this.#stream.closed) return;
     if (open) {
       this.#stream.respond(
@@ -187,7 +193,7 @@ export class StreamCall<C> implements H2Call<C> {
     if (this.#waiting !== undefined) this.#connection.release(this.#waiting);
     this.#inFlight = undefined;
     this.#waiting = undefined;
-    if (cut) this.#settle(fail("cancelled", "the client has ended the call"));
+    if (cut) this.#settle(CANCELLED);
     this.#connection.forget(this);
   }
 
@@ -196,6 +202,9 @@ export class StreamCall<C> implements H2Call<C> {
     this.#cancelTimer?.();
     this.#reader?.stop(over);
     this.#abort?.abort(over);
+    const listeners = this.#onEnd;
+    this.#onEnd = [];
+    for (const listener of listeners) listener(over);
   }
 }
 
@@ -210,4 +219,7 @@ export interface StreamCallParams<C> {
 const RESPONSE_HEADERS = [":status", "200", "content-type", "application/grpc"];
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const TRAILERS_ONLY = { endStream: true, sendDate: false };
+/** Made once: an error costs its stack, and a call that ends is nothing special. */
+const ENDED = fail("cancelled", "the call has ended");
+const CANCELLED = fail("cancelled", "the client has ended the call");
 const OK_TRAILERS = { "grpc-status": "0" };
