@@ -5,19 +5,6 @@ import type { KeyType, Signer } from "../keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../keys/ecdsa-signature.ts";
 import { type Hash, keyTypeOfSpki, verifySignature } from "../keys/public-key.ts";
 
-/** The only algorithms a JWT-SVID may name (JWT-SVID §2.1). */
-export const JWT_ALGORITHMS = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "PS256",
-  "PS384",
-  "PS512",
-] as const;
-
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
 export interface JwtHeader {
@@ -159,6 +146,19 @@ function isDeeperThan(value: unknown, depth: number): boolean {
 function ecdsaHalf(keyType: KeyType): number | undefined {
   return keyType === "ec-p256" ? 32 : keyType === "ec-p384" ? 48 : undefined;
 }
+
+/** The only algorithms a JWT-SVID may name (JWT-SVID §2.1). */
+const JWT_ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "PS256",
+  "PS384",
+  "PS512",
+] as const;
 
 const SIGNING_ALGORITHMS: Readonly<Record<KeyType, JwtAlgorithm>> = {
   "ec-p256": "ES256",

@@ -105,12 +105,13 @@ function isRsaSpki(spki: Uint8Array, modulusBytes: number): boolean {
   if (exponentBytes < 1 || exponentBytes > MAX_EXPONENT_BYTES) return false;
   // The lengths below are all of the two-byte form for these sizes, so one template describes every such key.
   const keyLength = modulusBytes + exponentBytes + 7;
-  const template = [
-    ...[0x30, 0x82, ...twoBytes(keyLength + 24), ...RSA_ALGORITHM],
-    ...[0x03, 0x82, ...twoBytes(keyLength + 5), 0x00],
-    ...[0x30, 0x82, ...twoBytes(keyLength)],
-    ...[0x02, 0x82, ...twoBytes(modulusBytes + 1), 0x00],
-  ];
+  const template = Buffer.concat([
+    sequenceOf(keyLength + 24),
+    RSA_ALGORITHM,
+    Uint8Array.of(0x03, 0x82, ...twoBytes(keyLength + 5), 0x00),
+    sequenceOf(keyLength),
+    Uint8Array.of(0x02, 0x82, ...twoBytes(modulusBytes + 1), 0x00),
+  ]);
   if (!startsWith(spki, template)) return false;
   const modulus = spki.subarray(template.length, template.length + modulusBytes);
   const exponent = spki.subarray(template.length + modulusBytes);
@@ -122,11 +123,15 @@ function isRsaSpki(spki: Uint8Array, modulusBytes: number): boolean {
   return exponentBytes > 1 || first >= 3;
 }
 
+function sequenceOf(length: number): Uint8Array {
+  return Uint8Array.of(0x30, 0x82, ...twoBytes(length));
+}
+
 function twoBytes(value: number): [number, number] {
   return [value >> 8, value & 0xff];
 }
 
-function startsWith(bytes: Uint8Array, prefix: ArrayLike<number>): boolean {
+function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
   if (bytes.length < prefix.length) return false;
   for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
   return true;

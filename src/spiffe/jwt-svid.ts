@@ -58,8 +58,8 @@ export async function verifyJwtSvid(
   return { spiffeId, claims: { ...claims }, keyId };
 }
 
-/** The subject of a token that nobody has verified yet: for choosing keys and for logs. @throws invalid */
-export function subjectOf(claims: JwtClaims): SpiffeId {
+/** JWT-SVID §3.1. */
+function subjectOf(claims: JwtClaims): SpiffeId {
   const subject = claims["sub"];
   if (typeof subject !== "string") throw fail("invalid", "token has no sub claim");
   const spiffeId = SpiffeId.parse(subject);
@@ -67,8 +67,8 @@ export function subjectOf(claims: JwtClaims): SpiffeId {
   return spiffeId;
 }
 
-/** RFC 7519 §4.1.3: one text or a list of them; JWT-SVID §3.2 wants at least one. @throws invalid */
-export function audiencesOf(claims: JwtClaims): readonly string[] {
+/** RFC 7519 §4.1.3: one text or a list of them; JWT-SVID §3.2 wants at least one. */
+function audiencesOf(claims: JwtClaims): readonly string[] {
   const aud = claims["aud"];
   const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   const texts = list.filter((value): value is string => typeof value === "string" && value !== "");

@@ -14,9 +14,7 @@ import {
 import { OID } from "./oids.ts";
 
 /** The attributes that names made here may hold. */
-export const NAME_ATTRIBUTES = ["C", "O", "OU", "CN", "serialNumber", "uniqueIdentifier"] as const;
-
-export type NameAttributeType = (typeof NAME_ATTRIBUTES)[number];
+export type NameAttributeType = "C" | "O" | "OU" | "CN" | "serialNumber" | "uniqueIdentifier";
 
 export interface NameAttribute {
   readonly type: NameAttributeType;

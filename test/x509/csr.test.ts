@@ -56,10 +56,10 @@ async function pkijsCsr(
   extensions: pkijs.Extension[],
 ): Promise<Uint8Array> {
   const { subtle } = crypto.webcrypto;
-  const pair = (await subtle.generateKey(algorithm as crypto.webcrypto.EcKeyGenParams, true, [
+  const pair = await subtle.generateKey(algorithm as crypto.webcrypto.EcKeyGenParams, true, [
     "sign",
     "verify",
-  ])) as crypto.webcrypto.CryptoKeyPair;
+  ]);
   const request = new pkijs.CertificationRequest();
   request.version = 0;
   request.subject.typesAndValues.push(
@@ -68,14 +68,14 @@ async function pkijsCsr(
       value: new asn1js.Utf8String({ value: "wörk" }),
     }),
   );
-  await request.subjectPublicKeyInfo.importKey(pair.publicKey as CryptoKey);
+  await request.subjectPublicKeyInfo.importKey(pair.publicKey);
   request.attributes = [
     new pkijs.Attribute({
       type: OID.extensionRequest,
       values: [new pkijs.Extensions({ extensions }).toSchema()],
     }),
   ];
-  await request.sign(pair.privateKey as CryptoKey, hash);
+  await request.sign(pair.privateKey, hash);
   return new Uint8Array(request.toSchema().toBER());
 }
 
