@@ -139,8 +139,12 @@ export class AuthoritySet implements AsyncDisposable {
   /** One round by the clock: makes, publishes, activates and prunes what is due. */
   rotate(): Promise<void> {
     return this.#steps.run(async () => {
-      await this.#slots.x509.rotate();
-      await this.#slots.jwt.rotate();
+      try {
+        await this.#slots.x509.rotate();
+      } finally {
+        // One kind's trouble is not the other's.
+        await this.#slots.jwt.rotate();
+      }
     });
   }
 

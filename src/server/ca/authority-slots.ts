@@ -77,7 +77,7 @@ export class AuthoritySlots {
   /** The one that signs. @throws unavailable when it has ended or its key is gone, and no other took over yet */
   active(): Authority & { readonly signer: NonNullable<Authority["signer"]> } {
     const active = this.#active;
-    if (active?.signer === undefined || active.record.notAfter <= this.#now()) {
+    if (active?.signer === undefined || this.#outOfTime(active.record) !== undefined) {
       throw fail(
         "unavailable",
         `no ${this.#rules.noun} of set '${this.#options.name}' can sign now; see the server's log for why none was made`,
@@ -104,7 +104,7 @@ export class AuthoritySlots {
   /** Lets a prepared authority sign from now on. @throws not_found, precondition */
   async activate(id: string): Promise<AuthorityRecord> {
     const next = this.#require(id);
-    const { status, notAfter } = next.record;
+    const { status } = next.record;
     if (status !== "prepared") {
       throw this.#refusal(
         id,
@@ -114,8 +114,9 @@ export class AuthoritySlots {
     if (next.signer === undefined) {
       throw this.#refusal(id, "has lost its key; prepare another one and activate that");
     }
-    if (notAfter <= this.#now()) {
-      throw this.#refusal(id, "has ended; prepare another one and activate that");
+    const why = this.#outOfTime(next.record);
+    if (why !== undefined) {
+      throw this.#refusal(id, `cannot sign (${why}); prepare another one and activate that`);
     }
     const record: AuthorityRecord = { ...next.record, status: "active" };
     const before = this.#withStatus("active").map((authority) => retired(authority));
@@ -199,9 +200,9 @@ export class AuthoritySlots {
   /** After a start, a lost key or a long sleep there may be none that can sign: then one is made at once. */
   async #ensureActive(): Promise<AuthorityRecord> {
     const active = this.#active;
-    if (active?.signer !== undefined && active.record.notAfter > this.#now()) return active.record;
     if (active !== undefined) {
-      const why = active.signer === undefined ? "its key is gone" : "it has ended";
+      const why = active.signer === undefined ? "its key is gone" : this.#outOfTime(active.record);
+      if (why === undefined) return active.record;
       this.#options.logger.warn(`${this.#rules.noun} cannot sign any more; another takes over`, {
         ...logFields(active.record),
         reason: why,
@@ -216,12 +217,20 @@ export class AuthoritySlots {
     const prepared = this.#withStatus("prepared").find(
       ({ record, signer }) =>
         signer !== undefined &&
+        this.#outOfTime(record) === undefined &&
         record.notAfter - this.#now() > this.plan(lifeOf(record)).activateAt,
     );
     return prepared?.record;
   }
 
-  /** Lets go of what ended long ago; its key first, in case a crash left one. */
+  /** Why it cannot sign now, if so. A clock that was set back leaves authorities of the future behind. */
+  #outOfTime({ notBefore, notAfter }: AuthorityRecord): string | undefined {
+    const now = this.#now();
+    if (notAfter <= now) return "it has ended";
+    return notBefore > now + MAX_STEP_BACK ? "it begins in the future" : undefined;
+  }
+
+  /** Lets go of what ended long ago. */
   async #prune(): Promise<void> {
     const now = this.#now();
     const remove = this.records.filter(
@@ -320,3 +329,5 @@ function logFields(record: AuthorityRecord): Record<string, unknown> {
 /** By hand, old ones included; rotation by the clock alone holds about twelve. */
 const MAX_AUTHORITIES = 64;
 const MAX_SHOWN_ID = 64;
+/** Seconds that a clock may be set back before its authorities are replaced. */
+const MAX_STEP_BACK = 300;

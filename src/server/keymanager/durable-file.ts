@@ -22,7 +22,7 @@ export async function replaceFile(path: string, content: string): Promise<void> 
 }
 
 /** Makes a new name in the folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();

@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { asBuffer } from "../../base/bytes.ts";
+import { toBase64 } from "../../base/bytes.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { ensurePrivateFolder, hasCode, syncFolder } from "./durable-file.ts";
+import { ensurePrivateFolder, hasCode, replaceFile } from "./durable-file.ts";
 
 /** The key-encryption key of a disk key manager: 32 bytes, never logged, never part of an error. */
 export interface SealingKey {
@@ -89,16 +89,9 @@ async function makeKeyFile(path: string, random: Random): Promise<SealingKey> {
   const bytes = Uint8Array.from(random.bytes(KEY_LENGTH));
   try {
     await ensurePrivateFolder(dirname(path));
-    const handle = await open(path, "wx", 0o600);
-    try {
-      await handle.writeFile(`${asBuffer(bytes).toString("base64")}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await syncFolder(dirname(path));
-    // What counts after a power cut is what the disk gives back.
-    return sealingKey(parseKeyText(await readFile(path, "latin1"), path), `key file ${path}`);
+    // Whole or not at all: half a key file would stop the next start.
+    await replaceFile(path, `${toBase64(bytes)}\n`);
+    return sealingKey(bytes, `key file ${path}`);
   } catch (thrown) {
     throw fail("precondition", `key file ${path} cannot be made; check its folder's permissions`, {
       cause: thrown,

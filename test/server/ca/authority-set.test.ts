@@ -10,6 +10,7 @@ import { publishOwnBundle } from "../../../src/server/ca/publish.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
 import type { AuthorityKind, Datastore } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import type { KeyManager } from "../../../src/server/keymanager/contract.ts";
 import { openDiskKeyManager } from "../../../src/server/keymanager/disk.ts";
 import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
@@ -366,6 +367,46 @@ t.test("a prepared one that is nearly over is not waited for", async (t) => {
   await set.rotate();
   t.same(statuses(set, "x509"), ["old", "old", "active"]);
   t.equal(set.activeX509().notAfter > domain.now + 23 * HOUR, true);
+});
+
+t.test("a clock that was set back", async (t) => {
+  await using domain = await Domain.open();
+  await using set = await domain.authorities();
+  const prepared = await set.prepare("x509");
+  const id = activeId(set, "x509");
+  domain.pass(-200);
+  await set.rotate();
+  t.equal(activeId(set, "x509"), id, "a little is borne");
+  domain.pass(-DAY);
+  t.throws(() => activeId(set, "x509"), { kind: "unavailable", message: /can sign now/ });
+  const message = /cannot sign \(it begins in the future\); prepare another one/;
+  await refused(t, set.activate("x509", prepared.id), { kind: "precondition", message });
+  await set.rotate();
+  t.same(statuses(set, "x509"), ["old", "old", "active"]);
+  t.equal(set.activeX509().notAfter, domain.now + DAY);
+  t.same(statuses(set, "jwt"), ["old", "active"]);
+});
+
+t.test("trouble with one kind does not stop the other", async (t) => {
+  await using domain = await Domain.open();
+  const { keyManager } = domain;
+  let broken = false;
+  const picky: KeyManager = {
+    generate: (name, keyType) =>
+      broken && name.includes("x509")
+        ? Promise.reject(fail("unavailable", "no X.509 keys today"))
+        : keyManager.generate(name, keyType),
+    get: (name) => keyManager.get(name),
+    list: () => keyManager.list(),
+    delete: (name) => keyManager.delete(name),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  await using set = await domain.authorities({ keyManager: picky });
+  broken = true;
+  domain.pass(13 * HOUR);
+  await refused(t, set.rotate(), { kind: "unavailable", message: /no X\.509 keys today/ });
+  t.same(statuses(set, "jwt"), ["active", "prepared"]);
+  t.same(statuses(set, "x509"), ["active"]);
 });
 
 t.test("start: rotation runs by itself and survives failures", async (t) => {
