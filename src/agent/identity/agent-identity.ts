@@ -46,7 +46,7 @@ export class AgentIdentity implements AsyncDisposable {
         identity.#svid = svid;
       } else {
         logger.warn("the stored agent SVID has expired", {
-          spiffeId: svid.spiffeId,
+          spiffeId: svid.spiffeId.toString(),
           expiresAt: svid.expiresAt,
         });
       }

@@ -54,7 +54,7 @@ export class NodeAttestation {
     }
     const svid = await identity.adopt({ key: key.pkcs8, ...answer });
     logger.info("node attested", {
-      spiffeId: svid.spiffeId,
+      spiffeId: svid.spiffeId.toString(),
       attestor: attestor.type,
       expiresAt: new Date(svid.expiresAt * 1000).toISOString(),
     });
@@ -88,7 +88,7 @@ export class NodeAttestation {
     const chain = await server.renew(csr, signal);
     const svid = await identity.adopt({ key: key.pkcs8, chain, reattestable: false });
     logger.info("agent SVID renewed", {
-      spiffeId: svid.spiffeId,
+      spiffeId: svid.spiffeId.toString(),
       expiresAt: new Date(svid.expiresAt * 1000).toISOString(),
     });
     return svid;
