@@ -1,11 +1,32 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import t from "tap";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
+import t, { type Test } from "tap";
+import { isKind } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
+import {
+  type Migration,
+  checkSchema,
+  migrate,
+} from "../../../src/server/datastore/sqlite/migrate.ts";
+import { MIGRATIONS } from "../../../src/server/datastore/sqlite/migrations/list.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
+import { holding, match, sampleEntry } from "./samples.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "assay-test-"));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -32,3 +53,187 @@ await datastoreConformance(t, "file", async () => {
     },
   };
 });
+
+t.test("the file and its folder belong to their owner alone", async (t) => {
+  const path = newPath();
+  await using store = await open(path);
+  await store.transaction((w) => w.entries.create(sampleEntry("e")));
+  t.equal(statSync(dirname(path)).mode & 0o777, 0o700);
+  for (const end of ["", "-wal", "-shm"]) {
+    t.equal(statSync(path + end).mode & 0o777, 0o600, `database${end}`);
+  }
+});
+
+t.test("a memory store leaves nothing behind", async (t) => {
+  await using store = await open(":memory:");
+  await store.transaction((w) => w.entries.create(sampleEntry("e")));
+  await using other = await open(":memory:");
+  t.equal(await other.entries.count({}), 0, "each is its own");
+  t.notOk(existsSync(":memory:"));
+});
+
+t.test("a second server on the folder is refused", async (t) => {
+  const path = newPath();
+  const store = await open(path);
+  await store.transaction((w) => w.entries.create(sampleEntry("e")));
+  const refused = await refusal(t, path);
+  t.ok(isKind(refused, "conflict"));
+  t.match(refused.message, /in use by another server; stop that one or give this one a folder/);
+  await store.transaction((w) => w.entries.create(sampleEntry("f")));
+  const child = startChild(path, 0);
+  t.notSame(await once(child, "exit"), [0, null], "from another process, too");
+  await store[Symbol.asyncDispose]();
+  await holding(await open(path), async () => void t.pass("free again"));
+});
+
+t.test("databases that are refused, with the way out", async (t) => {
+  const good = newPath();
+  await holding(await open(good), async () => undefined);
+  const bad = async (
+    title: string,
+    kind: "precondition" | "internal",
+    says: RegExp,
+    make: Make,
+  ) => {
+    const path = newPath();
+    mkdirSync(dirname(path));
+    copyFileSync(good, path);
+    make(path);
+    const before = readFileSync(path);
+    const refused = await refusal(t, path);
+    t.ok(isKind(refused, kind), title);
+    t.match(refused.message, says, title);
+    t.same(readFileSync(path), before, `${title}: untouched`);
+    t.ok(isKind(await refusal(t, path), kind), `${title}: the folder is not left locked`);
+  };
+  type Make = (path: string) => void;
+  const sql =
+    (text: string): Make =>
+    (path) => {
+      const database = new DatabaseSync(path);
+      database.exec(text);
+      database.close();
+    };
+  await bad(
+    "newer",
+    "precondition",
+    /schema 7 is newer than this program knows \(1\); run the newer version or restore a backup/,
+    sql("PRAGMA user_version = 7"),
+  );
+  await bad("foreign", "precondition", /another program/, sql("PRAGMA application_id = 5"));
+  await bad("foreign, unmarked", "precondition", /another program/, (path) => {
+    rmSync(path);
+    sql("CREATE TABLE theirs (x)")(path);
+  });
+  await bad("no database", "internal", /damaged.*restore a backup/, (path) =>
+    writeFileSync(path, "this is no database ".repeat(500)),
+  );
+  await bad("overwritten pages", "internal", /damaged.*restore a backup/, (path) => {
+    const bytes = readFileSync(path);
+    bytes.fill(0xa5, 4096, bytes.length - 4096);
+    writeFileSync(path, bytes);
+  });
+  await bad("cut short", "internal", /damaged.*restore a backup/, (path) =>
+    writeFileSync(path, readFileSync(path).subarray(0, 3 * 4096)),
+  );
+});
+
+t.test("migrations go forward one by one, each whole or not at all", async (t) => {
+  using database = new DatabaseSync(":memory:");
+  const table = (name: string): Migration["sql"] =>
+    `CREATE TABLE ${name} (x); INSERT INTO ${name} VALUES (1)`;
+  const steps: Migration[] = [
+    { number: 1, name: "one", sql: table("one") },
+    { number: 2, name: "two", sql: table("two") },
+  ];
+  migrate(database, steps, checkSchema(database, steps, "db"));
+  t.equal(checkSchema(database, steps, "db"), 2);
+  migrate(database, steps, 2);
+  const broken = { number: 3, name: "broken", sql: `${table("three")}; NONSENSE` };
+  t.throws(() => migrate(database, [...steps, broken], 2));
+  t.equal(checkSchema(database, steps, "db"), 2);
+  const mended = { ...broken, sql: table("three") };
+  migrate(database, [...steps, mended], 2);
+  t.equal(checkSchema(database, [...steps, mended], "db"), 3);
+  t.same(
+    MIGRATIONS.map(({ number }) => number),
+    MIGRATIONS.map((_, i) => i + 1),
+    "numbered without gaps",
+  );
+});
+
+t.test("a folder that cannot be made is a clear error", async (t) => {
+  const path = newPath();
+  mkdirSync(dirname(path));
+  writeFileSync(path, "");
+  const refused = await refusal(t, join(path, "server.db"));
+  t.ok(isKind(refused, "unavailable"));
+});
+
+t.test("an empty file becomes a database", async (t) => {
+  const path = newPath();
+  mkdirSync(dirname(path));
+  writeFileSync(path, "");
+  await holding(await open(path), async () => void t.pass("opened"));
+});
+
+t.test("kill -9 at any moment loses nothing acknowledged and halves nothing", async (t) => {
+  const path = newPath();
+  // Seeded: a linear congruential generator is chance enough for moments.
+  let seed = 20260101;
+  const chance = (below: number): number => {
+    seed = (seed * 1103515245 + 12345) % 2 ** 31;
+    return seed % below;
+  };
+  let first = 0;
+  for (let round = 0; round < 6; round++) {
+    const child = startChild(path, first);
+    let acknowledged = -1;
+    const killAfter = 1 + chance(150);
+    for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
+      acknowledged = Number(line);
+      if (acknowledged - first === killAfter) child.kill("SIGKILL");
+    }
+    t.ok(acknowledged - first >= killAfter, `round ${round}: killed while writing`);
+    await holding(await open(path), async () => {
+      const store = await open(path).catch(() => undefined);
+      t.equal(store, undefined, "the lock is held again");
+    });
+    await using store = await open(path);
+    const { items } = await store.entries.list({});
+    const last = Math.max(...items.map(({ hint }) => Number(hint)));
+    t.ok(last >= acknowledged, `round ${round}: ${acknowledged} acknowledged, ${last} there`);
+    const want: string[] = [];
+    for (let i = 0; i <= last; i++) {
+      if (i % 3 !== 0 || i + 3 > last) want.push(`${i}-a`);
+      want.push(`${i}-b`, `${i}-c`);
+    }
+    t.same(new Set(items.map(({ id }) => id)), new Set(want), "whole transactions only");
+    t.equal((await store.nodes.list({})).items[0]?.agentVersion, String(last));
+    t.equal((await store.bundles.get("td"))?.content, String(last));
+    t.equal(await store.entries.count(match("any", "unix:uid:1000")), items.length);
+    const told = (await store.changes.since(0, 1_000_000)).map(({ key }) => key);
+    t.ok(
+      want.every((id) => told.includes(id)),
+      "the feed has them all",
+    );
+    first = last + 1;
+  }
+});
+
+async function refusal(t: Test, path: string): Promise<Error> {
+  try {
+    await holding(await open(path), async () => undefined);
+  } catch (thrown) {
+    if (thrown instanceof Error) return thrown;
+  }
+  t.fail("the database was opened");
+  return new Error("opened");
+}
+
+function startChild(path: string, first: number): ChildProcess {
+  const script = join(import.meta.dirname, "writing-child.ts");
+  return spawn(process.execPath, [script, path, String(first)], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}

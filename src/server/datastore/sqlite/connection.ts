@@ -42,7 +42,6 @@ export class Connection implements SqlReader, Disposable {
       timeout: BUSY_TIMEOUT_MS,
     });
     try {
-      if (!options.readOnly) this.database.exec("PRAGMA journal_mode = WAL");
       this.database.exec(`PRAGMA synchronous = ${options.durable ? "FULL" : "OFF"}`);
       this.database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
       this.database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -90,7 +89,8 @@ export class Connection implements SqlReader, Disposable {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
-const CACHE_KIB = 32 * 1024;
+/** Small on purpose: at each commit SQLite walks through the cache, and the kernel caches the file anyway. */
+const CACHE_KIB = 4 * 1024;
 /** 32 MiB: rarer checkpoints write a page that many transactions touched only once. */
 const CHECKPOINT_PAGES = 8000;
 const JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024;

@@ -10,37 +10,43 @@ export interface Migration {
 }
 
 /**
- * Brings the schema up to the last migration, each step in a transaction of its own.
- * The version stands in `user_version`, the mark that the file is ours in `application_id`.
- * @returns the version found and the version reached
+ * The schema version of the database; changes nothing in it. The version stands in `user_version`, the mark that the
+ * file is ours in `application_id`.
  * @throws precondition when the database is newer than this program, or another program's
  */
-export function migrate(
+export function checkSchema(
   database: DatabaseSync,
   migrations: readonly Migration[],
   path: string,
-): { from: number; to: number } {
-  const from = readInteger(database.prepare("PRAGMA user_version").get(), "user_version");
+): number {
+  const version = readInteger(database.prepare("PRAGMA user_version").get(), "user_version");
   const owner = readInteger(database.prepare("PRAGMA application_id").get(), "application_id");
   const tables = readInteger(
     database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get(),
     "tables",
   );
-  if (owner !== APPLICATION_ID && (owner !== 0 || from !== 0 || tables !== 0)) {
+  if (owner !== APPLICATION_ID && (owner !== 0 || version !== 0 || tables !== 0)) {
     throw fail(
       "precondition",
       `'${path}' is a database of another program; give this one a folder of its own`,
     );
   }
-  const to = migrations.length;
-  if (from > to) {
+  if (version > migrations.length) {
     throw fail(
       "precondition",
-      `database schema ${from} is newer than this program knows (${to}); run the newer version or restore a backup made before the upgrade`,
+      `database schema ${version} is newer than this program knows (${migrations.length}); run the newer version or restore a backup made before the upgrade`,
     );
   }
-  for (const migration of migrations.slice(from)) apply(database, migration);
-  return { from, to };
+  return version;
+}
+
+/** Applies the migrations after `version`, each in a transaction of its own. */
+export function migrate(
+  database: DatabaseSync,
+  migrations: readonly Migration[],
+  version: number,
+): void {
+  for (const migration of migrations.slice(version)) apply(database, migration);
 }
 
 function apply(database: DatabaseSync, migration: Migration): void {

@@ -21,7 +21,7 @@ import { SqliteChangeReader } from "./changes.ts";
 import { Connection } from "./connection.ts";
 import { SqliteEntryReader } from "./entries.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { migrate } from "./migrate.ts";
+import { checkSchema, migrate } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
 import { SqliteNodeReader } from "./nodes.ts";
 import { readText } from "./row.ts";
@@ -82,8 +82,13 @@ function open(
   try {
     const check = readText(writer.get("PRAGMA quick_check(1)"), "quick_check");
     if (check !== "ok") throw damaged(path, new Error(check));
-    const { from, to } = migrate(writer.database, MIGRATIONS, path);
-    if (from !== to) options.logger.info("database schema is up to date", { from, to });
+    const version = checkSchema(writer.database, MIGRATIONS, path);
+    // Only now: a database that is refused stays as it was.
+    writer.database.exec("PRAGMA journal_mode = WAL");
+    migrate(writer.database, MIGRATIONS, version);
+    if (version !== MIGRATIONS.length) {
+      options.logger.info("database schema migrated", { from: version, to: MIGRATIONS.length });
+    }
     const reader = new Connection(path, { readOnly: true, durable });
     // Opens the reader's files now: those of a nameless database cannot be found later.
     reader.get("SELECT count(*) AS changes FROM changes");
