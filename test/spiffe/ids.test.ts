@@ -186,6 +186,12 @@ t.test("selectors", (t) => {
     "type first, then value",
   );
 
+  t.not(
+    selectorSetKey(["a1:b", "c:vvvvvvv"].map(parseSelector)),
+    selectorSetKey([parseSelector("a:bc7:vvvvvvv")]),
+    "no set can pose as another",
+  );
+
   const one = fc.record({
     type: fc.string({ minLength: 1, maxLength: 6 }).filter((text) => !text.includes(":")),
     value: fc.string({ minLength: 1, maxLength: 6 }),
