@@ -187,6 +187,7 @@ export class AuthoritySlots {
       const superseded = this.#withStatus("prepared").map((authority) => retired(authority));
       await this.#commit({
         put: [...superseded, authorityOf(record, signer)],
+        remove: this.#surplus(),
         publish: (bundle) => this.#rules.addTo(bundle, record),
       });
       this.#log(`${noun} prepared`, record);
@@ -221,6 +222,17 @@ export class AuthoritySlots {
         record.notAfter - this.#now() > this.plan(lifeOf(record)).activateAt,
     );
     return prepared?.record;
+  }
+
+  /** Those that a server which loses its keys again and again leaves behind must not pile up: the oldest make room. */
+  #surplus(): readonly AuthorityRecord[] {
+    const old = this.records.filter(({ status }) => status === "old");
+    const surplus = old.slice(0, Math.max(0, this.records.length + 1 - MAX_KEPT));
+    for (const record of surplus) {
+      const message = `${this.#rules.noun} dropped before its end, there are too many`;
+      this.#options.logger.warn(message, logFields(record));
+    }
+    return surplus;
   }
 
   /** Why it cannot sign now, if so. A clock that was set back leaves authorities of the future behind. */
@@ -328,6 +340,8 @@ function logFields(record: AuthorityRecord): Record<string, unknown> {
 
 /** By hand, old ones included; rotation by the clock alone holds about twelve. */
 const MAX_AUTHORITIES = 64;
+/** In all: far above what rotation by the clock and by hand leads to. */
+const MAX_KEPT = 128;
 const MAX_SHOWN_ID = 64;
 /** Seconds that a clock may be set back before its authorities are replaced. */
 const MAX_STEP_BACK = 300;

@@ -342,6 +342,20 @@ t.test("by-hand preparation has a bound", async (t) => {
   t.same(statuses(set, "jwt").slice(-1), ["active"], "rotation by the clock is not held up");
 });
 
+t.test("a server that loses its keys at each start does not fill the bundle", async (t) => {
+  await using domain = await Domain.open();
+  let first = "";
+  for (let start = 0; start < 130; start++) {
+    domain.keyManager = await openMemoryKeyManager();
+    await using set = await domain.authorities();
+    if (start === 0) first = activeId(set, "jwt");
+    if (start === 129) t.equal((await published(domain, "jwt")).at(-1), activeId(set, "jwt"));
+  }
+  for (const kind of KINDS) t.equal((await published(domain, kind)).length, 128);
+  t.equal((await published(domain, "jwt")).includes(first), false, "the oldest make room");
+  t.equal((await domain.datastore.authorities.list("trust-domain")).length, 256);
+});
+
 t.test("after a long sleep, the server signs again within one round", async (t) => {
   await using domain = await Domain.open();
   const before = await domain.authorities();
@@ -409,7 +423,7 @@ t.test("trouble with one kind does not stop the other", async (t) => {
   t.same(statuses(set, "x509"), ["active"]);
 });
 
-t.test("start: rotation runs by itself and survives failures", async (t) => {
+t.test("start: rotation runs by itself, in one loop", async (t) => {
   await using domain = await Domain.open();
   const errors: string[] = [];
   const logger: Logger = { ...silentLogger, error: (message) => errors.push(message) };

@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import t, { type Test } from "tap";
+import { isKind } from "../../../src/base/errors.ts";
 import type { KeyManager } from "../../../src/server/keymanager/contract.ts";
 import { openDiskKeyManager } from "../../../src/server/keymanager/disk.ts";
 import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
@@ -164,6 +166,39 @@ t.test("disk: refuses what it cannot trust, with the way out", async (t) => {
   function withKeys(keys: Record<string, unknown>): string {
     return JSON.stringify({ ...good, keys });
   }
+});
+
+t.test("disk: whatever one byte is changed to, the keys are the same or refused", async (t) => {
+  const dir = await folder();
+  const publicKeys = new Map<string, string>();
+  {
+    await using manager = await openIn(dir);
+    for (const name of ["a", "b"]) {
+      const { publicKey } = await manager.generate(name, "ec-p256");
+      publicKeys.set(name, Buffer.from(publicKey).toString("hex"));
+    }
+  }
+  const path = join(dir, "keys", "keys.json");
+  const whole = await readFile(path);
+  let opened = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), async (at, value) => {
+      await writeFile(path, whole.with(at, value));
+      try {
+        await using manager = await openIn(dir);
+        opened += 1;
+        for (const name of await manager.list()) {
+          const publicKey = (await manager.get(name))?.publicKey ?? new Uint8Array();
+          if (publicKeys.get(name) !== Buffer.from(publicKey).toString("hex")) return false;
+        }
+        return true;
+      } catch (thrown) {
+        return isKind(thrown, "precondition");
+      }
+    }),
+    { seed: 1, numRuns: 500 },
+  );
+  t.equal(opened < 50, true, `${opened} of 500 changes were to white space or to the same`);
 });
 
 t.test("disk: a half-written temporary file of a crash is never read", async (t) => {
