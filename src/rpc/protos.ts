@@ -1,6 +1,8 @@
-import { type MessageTypeDefinition, type ServiceDefinition, fromJSON } from "@grpc/proto-loader";
+import { type MessageTypeDefinition, fromJSON } from "@grpc/proto-loader";
 import { fail } from "../base/errors.ts";
+import { findNode, resolveType } from "./descriptors.ts";
 import protos from "./gen/protos.json" with { type: "json" };
+import { wireCheck } from "./wire-check.ts";
 
 /** A message as plain fields, as the types in `gen/` describe it. */
 export type Message = object;
@@ -31,7 +33,19 @@ export type RpcService = Readonly<Record<string, RpcMethod>>;
 export function serviceDefinition(fullName: string): RpcService {
   let service = services.get(fullName);
   if (service === undefined) {
-    service = fromDefinition(load()[fullName] as ServiceDefinition | undefined, fullName);
+    const declared = findNode(fullName)?.methods;
+    if (declared === undefined) throw new TypeError(`no service named ${fullName} in proto/`);
+    const methods = Object.entries(declared).map(
+      ([name, method]): RpcMethod => ({
+        name,
+        path: `/${fullName}/${name}`,
+        requestStream: method.requestStream ?? false,
+        responseStream: method.responseStream ?? false,
+        request: messageType(resolveType(method.requestType, fullName)),
+        response: messageType(resolveType(method.responseType, fullName)),
+      }),
+    );
+    service = Object.fromEntries(methods.map((method) => [method.name, method]));
     services.set(fullName, service);
   }
   return service;
@@ -39,35 +53,23 @@ export function serviceDefinition(fullName: string): RpcService {
 
 /** Top-level messages only. Throws TypeError when no proto file declares the message. */
 export function messageType(fullName: string): MessageType {
-  const definition = load()[fullName];
-  if (definition === undefined || !isMessage(definition)) {
-    throw new TypeError(`no message named ${fullName} in proto/`);
+  let type = messages.get(fullName);
+  if (type === undefined) {
+    if (findNode(fullName)?.fields === undefined) {
+      throw new TypeError(`no message named ${fullName} in proto/`);
+    }
+    type = codec(load()[fullName] as MessageTypeDefinition<object, object>, fullName);
+    messages.set(fullName, type);
   }
-  return codec(definition);
+  return type;
 }
 
-function fromDefinition(definition: ServiceDefinition | undefined, fullName: string): RpcService {
-  if (definition === undefined || "format" in definition) {
-    throw new TypeError(`no service named ${fullName} in proto/`);
-  }
-  const methods = Object.entries(definition).map(([name, method]) => [
-    name,
-    {
-      name,
-      path: method.path,
-      requestStream: method.requestStream,
-      responseStream: method.responseStream,
-      request: codec(method.requestType),
-      response: codec(method.responseType),
-    },
-  ]);
-  return Object.fromEntries(methods) as RpcService;
-}
-
-function codec(type: MessageTypeDefinition<object, object>): MessageType {
+function codec(type: MessageTypeDefinition<object, object>, fullName: string): MessageType {
+  const check = wireCheck(fullName);
   return {
     encode: (message) => type.serialize(message),
     decode(bytes) {
+      check(bytes);
       try {
         return type.deserialize(bytes as Buffer);
       } catch (cause) {
@@ -75,10 +77,6 @@ function codec(type: MessageTypeDefinition<object, object>): MessageType {
       }
     },
   };
-}
-
-function isMessage(definition: object): definition is MessageTypeDefinition<object, object> {
-  return "serialize" in definition && typeof definition.serialize === "function";
 }
 
 /** Same options as the flags in `generate.ts`: the types there describe what is decoded here. */
@@ -94,4 +92,5 @@ function load(): Readonly<Record<string, object>> {
 
 /** Built at first use (about 30 ms); the protos of a program never change. */
 let loaded: Readonly<Record<string, object>> | undefined;
+const messages = new Map<string, MessageType>();
 const services = new Map<string, RpcService>();

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import { type Server, connect, createServer } from "node:net";
 import { dirname } from "node:path";
-import { fail } from "../base/errors.ts";
+import { AssayError, fail } from "../base/errors.ts";
 
 export interface SocketFileOptions {
   readonly path: string;
@@ -23,14 +23,16 @@ export async function listenOnSocketFile(options: SocketFileOptions): Promise<Se
       `socket path is longer than ${MAX_SOCKET_PATH} bytes, choose a shorter one: ${path}`,
     );
   }
-  mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
-  await removeStale(path);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
+    await removeStale(path);
+  } catch (thrown) {
+    throw cannotListen(path, thrown);
+  }
   const server = createServer();
   const listening = new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
-    server.once("error", (cause) =>
-      reject(fail("precondition", `cannot listen on ${path}: ${cause.message}`, { cause })),
-    );
+    server.once("error", (cause) => reject(cannotListen(path, cause)));
   });
   // Node binds within the call, so no other code runs under this mask. It is narrower than any mode asked for.
   const before = process.umask(0o777 & ~(mode & 0o700));
@@ -54,6 +56,12 @@ async function removeStale(path: string): Promise<void> {
     throw fail("precondition", `another process serves ${path}, stop it or choose another path`);
   }
   unlinkSync(path);
+}
+
+function cannotListen(path: string, cause: unknown): Error {
+  if (cause instanceof AssayError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return fail("precondition", `cannot listen on ${path}: ${why}`, { cause });
 }
 
 function answers(path: string): Promise<boolean> {
