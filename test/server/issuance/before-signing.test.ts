@@ -1,6 +1,6 @@
 import t from "tap";
 import type { IssuanceOptions } from "../../../src/server/issuance/issuance.ts";
-import { checkTokenBytes } from "../../../src/server/issuance/sign-token.ts";
+import { checkTokenBytes, signToken } from "../../../src/server/issuance/sign-token.ts";
 import {
   TAG,
   context,
@@ -218,6 +218,28 @@ t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t)
       name,
     );
   }
+});
+
+t.test("JWT-SVIDs: claims that change under the encoder's hands are not signed", async (t) => {
+  await using f = await Fixture.open();
+  const { keyId, notAfter, signer } = f.set.activeJwt();
+  let signatures = 0;
+  const { keyType, publicKey } = signer;
+  const sign = (data: Uint8Array): Promise<Uint8Array> => {
+    signatures += 1;
+    return signer.sign(data);
+  };
+  const authority = { keyId, notAfter, signer: { keyType, publicKey, sign } };
+  let reads = 0;
+  const shifty = {
+    get sub(): string {
+      return reads++ === 0 ? "spiffe://example.org/admin" : "spiffe://example.org/web";
+    },
+  };
+  await refused(t, signToken(shifty, authority), { kind: "internal", message: /was not signed/ });
+  t.equal(signatures, 0);
+  t.ok(await signToken({ sub: "spiffe://example.org/web" }, authority));
+  t.equal(signatures, 1);
 });
 
 type Encode = NonNullable<IssuanceOptions["encodeTbs"]>;
