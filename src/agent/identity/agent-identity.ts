@@ -3,6 +3,7 @@
  * It knows nothing of how they are obtained.
  */
 import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
 import { type GeneratedKey, generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { encodeBundleRecord } from "../../spiffe/bundle-document.ts";
@@ -41,7 +42,7 @@ export class AgentIdentity implements AsyncDisposable {
       const stored = (await file.load(trustDomain)) ?? { trustDomain };
       const identity = new AgentIdentity(file, lock, stored);
       if (stored.svid === undefined) return identity;
-      const svid = agentSvid(stored.svid, trustDomain);
+      const svid = loadSvid(stored.svid, trustDomain, file.path);
       if (svid.expiresAt > epochSeconds(clock)) {
         identity.#svid = svid;
       } else {
@@ -126,6 +127,18 @@ export class AgentIdentity implements AsyncDisposable {
     // The next write does not care how this one ended; its caller does.
     this.#writing = write.catch(() => undefined);
     return write;
+  }
+}
+
+function loadSvid(stored: StoredSvid, trustDomain: string, path: string): AgentSvid {
+  try {
+    return agentSvid(stored, trustDomain);
+  } catch (cause) {
+    throw fail(
+      "precondition",
+      `the SVID in ${path} cannot be used; move the file away and attest again with a new join token (assay token generate)`,
+      { cause },
+    );
   }
 }
 

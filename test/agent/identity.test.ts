@@ -1,0 +1,418 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { AgentIdentity } from "../../src/agent/identity/agent-identity.ts";
+import { loadBootstrapBundle, unionBundle } from "../../src/agent/identity/bootstrap.ts";
+import { lockFolder } from "../../src/agent/identity/folder-lock.ts";
+import {
+  IdentityFile,
+  encodeIdentity,
+  parseIdentity,
+} from "../../src/agent/identity/identity-file.ts";
+import { type NodeAdmitter, NodeAttestation } from "../../src/agent/identity/node-attestation.ts";
+import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts";
+import { fail } from "../../src/base/errors.ts";
+import type { Signer } from "../../src/keys/contract.ts";
+import { generateKey } from "../../src/keys/software-signer.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
+import { encodeBundleDocument } from "../../src/spiffe/bundle-document.ts";
+import type { Bundle } from "../../src/spiffe/bundle.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { parseCsr } from "../../src/x509/csr.ts";
+import { distinguishedName } from "../../src/x509/names.ts";
+import { encodePem } from "../../src/x509/pem.ts";
+import { signCa, signLeaf } from "../../src/x509/sign.ts";
+import { subjectKeyId } from "../../src/x509/subject-key-id.ts";
+import { end, temporaryFolder } from "../support/caller.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const AGENT_ID = "spiffe://example.org/spire/agent/join_token/abc";
+const kind = (name: string, message = /./) => ({ name: "AssayError", kind: name, message });
+const never = new AbortController().signal;
+
+/** A server's half, without the wire: signs what it is asked to, or refuses. */
+class Admitter implements NodeAdmitter {
+  readonly clock: VirtualClock;
+  readonly asked: string[] = [];
+  /** Public keys of the requests, hex. */
+  readonly keys: string[] = [];
+  readonly #ca: Signer;
+  readonly #name = distinguishedName([{ type: "O", value: "CA" }]);
+  ttl = 3600;
+  spiffeId = AGENT_ID;
+  reattestable = false;
+  refuse: Error | undefined;
+  loseAnswers = 0;
+
+  private constructor(clock: VirtualClock, ca: Signer) {
+    this.clock = clock;
+    this.#ca = ca;
+  }
+
+  static async create(clock: VirtualClock): Promise<Admitter> {
+    return new Admitter(clock, (await generateKey("ec-p256")).signer);
+  }
+
+  async bundle(tainted = false): Promise<Bundle> {
+    const der = await signCa(
+      {
+        serial: Uint8Array.of(1),
+        issuer: this.#name,
+        subject: this.#name,
+        notBefore: 0,
+        notAfter: 4e9,
+        publicKey: this.#ca.publicKey,
+        uri: "spiffe://example.org",
+      },
+      this.#ca,
+    );
+    return {
+      trustDomain: "example.org",
+      x509Authorities: [{ der, tainted }],
+      jwtAuthorities: [],
+      refreshHint: 0,
+      sequence: 1,
+    };
+  }
+
+  async attest(_proof: unknown, csr: Uint8Array) {
+    return { chain: [await this.#sign("attest", csr)], reattestable: this.reattestable };
+  }
+
+  async renew(csr: Uint8Array) {
+    return [await this.#sign("renew", csr)];
+  }
+
+  async #sign(what: string, csr: Uint8Array): Promise<Uint8Array> {
+    const { publicKey } = parseCsr(csr);
+    this.asked.push(what);
+    this.keys.push(Buffer.from(publicKey).toString("hex"));
+    if (this.refuse !== undefined) throw this.refuse;
+    const now = Math.floor(this.clock.nowMs() / 1000);
+    const leaf = await signLeaf(
+      {
+        serial: Uint8Array.of(5),
+        issuer: this.#name,
+        authorityKeyId: subjectKeyId(this.#ca.publicKey),
+        subject: distinguishedName([{ type: "O", value: "SPIRE" }]),
+        notBefore: now,
+        notAfter: now + this.ttl,
+        publicKey,
+        uri: this.spiffeId,
+        dnsNames: [],
+      },
+      this.#ca,
+    );
+    if (this.loseAnswers-- > 0) throw fail("unavailable", "the answer was lost");
+    return leaf;
+  }
+}
+
+class Node {
+  readonly dir: string;
+  readonly clock = new VirtualClock();
+  readonly server: Admitter;
+
+  private constructor(dir: string, server: Admitter, clock: VirtualClock) {
+    this.dir = dir;
+    this.server = server;
+    this.clock = clock;
+  }
+
+  static async create(t: { teardown(fn: () => void): void }): Promise<Node> {
+    const clock = new VirtualClock();
+    return new Node(temporaryFolder(t), await Admitter.create(clock), clock);
+  }
+
+  open(trustDomain = "example.org"): Promise<AgentIdentity> {
+    return AgentIdentity.open({
+      dir: this.dir,
+      trustDomain,
+      clock: this.clock,
+      logger: silentLogger,
+    });
+  }
+
+  attestation(identity: AgentIdentity, token: string | undefined = "token"): NodeAttestation {
+    return new NodeAttestation({
+      identity,
+      server: this.server,
+      clock: this.clock,
+      random: { bytes: (n) => new Uint8Array(n), unit: () => 0.5 },
+      logger: silentLogger,
+      ...(token === undefined ? {} : { attestor: joinTokenAttestor(token) }),
+    });
+  }
+}
+
+t.test(
+  "the folder is one agent's: a second one is refused, whatever became of the first",
+  async (t) => {
+    const dir = join(temporaryFolder(t), "agent");
+    const lock = lockFolder(dir);
+    t.equal(statSync(dir).mode & 0o777, 0o700);
+    t.throws(() => lockFolder(dir), kind("precondition", /another agent runs on .*--data-dir/));
+    lock[Symbol.dispose]();
+    lock[Symbol.dispose]();
+    lockFolder(dir)[Symbol.dispose]();
+
+    const holder = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `const { lockFolder } = await import(${JSON.stringify(new URL("../../src/agent/identity/folder-lock.ts", import.meta.url).href)}); lockFolder(${JSON.stringify(dir)}); console.log("locked"); setInterval(() => {}, 1000);`,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    await once(holder.stdout, "data");
+    t.throws(() => lockFolder(dir), kind("precondition", /another agent/));
+    await end(holder, "SIGKILL");
+    lockFolder(dir)[Symbol.dispose]();
+
+    const open = join(temporaryFolder(t), "open");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    t.throws(() => lockFolder(open), kind("precondition", /others may write/));
+  },
+);
+
+t.test(
+  "attest, restart without a token, renew: each step is on disk before it is used",
+  async (t) => {
+    const node = await Node.create(t);
+    {
+      await using identity = await node.open();
+      t.equal(identity.svid, undefined);
+      await identity.setBundle(await node.server.bundle());
+      const svid = await node.attestation(identity).attest(never);
+      t.equal(svid.spiffeId.toString(), AGENT_ID);
+      t.equal(identity.svid, svid);
+    }
+    const text = readFileSync(join(node.dir, "identity.json"), "utf8");
+    t.equal(statSync(join(node.dir, "identity.json")).mode & 0o777, 0o600);
+    t.equal(JSON.parse(text).pendingKey, undefined);
+    t.same(readdirSync(node.dir).sort(), ["identity.json", "lock"]);
+    {
+      await using identity = await node.open();
+      t.equal(identity.svid?.spiffeId.toString(), AGENT_ID);
+      t.equal(identity.bundle?.x509Authorities.length, 1);
+      const attestation = node.attestation(identity, undefined);
+      const revision = identity.revision;
+      t.equal(await attestation.keepFresh(new Set(), never), 1800_000);
+      node.clock.step(1799_000);
+      t.equal(await attestation.keepFresh(new Set(), never), 1000);
+      t.same(node.server.asked, ["attest"]);
+      node.clock.step(1000);
+      t.equal(await attestation.keepFresh(new Set(), never), 1800_000);
+      t.same(node.server.asked, ["attest", "renew"]);
+      t.ok(node.server.keys[0] !== node.server.keys[1], "a new key");
+      t.ok(identity.revision > revision, "connections are made anew");
+      node.clock.step(3600_000);
+      await t.rejects(
+        attestation.keepFresh(new Set(), never),
+        kind("precondition", /expired.*assay token generate/),
+      );
+    }
+    await using late = await node.open();
+    t.equal(late.svid, undefined, "an expired SVID is none");
+  },
+);
+
+t.test("a tainted authority is left at once", async (t) => {
+  const node = await Node.create(t);
+  await using identity = await node.open();
+  const attestation = node.attestation(identity);
+  const svid = await attestation.attest(never);
+  const keyId = svid.chain[0]?.authorityKeyId ?? "";
+  await attestation.keepFresh(new Set(["other"]), never);
+  t.same(node.server.asked, ["attest"]);
+  await attestation.keepFresh(new Set([keyId]), never);
+  t.same(node.server.asked, ["attest", "renew"]);
+});
+
+t.test("a lost answer is asked for again with the same key, even after a crash", async (t) => {
+  const node = await Node.create(t);
+  node.server.loseAnswers = 2;
+  {
+    await using identity = await node.open();
+    const attestation = node.attestation(identity);
+    await t.rejects(attestation.attest(never), kind("unavailable"));
+    await t.rejects(attestation.attest(never), kind("unavailable"));
+  }
+  await using identity = await node.open();
+  await node.attestation(identity).attest(never);
+  t.equal(node.server.keys.length, 3);
+  t.equal(new Set(node.server.keys).size, 1);
+  await identity.drop();
+  await node.attestation(identity).attest(never);
+  t.ok(node.server.keys[3] !== node.server.keys[0], "another attestation, another key");
+});
+
+t.test("refusals name the next step; what may pass is left as it is", async (t) => {
+  const node = await Node.create(t);
+  await using identity = await node.open();
+  const cases: [Error, ReturnType<typeof kind>][] = [
+    [
+      fail("denied", "token is unknown"),
+      kind(
+        "precondition",
+        /refused the node attestation \(join_token\): token is unknown; create a join token/,
+      ),
+    ],
+    [fail("invalid", "no"), kind("precondition", /assay token generate/)],
+    [fail("denied", "banned", { reason: "AGENT_BANNED" }), kind("precondition", /banned.*evict/)],
+    [fail("unavailable", "away"), kind("unavailable")],
+    [fail("limited", "slow down"), kind("limited")],
+    [fail("deadline", "slow"), kind("deadline")],
+  ];
+  for (const [error, expected] of cases) {
+    node.server.refuse = error;
+    await t.rejects(node.attestation(identity).attest(never), expected, error.message);
+  }
+  await t.rejects(
+    new NodeAttestation({
+      identity,
+      server: node.server,
+      clock: node.clock,
+      random: { bytes: (n) => new Uint8Array(n), unit: () => 0 },
+      logger: silentLogger,
+    }).attest(never),
+    kind("precondition", /no identity/),
+  );
+});
+
+t.test(
+  "a re-attestable agent proves itself anew instead of renewing, expired or not",
+  async (t) => {
+    const node = await Node.create(t);
+    node.server.reattestable = true;
+    await using identity = await node.open();
+    const attestation = node.attestation(identity);
+    await attestation.attest(never);
+    node.clock.step(1800_000);
+    await attestation.keepFresh(new Set(), never);
+    node.clock.step(7200_000);
+    await attestation.keepFresh(new Set(), never);
+    t.same(node.server.asked, ["attest", "attest", "attest"]);
+  },
+);
+
+t.test("an SVID that is not this agent's is not taken over", async (t) => {
+  const node = await Node.create(t);
+  await using identity = await node.open();
+  for (const spiffeId of [
+    "spiffe://other.org/spire/agent/x",
+    "spiffe://example.org/workload",
+    "spiffe://example.org/spire/server",
+  ]) {
+    node.server.spiffeId = spiffeId;
+    await t.rejects(
+      node.attestation(identity).attest(never),
+      kind("invalid", /no agent's ID/),
+      spiffeId,
+    );
+  }
+  t.equal(identity.svid, undefined);
+  node.server.spiffeId = AGENT_ID;
+  const svid = await node.attestation(identity).attest(never);
+  const { pkcs8 } = await generateKey("ec-p256");
+  await t.rejects(
+    identity.adopt({ key: pkcs8, chain: svid.chain.map(({ raw }) => raw), reattestable: false }),
+    kind("invalid", /another key/),
+  );
+});
+
+t.test("a damaged or foreign file is refused with the way out, and quotes no key", async (t) => {
+  const node = await Node.create(t);
+  const file = join(node.dir, "identity.json");
+  const { pkcs8 } = await generateKey("ec-p256");
+  const secret = Buffer.from(pkcs8).toString("base64");
+  const good = encodeIdentity({ trustDomain: "example.org", pendingKey: pkcs8 });
+  t.same(parseIdentity(good, file).pendingKey, pkcs8);
+  const broken: [string, RegExp][] = [
+    ["", /damaged/],
+    ["{", /damaged/],
+    ["null", /damaged/],
+    ["[]", /damaged/],
+    [good.slice(0, -20), /damaged/],
+    [`{"version":1,"trustDomain":"example.org","pendingKey":"${secret}",}`, /damaged/],
+    ['{"version":2,"trustDomain":"example.org"}', /another version/],
+    ['{"version":1}', /no trust domain/],
+    ['{"version":1,"trustDomain":"example.org","pendingKey":"***"}', /damaged/],
+    ['{"version":1,"trustDomain":"example.org","svid":{"key":"AA=="}}', /damaged/],
+    [
+      '{"version":1,"trustDomain":"example.org","svid":{"key":"AA==","chain":["AA=="]}}',
+      /cannot be used.*assay token generate/,
+    ],
+    ['{"version":1,"trustDomain":"example.org","bundle":{"content":"x","sequence":1}}', /damaged/],
+    ['{"version":1,"trustDomain":"other.org"}', /belongs to trust domain other.org/],
+  ];
+  for (const [text, message] of broken) {
+    writeFileSync(file, text);
+    const error = (await node.open().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )) as Error | undefined;
+    t.match(error?.message, message, JSON.stringify(text.slice(0, 60)));
+    t.equal(String(error?.message).includes(secret.slice(20, 60)), false, "no secret");
+  }
+  lockFolder(node.dir)[Symbol.dispose]();
+});
+
+t.test("half a write is never read: a new file takes the old one's place as a whole", async (t) => {
+  const node = await Node.create(t);
+  const file = new IdentityFile(node.dir);
+  await file.save({ trustDomain: "example.org" });
+  // Left over by a crash, or planted as a link to something precious.
+  const precious = join(node.dir, "precious");
+  writeFileSync(precious, "precious");
+  symlinkSync(precious, `${file.path}.new`);
+  const { pkcs8 } = await generateKey("ec-p256");
+  await file.save({ trustDomain: "example.org", pendingKey: pkcs8 });
+  t.equal(readFileSync(precious, "utf8"), "precious");
+  t.same((await file.load("example.org"))?.pendingKey, pkcs8);
+});
+
+t.test("bootstrap bundles: PEM or a bundle document, never empty", async (t) => {
+  const dir = temporaryFolder(t);
+  const server = await Admitter.create(new VirtualClock());
+  const bundle = await server.bundle();
+  const der = bundle.x509Authorities[0]?.der ?? new Uint8Array();
+  const write = (text: string): string => {
+    writeFileSync(join(dir, "bundle"), text);
+    return join(dir, "bundle");
+  };
+  const load = (text: string): Promise<Bundle> => loadBootstrapBundle(write(text), "example.org");
+  t.same((await load(encodePem("CERTIFICATE", der))).x509Authorities[0]?.der, der);
+  t.same((await load(`# a comment\n${encodePem("CERTIFICATE", der)}`)).x509Authorities.length, 1);
+  t.same((await load(encodeBundleDocument(bundle))).x509Authorities[0]?.der, der);
+  for (const text of [
+    "",
+    "junk",
+    "{}",
+    '{"keys":[]}',
+    encodePem("PRIVATE KEY", der),
+    encodePem("CERTIFICATE", Uint8Array.of(1, 2)),
+  ]) {
+    await t.rejects(
+      load(text),
+      kind("precondition", /trust bundle/),
+      JSON.stringify(text.slice(0, 40)),
+    );
+  }
+  const other = await (await Admitter.create(new VirtualClock())).bundle();
+  t.equal(unionBundle(bundle, other).x509Authorities.length, 2);
+  t.equal(unionBundle(bundle, bundle).x509Authorities.length, 1);
+  t.equal(parseCertificate(der).basicConstraints?.ca, true);
+});

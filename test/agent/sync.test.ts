@@ -1,0 +1,421 @@
+import { join } from "node:path";
+import t from "tap";
+import type { Entry } from "../../src/agent/cache/entry.ts";
+import type { HeldSvid } from "../../src/agent/cache/svid-store.ts";
+import type { Synced } from "../../src/agent/cache/cache.ts";
+import { fetchEntries } from "../../src/agent/server-client/entry-sync.ts";
+import { bundleFromMessage, entryFromMessage } from "../../src/agent/server-client/messages.ts";
+import type { SignedSvid } from "../../src/agent/server-client/server-client.ts";
+import { SvidMaker } from "../../src/agent/sync/svid-maker.ts";
+import { Sync, type SyncSource } from "../../src/agent/sync/sync.ts";
+import { type AssayError, fail } from "../../src/base/errors.ts";
+import type { Signer } from "../../src/keys/contract.ts";
+import { generateKey } from "../../src/keys/software-signer.ts";
+import { type Logger, silentLogger } from "../../src/observe/logger.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
+import type { SyncAuthorizedEntriesRequest__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/SyncAuthorizedEntriesRequest.ts";
+import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
+import type { Entry__Output } from "../../src/rpc/gen/spire/api/types/Entry.ts";
+import { GrpcServer } from "../../src/rpc/server.ts";
+import type { ServiceImplementation, StreamContext } from "../../src/rpc/service.ts";
+import { parseCsr } from "../../src/x509/csr.ts";
+import { distinguishedName } from "../../src/x509/names.ts";
+import { signLeaf } from "../../src/x509/sign.ts";
+import { temporaryFolder } from "../support/caller.ts";
+import { VirtualClock, settle } from "../support/virtual-clock.ts";
+
+const never = new AbortController().signal;
+const random = { bytes: (n: number) => new Uint8Array(n), unit: () => 0 };
+
+function message(id: string, change: Partial<Entry__Output> = {}): Entry__Output {
+  return {
+    id,
+    spiffe_id: { trust_domain: "example.org", path: `/${id}` },
+    parent_id: null,
+    selectors: [{ type: "unix", value: "uid:1" }],
+    x509_svid_ttl: 0,
+    federates_with: [],
+    admin: false,
+    downstream: false,
+    expires_at: "0",
+    dns_names: [],
+    revision_number: "0",
+    store_svid: false,
+    jwt_svid_ttl: 0,
+    hint: "",
+    created_at: "1",
+    ...change,
+  };
+}
+
+/** The server's side of the sync as SPIRE's works: few entries at once, many as revisions and pages. */
+function entryService(
+  entries: () => Entry__Output[],
+  pageSize: number,
+  asked: string[][],
+): ServiceImplementation {
+  return {
+    async SyncAuthorizedEntries(call: StreamContext<SyncAuthorizedEntriesRequest__Output, object>) {
+      const all = entries();
+      let first = true;
+      for await (const request of call.requests) {
+        if (first) {
+          first = false;
+          if (request.output_mask?.revision_number !== true) throw fail("invalid", "no revision");
+          if (all.length <= pageSize) return call.send({ entries: all });
+          for (let at = 0; at < all.length; at += pageSize) {
+            const page = all.slice(at, at + pageSize);
+            await call.send({
+              entry_revisions: page.map(({ id, revision_number, created_at }) => ({
+                id,
+                revision_number,
+                created_at,
+              })),
+              more: at + pageSize < all.length,
+            });
+          }
+          continue;
+        }
+        asked.push(request.ids);
+        const wanted = all.filter(({ id }) => request.ids.includes(id));
+        for (let at = 0; at === 0 || at < wanted.length; at += pageSize) {
+          await call.send({
+            entries: wanted.slice(at, at + pageSize),
+            more: at + pageSize < wanted.length,
+          });
+        }
+      }
+    },
+  } as ServiceImplementation;
+}
+
+t.test("entries: the whole list at once, or revisions first and then what is new", async (t) => {
+  let entries: Entry__Output[] = [];
+  const asked: string[][] = [];
+  await using server = new GrpcServer({ logger: silentLogger });
+  server.setGate(() => Promise.resolve());
+  server.addService(
+    "spire.api.server.entry.v1.Entry",
+    entryService(() => entries, 3, asked),
+  );
+  const path = join(temporaryFolder(t), "s");
+  await server.listenUnix(path, { mode: 0o600 });
+  using channel = connectUnix(path);
+  const bad: string[] = [];
+  let known: ReadonlyMap<string, Entry> = new Map();
+  const fetch = async (): Promise<string> => {
+    known = await fetchEntries({ channel, known, onBadEntry: (id) => bad.push(id), signal: never });
+    return [...known.keys()].sort().join("");
+  };
+  t.equal(await fetch(), "");
+  entries = ["a", "b"].map((id) => message(id));
+  t.equal(await fetch(), "ab");
+  const before = known.get("a");
+  t.equal(await fetch(), "ab");
+  t.equal(known.get("a"), before, "unchanged entries are the same objects");
+  entries = [..."abcdefgh"].map((id) => message(id));
+  t.equal(await fetch(), "abcdefgh");
+  t.same(asked.splice(0), [[..."cdefgh"]], "only what is new");
+  t.equal(known.get("a"), before);
+  t.equal(await fetch(), "abcdefgh");
+  t.same(asked.splice(0), []);
+  entries = entries
+    .filter(({ id }) => id !== "b")
+    .map((one) => (one.id === "c" ? message("c", { revision_number: "1", hint: "x" }) : one));
+  entries = entries.map((one) => (one.id === "d" ? message("d", { created_at: "9" }) : one));
+  t.equal(await fetch(), "acdefgh");
+  t.same(asked.splice(0), [["c", "d"]], "a raised revision, and an id used again");
+  t.equal(known.get("c")?.hint, "x");
+  entries = [
+    message("a"),
+    message("", {}),
+    message("n", { selectors: [] }),
+    message("o", { spiffe_id: null }),
+  ].slice(0, 3);
+  t.equal(await fetch(), "a");
+  t.same(bad, ["", "n"], "what makes no sense is left out and told");
+});
+
+t.test("entries: a server without that method is asked for the list", async (t) => {
+  await using server = new GrpcServer({ logger: silentLogger });
+  server.setGate(() => Promise.resolve());
+  server.addService("spire.api.server.entry.v1.Entry", {
+    GetAuthorizedEntries: () => Promise.resolve({ entries: [message("a")] }),
+  });
+  const path = join(temporaryFolder(t), "s");
+  await server.listenUnix(path, { mode: 0o600 });
+  using channel = connectUnix(path);
+  const found = await fetchEntries({
+    channel,
+    known: new Map(),
+    onBadEntry: () => undefined,
+    signal: never,
+  });
+  t.same([...found.keys()], ["a"]);
+});
+
+t.test("messages: each field that makes no sense is refused", (t) => {
+  t.equal(
+    entryFromMessage(
+      message("a", {
+        additional_attributes: { disable_x509_svid_prefetch: true, jwt_svid_include_jti: true },
+      }),
+    ).disableX509SvidPrefetch,
+    true,
+  );
+  const bad: Partial<Entry__Output>[] = [
+    { id: "" },
+    { spiffe_id: null },
+    { spiffe_id: { trust_domain: "Example.org", path: "/a" } },
+    { spiffe_id: { trust_domain: "example.org", path: "a" } },
+    { selectors: [] },
+    { selectors: [{ type: "", value: "x" }] },
+    { selectors: [{ type: "a:b", value: "x" }] },
+    { federates_with: ["not a domain"] },
+  ];
+  for (const change of bad) {
+    t.throws(
+      () => entryFromMessage(message("a", change)),
+      { name: "AssayError", kind: "invalid" },
+      JSON.stringify(change),
+    );
+  }
+  const bundle: Bundle__Output = {
+    trust_domain: "example.org",
+    x509_authorities: [{ asn1: Buffer.from("junk"), tainted: false }],
+    jwt_authorities: [
+      { public_key: Buffer.from("junk"), key_id: "a", expires_at: "0", tainted: false },
+      { public_key: Buffer.alloc(0), key_id: "", expires_at: "0", tainted: false },
+    ],
+    refresh_hint: "60",
+    sequence_number: "7",
+    wit_authorities: [],
+  };
+  const { bundle: kept, skipped } = bundleFromMessage(bundle, "example.org");
+  t.equal(skipped.length, 3, "one bad authority spoils nothing else");
+  t.match(kept, { x509Authorities: [], jwtAuthorities: [], refreshHint: 60, sequence: 7 });
+  t.throws(() => bundleFromMessage(bundle, "other.org"), { name: "AssayError", kind: "invalid" });
+  t.end();
+});
+
+/** A server that answers what the test says. */
+class Source implements SyncSource {
+  entries = new Map<string, Entry>();
+  own = bundleMessage("example.org");
+  readonly foreign = new Map<string, Bundle__Output | Error>();
+  failure: Error | undefined;
+  rounds = 0;
+
+  fetchEntries() {
+    this.rounds += 1;
+    return this.failure === undefined
+      ? Promise.resolve(this.entries)
+      : Promise.reject(this.failure);
+  }
+
+  fetchBundle() {
+    return Promise.resolve(this.own);
+  }
+
+  fetchForeignBundle(trustDomain: string) {
+    const answer = this.foreign.get(trustDomain) ?? fail("not_found", "no such bundle");
+    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+  }
+}
+
+function bundleMessage(trust_domain: string, sequence = "1"): Bundle__Output {
+  return {
+    trust_domain,
+    x509_authorities: [],
+    jwt_authorities: [],
+    refresh_hint: sequence,
+    sequence_number: sequence,
+    wit_authorities: [],
+  };
+}
+
+t.test("the sync loop: on time, woken, backing off, each foreign bundle on its own", async (t) => {
+  const clock = new VirtualClock();
+  const source = new Source();
+  const synced: Synced[] = [];
+  const warned: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (text) => void warned.push(text) };
+  const one = entryFromMessage(message("a", { federates_with: ["y.org", "z.org", "example.org"] }));
+  source.entries = new Map([["a", one]]);
+  source.foreign.set("y.org", bundleMessage("y.org"));
+  source.foreign.set("z.org", fail("unavailable", "away"));
+  await using sync = new Sync({
+    trustDomain: "example.org",
+    source,
+    clock,
+    random,
+    logger,
+    intervalMs: 5000,
+    onSynced: (result) => {
+      synced.push(result);
+      return Promise.resolve();
+    },
+  });
+  await settle();
+  t.equal(synced.length, 1);
+  t.same([...(synced[0]?.foreign.keys() ?? [])], ["y.org"]);
+  t.equal(warned.length, 1);
+  await clock.advance(5000);
+  t.equal(synced.length, 2);
+  t.equal(synced[1]?.own, synced[0]?.own, "an unchanged bundle is the same object");
+  t.equal(synced[1]?.foreign.get("y.org"), synced[0]?.foreign.get("y.org"));
+  source.foreign.set("z.org", bundleMessage("z.org"));
+  source.foreign.set("y.org", fail("unavailable", "away"));
+  sync.wake();
+  await settle();
+  t.equal(synced.length, 3, "woken");
+  t.same([...(synced[2]?.foreign.keys() ?? [])].sort(), ["y.org", "z.org"], "what was held stays");
+  source.foreign.set("y.org", fail("not_found", "deleted"));
+  source.own = bundleMessage("example.org", "2");
+  sync.wake();
+  await settle();
+  t.same([...(synced[3]?.foreign.keys() ?? [])], ["z.org"], "deleted is deleted");
+  t.ok(synced[3]?.own !== synced[2]?.own);
+
+  source.failure = fail("unavailable", "down");
+  source.rounds = 0;
+  await clock.advance(5000 + 5000 + 10_000 + 20_000 + 40_000 + 80_000 + 160_000);
+  t.equal(source.rounds, 7, "waits twice as long each time");
+  await clock.advance(240_000);
+  await clock.advance(240_000);
+  t.equal(source.rounds, 9, "but never longer than 48 intervals");
+  source.failure = undefined;
+  await clock.advance(240_000);
+  t.equal(synced.length, 5);
+  await clock.advance(5000);
+  t.equal(synced.length, 6, "back to the interval");
+});
+
+/** Signs whatever it is asked to, or what the test wants instead. */
+class SignerStub {
+  readonly batches: number[] = [];
+  readonly ca: Signer;
+  readonly clock: VirtualClock;
+  change: (
+    entryId: string,
+  ) => Partial<{ uri: string; key: Uint8Array; notAfter: number; refuse: AssayError }> = () => ({});
+  failure: (size: number, ids: string[]) => Error | undefined = () => undefined;
+
+  constructor(ca: Signer, clock: VirtualClock) {
+    this.ca = ca;
+    this.clock = clock;
+  }
+
+  async signX509Svids(
+    requests: readonly { entryId: string; csr: Uint8Array }[],
+  ): Promise<SignedSvid[]> {
+    this.batches.push(requests.length);
+    const failure = this.failure(
+      requests.length,
+      requests.map(({ entryId }) => entryId),
+    );
+    if (failure !== undefined) throw failure;
+    const now = this.clock.nowMs() / 1000;
+    return Promise.all(
+      requests.map(async ({ entryId, csr }) => {
+        const change = this.change(entryId);
+        if (change.refuse !== undefined) return { error: change.refuse };
+        const name = distinguishedName([{ type: "O", value: "CA" }]);
+        const chain = [
+          await signLeaf(
+            {
+              serial: Uint8Array.of(1),
+              issuer: name,
+              authorityKeyId: Uint8Array.of(0xab),
+              subject: name,
+              notBefore: now - 10,
+              notAfter: change.notAfter ?? now + 3600,
+              publicKey: change.key ?? parseCsr(csr).publicKey,
+              uri: change.uri ?? `spiffe://example.org/${entryId}`,
+              dnsNames: [],
+            },
+            this.ca,
+          ),
+        ];
+        return { chain };
+      }),
+    );
+  }
+}
+
+t.test(
+  "SVIDs: in batches, checked, with a key of their own each, renewed at half life",
+  async (t) => {
+    const clock = new VirtualClock();
+    const signer = new SignerStub((await generateKey("ec-p256")).signer, clock);
+    const made: HeldSvid[] = [];
+    const failed: string[] = [];
+    const maker = new SvidMaker({
+      signer,
+      keyType: "ec-p256",
+      clock,
+      random,
+      logger: silentLogger,
+      onMade: (some, lost) => {
+        made.push(...some);
+        failed.push(...lost.map(({ id }) => id));
+      },
+    });
+    const entries = (count: number): Entry[] =>
+      Array.from({ length: count }, (_, i) => entryFromMessage(message(`e${i}`)));
+    await maker.make(entries(2), never);
+    t.same(
+      made.map(({ spiffeId }) => spiffeId),
+      ["spiffe://example.org/e0", "spiffe://example.org/e1"],
+    );
+    t.ok(!Buffer.from(made[0]?.key ?? []).equals(made[1]?.key ?? new Uint8Array()));
+    const [first] = made;
+    t.equal(first?.authorityId, "ab");
+    t.equal(first?.expiresAt, clock.nowMs() / 1000 + 3600);
+    t.equal(first?.renewAtMs, clock.nowMs() + 3600_000 - 0.9 * 1800_000);
+
+    made.splice(0);
+    const { signer: other } = await generateKey("ec-p256");
+    signer.change = (id) =>
+      ({
+        e0: { uri: "spiffe://example.org/somebody-else" },
+        e1: { key: other.publicKey },
+        e2: { notAfter: clock.nowMs() / 1000 },
+        e3: { refuse: fail("denied", "no") },
+      })[id] ?? {};
+    await maker.make(entries(5), never);
+    t.same(
+      failed.splice(0),
+      ["e0", "e1", "e2", "e3"],
+      "nothing is handed on that was not asked for",
+    );
+    t.same(
+      made.splice(0).map(({ entryId }) => entryId),
+      ["e4"],
+    );
+
+    signer.change = () => ({});
+    signer.batches.splice(0);
+    await maker.make(entries(501), never);
+    t.same(signer.batches.splice(0), [500, 1]);
+
+    // One entry spoils each batch it is in: halving finds it, and only it fails.
+    signer.failure = (_, ids) => (ids.includes("e5") ? fail("invalid", "spoiled") : undefined);
+    made.splice(0);
+    let todo = entries(8);
+    for (let round = 0; round < 20 && todo.length > 0; round++) {
+      await maker.make(todo, never).catch(() => undefined);
+      const done = new Set([...made.map(({ entryId }) => entryId), ...failed]);
+      todo = todo.filter(({ id }) => !done.has(id));
+    }
+    t.same(failed, ["e5"]);
+    t.equal(made.length, 7);
+
+    signer.failure = () => fail("unavailable", "away");
+    await t.rejects(maker.make(entries(1), never), { name: "AssayError", kind: "unavailable" });
+    t.same(failed, ["e5"], "a server that is away is no entry's fault");
+    const stopped = new AbortController();
+    stopped.abort(new Error("stop"));
+    await t.rejects(maker.make(entries(1), stopped.signal), /stop/);
+  },
+);
