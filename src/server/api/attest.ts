@@ -75,7 +75,8 @@ function parseParams(request: AttestAgentRequest__Output | undefined): {
 
 /** @throws invalid, naming the field */
 export function parseCsrField(name: string, csr: Uint8Array): CertificateRequest {
-  return inField(name, () => parseCsr(bytesField(name, csr, MAX_CSR_BYTES)));
+  const bytes = bytesField(name, csr, MAX_CSR_BYTES);
+  return inField(name, () => parseCsr(bytes));
 }
 
 function parseAnswer(request: AttestAgentRequest__Output | undefined): Uint8Array {

@@ -48,7 +48,13 @@ export class Gate {
       const error = errorFrom(thrown);
       if (error.kind !== "denied" && error.kind !== "unauthenticated") throw error;
       const denial = denied(method, error);
-      this.#options.logger.info("call denied", { method, peer: call.peer, why: error.message });
+      const remoteAddress = this.#options.connection(call.peer)?.remoteAddress;
+      this.#options.logger.info("call denied", {
+        method,
+        peer: call.peer,
+        ...(remoteAddress === undefined ? {} : { remoteAddress }),
+        why: error.message,
+      });
       throw denial;
     }
   }

@@ -1,71 +1,34 @@
 /**
  * A server and its agents over real sockets:
  * - an agent attests with a token, syncs its entries, gets SVIDs, renews, is banned and evicted;
- * - certificates that prove nothing are no caller, on any method;
- * - the server stops and starts again without losing anything, and says why when it cannot start.
+ * - one token admits one agent, however many race for it;
+ * - those who say nothing or ask too often are turned away.
  */
 import { X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { connect as connectSocket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TLSSocket, connect as connectTlsSocket } from "node:tls";
-import t, { type Test } from "tap";
-import { AssayError } from "../../../src/base/errors.ts";
-import { systemRandom } from "../../../src/base/random.ts";
-import { generateKey } from "../../../src/keys/software-signer.ts";
-import { silentLogger } from "../../../src/observe/logger.ts";
-import type { Channel } from "../../../src/rpc/channel.ts";
-import { serviceDefinition } from "../../../src/rpc/protos.ts";
-import { AUTHORIZATION } from "../../../src/server/endpoints/authorization.ts";
-import { startServer } from "../../../src/server/main.ts";
-import { createCsr } from "../../../src/x509/csr.ts";
+import t from "tap";
+import type { AssayError } from "../../../src/base/errors.ts";
 import { refused } from "../../support/refused.ts";
 import {
   AGENT_SERVICE,
   ENTRY_SERVICE,
   SVID_SERVICE,
   type SvidMessage,
-  type TestServer,
-  type TlsIdentity,
   attestAgent,
   identityOf,
   startTestServer,
-  testServerConfig,
 } from "../../support/server.ts";
-import { TestCa } from "../../support/test-ca.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
-
-const HOST_SERVICE = "assay.agent.v1.AgentHost";
-const id = (path: string) => ({ trust_domain: "example.org", path });
-const uid = (value: string) => ({ type: "unix", value: `uid:${value}` });
-
-interface Entries {
-  readonly entries: readonly { readonly id: string; readonly spiffe_id: { path: string } }[];
-}
-interface Results {
-  readonly results: readonly {
-    readonly status: { readonly code: number; readonly message: string };
-    readonly svid: SvidMessage | null;
-  }[];
-}
-
-async function csrOf(path = "/ignored") {
-  const key = await generateKey("ec-p256");
-  return {
-    key,
-    csr: await createCsr({ uris: [`spiffe://example.org${path}`], signer: key.signer }),
-  };
-}
-
-/** Waits for what a change makes true; everything it depends on happens in this process. */
-async function eventually(t: Test, holds: () => Promise<boolean>, what: string): Promise<void> {
-  for (let round = 0; round < 500; round++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  t.fail(`never: ${what}`);
-}
+import {
+  type Entries,
+  HOST_SERVICE,
+  type Results,
+  agentMethods,
+  callOnce,
+  collect,
+  csrOf,
+  eventually,
+  id,
+  uid,
+} from "./calls.ts";
 
 t.test("the life of an agent", async (t) => {
   const server = await startTestServer(t);
@@ -301,110 +264,6 @@ t.test("entries are synced whole when few, by revision when many", async (t) => 
   t.equal((await answers.next()).done, true, "the agent's end is a good end");
 });
 
-t.test("on no method is a certificate that proves nothing a caller", async (t) => {
-  const server = await startTestServer(t);
-  const now = Math.floor(server.clock.nowMs() / 1000);
-  const active = await server.attest();
-  const banned = await server.attest();
-  const evicted = await server.attest();
-  const workload = await mint(server, "/workload", 3600);
-  const expired = await mint(server, "/admin", 1);
-  await server.createEntry({
-    spiffe_id: id("/admin"),
-    parent_id: id("/host"),
-    selectors: [uid("0")],
-    admin: true,
-    downstream: true,
-  });
-  await server.admin.unary(AGENT_SERVICE, "BanAgent", { id: banned.id });
-  await server.admin.unary(AGENT_SERVICE, "DeleteAgent", { id: evicted.id });
-  server.clock.step(2_000);
-  const validity = { notBefore: now - 10, notAfter: now + 3600 };
-  const authority = { notBefore: now - 10, notAfter: now + 86_400 };
-  const untrusted = await TestCa.create(authority);
-  const foreign = await TestCa.create({ ...authority, trustDomain: "other.org" });
-  const callers: [string, TlsIdentity | undefined][] = [
-    ["no certificate", undefined],
-    ["untrusted agent", await untrusted.leaf({ ...validity, spiffeId: active.spiffeId })],
-    [
-      "untrusted admin",
-      await untrusted.leaf({ ...validity, spiffeId: "spiffe://example.org/admin" }),
-    ],
-    ["foreign", await foreign.leaf({ ...validity, spiffeId: "spiffe://other.org/admin" })],
-    ["foreign for ours", await foreign.leaf({ ...validity, spiffeId: active.spiffeId })],
-    ["expired admin", expired],
-    ["banned", banned.identity],
-    ["evicted", evicted.identity],
-    ["a workload without a role", workload],
-  ];
-  const tainted = await mint(server, "/admin", 3600);
-  const trusted = server.connect(tainted);
-  await trusted.unary(AGENT_SERVICE, "ListAgents", {});
-  await refused(t, callOnce(trusted, "spire.api.server.debug.v1.Debug", "GetInfo"), {
-    kind: "denied",
-  });
-  const old = server.server.authorities.activeX509().id;
-  const prepared = await server.server.authorities.prepare("x509");
-  await server.server.authorities.activate("x509", prepared.id);
-  await server.server.authorities.taint("x509", old);
-  callers.push(["tainted admin", tainted]);
-  let seen = 0;
-  for (const [name, identity] of callers) {
-    const channel = server.connect(identity);
-    for (const [path, roles] of AUTHORIZATION) {
-      const [service = "", method = ""] = path.slice(1).split("/");
-      const outcome = await callOnce(channel, service, method).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      seen += 1;
-      const denied = outcome instanceof AssayError && /authorization denied/.test(outcome.message);
-      if (roles.has("any") === denied) t.fail(`${path} as ${name}: ${outcome}`);
-      if (denied && outcome.kind !== "denied") t.fail(`${path} as ${name}: ${outcome.kind}`);
-    }
-    channel.close();
-  }
-  t.equal(seen, callers.length * AUTHORIZATION.size);
-
-  await refused(t, active.channel.unary(ENTRY_SERVICE, "GetAuthorizedEntries", {}), {
-    kind: "denied",
-    message: /tainted/,
-  });
-  const { key, csr } = await csrOf();
-  const { svid } = await active.channel.unary<{ svid: SvidMessage }>(AGENT_SERVICE, "RenewAgent", {
-    params: { csr },
-  });
-  const moved = server.connect(identityOf(svid.cert_chain, key.pkcs8));
-  await moved.unary(ENTRY_SERVICE, "GetAuthorizedEntries", {});
-});
-
-t.test("administrators are those whose entries say so, as long as they do", async (t) => {
-  const server = await startTestServer(t);
-  const admin = server.connect(await mint(server, "/admin", 3600));
-  await refused(t, admin.unary(AGENT_SERVICE, "ListAgents", {}), { kind: "denied" });
-  const entry = await server.createEntry({
-    spiffe_id: id("/admin"),
-    parent_id: id("/host"),
-    selectors: [uid("0")],
-    admin: true,
-  });
-  await admin.unary(AGENT_SERVICE, "ListAgents", {});
-  t.match(await admin.unary(AGENT_SERVICE, "CreateJoinToken", { ttl: 60 }), { value: /-/ });
-  await refused(t, admin.unary(ENTRY_SERVICE, "GetAuthorizedEntries", {}), {
-    kind: "denied",
-    reason: "AGENT_NOT_ATTESTED",
-  });
-  await refused(
-    t,
-    callOnce(admin, "spire.api.server.localauthority.v1.LocalAuthority", "GetX509AuthorityState"),
-    {
-      kind: "unsupported",
-    },
-  );
-  await server.admin.unary(ENTRY_SERVICE, "BatchDeleteEntry", { ids: [entry] });
-  await refused(t, admin.unary(AGENT_SERVICE, "ListAgents", {}), { kind: "denied" });
-});
-
 t.test("AttestAgent ends with those who say nothing, and has a rate", async (t) => {
   const server = await startTestServer(t, {
     config: { limits: { attestPerSecond: 1, signPerSecond: 2 } },
@@ -448,142 +307,3 @@ t.test("AttestAgent ends with those who say nothing, and has a rate", async (t) 
   });
   t.equal(two.results.length, 2);
 });
-
-t.test("TLS: the server's SVID, swapped while it serves", async (t) => {
-  const server = await startTestServer(t);
-  const shown = async (): Promise<X509Certificate> => {
-    const socket = await tlsTo(server);
-    const certificate = socket.getPeerX509Certificate();
-    socket.destroy();
-    if (certificate === undefined) throw new Error("no certificate");
-    const root = new X509Certificate(await server.rootsPem());
-    t.ok(certificate.checkIssued(root) && certificate.verify(root.publicKey));
-    return certificate;
-  };
-  const first = await shown();
-  t.equal(first.subjectAltName, "URI:spiffe://example.org/spire/server");
-  await server.clock.advance(1_000_000);
-  t.equal((await shown()).fingerprint256, first.fingerprint256);
-  await server.clock.advance(900_000);
-  await eventually(
-    t,
-    async () => (await shown()).fingerprint256 !== first.fingerprint256,
-    "another certificate",
-  );
-});
-
-t.test("a restart keeps what was acknowledged", async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), "assay-restart-"));
-  t.teardown(() => rm(dir, { recursive: true, force: true }));
-  const config = testServerConfig(dir, {
-    keyManager: { kind: "disk", keyFile: join(dir, "key") },
-  });
-  const before = await startTestServer(t, { config });
-  const agent = await before.attest();
-  const token = await before.createToken();
-  await before.createEntry({
-    spiffe_id: id("/web"),
-    parent_id: agent.id,
-    selectors: [uid("1")],
-  });
-  const roots = await before.rootsPem();
-  t.equal((await stat(config.dataDir)).mode & 0o777, 0o700);
-  t.equal((await stat(config.socket)).mode & 0o777, 0o600);
-  await refusedStart(t, config, /server cannot start: datastore: /);
-  const watch = before.admin.stream<object, { status: string }>("grpc.health.v1.Health", "Watch");
-  await watch.send({});
-  watch.end();
-  const statuses = watch[Symbol.asyncIterator]();
-  t.match(await statuses.next(), { value: { status: "SERVING" } });
-  const ended = refused(t, Promise.resolve(statuses.next()), { kind: "unavailable" });
-  const idle = connectSocket(config.socket);
-  await new Promise((resolve) => idle.once("connect", resolve));
-  await before.server[Symbol.asyncDispose]();
-  await ended;
-  idle.destroy();
-  await before.stop();
-  await t.rejects(stat(config.socket), { code: "ENOENT" });
-
-  await refusedStart(t, { ...config, trustDomain: "other.org" }, /belongs to spiffe:\/\/example/);
-  await refusedStart(t, { ...config, trustDomain: "Not A Domain" }, /configuration: /);
-  await refusedStart(t, { ...config, listen: "nowhere" }, /configuration: listen/);
-  await refusedStart(t, { ...config, listen: "192.0.2.1:1" }, /listeners: cannot listen on/);
-  await t.rejects(stat(config.socket), { code: "ENOENT" });
-  await refusedStart(
-    t,
-    { ...config, socket: join(dir, "x".repeat(200)) },
-    /listeners: socket path/,
-  );
-  await writeFile(join(dir, "file"), "");
-  await refusedStart(t, { ...config, dataDir: join(dir, "file") }, /data folder: /);
-  await mkdir(join(dir, "in-the-way"));
-  await refusedStart(t, { ...config, socket: join(dir, "in-the-way") }, /listeners: /);
-
-  const after = await startTestServer(t, { config });
-  t.equal(await after.rootsPem(), roots);
-  const channel = after.connect(agent.identity);
-  t.equal(
-    (await channel.unary<Entries>(ENTRY_SERVICE, "GetAuthorizedEntries", {})).entries.length,
-    1,
-  );
-  await after.attest(token);
-});
-
-function agentMethods(): [string, string][] {
-  return [...AUTHORIZATION]
-    .filter(([, roles]) => roles.size === 1 && roles.has("agent"))
-    .map(([path]) => path.slice(1).split("/") as [string, string]);
-}
-
-/** One call with an empty request, whatever kind of method it is. */
-async function callOnce(channel: Channel, service: string, method: string): Promise<unknown> {
-  const types = serviceDefinition(service)[method];
-  if (types?.requestStream !== true && types?.responseStream !== true) {
-    return channel.unary(service, method, {}, { deadlineMs: 10_000 });
-  }
-  using stream = channel.stream<object, object>(service, method, { deadlineMs: 10_000 });
-  stream.send({}).catch(() => undefined); // the answer says more
-  stream.end();
-  for await (const response of stream) return response;
-  return undefined;
-}
-
-async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const each of stream) all.push(each);
-  return all;
-}
-
-async function mint(server: TestServer, path: string, ttl: number): Promise<TlsIdentity> {
-  const { key, csr } = await csrOf(path);
-  const { svid } = await server.admin.unary<{ svid: SvidMessage }>(SVID_SERVICE, "MintX509SVID", {
-    csr,
-    ttl,
-  });
-  return identityOf(svid.cert_chain, key.pkcs8);
-}
-
-/** Node's own check looks at the real time, and the server's clock may be ahead of it. */
-async function tlsTo({ tcpAddress }: TestServer): Promise<TLSSocket> {
-  const socket = connectTlsSocket({
-    ...tcpAddress,
-    ALPNProtocols: ["h2"],
-    rejectUnauthorized: false,
-  });
-  await new Promise((resolve, reject) => {
-    socket.once("secureConnect", resolve);
-    socket.once("error", reject);
-  });
-  return socket;
-}
-
-async function refusedStart(
-  t: Test,
-  config: ReturnType<typeof testServerConfig>,
-  message: RegExp,
-): Promise<void> {
-  const clock = new VirtualClock(Date.now());
-  const outcome = startServer(config, { logger: silentLogger, clock, random: systemRandom });
-  await refused(t, outcome, { message }, `${message}`);
-  t.equal(clock.timers, 0, "nothing that was started goes on");
-}
