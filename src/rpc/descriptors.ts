@@ -27,7 +27,7 @@ export interface ProtoMethod {
 
 /** The declaration of a fully qualified name. */
 export function findNode(fullName: string): ProtoNode | undefined {
-  let node: ProtoNode | undefined = protos as ProtoNode;
+  let node: ProtoNode | undefined = protos;
   for (const part of fullName.split(".")) {
     const nested: ProtoNode["nested"] = node?.nested;
     node = nested !== undefined && Object.hasOwn(nested, part) ? nested[part] : undefined;

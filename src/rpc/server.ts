@@ -130,7 +130,7 @@ export class GrpcServer implements AsyncDisposable {
         call.end();
       } else {
         const request = await call.request();
-        call.finish((await (handler as UnaryHandler<object, object>)(request, call)) as object);
+        call.finish(await (handler as UnaryHandler<object, object>)(request, call));
       }
     } catch (thrown) {
       call.endWith(toStatus(thrown, this.#logger.child({ method: method.path })));

@@ -1,5 +1,5 @@
 /** gRPC by hand over node:http2, for requests that no gRPC library would send. */
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, type IncomingHttpHeaders, connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
 
 export interface RawAnswer {
@@ -44,10 +44,11 @@ export function rawCall(
     let status: string | undefined;
     let message = "";
     const chunks: Buffer[] = [];
-    const note = (fields: Readonly<Record<string, unknown>>): void => {
-      if (fields["grpc-status"] === undefined) return;
-      status = String(fields["grpc-status"]);
-      message = decodeURIComponent(String(fields["grpc-message"] ?? ""));
+    const note = (fields: IncomingHttpHeaders): void => {
+      const code = fields["grpc-status"];
+      if (code === undefined) return;
+      status = code.toString();
+      message = decodeURIComponent(fields["grpc-message"]?.toString() ?? "");
     };
     stream.on("response", (fields) => {
       http = Number(fields[":status"]);
