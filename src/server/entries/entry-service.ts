@@ -154,14 +154,11 @@ export class EntryService {
 
   async #conflict(writers: Writers, record: EntryRecord): Promise<BatchResult<EntryRecord>> {
     const existing = await writers.entries.findSimilar(record);
-    if (existing !== undefined && existing.id !== record.id) {
+    if (existing !== undefined) {
       return {
         error: fail("exists", `a similar entry is already there: ${existing.id}`),
         existing,
       };
-    }
-    if (existing !== undefined) {
-      return { error: fail("exists", `this entry is already there: ${existing.id}`), existing };
     }
     return {
       error: fail(

@@ -4,7 +4,15 @@ import type {
   SelectorMatch,
 } from "../../../src/server/datastore/contract.ts";
 import type { Check } from "./conformance.ts";
-import { listIds, match, rejectsWith, sampleEntry, selectors, walk } from "./samples.ts";
+import {
+  listIds,
+  match,
+  rejectsWith,
+  sampleEntry,
+  sampleNode,
+  selectors,
+  walk,
+} from "./samples.ts";
 
 export async function entriesConformance(check: Check): Promise<void> {
   await check("entries keep every field", async (t, { store }) => {
@@ -138,6 +146,24 @@ export async function entriesConformance(check: Check): Promise<void> {
     t.same(await listIds(store, match("any", "s:3")), []);
     t.same(await listIds(store, match("any", "s:9", "s:1")), ["a", "ab", "abc"]);
     t.same(await listIds(store, federates("any", "z")), []);
+  });
+
+  await check("a new row inherits nothing of a deleted one", async (t, { store }) => {
+    const old = sampleEntry("old", { selectors: selectors("s:1"), federatesWith: ["x"] });
+    const node = sampleNode("old", { selectors: selectors("s:1") });
+    await store.transaction(async (w) => {
+      await w.entries.create(old);
+      await w.nodes.put(node);
+    });
+    await store.transaction(async (w) => {
+      await w.entries.delete("old");
+      await w.nodes.delete(node.spiffeId);
+      await w.entries.create(sampleEntry("new", { selectors: selectors("s:2") }));
+      await w.nodes.put(sampleNode("new", { selectors: selectors("s:2") }));
+    });
+    t.same(await listIds(store, match("any", "s:1")), []);
+    t.same(await listIds(store, { federatesWith: { match: "any", trustDomains: ["x"] } }), []);
+    t.equal(await store.nodes.count(match("any", "s:1")), 0);
   });
 
   await check("pages are stable", async (t, { store }) => {

@@ -17,6 +17,7 @@ import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
 import { isKind } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
+import { KEPT_CHANGES, startFeedPruner } from "../../../src/server/datastore/feed-pruner.ts";
 import {
   type Migration,
   checkSchema,
@@ -133,6 +134,12 @@ t.test("databases that are refused, with the way out", async (t) => {
     bytes.fill(0xa5, 4096, bytes.length - 4096);
     writeFileSync(path, bytes);
   });
+  await bad("a spoilt page header", "internal", /damaged.*restore a backup/, (path) => {
+    const bytes = readFileSync(path);
+    // The count of fragmented bytes of page 2: nothing that plain reading would stumble over.
+    bytes[4096 + 7] = 9;
+    writeFileSync(path, bytes);
+  });
   await bad("cut short", "internal", /damaged.*restore a backup/, (path) =>
     writeFileSync(path, readFileSync(path).subarray(0, 3 * 4096)),
   );
@@ -160,6 +167,18 @@ t.test("migrations go forward one by one, each whole or not at all", async (t) =
     MIGRATIONS.map((_, i) => i + 1),
     "numbered without gaps",
   );
+});
+
+t.test("the feed pruner", async (t) => {
+  const clock = new VirtualClock();
+  const kept: number[] = [];
+  const store = { pruneChanges: async (keep: number) => void kept.push(keep) };
+  const random = { bytes: (length: number) => new Uint8Array(length), unit: () => 0 };
+  const pruner = startFeedPruner({ store, clock, random, logger: silentLogger });
+  await clock.advance(20 * 60 * 1000);
+  t.same(kept, [KEPT_CHANGES, KEPT_CHANGES, KEPT_CHANGES]);
+  await pruner[Symbol.asyncDispose]();
+  t.equal(clock.timers, 0);
 });
 
 t.test("a folder that cannot be made is a clear error", async (t) => {

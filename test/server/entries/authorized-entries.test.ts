@@ -226,6 +226,11 @@ await check("a change concerns its agents and no others", async (t, rig) => {
   t.same(heard, [], "a renewal is no change here");
   after = views();
   t.ok(after.every((view, i) => view === before[i]));
+  await put(sampleEntry("link", { parentId: agent("a"), spiffeId: id("nowhere") }));
+  await remove("link");
+  heard.length = 0;
+  await put(sampleEntry("lost", { parentId: id("nowhere"), hint: "still lost" }));
+  t.same(next(), { entries: ["lost"], nodes: [], agents: [] }, "a link that is gone leads nowhere");
   await remove("group", "w", "below-c");
   t.same(next(), {
     entries: ["below-c", "group", "w"],
@@ -339,7 +344,6 @@ t.test("what changes while it loads is not lost", async (t) => {
     await w.nodes.put(sampleNode("0", { selectors: selectors("x:1") }));
   });
   await using index = await loading;
-  await index.refresh();
   const { items } = await store.entries.list({});
   for (let i = 0; i < 7; i++) {
     t.same(index.forAgent(agent(String(i))), naiveView(agent(String(i)), items, [], 0));
