@@ -9,7 +9,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
-import { type AssayError, fail } from "../base/errors.ts";
+import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { type RpcMethod, serviceDefinition } from "./protos.ts";
 import { DETAILS_TRAILER, errorFromStatus } from "./status.ts";
 import { TlsCredentials, type TlsClientOptions } from "./tls-credentials.ts";
@@ -196,7 +196,7 @@ function callOptions({ deadlineMs }: UnaryOptions): CallOptions {
 
 function errorOf(error: ServiceError, signal: AbortSignal | undefined): AssayError {
   if (signal?.aborted) return cancelled(signal);
-  if (typeof error.code !== "number") return fail("internal", error.message, { cause: error });
+  if (typeof error.code !== "number") return errorFrom(error);
   // We did not cancel: the server or the connection went away under the call.
   if (error.code === status.CANCELLED) return fail("unavailable", "the server ended the call");
   const details = error.metadata?.get(DETAILS_TRAILER)[0];

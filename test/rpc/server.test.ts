@@ -174,6 +174,72 @@ t.test("cancel and deadline reach the handler", async (t) => {
   t.equal(outcomes.length, 2);
 });
 
+t.test("client streams: each way of leaving tells the server", async (t) => {
+  const over: Promise<unknown>[] = [];
+  await using test = await start({
+    async AttestAgent(call) {
+      over.push(once(call.signal, "abort"));
+      await call.send({ challenge: Buffer.from("1") });
+      for await (const _ of call.requests);
+      await once(call.signal, "abort");
+    },
+  });
+  const first = async (stream: AsyncIterable<object>) => {
+    for await (const response of stream) return response;
+    return undefined;
+  };
+
+  const left = test.channel.stream(AGENT, "AttestAgent");
+  await first(left);
+  await over[0];
+  t.pass("by leaving the loop");
+  t.match(await rejection(left.send({})), { kind: "cancelled" });
+
+  const abort = new AbortController();
+  const aborted = test.channel.stream(AGENT, "AttestAgent", { signal: abort.signal });
+  const iterator = aborted[Symbol.asyncIterator]();
+  await iterator.next();
+  abort.abort(new Error("enough"));
+  t.match(await rejection(iterator.next()), { kind: "cancelled", cause: { message: "enough" } });
+  await over[1];
+  t.pass("by the signal");
+
+  {
+    using disposed = test.channel.stream(AGENT, "AttestAgent");
+    await disposed[Symbol.asyncIterator]().next();
+  }
+  await over[2];
+  t.pass("by the end of its scope");
+
+  const late = test.channel.stream(AGENT, "AttestAgent", { deadlineMs: 100 });
+  const lateIterator = late[Symbol.asyncIterator]();
+  await lateIterator.next();
+  t.match(await rejection(lateIterator.next()), { kind: "deadline" });
+  await over[3];
+
+  const never = test.channel.stream(AGENT, "AttestAgent", { signal: AbortSignal.abort() });
+  t.match(await rejection(first(never)), { kind: "cancelled" });
+  t.equal(over.length, 4, "an aborted signal calls nobody");
+  t.throws(() => test.channel.stream(AGENT, "Nonsense"), TypeError);
+  t.throws(() => test.channel.unary("no.such.Service", "Get", {}), TypeError);
+});
+
+t.test("sizes: a request above the server's bound, an answer of many megabytes", async (t) => {
+  await using test = await start(
+    { GetAgent: async (request) => ({ agent_version: "x".repeat(Number(request.id?.path)) }) },
+    { maxMessageBytes: 1000 },
+  );
+  const id = { trust_domain: "x".repeat(1000), path: "1" };
+  t.match(await rejection(test.channel.unary(AGENT, "GetAgent", { id })), { kind: "limited" });
+  const size = 20 << 20;
+  const answer = await test.channel.unary<{ agent_version: string }>(AGENT, "GetAgent", {
+    id: { path: String(size) },
+  });
+  t.equal(answer.agent_version.length, size);
+  const tooMuch = test.channel.unary(AGENT, "GetAgent", { id: { path: String(65 << 20) } });
+  t.match(await rejection(tooMuch), { kind: "limited" });
+});
+
 t.test("an ordinary end does not abort the handler's signal", async (t) => {
   let signal: AbortSignal | undefined;
   await using test = await start({
