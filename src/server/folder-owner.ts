@@ -19,7 +19,7 @@ export async function checkFolderOwner(
     if (uri === undefined || uri === trustDomain.id) continue;
     throw fail(
       "precondition",
-      `the data folder belongs to ${uri}; choose another folder for '${trustDomain}'`,
+      `the data folder belongs to ${uri}; choose another folder for '${trustDomain.name}'`,
     );
   }
 }

@@ -18,6 +18,7 @@ import { healthApi } from "./api/health.ts";
 import { svidApi } from "./api/svid.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
 import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
 import { Gate } from "./endpoints/gate.ts";
@@ -35,8 +36,8 @@ import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
 import { NodeService } from "./nodes/node-service.ts";
+import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
-import { startUpkeep } from "./upkeep.ts";
 
 export interface ServerTools {
   readonly logger: Logger;
@@ -121,8 +122,9 @@ export async function startServer(
     }),
   );
   authorities.start();
-  started.use(startEntryPruner({ store: datastore, clock, random, logger }));
-  started.use(startUpkeep({ datastore, clock, random, logger }));
+  for (const start of [startEntryPruner, startTokenPruner, startFeedPruner]) {
+    started.use(start({ store: datastore, clock, random, logger }));
+  }
 
   const limits = new Limits({ ...config.limits, clock });
   const stopping = new AbortController();

@@ -40,15 +40,15 @@ export interface TestServer<C extends Clock = VirtualClock> {
   readonly dataDir: string;
   readonly clock: C;
   /** A channel to the TLS door, without looking at the server's certificate; closed with the test. */
-  connect(identity?: TlsIdentity): Channel;
+  readonly connect: (identity?: TlsIdentity) => Channel;
   /** PEM of the server's own X.509 authorities. */
-  rootsPem(): Promise<string>;
-  createToken(fields?: object): Promise<string>;
-  attest(token?: string): Promise<TestAgent>;
+  readonly rootsPem: () => Promise<string>;
+  readonly createToken: (fields?: object) => Promise<string>;
+  readonly attest: (token?: string) => Promise<TestAgent>;
   /** Creates one entry and returns its ID. */
-  createEntry(entry: object): Promise<string>;
+  readonly createEntry: (entry: object) => Promise<string>;
   /** Stops it before the test ends; the folder stays until then. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 export interface TestAgent {

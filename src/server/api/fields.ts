@@ -39,7 +39,10 @@ export function memberIdField(
 ): SpiffeId {
   const parsed = spiffeIdField(name, id);
   if (!parsed.memberOf(trustDomain)) {
-    throw fail("invalid", `${name}: '${parsed}' is not a member of trust domain '${trustDomain}'`);
+    throw fail(
+      "invalid",
+      `${name}: '${parsed.toString()}' is not a member of trust domain '${trustDomain.name}'`,
+    );
   }
   if (parsed.path === "") throw fail("invalid", `${name}: path is empty`);
   return parsed;
@@ -53,7 +56,7 @@ export function workloadIdField(
 ): SpiffeId {
   const parsed = memberIdField(name, id, trustDomain);
   if (isReservedPath(parsed.path)) {
-    throw fail("invalid", `${name}: '${parsed}' is in the reserved namespace /spire`);
+    throw fail("invalid", `${name}: '${parsed.toString()}' is in the reserved namespace /spire`);
   }
   return parsed;
 }
@@ -65,7 +68,10 @@ export function agentIdField(
 ): SpiffeId {
   const parsed = memberIdField(name, id, trustDomain);
   if (!isAgentPath(parsed.path)) {
-    throw fail("invalid", `${name}: '${parsed}' is not in the agent namespace /spire/agent`);
+    throw fail(
+      "invalid",
+      `${name}: '${parsed.toString()}' is not in the agent namespace /spire/agent`,
+    );
   }
   return parsed;
 }

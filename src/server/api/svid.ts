@@ -61,11 +61,11 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
       if (!spiffeId.memberOf(trustDomain)) {
         throw fail(
           "invalid",
-          `csr: '${spiffeId}' is not a member of trust domain '${trustDomain}'`,
+          `csr: '${spiffeId.toString()}' is not a member of trust domain '${trustDomain.name}'`,
         );
       }
       if (spiffeId.path === "" || isReservedPath(spiffeId.path)) {
-        throw fail("invalid", `csr: '${spiffeId}' is not the ID of a workload`);
+        throw fail("invalid", `csr: '${spiffeId.toString()}' is not the ID of a workload`);
       }
       inField("csr", () => checkWildcards(csr.dnsNames));
       const svid = await issuance.mintX509({

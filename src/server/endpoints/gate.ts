@@ -91,7 +91,8 @@ export class Gate {
         if (roles.has(role) && alive.some((entry: EntryRecord) => entry[role])) return role;
       }
     }
-    if (!roles.has("agent")) throw fail("denied", `'${peer.id}' has no role that may call it`);
+    if (!roles.has("agent"))
+      throw fail("denied", `'${peer.id.toString()}' has no role that may call it`);
     if (epochSeconds(this.#options.clock) > peer.expiresAt) {
       throw fail("denied", "agent SVID has expired", { reason: "AGENT_EXPIRED" });
     }

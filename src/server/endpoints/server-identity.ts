@@ -1,4 +1,3 @@
-import type { AuthoritySet } from "../ca/authority-set.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
@@ -10,7 +9,10 @@ import { parseCertificate } from "../../x509/certificate.ts";
 
 export interface ServerIdentityOptions {
   readonly issuance: Pick<Issuance, "serverX509">;
-  readonly authorities: Pick<AuthoritySet, "records">;
+  /** Whose key signed the SVID, and whether it still stands. */
+  readonly authorities: {
+    records(kind: "x509"): readonly { readonly id: string; readonly tainted: boolean }[];
+  };
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -72,7 +72,7 @@ function checkTtl(ttlSeconds: number): void {
 
 function checkAlias(agentId: SpiffeId, trustDomain: TrustDomain): void {
   if (!agentId.memberOf(trustDomain)) {
-    throw fail("invalid", `agent_id is not a member of trust domain '${trustDomain}'`);
+    throw fail("invalid", `agent_id is not a member of trust domain '${trustDomain.name}'`);
   }
   if (agentId.path === "") throw fail("invalid", "agent_id has no path");
   if (isReservedPath(agentId.path)) {

@@ -76,7 +76,7 @@ t.test("on no method is a certificate that proves nothing a caller", async (t) =
       );
       seen += 1;
       const denied = outcome instanceof AssayError && /authorization denied/.test(outcome.message);
-      if (roles.has("any") === denied) t.fail(`${path} as ${name}: ${outcome}`);
+      if (roles.has("any") === denied) t.fail(`${path} as ${name}: ${String(outcome)}`);
       if (denied && outcome.kind !== "denied") t.fail(`${path} as ${name}: ${outcome.kind}`);
     }
     channel.close();

@@ -174,9 +174,8 @@ t.test("attestation", async (t) => {
     ],
   ];
   await refuseAll(t, agent.channel, "assay.agent.v1.AgentHost", reports, server.clock);
-  await refuseAll(t, server.admin, "assay.agent.v1.AgentHost", [
-    ...BAD_IDS.map(([name, bad]): Row => [name, "GetHost", { id: bad }, /^id: /]),
-  ]);
+  const badHosts = BAD_IDS.map(([name, bad]): Row => [name, "GetHost", { id: bad }, /^id: /]);
+  await refuseAll(t, server.admin, "assay.agent.v1.AgentHost", badHosts);
   for (const each of [agent.id, AGENT_ID]) {
     await refused(t, server.admin.unary("assay.agent.v1.AgentHost", "GetHost", { id: each }), {
       kind: "not_found",

@@ -356,8 +356,7 @@ t.test(
         },
       },
       authorities: {
-        // The identity looks at these two fields only.
-        records: () => [...records].map(([id, tainted]) => ({ id, tainted })) as never,
+        records: () => [...records].map(([id, tainted]) => ({ id, tainted })),
       },
       clock,
       random: systemRandom,
