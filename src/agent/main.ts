@@ -366,13 +366,17 @@ class Agent implements RunningAgent {
     const svid = identity.svid;
     if (svid === undefined) return;
     this.#logger.warn("the server does not accept the agent's SVID any more", { error });
-    identity
-      .drop()
-      .catch((cause: unknown) =>
-        this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(cause) }),
-      );
+    void this.#drop(identity);
     if (svid.reattestable) this.#wakeRenewal();
     else this.#fail(refusedError(error));
+  }
+
+  async #drop(identity: AgentIdentity): Promise<void> {
+    try {
+      await identity.drop();
+    } catch (thrown) {
+      this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) });
+    }
   }
 
   #fail(error: AssayError): void {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import t from "tap";
 import { parseCertificates } from "../../src/x509/certificate.ts";
 import { end } from "../support/caller.ts";
-import { Domain, OWN_SELECTOR, id } from "../support/running.ts";
+import { type AgentChange, Domain, OWN_SELECTOR, id } from "../support/running.ts";
 import { WorkloadClient, rawStatus } from "../support/workload-client.ts";
 
 const refusedWith = (kind: string, message: RegExp) => ({ name: "AssayError", kind, message });
@@ -270,15 +270,16 @@ t.test("a restart needs no token; open streams end with UNAVAILABLE, never with 
   using client = new WorkloadClient(agent.socket);
   const watches = [client.x509(), client.x509Bundles(), client.jwtBundles()];
   for (const watch of watches) await watch.next();
-  const ends = watches.map((watch) =>
-    t.rejects(watch.next() as Promise<unknown>, refusedWith("unavailable", /stopping/)),
-  );
+  const ends = watches.map((watch) => {
+    const next: Promise<object> = watch.next();
+    return t.rejects(next, refusedWith("unavailable", /stopping/));
+  });
   await agent[Symbol.asyncDispose]();
   await Promise.all(ends);
   t.equal(await agent.stopped, undefined);
   t.equal(existsSync(agent.socket), false, "the socket file is gone");
 
-  const again = await domain.startAgent({ joinToken: undefined } as never);
+  const again = await domain.startAgent({ joinToken: undefined });
   t.equal(again.spiffeId.toString(), agent.spiffeId.toString());
   t.equal(
     (await client.fetchX509()).svids[0]?.spiffe_id,
@@ -294,12 +295,8 @@ t.test(
     await domain.entry({ path: "/one" });
     const first = await domain.startAgent();
     await first[Symbol.asyncDispose]();
-    const config = { joinToken: undefined, bootstrap: { kind: "stored" } } as never;
-    const bundleFile = domain.bundleFile;
-    domain.bundleFile = () => Promise.resolve("");
     await domain.stopServer();
-    const agent = await domain.startAgent(config);
-    domain.bundleFile = bundleFile;
+    const agent = await domain.startAgent({ joinToken: undefined, bootstrap: { kind: "stored" } });
     using client = new WorkloadClient(agent.socket);
     const waiting = client.fetchX509();
     await domain.startServer();
@@ -309,7 +306,7 @@ t.test(
 
 t.test("starts that cannot work name the next step", async (t) => {
   await using domain = await Domain.start();
-  const start = (change: object): Promise<unknown> => domain.startAgent(change as never);
+  const start = (change: AgentChange): Promise<unknown> => domain.startAgent(change);
   await t.rejects(
     start({ joinToken: undefined }),
     refusedWith("precondition", /no identity.*assay token generate/),
@@ -447,7 +444,7 @@ t.test("evicted: the SVID is dropped, and the next start wants a new token", asy
     refusedWith("precondition", /does not accept this agent's SVID.*assay token generate/),
   );
   await t.rejects(
-    domain.startAgent({ joinToken: undefined } as never),
+    domain.startAgent({ joinToken: undefined }),
     refusedWith("precondition", /no identity/),
   );
   const again = await domain.startAgent();

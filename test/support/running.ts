@@ -19,13 +19,16 @@ import { parseSelector } from "../../src/spiffe/selector.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 
 export const TRUST_DOMAIN = "example.org";
-export const HOST_ID = id("/host");
-
 export interface EntryParams {
   readonly path: string;
   readonly selectors?: readonly string[];
   readonly more?: Partial<Entry>;
 }
+
+/** An agent gets a fresh token unless this says otherwise; `undefined` gives it none. */
+export type AgentChange = Partial<Omit<AgentConfig, "joinToken">> & {
+  readonly joinToken?: string | undefined;
+};
 
 /** One trust domain on this machine. */
 export class Domain implements AsyncDisposable {
@@ -46,7 +49,7 @@ export class Domain implements AsyncDisposable {
             level: "debug",
             format: "text",
             write: (line) => process.stderr.write(line),
-            nowMs: systemClock.nowMs,
+            nowMs: () => systemClock.nowMs(),
           });
     this.#serverConfig = {
       trustDomain: TRUST_DOMAIN,
@@ -138,7 +141,7 @@ export class Domain implements AsyncDisposable {
       socket: join(this.dir, "api.sock"),
       logLevel: "debug",
       logFormat: "text",
-      bootstrap: { kind: "bundle", file: await this.bundleFile() },
+      bootstrap: change.bootstrap ?? { kind: "bundle", file: await this.bundleFile() },
       workloadKeyType: "ec-p256",
       ...AGENT_DEFAULTS,
       syncIntervalMs: 100,
@@ -149,12 +152,13 @@ export class Domain implements AsyncDisposable {
   }
 
   async startAgent(
-    change: Partial<AgentConfig> = {},
+    change: AgentChange = {},
     tools: Partial<AgentDependencies> = {},
   ): Promise<RunningAgent> {
-    const joinToken = "joinToken" in change ? change.joinToken : await this.token();
+    const { joinToken: given, ...rest } = change;
+    const joinToken = "joinToken" in change ? given : await this.token();
     const config = await this.agentConfig({
-      ...change,
+      ...rest,
       ...(joinToken === undefined ? {} : { joinToken }),
     });
     const agent = await startAgent(config, {

@@ -103,8 +103,9 @@ export function rawStatus(
     });
     const seen = (fields: Record<string, unknown>): void => {
       const status = fields["grpc-status"];
+      const message = fields["grpc-message"];
       if (typeof status !== "string") return;
-      resolve({ status, message: String(fields["grpc-message"] ?? "") });
+      resolve({ status, message: typeof message === "string" ? message : "" });
     };
     stream.on("response", seen);
     stream.on("trailers", seen);

@@ -291,9 +291,9 @@ export class Cache {
   #push(): void {
     if (!this.#synced) return;
     let missing = false;
-    // A listener may close its own subscription while it is told.
-    for (const group of [...this.#groups.values()]) {
-      for (const subscriber of [...group.subscribers]) {
+    // A listener may close its own subscription, or another, while it is told: maps and sets bear that.
+    for (const group of this.#groups.values()) {
+      for (const subscriber of group.subscribers) {
         if (!this.#deliver(group, subscriber, false)) missing = true;
       }
     }

@@ -62,7 +62,7 @@ export class JwtCache {
 
   /** Drops every token that none of these keys signed: its key is tainted or revoked. */
   retain(keyIds: ReadonlySet<string>): void {
-    for (const [key, { svid }] of [...this.#cached.entries()]) {
+    for (const [key, { svid }] of this.#cached.entries()) {
       if (!keyIds.has(svid.keyId)) this.#cached.delete(key);
     }
   }
