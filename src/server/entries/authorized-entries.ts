@@ -210,7 +210,9 @@ export class AuthorizedEntries implements AsyncDisposable {
   }
 
   #announce(change: Omit<AuthorizedEntriesChange, "revision">): void {
-    for (const listener of [...this.#listeners]) {
+    // A copy: who subscribes meanwhile hears of the next one.
+    const listeners = [...this.#listeners];
+    for (const listener of listeners) {
       try {
         listener({ revision: this.#revision, ...change });
       } catch (thrown) {

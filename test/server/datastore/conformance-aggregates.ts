@@ -69,7 +69,7 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     const spent = await Promise.all(
       [1, 2, 3].map(() => store.transaction((w) => w.tokens.delete("ab"))),
     );
-    t.same(spent.sort(), [false, false, true], "spent once");
+    t.equal(spent.filter(Boolean).length, 1, "spent once");
     await store.transaction((w) => w.tokens.create(token));
     t.equal(await store.transaction((w) => w.tokens.prune(101)), 1);
     t.equal(await store.tokens.get("ab"), undefined);

@@ -64,9 +64,12 @@ export async function changesConformance(check: Check): Promise<void> {
 
   await check("who has seen r never learns later of a change <= r", async (t, { store }) => {
     const seen: Change[] = [];
-    let writing = true;
+    const writing = new AbortController();
     const read = async (): Promise<void> => {
-      while (writing || (seen.at(-1)?.revision ?? 0) < (await store.changes.current())) {
+      while (
+        !writing.signal.aborted ||
+        (seen.at(-1)?.revision ?? 0) < (await store.changes.current())
+      ) {
         const rows = await store.changes.since(seen.at(-1)?.revision ?? 0, 5);
         seen.push(...rows);
         await new Promise((resolve) => setImmediate(resolve));
@@ -82,7 +85,7 @@ export async function changesConformance(check: Check): Promise<void> {
         }),
       ),
     );
-    writing = false;
+    writing.abort();
     await reading;
     t.same(seen, await store.changes.since(0, 1000), "the reader missed nothing");
     ordered(t, seen);

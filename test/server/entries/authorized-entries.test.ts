@@ -24,11 +24,11 @@ interface Rig {
   readonly clock: VirtualClock;
   readonly index: AuthorizedEntries;
   /** Creates or replaces. */
-  put(...entries: EntryRecord[]): Promise<void>;
-  putNodes(...nodes: NodeRecord[]): Promise<void>;
-  delete(...ids: string[]): Promise<void>;
+  readonly put: (...entries: EntryRecord[]) => Promise<void>;
+  readonly putNodes: (...nodes: NodeRecord[]) => Promise<void>;
+  readonly delete: (...ids: string[]) => Promise<void>;
   /** The ids of the entries that the agent may fetch. */
-  ids(agentId: string): string[];
+  readonly ids: (agentId: string) => string[];
 }
 
 async function withRig(body: (rig: Rig) => Promise<void>): Promise<void> {
@@ -39,7 +39,7 @@ async function withRig(body: (rig: Rig) => Promise<void>): Promise<void> {
     store,
     clock,
     index,
-    async put(...entries) {
+    put: async (...entries) => {
       await store.transaction(async (w) => {
         for (const entry of entries) {
           await w.entries.delete(entry.id);
@@ -48,13 +48,13 @@ async function withRig(body: (rig: Rig) => Promise<void>): Promise<void> {
       });
       await index.refresh();
     },
-    async putNodes(...nodes) {
+    putNodes: async (...nodes) => {
       await store.transaction(async (w) => {
         for (const node of nodes) await w.nodes.put(node);
       });
       await index.refresh();
     },
-    async delete(...ids) {
+    delete: async (...ids) => {
       await store.transaction(async (w) => {
         for (const entryId of ids) await w.entries.delete(entryId);
       });

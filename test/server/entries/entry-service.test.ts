@@ -4,7 +4,7 @@ import type { Random } from "../../../src/base/random.ts";
 import { type LogFields, silentLogger } from "../../../src/observe/logger.ts";
 import type { Datastore, EntryRecord } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
-import type { EntryDraft, EntryPatch } from "../../../src/server/entries/draft.ts";
+import type { EntryDraft } from "../../../src/server/entries/draft.ts";
 import { EntryIds } from "../../../src/server/entries/entry-id.ts";
 import { startEntryPruner } from "../../../src/server/entries/entry-pruner.ts";
 import {
@@ -202,7 +202,7 @@ await check("hostile drafts, each refused by its own rule", async (t, { service,
   const { id } = value(limits[2]);
   const before = await service.get(id);
   const patches = cases.filter(([, over]) => !("id" in over)).map(([, over]) => ({ ...over, id }));
-  for (const [i, result] of (await service.update(patches as EntryPatch[])).entries()) {
+  for (const [i, result] of (await service.update(patches)).entries()) {
     t.equal(errorOf(result).kind, "invalid", cases[i]?.[0] ?? "");
   }
   t.same(await store.entries.get(id), before);

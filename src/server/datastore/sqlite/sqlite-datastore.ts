@@ -221,7 +221,9 @@ class SqliteDatastore implements Datastore {
   }
 
   #announce(revision: number): void {
-    for (const listener of [...this.#listeners]) {
+    // A copy: who subscribes meanwhile hears of the next one.
+    const listeners = [...this.#listeners];
+    for (const listener of listeners) {
       try {
         listener(revision);
       } catch (thrown) {
