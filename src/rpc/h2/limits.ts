@@ -22,6 +22,8 @@ export const STALLED_SWEEPS = STALLED_AFTER_MS / SWEEP_EVERY_MS;
 export const REQUEST_SWEEPS = REQUEST_WITHIN_MS / SWEEP_EVERY_MS;
 /** Open streams of one connection; told to the peer in SETTINGS. */
 export const MAX_STREAMS_PER_CONNECTION = 1_000;
+/** Streams above that bound that are refused one by one before the connection is ended. */
+export const MAX_REFUSED_STREAMS = 100_000;
 /** Open connections of one listener. */
 export const MAX_CONNECTIONS = 20_000;
 /** One request's headers, as HTTP/2 counts them (name + value + 32 each). */

@@ -121,6 +121,7 @@ export class H2GrpcServer<C> implements AsyncDisposable {
 const SESSION_OPTIONS: ServerOptions = {
   maxSessionMemory: limits.MAX_SESSION_MEMORY_MB,
   maxHeaderListPairs: limits.MAX_HEADERS,
+  maxSessionRejectedStreams: limits.MAX_REFUSED_STREAMS,
   streamResetBurst: limits.STREAM_RESET_BURST,
   streamResetRate: limits.STREAM_RESETS_PER_SECOND,
   settings: {

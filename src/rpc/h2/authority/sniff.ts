@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../../base/clock.ts";
+import { MAX_STREAMS_PER_CONNECTION } from "../limits.ts";
 import { FirstRequest } from "./first-request.ts";
 import { SETTINGS, encodeFrameHeader } from "./frame-header.ts";
 import { RewritingDuplex } from "./rewriting-duplex.ts";
@@ -18,24 +19,26 @@ export interface SniffOptions {
  * refuse pays for a Duplex; every other one keeps the real socket.
  *
  * grpc-go and grpc-java send no request before the server's SETTINGS. A client that has not sent one with its preface
- * therefore gets an empty SETTINGS frame from here, and its acknowledgement is left out of what nghttp2 reads. Tonic
+ * therefore gets a SETTINGS frame from here, and its acknowledgement is left out of what nghttp2 reads. Tonic
  * may send its request before that acknowledgement: then both are waited for, for a second at most.
  */
 export function sniffAuthority(socket: Socket, options: SniffOptions): void {
   const first = new FirstRequest();
   let askedFor = false;
+  let awaitsAck = false;
   let cancelTimer = options.clock.after(options.withinMs, () => socket.destroy());
 
   const onData = (chunk: Buffer): void => {
     first.push(chunk);
     if (first.authority === undefined) {
-      if (!askedFor) socket.write(EMPTY_SETTINGS);
+      if (!askedFor) socket.write(FIRST_SETTINGS);
       askedFor = true;
     } else if (first.authority === "illegal" || first.length > MAX_WAITING_BYTES) {
       handOver(true);
     } else if (!askedFor || first.hasSettingsAck) {
       handOver(false);
-    } else {
+    } else if (!awaitsAck) {
+      awaitsAck = true;
       cancelTimer();
       cancelTimer = options.clock.after(ACK_WITHIN_MS, () => handOver(true));
     }
@@ -64,7 +67,11 @@ export function sniffAuthority(socket: Socket, options: SniffOptions): void {
 /** A reset connection closes, which is all there is to know. */
 function ignore(): void {}
 
-const EMPTY_SETTINGS = encodeFrameHeader({ length: 0, type: SETTINGS, flags: 0, streamId: 0 });
+/** The one setting that must not be believed unlimited for a moment: SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2). */
+const FIRST_SETTINGS = Buffer.concat([
+  encodeFrameHeader({ length: 6, type: SETTINGS, flags: 0, streamId: 0 }),
+  Buffer.of(0, 3, 0, 0, MAX_STREAMS_PER_CONNECTION >> 8, MAX_STREAMS_PER_CONNECTION & 0xff),
+]);
 const ACK_WITHIN_MS = 1_000;
 /** A client that sends so much without acknowledging SETTINGS is not waited for. */
 const MAX_WAITING_BYTES = 64 * 1024;
