@@ -13,7 +13,7 @@ import { checkPageSize, decodePageToken, encodePageToken } from "../page-token.t
 import type { SqlReader, TransactionScope } from "./connection.ts";
 import { ENTRY_COLUMNS, entryFromRow, entryValues } from "./entry-row.ts";
 import { type Row, readInteger, readStrings } from "./row.ts";
-import { hashSelectors, readSelectors } from "./selectors.ts";
+import { encodeSelectors, hashSelectors, readSelectors } from "./selectors.ts";
 import { type Condition, type SetIndex, setCondition, whereClause } from "./set-filter.ts";
 
 export class SqliteEntryReader implements EntryReader {
@@ -57,7 +57,7 @@ export class SqliteEntryReader implements EntryReader {
   async findSimilar(entry: EntryRecord): Promise<EntryRecord | undefined> {
     return this.#one(
       `SELECT ${COLUMNS} FROM entries WHERE parent_id = ? AND spiffe_id = ? AND selectors_hash = ?`,
-      [entry.parentId, entry.spiffeId, hashSelectors(entry.selectors)],
+      [entry.parentId, entry.spiffeId, hashSelectors(encodeSelectors(entry.selectors))],
     );
   }
 

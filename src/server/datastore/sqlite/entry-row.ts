@@ -28,12 +28,13 @@ export const ENTRY_COLUMNS = [
 ] as const;
 
 export function entryValues(entry: EntryRecord): SQLInputValue[] {
+  const selectors = encodeSelectors(entry.selectors);
   return [
     entry.id,
     entry.spiffeId,
     entry.parentId,
-    encodeSelectors(entry.selectors),
-    hashSelectors(entry.selectors),
+    selectors,
+    hashSelectors(selectors),
     entry.selectors.length,
     entry.x509SvidTtl,
     entry.jwtSvidTtl,

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { fail } from "../../../base/errors.ts";
-import { type Selector, selectorSetKey } from "../../../spiffe/selector.ts";
+import type { Selector } from "../../../spiffe/selector.ts";
 import { type Row, readStrings } from "./row.ts";
 
 /** How a selector list stands in a column: a flat JSON array, type and value in turns. */
@@ -22,7 +22,7 @@ export function readSelectors(row: Row, column: string): readonly Selector[] {
   return selectors;
 }
 
-/** SHA-256 of the set, whatever order it came in. */
-export function hashSelectors(selectors: readonly Selector[]): Uint8Array {
-  return createHash("sha256").update(selectorSetKey(selectors)).digest();
+/** Identifies a set in canonical order: SHA-256 of what stands in the column. */
+export function hashSelectors(encoded: string): Uint8Array {
+  return hash("sha256", encoded, "buffer");
 }

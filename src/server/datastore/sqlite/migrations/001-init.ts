@@ -3,7 +3,7 @@ import type { Migration } from "../migrate.ts";
 /**
  * The first schema. An entry or node is one row, its lists in JSON columns; `entry_selectors`, `entry_federates` and
  * `node_selectors` are search indexes over those lists, written with the row and read only to find rows.
- * `selectors_hash` is the SHA-256 of the selector set in canonical order.
+ * `selectors_hash` is the SHA-256 of the `selectors` column, which is in canonical order.
  */
 export const init: Migration = {
   number: 1,
