@@ -43,7 +43,9 @@ export class Gate {
   async check(method: string, call: GateCall): Promise<void> {
     const roles = rolesFor(method);
     try {
-      setCaller(call, await this.#admit(roles, method, call));
+      const caller = await this.#admit(roles, method, call);
+      setCaller(call, caller);
+      if (isAdministrator(caller) && !READS.test(method)) this.#note(method, caller);
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind !== "denied" && error.kind !== "unauthenticated") throw error;
@@ -57,6 +59,16 @@ export class Gate {
       });
       throw denial;
     }
+  }
+
+  /** What administrators do is written down, whether it succeeds or not. */
+  #note(method: string, { role, id, remoteAddress }: Caller): void {
+    this.#options.logger.info("administrative call", {
+      method,
+      role,
+      ...(id === undefined ? {} : { callerId: id.toString() }),
+      ...(remoteAddress === undefined ? {} : { remoteAddress }),
+    });
   }
 
   async #admit(roles: ReadonlySet<CallerRole>, method: string, call: GateCall): Promise<Caller> {
@@ -101,6 +113,10 @@ export class Gate {
   }
 }
 
+function isAdministrator({ role }: Caller): boolean {
+  return role === "local" || role === "admin" || role === "downstream";
+}
+
 function denied(method: string, { kind, message, reason }: AssayError): AssayError {
   return fail(
     kind,
@@ -109,6 +125,7 @@ function denied(method: string, { kind, message, reason }: AssayError): AssayErr
   );
 }
 
+const READS = /\/(Get|List|Count)[A-Za-z0-9]*$/;
 const LOCAL_PEER = "unix";
 const RENEW_AGENT = "/spire.api.server.agent.v1.Agent/RenewAgent";
 const ENTRY_ROLES = ["admin", "downstream"] as const;

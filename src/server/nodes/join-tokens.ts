@@ -8,6 +8,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { type Random, uuid } from "../../base/random.ts";
 import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { EntryIds } from "../entries/entry-id.ts";
 import { fail } from "../../base/errors.ts";
 
 export interface JoinTokensOptions {
@@ -35,9 +36,11 @@ export interface JoinToken {
 /** Join tokens: made once, stored as a hash, spent by the transaction that admits their node. */
 export class JoinTokens {
   readonly #options: JoinTokensOptions;
+  readonly #entryIds: EntryIds;
 
   constructor(options: JoinTokensOptions) {
     this.#options = options;
+    this.#entryIds = new EntryIds(options.clock, options.random);
   }
 
   /** @throws invalid, exists (token in use or used up) */
@@ -57,7 +60,9 @@ export class JoinTokens {
       }
       await writers.tokens.create({ hash, expiresAt, createdAt: now });
       if (params.agentId !== undefined) {
-        await writers.entries.create(aliasEntry(uuid(random), params.agentId, spiffeId, now));
+        await writers.entries.create(
+          aliasEntry(this.#entryIds.next(), params.agentId, spiffeId, now),
+        );
       }
     });
     return { token, expiresAt, spiffeId };

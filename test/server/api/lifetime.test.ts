@@ -69,7 +69,10 @@ t.test("a restart keeps what was acknowledged", async (t) => {
   watch.end();
   const statuses = watch[Symbol.asyncIterator]();
   t.match(await statuses.next(), { value: { status: "SERVING" } });
-  const ended = refused(t, Promise.resolve(statuses.next()), { kind: "unavailable" });
+  const ended = refused(t, Promise.resolve(statuses.next()), {
+    kind: "unavailable",
+    message: /the server is stopping/,
+  });
   const idle = connectSocket(config.socket);
   await new Promise((resolve) => idle.once("connect", resolve));
   await before.server[Symbol.asyncDispose]();

@@ -256,6 +256,7 @@ t.test("a verdict lasts as long as what it rests on", async (t) => {
   await refused(t, world.call(SYNC, "agent"), { kind: "denied", reason: "AGENT_EXPIRED" });
   world.clock.step(-61_000);
   await world.call(SYNC, "agent");
+  await world.call(LIST, "admin");
   world.clock.step(86_400_000);
   await refused(t, world.call(LIST, "admin"), { kind: "denied" });
 });

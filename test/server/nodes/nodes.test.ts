@@ -11,6 +11,7 @@ import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite
 import { JoinTokens } from "../../../src/server/nodes/join-tokens.ts";
 import { KeyedQueue } from "../../../src/server/nodes/keyed-queue.ts";
 import { NodeService } from "../../../src/server/nodes/node-service.ts";
+import { startTokenPruner } from "../../../src/server/nodes/token-pruner.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { refused } from "../../support/refused.ts";
@@ -286,6 +287,59 @@ t.test("another server's acts are seen at once", async (t) => {
   await room.datastore.pruneChanges(1);
   await room.nodes.evict(id);
   await refused(t, other.checkActive(id, next.serial), { reason: "AGENT_NOT_ATTESTED" });
+});
+
+t.test("a server that hears of no commit asks before it refuses", async (t) => {
+  const room = await openRoom(t);
+  const { entries, nodes, tokens, bundles, authorities, changes } = room.datastore;
+  const deaf: Datastore = {
+    ...{ entries, nodes, tokens, bundles, authorities, changes },
+    transaction: (work) => room.datastore.transaction(work),
+    onCommit: () => () => undefined,
+    pruneChanges: (keep) => room.datastore.pruneChanges(keep),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const other = await NodeService.open({
+    datastore: deaf,
+    trustDomain,
+    clock: room.clock,
+    logger: silentLogger,
+  });
+  t.teardown(() => other[Symbol.asyncDispose]());
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const svid = await room.attest(token, keyA);
+  t.equal((await other.checkActive(spiffeId.toString(), svid.serial)).serial, svid.serial);
+});
+
+t.test("a ban counts whatever else the record says", async (t) => {
+  const room = await openRoom(t);
+  const { token, spiffeId } = await room.tokens.create({ ttlSeconds: 600 });
+  const svid = await room.attest(token, keyA);
+  const node = await room.nodes.get(spiffeId.toString());
+  if (node === undefined) throw new Error("no node");
+  await room.datastore.transaction((writers) => writers.nodes.put({ ...node, banned: true }));
+  await refused(t, room.nodes.checkActive(spiffeId.toString(), "other"), {
+    reason: "AGENT_BANNED",
+  });
+  await refused(t, room.nodes.checkActive(spiffeId.toString(), svid.serial), {
+    reason: "AGENT_BANNED",
+  });
+});
+
+t.test("expired tokens are pruned by the clock", async (t) => {
+  const room = await openRoom(t);
+  const pruner = startTokenPruner({
+    store: room.datastore,
+    clock: room.clock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  t.teardown(() => pruner[Symbol.asyncDispose]());
+  const { token } = await room.tokens.create({ ttlSeconds: 60 });
+  await room.clock.advance(59_000);
+  t.ok(await room.datastore.tokens.get(joinTokenHash(token)));
+  await room.clock.advance(600_000);
+  t.notOk(await room.datastore.tokens.get(joinTokenHash(token)));
 });
 
 t.test("the queue of one agent has an end", async (t) => {
