@@ -8,6 +8,8 @@ import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent.ts";
 import type { Logger } from "../observe/logger.ts";
+import { serveHealth } from "../rpc/h2/health.ts";
+import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { parseCompact } from "../jwt/compact.ts";
@@ -31,7 +33,7 @@ import { ServerClient } from "./server-client/server-client.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
 import { Sync } from "./sync/sync.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
-import { routeWorkloadApi } from "./workload-api/service.ts";
+import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
 
 export interface AgentDependencies {
@@ -194,6 +196,11 @@ class Agent implements RunningAgent {
     this.#stack.defer(() =>
       server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
     );
+    serveHealth(server, [WORKLOAD_API], {
+      serving: () => cache.synced,
+      onChange: (listener) => cache.onSynced(listener),
+    });
+    serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
     routeWorkloadApi(server, {
       attestation,
       cache,

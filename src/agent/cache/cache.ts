@@ -124,6 +124,12 @@ export class Cache {
     this.#own ??= own;
   }
 
+  /** Calls back once, after the first sync. @returns how to stop */
+  onSynced(listener: () => void): () => void {
+    this.#onSynced.add(listener);
+    return () => this.#onSynced.delete(listener);
+  }
+
   /** Resolves after the first sync. @throws the signal's reason */
   async whenSynced(signal: AbortSignal): Promise<void> {
     if (this.#synced) return;

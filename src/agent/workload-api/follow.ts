@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import type { H2Call } from "../../rpc/h2/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Cache, Subscription } from "../cache/cache.ts";
@@ -25,30 +25,31 @@ export function follow({ call, cache, clock, kind, selectors }: FollowParams): P
   let cancelHold = (): void => undefined;
   let over = false;
   const end = (error: Error): void => {
+    if (over) return;
     over = true;
     cancelHold();
     subscription?.close();
-    call.signal.removeEventListener("abort", onAbort);
     reject(error);
   };
-  const onAbort = (): void => end(fail("unavailable", "the call is over"));
-  if (call.signal.aborted) {
-    onAbort();
-    return promise;
-  }
-  call.signal.addEventListener("abort", onAbort, { once: true });
+  call.onEnd(end);
+  if (over) return promise;
   subscription = cache.subscribe(selectors, kind, (update) => {
     if (over) return;
     if (update.kind === "none") return end(noIdentity());
     if (!sent) cancelHold();
     sent = true;
-    call.send(update.frame);
+    try {
+      call.send(update.frame);
+    } catch (error) {
+      // Too large for one message: this stream's trouble, not that of whoever made the change.
+      end(errorFrom(error));
+    }
   });
   if (over) {
     subscription.close();
   } else if (!sent) {
     cancelHold = clock.after(HOLD_MS, () => {
-      if (!subscription.settle() && !over) end(notReady(cache));
+      if (!subscription?.settle() && !over) end(notReady(cache));
     });
   }
   return promise;

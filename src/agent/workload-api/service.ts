@@ -31,11 +31,14 @@ export interface WorkloadApiOptions {
   readonly allowedForeignJwtClaims: readonly string[];
 }
 
+/** Full name of the service; it has no package. */
+export const WORKLOAD_API = "SpiffeWorkloadAPI";
+
 /** Adds the methods to the server of the Workload API's socket. */
 export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadApiOptions): void {
   const api = new WorkloadApi(options);
   const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
-    server.route(`/SpiffeWorkloadAPI/${method}`, async (call) => {
+    server.route(`/${WORKLOAD_API}/${method}`, async (call) => {
       checkSecurityHeader(call);
       await handle(call);
     });

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
-import { type FileHandle, open, readlink, stat } from "node:fs/promises";
-import { fail } from "../../../base/errors.ts";
+import { type BigIntStats, readlinkSync, stat } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { type AssayError, fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
+import { Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
 export interface Executable {
@@ -25,55 +26,43 @@ export interface ExecutablesOptions {
 export class Executables {
   readonly #options: ExecutablesOptions;
   readonly #hashes = new LruMap<string, Promise<string>>(MAX_HASHES);
-  #hashing = 0;
-  readonly #waiting: (() => void)[] = [];
+  /** Looking takes microseconds and hashing seconds: neither waits for the other. */
+  readonly #looking = new Slots(2, MAX_WAITING);
+  readonly #hashing = new Slots(1, MAX_WAITING);
 
   constructor(options: ExecutablesOptions) {
     this.#options = options;
   }
 
-  /** @throws unavailable when the link cannot be read or the process starts another program meanwhile */
+  /** @throws unavailable when the link cannot be read or the process starts another program meanwhile; limited */
   async read(pid: number): Promise<Executable> {
     const link = `${this.#options.procDir}/${pid}/exe`;
-    const before = await look(link);
-    const { size } = before.stat;
-    if (size > BigInt(this.#options.maxBytes)) return { path: before.path };
-    const sha256 = await this.#hashOf(link, before.stat);
-    const after = await look(link);
-    if (after.path !== before.path || fileKey(after.stat) !== fileKey(before.stat)) {
-      throw fail("unavailable", "the calling process started another program meanwhile");
+    // The link itself is the kernel's and never waits for a file system; what it leads to may.
+    const path = readLink(link);
+    const stats = await this.#looking.run(() => look(link));
+    if (stats.size > BigInt(this.#options.maxBytes)) {
+      if (readLink(link) !== path) throw changed();
+      return { path };
     }
-    return { path: before.path, sha256 };
+    const key = fileKey(stats);
+    const known = this.#hashes.get(key);
+    const sha256 = await (known ?? this.#startHash(link, key));
+    const after = known === undefined ? await this.#looking.run(() => look(link)) : stats;
+    if (readLink(link) !== path || fileKey(after) !== key) throw changed();
+    return { path, sha256 };
   }
 
-  #hashOf(link: string, seen: BigIntStats): Promise<string> {
-    const key = fileKey(seen);
-    const known = this.#hashes.get(key);
-    if (known !== undefined) return known;
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw fail("limited", "too many executables wait to be hashed");
-    }
-    const hash = this.#hash(link, key);
+  #startHash(link: string, key: string): Promise<string> {
+    const hash = this.#hashing.run(() => this.#hash(link, key));
     this.#hashes.set(key, hash);
     hash.catch(() => this.#hashes.delete(key));
     return hash;
   }
 
   async #hash(link: string, key: string): Promise<string> {
-    if (this.#hashing >= MAX_HASHING) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#hashing += 1;
-    try {
-      await using file = await open(link, "r");
-      if (fileKey(await file.stat({ bigint: true })) !== key) {
-        throw fail("unavailable", "the calling process started another program meanwhile");
-      }
-      return await digest(file, this.#options.maxBytes);
-    } finally {
-      this.#hashing -= 1;
-      this.#waiting.shift()?.();
-    }
+    await using file = await open(link, "r");
+    if (fileKey(await file.stat({ bigint: true })) !== key) throw changed();
+    return await digest(file, this.#options.maxBytes);
   }
 }
 
@@ -89,20 +78,35 @@ async function digest(file: FileHandle, maxBytes: number): Promise<string> {
   }
 }
 
-async function look(link: string): Promise<{ path: string; stat: BigIntStats }> {
+function readLink(link: string): string {
   try {
-    const [path, stats] = await Promise.all([readlink(link), stat(link, { bigint: true })]);
-    return { path, stat: stats };
+    return readlinkSync(link);
   } catch (cause) {
-    throw fail("unavailable", "the executable of the calling process cannot be read", { cause });
+    throw unreadable(cause);
   }
+}
+
+function look(link: string): Promise<BigIntStats> {
+  return new Promise((resolve, reject) => {
+    stat(link, { bigint: true }, (error, stats) => {
+      if (error !== null) reject(unreadable(error));
+      else resolve(stats);
+    });
+  });
 }
 
 function fileKey(stats: BigIntStats): string {
   return `${stats.dev}:${stats.ino}:${stats.ctimeNs}:${stats.size}`;
 }
 
+function unreadable(cause: unknown): AssayError {
+  return fail("unavailable", "the executable of the calling process cannot be read", { cause });
+}
+
+function changed(): AssayError {
+  return fail("unavailable", "the calling process started another program meanwhile");
+}
+
 const CHUNK_BYTES = 256 * 1024;
 const MAX_HASHES = 1024;
-const MAX_HASHING = 2;
-const MAX_WAITING = 1024;
+const MAX_WAITING = 4096;
