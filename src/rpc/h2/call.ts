@@ -29,6 +29,8 @@ export interface H2Call<C> {
    * frame before: then only the newest frame waits, an older waiting one is dropped. After the end it does nothing.
    */
   send(frame: Uint8Array): boolean;
+  /** Resolves when the client has taken all that was sent, for answers that must not be dropped; rejects with the end. */
+  flushed(): Promise<void>;
 }
 
 export type H2Handler<C> = (call: H2Call<C>) => Promise<void>;

@@ -25,6 +25,7 @@ export class StreamCall<C> implements H2Call<C> {
   #reader: RequestReader | undefined;
   #abort: AbortController | undefined;
   #onEnd: ((reason: AssayError) => void)[] = [];
+  #onFlush: FlushWaiter[] = [];
   #over: AssayError | undefined;
   #cancelTimer: (() => void) | undefined;
   #endingSince = 0;
@@ -82,6 +83,14 @@ export class StreamCall<C> implements H2Call<C> {
     if (this.#inFlight === undefined) return this.#write(frame);
     this.#wait(frame);
     return false;
+  }
+
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#over !== undefined) reject(this.#over);
+      else if (this.#inFlight === undefined) resolve();
+      else this.#onFlush.push({ resolve, reject });
+    });
   }
 
   /** Runs the handler and ends the call with its outcome. */
@@ -179,7 +188,11 @@ export class StreamCall<C> implements H2Call<C> {
     this.#connection.release(this.#inFlight);
     this.#connection.progress();
     this.#inFlight = undefined;
-    if (this.#state !== "streaming" || this.#waiting === undefined) return;
+    if (this.#waiting === undefined) {
+      for (const { resolve } of this.#onFlush.splice(0)) resolve();
+      return;
+    }
+    if (this.#state !== "streaming") return;
     const next = this.#waiting;
     this.#waiting = undefined;
     this.#connection.release(next);
@@ -202,10 +215,16 @@ export class StreamCall<C> implements H2Call<C> {
     this.#cancelTimer?.();
     this.#reader?.stop(over);
     this.#abort?.abort(over);
+    for (const { reject } of this.#onFlush.splice(0)) reject(over);
     const listeners = this.#onEnd;
     this.#onEnd = [];
     for (const listener of listeners) listener(over);
   }
+}
+
+interface FlushWaiter {
+  readonly resolve: () => void;
+  readonly reject: (over: AssayError) => void;
 }
 
 export interface StreamCallParams<C> {

@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
+import t from "tap";
+import { silentLogger } from "../../../src/observe/logger.ts";
+import { serveHealth } from "../../../src/rpc/h2/health.ts";
+import { ProtoFiles } from "../../../src/rpc/h2/proto-files.ts";
+import { serveReflection } from "../../../src/rpc/h2/reflection.ts";
+import { H2GrpcServer } from "../../../src/rpc/h2/server.ts";
+import { messageType } from "../../../src/rpc/protos.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const same = (bytes: Buffer): Buffer => bytes;
+
+async function rig(t: { teardown(run: () => Promise<void>): void }) {
+  const dir = mkdtempSync(join(tmpdir(), "h2-"));
+  const path = join(dir, "s");
+  const clock = new VirtualClock();
+  const server = new H2GrpcServer<undefined>({ clock, logger: silentLogger });
+  const health = {
+    up: true,
+    listeners: new Set<() => void>(),
+    set(up: boolean): void {
+      this.up = up;
+      for (const listener of this.listeners) listener();
+    },
+  };
+  serveHealth(server, ["SpiffeWorkloadAPI"], {
+    serving: () => health.up,
+    onChange(listener) {
+      health.listeners.add(listener);
+      return () => health.listeners.delete(listener);
+    },
+  });
+  serveReflection(server, ["SpiffeWorkloadAPI", "grpc.health.v1.Health"]);
+  const listener = createServer((socket) => server.attach(socket, undefined));
+  await new Promise<void>((resolve) => listener.listen(path, resolve));
+  const client = new Client(`unix:${path}`, credentials.createInsecure());
+  t.teardown(async () => {
+    client.close();
+    listener.close();
+    const gone = server.shutdown({ graceMs: 0 });
+    await clock.advance(1);
+    await gone;
+    rmSync(dir, { recursive: true });
+  });
+  return { client, health };
+}
+
+const HEALTH_REQUEST = messageType("grpc.health.v1.HealthCheckRequest");
+const HEALTH_RESPONSE = messageType("grpc.health.v1.HealthCheckResponse");
+
+function check(client: Client, service: string): Promise<unknown> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      "/grpc.health.v1.Health/Check",
+      same,
+      same,
+      Buffer.from(HEALTH_REQUEST.encode({ service })),
+      (error, value) =>
+        resolve(error === null ? HEALTH_RESPONSE.decode(value ?? Buffer.alloc(0)) : error.code),
+    );
+  });
+}
+
+t.test("health", async (t) => {
+  const { client, health } = await rig(t);
+  t.same(await check(client, ""), { status: "SERVING" });
+  t.same(await check(client, "SpiffeWorkloadAPI"), { status: "SERVING" });
+  t.equal(await check(client, "other"), 5);
+  health.set(false);
+  t.same(await check(client, ""), { status: "NOT_SERVING" });
+
+  for (const service of ["", "other"]) {
+    const seen: unknown[] = [];
+    let wake: () => void = () => undefined;
+    const stream = client.makeServerStreamRequest(
+      "/grpc.health.v1.Health/Watch",
+      same,
+      same,
+      Buffer.from(HEALTH_REQUEST.encode({ service })),
+    );
+    stream.on("data", (bytes: Buffer) => {
+      seen.push((HEALTH_RESPONSE.decode(bytes) as { status: string }).status);
+      wake();
+    });
+    stream.on("error", () => undefined);
+    const next = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+    await next();
+    if (service === "other") {
+      t.same(seen, ["SERVICE_UNKNOWN"]);
+    } else {
+      const again = next();
+      health.set(false);
+      health.set(true);
+      await again;
+      t.same(seen, ["NOT_SERVING", "SERVING"], "each change once");
+    }
+    stream.cancel();
+    while (health.listeners.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
+interface ReflectionAnswer {
+  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
+  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
+  readonly error_response?: { readonly error_code: number };
+}
+
+t.test("reflection", async (t) => {
+  const { client } = await rig(t);
+  for (const version of ["grpc.reflection.v1", "grpc.reflection.v1alpha"]) {
+    const requestType = messageType(`${version}.ServerReflectionRequest`);
+    const responseType = messageType(`${version}.ServerReflectionResponse`);
+    const requests = [
+      { list_services: "" },
+      { file_containing_symbol: "SpiffeWorkloadAPI" },
+      { file_containing_symbol: "SpiffeWorkloadAPI.FetchX509SVID" },
+      { file_containing_symbol: "grpc.health.v1.HealthCheckResponse.ServingStatus" },
+      { file_by_filename: "workload.proto" },
+      { file_by_filename: "google/protobuf/struct.proto" },
+      { file_containing_symbol: "spire.api.server.svid.v1.SVID" },
+      { file_by_filename: "../../etc/passwd" },
+      { file_containing_extension: { containing_type: "X509SVID", extension_number: 1 } },
+      { all_extension_numbers_of_type: "X509SVID" },
+      {},
+    ];
+    const answers: ReflectionAnswer[] = [];
+    const stream = client.makeBidiStreamRequest(
+      `/${version}.ServerReflection/ServerReflectionInfo`,
+      same,
+      same,
+    );
+    stream.on("data", (bytes: Buffer) =>
+      answers.push(responseType.decode(bytes) as ReflectionAnswer),
+    );
+    const ended = new Promise<{ code: number }>((resolve) => stream.on("status", resolve));
+    // All at once: no answer may be dropped for a newer one.
+    for (const request of requests) stream.write(Buffer.from(requestType.encode(request)));
+    stream.end();
+    t.equal((await ended).code, 0);
+    t.equal(answers.length, requests.length);
+    t.same(
+      answers[0]?.list_services_response?.service.map(({ name }) => name),
+      [
+        "SpiffeWorkloadAPI",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+      ],
+    );
+    const files = answers
+      .slice(1, 6)
+      .map((one) => one.file_descriptor_response?.file_descriptor_proto.length);
+    t.same(files, [2, 2, 1, 2, 1], "a file with what it imports");
+    t.same(
+      answers.slice(6).map((one) => one.error_response?.error_code),
+      [5, 5, 5, 5, 3],
+    );
+  }
+  const broken = client.makeBidiStreamRequest(
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    same,
+    same,
+  );
+  broken.on("data", () => undefined);
+  const refused = new Promise<ServiceError>((resolve) => broken.on("error", resolve));
+  broken.write(Buffer.from([0xff, 0xff]));
+  t.equal((await refused).code, 3);
+});
+
+t.test("unknown services are a mistake of ours", async (t) => {
+  t.throws(() => new ProtoFiles(["none.Such"]), TypeError);
+  t.throws(() => new ProtoFiles(["X509SVID"]), TypeError);
+});
