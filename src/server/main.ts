@@ -1,5 +1,4 @@
 /** Composition root of the server: every part is made here, in order, and taken down in the opposite one. */
-import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { JOIN_TOKEN_TYPE } from "../attestors/node/join-token/payload.ts";
 import { joinTokenServer } from "../attestors/node/join-token/server.ts";
@@ -18,6 +17,7 @@ import { healthApi } from "./api/health.ts";
 import { svidApi } from "./api/svid.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import { DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
 import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
@@ -66,10 +66,10 @@ export async function startServer(
   const address = await step("configuration", () =>
     parseAddress(config.listen, "listen", { zeroPort: true }),
   );
-  await step("data folder", () => makeDataFolder(config.dataDir));
+  await step("data folder", () => openDataFolder(config.dataDir));
   const datastore = started.use(
     await step("datastore", () =>
-      openSqliteDatastore({ path: join(config.dataDir, "datastore.db"), clock, logger }),
+      openSqliteDatastore({ path: join(config.dataDir, DATABASE_FILE), clock, logger }),
     ),
   );
   await step("data folder", () => checkFolderOwner(datastore, trustDomain));
@@ -208,16 +208,6 @@ async function step<T>(name: string, work: () => T | Promise<T>): Promise<T> {
   } catch (thrown) {
     const error = errorFrom(thrown);
     throw fail(error.kind, `server cannot start: ${name}: ${error.message}`, { cause: thrown });
-  }
-}
-
-async function makeDataFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await chmod(path, 0o700);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw fail("precondition", `${path} cannot be used: ${why}`, { cause });
   }
 }
 

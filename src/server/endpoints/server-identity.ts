@@ -9,9 +9,9 @@ import { parseCertificate } from "../../x509/certificate.ts";
 
 export interface ServerIdentityOptions {
   readonly issuance: Pick<Issuance, "serverX509">;
-  /** Whose key signed the SVID, and whether it still stands. */
+  /** Whose key signed the SVID, and whether it is still the one that signs. */
   readonly authorities: {
-    records(kind: "x509"): readonly { readonly id: string; readonly tainted: boolean }[];
+    records(kind: "x509"): readonly { readonly id: string; readonly status: string }[];
   };
   readonly clock: Clock;
   readonly random: Random;
@@ -31,8 +31,8 @@ interface Held extends ServerCredentials {
 }
 
 /**
- * The server's own SVID: made at the start with a new key, made again at half its life and as soon as the authority
- * behind it is tainted or gone.
+ * The server's own SVID: made at the start with a new key, made again at half its life and soon after another
+ * authority took over: only an authority that no longer signs can be tainted, so a taint finds the SVID moved already.
  */
 export class ServerIdentity implements AsyncDisposable {
   readonly #options: ServerIdentityOptions;
@@ -84,7 +84,7 @@ export class ServerIdentity implements AsyncDisposable {
     const authority = this.#options.authorities
       .records("x509")
       .find(({ id }) => id === this.#held.authorityId);
-    return authority === undefined || authority.tainted;
+    return authority?.status !== "active";
   }
 }
 

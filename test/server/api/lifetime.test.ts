@@ -4,7 +4,7 @@
  * - it stops and starts again without losing anything, and says why when it cannot start.
  */
 import { X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,21 @@ t.test("TLS: the server's SVID, swapped while it serves", async (t) => {
     t,
     async () => (await shown()).fingerprint256 !== first.fingerprint256,
     "another certificate",
+  );
+  const second = await shown();
+  const { authorities } = server.server;
+  const { id: next } = await authorities.prepare("x509");
+  await authorities.activate("x509", next);
+  await server.clock.advance(61_000);
+  await eventually(
+    t,
+    async () => {
+      const socket = await tlsTo(server);
+      const certificate = socket.getPeerX509Certificate();
+      socket.destroy();
+      return certificate?.fingerprint256 !== second.fingerprint256;
+    },
+    "a certificate of the authority that signs now",
   );
 });
 
@@ -92,12 +107,19 @@ t.test("a restart keeps what was acknowledged", async (t) => {
     /listeners: socket path/,
   );
   await writeFile(join(dir, "file"), "");
+  await mkdir(join(dir, "theirs"));
+  await writeFile(join(dir, "theirs", "file"), "");
+  await chmod(join(dir, "theirs"), 0o755);
+  await refusedStart(t, { ...config, dataDir: join(dir, "theirs") }, /open to others/);
+  t.equal((await stat(join(dir, "theirs"))).mode & 0o777, 0o755);
+  await chmod(config.dataDir, 0o755);
   await refusedStart(t, { ...config, dataDir: join(dir, "file") }, /data folder: /);
   await mkdir(join(dir, "in-the-way"));
   await refusedStart(t, { ...config, socket: join(dir, "in-the-way") }, /listeners: /);
 
   const after = await startTestServer(t, { config });
   t.equal(await after.rootsPem(), roots);
+  t.equal((await stat(config.dataDir)).mode & 0o777, 0o700, "closed again");
   const channel = after.connect(agent.identity);
   t.equal(
     (await channel.unary<Entries>(ENTRY_SERVICE, "GetAuthorizedEntries", {})).entries.length,
