@@ -14,8 +14,6 @@ export interface Program extends Streams {
 
 /** Runs one command line; never throws. @returns the exit code: 0, 1 (failed) or 2 (wrong usage) */
 export async function runProgram(program: Program): Promise<number> {
-  // A reader that has seen enough (`assay entry list | head -1`) is no failure.
-  process.stdout.on("error", ignoreClosedPipe);
   let stop: StopSignals | undefined;
   try {
     const found = findCommand(program.args);
@@ -112,9 +110,4 @@ function errorSentence(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   if (process.env["ASSAY_DEBUG"] !== undefined) return thrown.stack ?? thrown.message;
   return thrown.message.replaceAll(/\s*\n\s*/g, "; ");
-}
-
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
 }

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { fail } from "../base/errors.ts";
 
@@ -29,9 +29,10 @@ export function makeSocketFolder(socket: string, runtime: string, option: string
 
 /** @throws denied when the folder is a link, another user's, or open to others' writing */
 function checkOwner(path: string, option: string): void {
-  const facts = lstatSync(path);
   const uid = process.getuid?.() ?? 0;
-  if (facts.isSymbolicLink() && facts.uid === uid) return;
+  const link = lstatSync(path);
+  // Our own link is as good as what it leads to; anybody else's is refused as no folder.
+  const facts = link.isSymbolicLink() && link.uid === uid ? statSync(path) : link;
   if (!facts.isDirectory()) throw fail("denied", `${option}: ${path} is not a folder`);
   if (uid !== 0 && facts.uid !== uid) {
     throw fail(

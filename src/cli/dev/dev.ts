@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { fail } from "../../base/errors.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../../config/build-server.ts";
 import { makePrivateFolder } from "../../config/folders.ts";
 import { defaultPaths, socketPathOf } from "../../config/paths.ts";
@@ -79,12 +80,18 @@ async function runDev(context: CommandContext, dev: DevSettings): Promise<void> 
   processes.died.catch((thrown: unknown) => end.abort(thrown));
   const until = AbortSignal.any([signal, end.signal]);
   using agent = await connectTo("agent", dev.socket, until);
+  const patience = setTimeout(() => {
+    const logs = `agent.log and server.log in ${dev.state}`;
+    end.abort(fail("deadline", `no SVID came within 30 s; the reason stands in ${logs}`));
+  }, FIRST_SVID_MS);
+  using _patience = { [Symbol.dispose]: () => clearTimeout(patience) };
   let shown: FetchedSvid | undefined;
   for await (const view of followX509(agent, until, output.note)) {
     const [svid] = fetchedSvids(view);
     if (svid === undefined || svid.serialNumber === shown?.serialNumber) continue;
     const nowMs = Date.now();
     if (shown === undefined) {
+      clearTimeout(patience);
       for (const line of firstSvidLines({ ...dev, svid, nowMs, caller: callingUser() })) {
         output.line(line);
       }
@@ -105,3 +112,5 @@ function trustDomainOption(text: string): string {
     throw new UsageError(`--trust-domain: ${error instanceof Error ? error.message : "is wrong"}`);
   }
 }
+
+const FIRST_SVID_MS = 30_000;

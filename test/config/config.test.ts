@@ -1,0 +1,328 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { parseAddress } from "../../src/config/address.ts";
+import { buildAgentConfig } from "../../src/config/build-agent.ts";
+import { buildServerConfig } from "../../src/config/build-server.ts";
+import { readConfigFile } from "../../src/config/config-file.ts";
+import { formatDuration, parseDuration } from "../../src/config/duration.ts";
+import { makePrivateFolder, makeSocketFolder } from "../../src/config/folders.ts";
+import { type PathContext, defaultPaths, socketPathOf } from "../../src/config/paths.ts";
+import { readSecretFile, redacted } from "../../src/config/secret.ts";
+import { Settings } from "../../src/config/source.ts";
+
+const user: PathContext = {
+  uid: 1000,
+  env: { HOME: "/home/u", XDG_RUNTIME_DIR: "/run/user/1000" },
+};
+const dir = mkdtempSync(join(tmpdir(), "assay-config-"));
+t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+
+function settings(
+  given: Readonly<Record<string, string>>,
+  file: Readonly<Record<string, string>> = {},
+): Settings {
+  return new Settings({
+    given: (name) => given[name],
+    fromEnv: () => undefined,
+    file: new Map(Object.entries(file)),
+    fileName: "server.yaml",
+  });
+}
+
+function server(given: Readonly<Record<string, string>>, context = user) {
+  return buildServerConfig(settings(given), context);
+}
+
+function agent(
+  given: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>> = {},
+) {
+  return buildAgentConfig(settings({ server: "127.0.0.1:8081", ...given }), {
+    ...user,
+    env: { ...user.env, ...env },
+  });
+}
+
+t.test("default paths: the system's for root, XDG's for everybody else", async (t) => {
+  t.same(defaultPaths({ uid: 0, env: { HOME: "/root", XDG_RUNTIME_DIR: "/run/user/0" } }), {
+    runtime: "/run/assay",
+    serverSocket: "/run/assay/server.sock",
+    agentSocket: "/run/assay/agent/api.sock",
+    serverData: "/var/lib/assay/server",
+    agentData: "/var/lib/assay/agent",
+    devData: "/root/.local/state/assay/dev",
+  });
+  t.match(defaultPaths(user), {
+    serverSocket: "/run/user/1000/assay/server.sock",
+    agentSocket: "/run/user/1000/assay/agent/api.sock",
+    serverData: "/home/u/.local/state/assay/server",
+  });
+  const bare = defaultPaths({
+    uid: 7,
+    env: { HOME: "/h", XDG_STATE_HOME: "/s", XDG_RUNTIME_DIR: "relative" },
+  });
+  t.equal(
+    bare.serverSocket,
+    join(tmpdir(), "assay-7/server.sock"),
+    "relative XDG paths are ignored",
+  );
+  t.equal(bare.devData, "/s/assay/dev");
+});
+
+t.test("socket paths in each form, and those that cannot be", async (t) => {
+  t.equal(socketPathOf("unix:///a/b", "--socket"), "/a/b");
+  t.equal(socketPathOf("unix:/a/b", "--socket"), "/a/b");
+  t.equal(socketPathOf("/a/b", "--socket"), "/a/b");
+  t.equal(socketPathOf("b", "--socket"), join(process.cwd(), "b"));
+  for (const [text, rule] of [
+    ["unix://a/b", /names a host; write unix:\/\/\/path/],
+    ["unix:a", /has a relative path/],
+    ["tcp://127.0.0.1:1", /TCP endpoints are not served/],
+    [`/${"x".repeat(200)}`, /the socket path has 201 bytes and the system allows 10[37]/],
+  ] as const) {
+    t.throws(() => socketPathOf(text, "--socket"), { kind: "invalid", message: rule }, text);
+  }
+});
+
+t.test("a server's defaults", async (t) => {
+  t.match(server({}), {
+    trustDomain: "example.org",
+    dataDir: "/home/u/.local/state/assay/server",
+    listen: "127.0.0.1:8081",
+    socket: "/run/user/1000/assay/server.sock",
+    keyManager: {
+      kind: "disk",
+      keyFile: "/home/u/.local/state/assay/server/keys.key",
+      keyText: undefined,
+    },
+    ca: { keyType: "ec-p256", ttlSeconds: 86_400, jwtIssuer: "" },
+    ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
+    limits: { attestPerSecond: 1, signPerSecond: 500 },
+    logLevel: "info",
+    logFormat: "text",
+  });
+});
+
+t.test("a server's settings that cannot be are refused, with the name", async (t) => {
+  const cases: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+    [{ "trust-domain": "Example" }, /^--trust-domain: trust domain characters/],
+    [{ listen: "8081" }, /^--listen: '8081' is not host:port, for example 127.0.0.1:8081$/],
+    [{ listen: "h:65536" }, /is not host:port/],
+    [{ "x509-ttl": "13h" }, /^--x509-ttl \(13h\) is more than half of ca-ttl \(1d\)/],
+    [{ "agent-ttl": "13h" }, /^--agent-ttl/],
+    [{ "x509-ttl": "1s" }, /^--x509-ttl: is shorter than 5s$/],
+    [{ "ca-ttl": "forever" }, /^--ca-ttl: 'forever' is no duration/],
+    [{ "ca-key-type": "rsa-1024" }, /^--ca-key-type: takes ec-p256 or/],
+    [{ "sign-limit": "0" }, /^--sign-limit: is a whole number from 1 to/],
+    [
+      { "key-manager": "memory", "key-file": "/k" },
+      /^--key-file has no meaning with --key-manager memory/,
+    ],
+    [{ "log-level": "loud" }, /^--log-level: takes debug or info/],
+  ];
+  for (const [given, rule] of cases) {
+    t.throws(() => server(given), { kind: "invalid", message: rule }, JSON.stringify(given));
+  }
+  t.match(server({ listen: "[::1]:0", "x509-ttl": "12h" }), { listen: "[::1]:0" });
+});
+
+t.test("where the key-encryption key comes from", async (t) => {
+  const env = { ...user.env, ASSAY_KEY_ENCRYPTION_KEY: "k" };
+  t.match(server({}, { uid: 1000, env }).keyManager, { kind: "disk", keyText: "k" });
+  t.throws(() => server({ "key-file": "/k" }, { uid: 1000, env }), {
+    message: /both given; leave one out/,
+  });
+  t.match(server({ "key-file": "/k" }).keyManager, { keyFile: "/k" });
+  const credentials = join(dir, "credentials");
+  mkdirSync(credentials);
+  const unit: PathContext = { uid: 0, env: { ...user.env, CREDENTIALS_DIRECTORY: credentials } };
+  t.match(server({}, unit).keyManager, { keyFile: "/var/lib/assay/server/keys.key" }, "not for us");
+  writeFileSync(join(credentials, "assay-key"), "k");
+  t.match(server({}, unit).keyManager, { keyFile: join(credentials, "assay-key") });
+});
+
+t.test("an agent's defaults and forms of bootstrap", async (t) => {
+  t.match(agent({}), {
+    server: "127.0.0.1:8081",
+    socket: "/run/user/1000/assay/agent/api.sock",
+    dataDir: "/home/u/.local/state/assay/agent",
+    bootstrap: { kind: "stored" },
+    joinToken: undefined,
+    syncIntervalMs: 5000,
+    workloadKeyType: "ec-p256",
+    allowedForeignJwtClaims: [],
+  });
+  const bundle = join(dir, "bundle.pem");
+  writeFileSync(bundle, "x");
+  t.same(agent({ "trust-bundle": bundle }).bootstrap, { kind: "bundle", file: bundle });
+  t.same(agent({ "insecure-bootstrap": "true" }).bootstrap, { kind: "insecure" });
+  t.equal(agent({ "sync-interval": "250ms" }).syncIntervalMs, 250);
+  t.equal(agent({ "sync-interval": "2s" }).syncIntervalMs, 2000);
+  t.same(agent({ "allowed-foreign-jwt-claims": "a, b" }).allowedForeignJwtClaims, ["a", "b"]);
+});
+
+t.test("an agent's settings that cannot be are refused", async (t) => {
+  const bundle = join(dir, "bundle2.pem");
+  writeFileSync(bundle, "x");
+  const both = { "trust-bundle": bundle, "insecure-bootstrap": "true" };
+  t.throws(() => agent(both), { message: /both given; leave one out/ });
+  t.throws(() => agent({ "trust-bundle": join(dir, "none") }), {
+    kind: "not_found",
+    message: /assay bundle show >/,
+  });
+  t.throws(() => agent({ server: "host" }), { message: /is not host:port/ });
+  t.throws(() => agent({ server: "host:0" }), { message: /is not host:port/ });
+  t.throws(() => buildAgentConfig(settings({}), user), { message: /^--server is missing/ });
+  t.throws(() => agent({ "join-token": "a" }, { ASSAY_JOIN_TOKEN: "b" }), {
+    message: /^--join-token and ASSAY_JOIN_TOKEN are both given/,
+  });
+});
+
+t.test("a join token by option, environment and file; never in an error", async (t) => {
+  const file = join(dir, "token");
+  t.equal(agent({ "join-token": "abc" }).joinToken, "abc");
+  t.equal(agent({}, { ASSAY_JOIN_TOKEN: "abc" }).joinToken, "abc");
+  writeFileSync(file, "abc\n");
+  t.equal(agent({ "join-token-file": file }).joinToken, "abc");
+  for (const [text, rule] of [
+    ["", /is empty$/],
+    ["secret-1\nsecret-2", /has more than one line$/],
+    ["s".repeat(70_000), /is larger than 65536 bytes/],
+  ] as const) {
+    writeFileSync(file, text);
+    t.throws(() => readSecretFile(file, "--join-token-file"), { message: rule });
+    t.throws(() => readSecretFile(file, "--join-token-file"), { message: /^(?!.*secret-)/ });
+  }
+  t.throws(() => readSecretFile(join(dir, "no"), "--x"), {
+    message: /^--x: cannot read .* \(ENOENT\)$/,
+  });
+});
+
+t.test("secrets are not printed", async (t) => {
+  const config = { ...agent({ "join-token": "tell-nobody" }), deep: [{ keyText: "tell-nobody" }] };
+  const text = JSON.stringify(redacted(config));
+  t.notMatch(text, /tell-nobody/);
+  t.equal(text.match(/\[redacted\]/g)?.length, 2);
+});
+
+t.test("a configuration file: YAML or JSON, known keys only", async (t) => {
+  const names = ["trust-domain", "x509-ttl", "insecure-bootstrap"];
+  const file = join(dir, "file.yaml");
+  const read = (text: string) => {
+    writeFileSync(file, text);
+    return readConfigFile(file, names);
+  };
+  t.same(
+    await read("trustDomain: a.org # why\nx509Ttl: 90\n"),
+    new Map([
+      ["trust-domain", "a.org"],
+      ["x509-ttl", "90"],
+    ]),
+  );
+  t.same(await read('{"insecureBootstrap": true}'), new Map([["insecure-bootstrap", "true"]]));
+  t.same(await read(""), new Map());
+  for (const [text, rule] of [
+    ["trust-domain: a", /unknown key 'trust-domain'; known are trustDomain, x509Ttl/],
+    ["- a", /is not a mapping/],
+    ["trustDomain: [a]", /trustDomain is not text, a number or true\/false/],
+    ["trustDomain: a\ntrustDomain: b", /is neither YAML nor JSON/],
+    ["a: &x [1]\nb: *x", /./],
+    ["{", /is neither YAML nor JSON/],
+    [`trustDomain: ${"x".repeat(1_100_000)}`, /is larger than/],
+  ] as const) {
+    await t.rejects(read(text), { kind: "invalid", message: rule }, text.slice(0, 30));
+  }
+  await t.rejects(readConfigFile(join(dir, "none"), names), {
+    kind: "not_found",
+    message: /cannot read the configuration file/,
+  });
+});
+
+t.test("the command line wins over the file, and an error names the place", async (t) => {
+  const both = buildServerConfig(
+    settings({ "trust-domain": "a.org" }, { "trust-domain": "b.org", "x509-ttl": "30m" }),
+    user,
+  );
+  t.match(both, { trustDomain: "a.org", ttl: { x509SvidSeconds: 1800 } });
+  t.throws(() => buildServerConfig(settings({}, { "x509-ttl": "x" }), user), {
+    message: /^x509Ttl in server.yaml: 'x' is no duration/,
+  });
+  t.throws(() => settings({}, { "insecure-bootstrap": "yes" }).flag("insecure-bootstrap"), {
+    message: /is true or false, not 'yes'/,
+  });
+});
+
+t.test("durations there and back", async (t) => {
+  for (const [text, seconds] of [
+    ["90", 90],
+    ["90s", 90],
+    ["5m", 300],
+    ["1h30m", 5400],
+    ["2d", 172_800],
+  ] as const) {
+    t.equal(parseDuration(text), seconds, text);
+  }
+  for (const text of ["", "1w", "-1s", "1.5h", "h", "1h 30m", "99999999999", "9999999999d"]) {
+    t.throws(() => parseDuration(text), { kind: "invalid", message: /./ }, text);
+  }
+  t.same([0, 59, 3600, 5400, 90_061].map(formatDuration), ["0s", "59s", "1h", "1h30m", "1d1h"]);
+});
+
+t.test("addresses", async (t) => {
+  t.same(parseAddress("a.b:1", "x", { zeroPort: false }), { host: "a.b", port: 1 });
+  t.same(parseAddress("[::1]:80", "x", { zeroPort: false }), { host: "::1", port: 80 });
+  for (const text of [
+    "",
+    "a",
+    ":1",
+    "a:",
+    "a:b",
+    "::1:80",
+    "http://a:1",
+    "a:99999",
+    "a:0",
+    "a b:1",
+  ]) {
+    t.throws(
+      () => parseAddress(text, "x", { zeroPort: false }),
+      { kind: "invalid", message: /./ },
+      text,
+    );
+  }
+});
+
+t.test("folders are private, and refused when they are not ours alone", async (t) => {
+  const folder = join(dir, "a/b");
+  makePrivateFolder(folder, "--data-dir");
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+  chmodSync(folder, 0o777);
+  t.throws(() => makePrivateFolder(folder, "--data-dir"), {
+    kind: "denied",
+    message: /chmod go-w/,
+  });
+  writeFileSync(join(dir, "file"), "");
+  t.throws(() => makePrivateFolder(join(dir, "file"), "--data-dir"), {
+    message: /is not a folder/,
+  });
+  makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket");
+  t.equal(statSync(join(dir, "open")).mode & 0o777 & ~0o022, 0o755);
+  const runtime = join(dir, "runtime");
+  makeSocketFolder(join(runtime, "agent/api.sock"), runtime, "--socket");
+  t.equal(statSync(runtime).mode & 0o777, 0o700);
+  symlinkSync(folder, join(dir, "swapped"));
+  t.throws(
+    () => makeSocketFolder(join(dir, "swapped/x.sock"), join(dir, "swapped"), "--socket"),
+    { kind: "denied", message: /others may write/ },
+    "a link to a folder that others write to",
+  );
+});
