@@ -1,25 +1,14 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import type { Clock } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
-import type { Logger } from "../../observe/logger.ts";
-import type { H2Handler } from "./call.ts";
+import type { CallOwner, H2Host } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import { STALLED_SWEEPS } from "./limits.ts";
 import { isGrpcContentType, parseGrpcTimeout } from "./request-headers.ts";
 import type { RequestBudget } from "./request-reader.ts";
 import { StreamCall } from "./stream-call.ts";
 
-/** What a connection needs of its server. */
-export interface H2Host<C> {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly routes: ReadonlyMap<string, H2Handler<C>>;
-  /** Number of sweeps so far: the clock of everything that may take seconds. */
-  readonly sweep: number;
-}
-
 /** One accepted connection with its HTTP/2 session, open calls and what is held for its client. */
-export class H2Connection<C> {
+export class H2Connection<C> implements CallOwner<C> {
   readonly host: H2Host<C>;
   readonly context: C;
   readonly budget: RequestBudget = { requestBytes: 0 };
@@ -56,8 +45,8 @@ export class H2Connection<C> {
     this.#progressAt = this.host.sweep;
   }
 
-  forget(call: StreamCall<C>): void {
-    this.#calls.delete(call);
+  forget(call: object): void {
+    this.#calls.delete(call as StreamCall<C>);
     if (this.#closing !== undefined && this.#calls.size === 0) this.#session.close();
   }
 
@@ -75,7 +64,7 @@ export class H2Connection<C> {
   shutdown(status: AssayError): void {
     if (this.#closing !== undefined) return;
     this.#closing = status;
-    for (const call of [...this.#calls]) call.end(status);
+    for (const call of this.#calls) call.end(status);
     if (this.#calls.size === 0) this.#session.close();
   }
 
@@ -88,6 +77,8 @@ export class H2Connection<C> {
     headers: IncomingHttpHeaders,
     rawHeaders: readonly string[],
   ): void {
+    // The client may have reset the stream in the same breath.
+    if (stream.destroyed || stream.closed) return;
     // A reset with an error code comes as an event; the call's end says all there is to say.
     stream.on("error", ignore);
     if (headers[":method"] !== "POST") return respondPlain(stream, "405");
@@ -96,7 +87,7 @@ export class H2Connection<C> {
     const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
     const path = headers[":path"] ?? "";
     const call = new StreamCall({
-      connection: this,
+      owner: this,
       stream,
       path,
       rawHeaders,

@@ -23,7 +23,7 @@ export class ProtoFiles {
   readonly #fileOfSymbol = new Map<string, string>();
 
   constructor(services: readonly string[]) {
-    this.#collect(protos as ProtoNode, "");
+    this.#collect(protos, "");
     for (const service of services) {
       const symbol = this.#symbols.get(service);
       if (symbol === undefined || !isService(symbol.node)) {

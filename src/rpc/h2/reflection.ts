@@ -50,6 +50,7 @@ function answer(
     case "file_containing_extension":
     case "all_extension_numbers_of_type":
       return { valid_host, ...refusal(STATUS_CODES.not_found, "no message here has extensions") };
+    case undefined:
     default:
       return { valid_host, ...refusal(STATUS_CODES.invalid, "the request asks for nothing") };
   }

@@ -6,7 +6,8 @@ import { type AssayError, fail } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { sniffAuthority } from "./authority/sniff.ts";
 import type { H2Handler } from "./call.ts";
-import { H2Connection, type H2Host } from "./connection.ts";
+import { H2Connection } from "./connection.ts";
+import type { H2Host } from "./host.ts";
 import * as limits from "./limits.ts";
 
 export interface H2GrpcServerOptions {

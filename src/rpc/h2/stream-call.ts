@@ -2,8 +2,8 @@ import type { ServerHttp2Stream } from "node:http2";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { type WireStatus, toStatus } from "../status.ts";
 import type { H2Call, H2Handler } from "./call.ts";
-import type { H2Connection } from "./connection.ts";
 import { isFrame } from "./frame.ts";
+import type { CallOwner } from "./host.ts";
 import { MAX_RESPONSE_BYTES, REQUEST_SWEEPS, STALLED_SWEEPS } from "./limits.ts";
 import { headerValues } from "./request-headers.ts";
 import { RequestReader } from "./request-reader.ts";
@@ -16,7 +16,7 @@ import { statusHeaders } from "./status-headers.ts";
 export class StreamCall<C> implements H2Call<C> {
   readonly path: string;
   readonly deadline: number | undefined;
-  readonly #connection: H2Connection<C>;
+  readonly #owner: CallOwner<C>;
   readonly #stream: ServerHttp2Stream;
   readonly #rawHeaders: readonly string[];
   #state: "open" | "streaming" | "ending" | "closed" = "open";
@@ -32,11 +32,11 @@ export class StreamCall<C> implements H2Call<C> {
 
   constructor(params: StreamCallParams<C>) {
     this.path = params.path;
-    this.#connection = params.connection;
+    this.#owner = params.owner;
     this.#stream = params.stream;
     this.#rawHeaders = params.rawHeaders;
     if (params.timeoutMs !== undefined) {
-      const { clock } = params.connection.host;
+      const { clock } = params.owner.host;
       this.deadline = clock.nowMs() + params.timeoutMs;
       this.#cancelTimer = clock.after(params.timeoutMs, () =>
         this.end(fail("deadline", "the call's deadline has passed")),
@@ -46,7 +46,7 @@ export class StreamCall<C> implements H2Call<C> {
   }
 
   get context(): C {
-    return this.#connection.context;
+    return this.#owner.context;
   }
 
   get signal(): AbortSignal {
@@ -109,7 +109,7 @@ export class StreamCall<C> implements H2Call<C> {
     const trailers = error === undefined ? OK_TRAILERS : statusHeaders(this.#statusOf(error));
     const open = this.#state === "open";
     this.#state = "ending";
-    this.#endingSince = this.#connection.host.sweep;
+    this.#endingSince = this.#owner.host.sweep;
     this.#settle(error ?? ENDED);
     if (this.#stream.destroyed || this.#stream.closed) return;
     if (open) {
@@ -147,12 +147,12 @@ export class StreamCall<C> implements H2Call<C> {
     // Clients of the Workload API take CANCELLED from a server for the end of the watch.
     const told =
       error.kind === "cancelled" ? fail("unavailable", "the call was ended by the server") : error;
-    return toStatus(told, this.#connection.host.logger);
+    return toStatus(told, this.#owner.host.logger);
   }
 
   #read(single: boolean): RequestReader {
     if (this.#reader !== undefined) throw new TypeError("the requests of a call are read once");
-    const { host, budget } = this.#connection;
+    const { host, budget } = this.#owner;
     this.#reader = new RequestReader({ stream: this.#stream, budget, single, sweep: host.sweep });
     if (this.#over !== undefined) this.#reader.stop(this.#over);
     return this.#reader;
@@ -160,7 +160,7 @@ export class StreamCall<C> implements H2Call<C> {
 
   #write(frame: Uint8Array): boolean {
     if (this.#stream.destroyed || this.#stream.closed) return false;
-    if (!this.#connection.hold(frame)) return this.#refuse();
+    if (!this.#owner.hold(frame)) return this.#refuse();
     if (this.#state === "open") {
       this.#state = "streaming";
       this.#stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
@@ -171,9 +171,9 @@ export class StreamCall<C> implements H2Call<C> {
   }
 
   #wait(frame: Uint8Array): void {
-    if (this.#waiting !== undefined) this.#connection.release(this.#waiting);
+    if (this.#waiting !== undefined) this.#owner.release(this.#waiting);
     this.#waiting = undefined;
-    if (this.#connection.hold(frame)) this.#waiting = frame;
+    if (this.#owner.hold(frame)) this.#waiting = frame;
     else this.#refuse();
   }
 
@@ -185,8 +185,8 @@ export class StreamCall<C> implements H2Call<C> {
 
   #written(): void {
     if (this.#inFlight === undefined) return;
-    this.#connection.release(this.#inFlight);
-    this.#connection.progress();
+    this.#owner.release(this.#inFlight);
+    this.#owner.progress();
     this.#inFlight = undefined;
     if (this.#waiting === undefined) {
       for (const { resolve } of this.#onFlush.splice(0)) resolve();
@@ -195,19 +195,19 @@ export class StreamCall<C> implements H2Call<C> {
     if (this.#state !== "streaming") return;
     const next = this.#waiting;
     this.#waiting = undefined;
-    this.#connection.release(next);
+    this.#owner.release(next);
     this.#write(next);
   }
 
   #closed(): void {
     const cut = this.#state === "open" || this.#state === "streaming";
     this.#state = "closed";
-    if (this.#inFlight !== undefined) this.#connection.release(this.#inFlight);
-    if (this.#waiting !== undefined) this.#connection.release(this.#waiting);
+    if (this.#inFlight !== undefined) this.#owner.release(this.#inFlight);
+    if (this.#waiting !== undefined) this.#owner.release(this.#waiting);
     this.#inFlight = undefined;
     this.#waiting = undefined;
     if (cut) this.#settle(CANCELLED);
-    this.#connection.forget(this);
+    this.#owner.forget(this);
   }
 
   #settle(over: AssayError): void {
@@ -228,7 +228,7 @@ interface FlushWaiter {
 }
 
 export interface StreamCallParams<C> {
-  readonly connection: H2Connection<C>;
+  readonly owner: CallOwner<C>;
   readonly stream: ServerHttp2Stream;
   readonly path: string;
   readonly rawHeaders: readonly string[];

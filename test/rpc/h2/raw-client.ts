@@ -112,7 +112,7 @@ export class Encoder {
   encode([name, value]: Header, form: Form): Buffer {
     const whole = this.#find(name, value);
     if (form.as === "index" && whole > 0) return integer(whole, 7, 0x80);
-    const [prefix, pattern] =
+    const [prefix, pattern]: [number, number] =
       form.as === "never" ? [4, 0x10] : form.as === "plain" ? [4, 0] : [6, 0x40];
     const named = form.nameIndex ? this.#find(name) : 0;
     if (pattern === 0x40) {
@@ -120,7 +120,7 @@ export class Encoder {
       this.#evict();
     }
     return Buffer.concat([
-      integer(named, prefix as number, pattern as number),
+      integer(named, prefix, pattern),
       named === 0 ? string(name, form.coded) : Buffer.alloc(0),
       string(value, form.coded),
     ]);

@@ -36,8 +36,8 @@ interface Rig {
   readonly clock: VirtualClock;
   readonly server: H2GrpcServer<string>;
   readonly log: string[];
-  raw(): RawClient;
-  client(): Client;
+  readonly raw: () => RawClient;
+  readonly client: () => Client;
 }
 
 type Routes = Readonly<Record<string, H2Handler<string>>>;
@@ -427,15 +427,13 @@ t.test("silence is not waited for", async (t) => {
 });
 
 t.test("a client that does not read keeps the newest frame only, and is closed", async (t) => {
-  let call: H2Call<string> | undefined;
-  let ended: string | undefined;
+  const opened = Promise.withResolvers<H2Call<string>>();
+  const ended = Promise.withResolvers<string>();
   const { raw, clock } = await rig(t, {
     "/S/Views": async (one) => {
       await one.request();
-      call = one;
-      one.onEnd((reason) => {
-        ended = reason.kind;
-      });
+      opened.resolve(one);
+      one.onEnd((reason) => ended.resolve(reason.kind));
       await new Promise((_, reject) => one.onEnd(reject));
     },
   });
@@ -443,22 +441,21 @@ t.test("a client that does not read keeps the newest frame only, and is closed",
   // SETTINGS_INITIAL_WINDOW_SIZE 0: not a byte of DATA may be sent.
   client.write(frame(SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])));
   ask(client, 1, "/S/Views");
-  while (call === undefined) await settle();
+  const call = await opened.promise;
   t.ok(call.send(encodeFrame(Buffer.from("view 0"))));
   for (let i = 1; i < 100; i++) t.notOk(call.send(encodeFrame(Buffer.from(`view ${i}`))));
   client.write(frame(WINDOW_UPDATE, 0, 1, Buffer.from([0, 1, 0, 0])));
   await client.until(({ type, payload }) => type === DATA && payload.includes("view 99"));
   const views = client.frames
     .filter(({ type }) => type === DATA)
-    .map(({ payload }) => `${payload.subarray(5)}`);
+    .map(({ payload }) => payload.subarray(5).toString());
   t.same(views, ["view 0", "view 99"]);
   t.ok(call.send(encodeFrame(Buffer.alloc(300_000))));
   await clock.advance(30_000);
   t.notOk(client.closed);
   await clock.advance(5_000);
   await client.untilClosed();
-  while (ended === undefined) await settle();
-  t.equal(ended, "cancelled");
+  t.equal(await ended.promise, "cancelled");
 });
 
 t.test(
@@ -512,6 +509,52 @@ t.test("streams opened and reset without end are no offence", async (t) => {
   }
   ask(client, 2 * resets + 1, "/S/None");
   t.equal(await client.trailer(2 * resets + 1), "12");
+});
+
+t.test("requests reset in the same breath leave nothing behind", async (t) => {
+  let open = 0;
+  const { raw } = await rig(t, {
+    "/S/Hold": async (call) => {
+      open++;
+      call.onEnd(() => open--);
+      await hold(call);
+    },
+  });
+  const client = raw();
+  ask(client, 1, "/S/Hold");
+  await client.until(({ type }) => type === DATA);
+  const parts: Buffer[] = [];
+  for (let id = 3; id < 1_000; id += 2) {
+    const headers = id % 4 === 1 ? request("/S/Hold", "a") : request("/S/None", "a").slice(0, 4);
+    parts.push(frame(HEADERS, 5, id, new Encoder().block(headers, PLAIN)));
+    parts.push(frame(RST_STREAM, 0, id, Buffer.from([0, 0, 0, id % 3])));
+  }
+  client.write(...parts);
+  ask(client, 1_001, "/S/None");
+  t.equal(await client.trailer(1_001), "12");
+  t.equal(open, 1, "only the one that was not reset");
+});
+
+t.test("a mended client that leaves within an answer", async (t) => {
+  const big = encodeFrame(Buffer.alloc(1_000_000));
+  const { path, server } = await rig(t, {
+    "/S/Big": async (call) => {
+      await call.request();
+      call.send(big);
+    },
+  });
+  for (let i = 0; i < 10; i++) {
+    const client = new RawClient(path);
+    client.hello();
+    client.write(
+      frame(HEADERS, 4, 1, new Encoder().block(request("/S/Big", "/run/a.sock"), PLAIN)),
+      frame(DATA, 1, 1, message("")),
+    );
+    await client.until(({ type }) => type === DATA);
+    client.destroy();
+  }
+  while (server.connections > 0) await settle();
+  t.equal(server.connections, 0);
 });
 
 t.test("10,000 streams at once: no more than 1,000 are served", async (t) => {

@@ -45,6 +45,7 @@ export function sniffAuthority(socket: Socket, options: SniffOptions): void {
   };
   const handOver = (mend: boolean): void => {
     stop();
+    if (socket.destroyed) return;
     if (mend) {
       const dropSettingsAck = askedFor;
       options.onStream(new RewritingDuplex(socket, first.bytes, { dropSettingsAck }));
