@@ -148,6 +148,8 @@ class GrpcStream<Req extends object, Res> implements ClientStream<Req, Res> {
   send(request: Req): Promise<void> {
     return new Promise((resolve, reject) => {
       const over = (): void => reject(this.#failed ?? fail("cancelled", "the call is over"));
+      // A call that was cancelled before it began neither takes messages nor closes.
+      if (this.#signal?.aborted) return over();
       if (this.#call.destroyed || this.#call.writableEnded) return over();
       this.#call.once("close", over);
       this.#call.write(request, (error?: Error | null) => {
