@@ -14,7 +14,14 @@ export interface HealthApiDeps {
 export function healthApi(deps: HealthApiDeps): Implementation<HealthHandlers> {
   const { services, isServing, stopping } = deps;
   const known = new Set(["", ...services]);
+  let watching = 0;
   const status = () => (isServing() ? "SERVING" : "NOT_SERVING");
+  const watch: NonNullable<Implementation<HealthHandlers>["Watch"]> = async (call) => {
+    const { service } = await call.request();
+    await call.send({ status: known.has(service) ? status() : "SERVICE_UNKNOWN" });
+    await aborted(AbortSignal.any([call.signal, stopping]));
+    throw fail("unavailable", "the server is stopping");
+  };
   return {
     async Check({ service }) {
       if (!known.has(service)) throw fail("not_found", "service: is not known here");
@@ -23,10 +30,13 @@ export function healthApi(deps: HealthApiDeps): Implementation<HealthHandlers> {
 
     /** The status changes only with the server's end, and that ends the stream. */
     async Watch(call) {
-      const { service } = await call.request();
-      await call.send({ status: known.has(service) ? status() : "SERVICE_UNKNOWN" });
-      await aborted(AbortSignal.any([call.signal, stopping]));
-      throw fail("unavailable", "the server is stopping");
+      if (watching >= MAX_WATCHES) throw fail("limited", "too many watch the health already");
+      watching += 1;
+      try {
+        await watch(call);
+      } finally {
+        watching -= 1;
+      }
     },
   };
 }
@@ -37,3 +47,6 @@ function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
+
+/** Anyone may watch, so the number has an end. */
+const MAX_WATCHES = 1000;

@@ -12,6 +12,7 @@ import { type TLSSocket, connect as connectTlsSocket } from "node:tls";
 import t, { type Test } from "tap";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
+import type { Channel } from "../../../src/rpc/channel.ts";
 import { startServer } from "../../../src/server/main.ts";
 import { refused } from "../../support/refused.ts";
 import {
@@ -22,6 +23,8 @@ import {
 } from "../../support/server.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { type Entries, eventually, id, uid } from "./calls.ts";
+
+const HEALTH = "grpc.health.v1.Health";
 
 t.test("TLS: the server's SVID, swapped while it serves", async (t) => {
   const server = await startTestServer(t);
@@ -61,6 +64,41 @@ t.test("TLS: the server's SVID, swapped while it serves", async (t) => {
   );
 });
 
+t.test("health answers anyone, and any number but not all the world at once", async (t) => {
+  const server = await startTestServer(t);
+  const channels = [server.admin, ...Array.from({ length: 4 }, () => server.connect())];
+  for (const channel of channels) {
+    t.match(await channel.unary(HEALTH, "Check", {}), { status: "SERVING" });
+    t.match(await channel.unary(HEALTH, "Check", { service: ENTRY_SERVICE }), {
+      status: "SERVING",
+    });
+    await refused(t, channel.unary(HEALTH, "Check", { service: "none" }), { kind: "not_found" });
+  }
+  const over = new AbortController();
+  const watch = async (channel: Channel, signal?: AbortSignal): Promise<string> => {
+    const options = signal === undefined ? {} : { signal };
+    const stream = channel.stream<object, { status: string }>(HEALTH, "Watch", options);
+    stream.send({}).catch(() => undefined); // the answer says more
+    stream.end();
+    const first = await stream[Symbol.asyncIterator]().next();
+    return first.done === true ? "" : first.value.status;
+  };
+  const watched = await Promise.allSettled(
+    Array.from({ length: 1010 }, (_, i) => watch(channels[i % 5] ?? server.admin, over.signal)),
+  );
+  const served = watched.filter((each) => each.status === "fulfilled");
+  t.equal(served.length, 1000);
+  for (const each of watched) {
+    if (each.status === "rejected") t.match(each.reason, { kind: "limited" });
+  }
+  over.abort();
+  await eventually(
+    t,
+    async () => (await watch(server.admin).catch(() => "")) === "SERVING",
+    "those who left made room",
+  );
+});
+
 t.test("a restart keeps what was acknowledged", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "assay-restart-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
@@ -79,7 +117,7 @@ t.test("a restart keeps what was acknowledged", async (t) => {
   t.equal((await stat(config.dataDir)).mode & 0o777, 0o700);
   t.equal((await stat(config.socket)).mode & 0o777, 0o600);
   await refusedStart(t, config, /server cannot start: datastore: /);
-  const watch = before.admin.stream<object, { status: string }>("grpc.health.v1.Health", "Watch");
+  const watch = before.admin.stream<object, { status: string }>(HEALTH, "Watch");
   await watch.send({});
   watch.end();
   const statuses = watch[Symbol.asyncIterator]();

@@ -293,7 +293,12 @@ t.test("a server that hears of no commit asks before it refuses", async (t) => {
   const room = await openRoom(t);
   const { entries, nodes, tokens, bundles, authorities, changes } = room.datastore;
   const deaf: Datastore = {
-    ...{ entries, nodes, tokens, bundles, authorities, changes },
+    entries,
+    nodes,
+    tokens,
+    bundles,
+    authorities,
+    changes,
     transaction: (work) => room.datastore.transaction(work),
     onCommit: () => () => undefined,
     pruneChanges: (keep) => room.datastore.pruneChanges(keep),
