@@ -43,6 +43,8 @@ export interface ServerTools {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** Ends a start that is still under way. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -59,8 +61,10 @@ export interface RunningServer extends AsyncDisposable {
  */
 export async function startServer(
   config: ServerConfig,
-  { logger, clock, random }: ServerTools,
+  { logger, clock, random, signal }: ServerTools,
 ): Promise<RunningServer> {
+  const step = <T>(name: string, work: () => T | Promise<T>): Promise<T> =>
+    runStep(name, work, signal);
   await using started = new AsyncDisposableStack();
   const trustDomain = await step("configuration", () => TrustDomain.parse(config.trustDomain));
   const address = await step("configuration", () =>
@@ -202,7 +206,12 @@ export async function startServer(
 }
 
 /** Puts the name of the step before what went wrong in it. */
-async function step<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+async function runStep<T>(
+  name: string,
+  work: () => T | Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal?.aborted === true) throw fail("cancelled", "the server was stopped as it started");
   try {
     return await work();
   } catch (thrown) {

@@ -155,6 +155,16 @@ t.test("a restart keeps what was acknowledged", async (t) => {
   await mkdir(join(dir, "in-the-way"));
   await refusedStart(t, { ...config, socket: join(dir, "in-the-way") }, /listeners: /);
 
+  const clock = new VirtualClock(Date.now());
+  const interrupted = startServer(config, {
+    logger: silentLogger,
+    clock,
+    random: systemRandom,
+    signal: AbortSignal.abort(),
+  });
+  await refused(t, interrupted, { kind: "cancelled" });
+  t.equal(clock.timers, 0);
+
   const after = await startTestServer(t, { config });
   t.equal(await after.rootsPem(), roots);
   t.equal((await stat(config.dataDir)).mode & 0o777, 0o700, "closed again");
