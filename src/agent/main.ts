@@ -153,7 +153,7 @@ class Agent implements RunningAgent {
       max: config.jwtCacheMax,
       sign: (entry, audience) => this.#signJwt(client, entry, audience),
     });
-    const attestors = [unixAttestor({ logger })];
+    const attestors = [unixAttestor({ logger, clock })];
     await this.#serve(cache, jwtCache, new Attestation({ attestors, clock, logger }));
 
     const attestation = new NodeAttestation({

@@ -67,8 +67,11 @@ t.test("a zombie has ended", async (t) => {
   t.ok(tracked.every((peer) => peer.pid > 1));
   process.kill(tracked[0]?.pid || Number.NaN, "SIGKILL");
   await closed;
-  // Sockets close a moment before the process counts as ended.
-  while (!isZombie(tracked[0]?.pid)) await new Promise((resolve) => setImmediate(resolve));
+  // Sockets close, and the main thread ends, a moment before the whole process counts as ended.
+  while (tracked.some((peer) => peer.alive())) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(isZombie(tracked[0]?.pid), true, "nobody has collected it");
   for (const peer of tracked) {
     t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
     peer.release();
@@ -197,10 +200,13 @@ t.test("the watch tells of processes that ended while their socket lives on", as
 
 t.test("status and stat are read by line and field, whatever the process calls itself", (t) => {
   const status =
-    "Name:\tUid:\t0\nUmask:\t0022\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nX:\t1\n";
-  t.same(parseStatus(status), { uid: 2, gid: 6, groups: [9, 10] });
-  t.same(parseStatus("N:\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t").groups, []);
-  for (const broken of ["", "Uid:\t1\t2", "N:\nUid:\tx\ty\nGid:\t1\t1\nGroups:\t"]) {
+    "Name:\tUid:\t0\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nX:\t1\n";
+  t.same(parseStatus(status), { isZombie: false, uid: 2, gid: 6, groups: [9, 10] });
+  t.same(
+    parseStatus("N:\nState:\tZ (zombie)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t").groups,
+    [],
+  );
+  for (const broken of ["", "Uid:\t1\t2", "N:\nState:\tR\nUid:\tx\ty\nGid:\t1\t1\nGroups:\t"]) {
     t.throws(() => parseStatus(broken), { name: "AssayError", kind: "denied" });
   }
   const rest = `1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 5555 20`;
@@ -225,7 +231,7 @@ function writeProc(proc: string, as: { startTime: string; uid?: number; gid?: nu
   const gid = as.gid ?? process.getegid?.();
   writeFileSync(
     join(dir, "status"),
-    `Name:\tx\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t${gid}\t0\t0\nGroups:\t\n`,
+    `Name:\tx\nState:\tR (running)\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t${gid}\t0\t0\nGroups:\t\n`,
   );
   writeFileSync(join(dir, "stat"), `1 (x) S${" 0".repeat(18)} ${as.startTime} 0`);
 }

@@ -9,8 +9,10 @@ import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts"
 import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/account-names.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { Executables } from "../../src/attestors/workload/unix/executable.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { workloadAttestorConformance } from "./workload-conformance.ts";
 
 const never = new AbortController().signal;
@@ -22,7 +24,10 @@ const self: ProcessFacts = {
 };
 
 workloadAttestorConformance(t, () =>
-  Promise.resolve({ attestor: unixAttestor({ logger: silentLogger }), subject: self }),
+  Promise.resolve({
+    attestor: unixAttestor({ clock: systemClock, logger: silentLogger }),
+    subject: self,
+  }),
 );
 
 t.test("all eight selectors, as SPIRE writes them", async (t) => {
@@ -31,7 +36,12 @@ t.test("all eight selectors, as SPIRE writes them", async (t) => {
   const groupFile = join(dir, "group");
   writeFileSync(passwdFile, `somebody:x:${self.uid}:${self.gid}::/:/bin/sh\n`);
   writeFileSync(groupFile, `some:x:${self.gid}:\nseven:x:7:a,b\n`);
-  const attestor = unixAttestor({ logger: silentLogger, passwdFile, groupFile });
+  const attestor = unixAttestor({
+    clock: systemClock,
+    logger: silentLogger,
+    passwdFile,
+    groupFile,
+  });
   const values = (await attestor.attest(self, never)).map(({ value }) => value);
   const sha256 = createHash("sha256").update(readFileSync(process.execPath)).digest("hex");
   t.same(values, [
@@ -50,6 +60,7 @@ t.test("all eight selectors, as SPIRE writes them", async (t) => {
 t.test("an executable that cannot be read costs path and sha256 only, and is told", async (t) => {
   const lines: string[] = [];
   const attestor = unixAttestor({
+    clock: systemClock,
     logger: loggerInto(lines),
     procDir: join(temporaryFolder(t), "none"),
   });
@@ -61,7 +72,11 @@ t.test("an executable that cannot be read costs path and sha256 only, and is tol
 });
 
 t.test("discovery of the executable can be turned off", async (t) => {
-  const attestor = unixAttestor({ logger: silentLogger, discoverExecutable: false });
+  const attestor = unixAttestor({
+    clock: systemClock,
+    logger: silentLogger,
+    discoverExecutable: false,
+  });
   t.equal(attestor.names.includes("path"), false);
   const names = (await attestor.attest(self, never)).map(({ value }) => value.split(":")[0]);
   t.equal(names.includes("path"), false);
@@ -117,7 +132,7 @@ t.test("a file above the bound has a path and no hash", async (t) => {
 });
 
 t.test("a deadline costs the executable, not the user", async (t) => {
-  const attestor = unixAttestor({ logger: silentLogger });
+  const attestor = unixAttestor({ clock: systemClock, logger: silentLogger });
   const given = new AbortController();
   const pending = attestor.attest(self, given.signal);
   given.abort(new Error("late"));
@@ -142,15 +157,20 @@ t.test("account files: odd lines are skipped, the first name of an id counts", (
 t.test("account files are read anew when they change, and may vanish", (t) => {
   const file = join(temporaryFolder(t), "passwd");
   const lines: string[] = [];
-  const names = new AccountNames(file, loggerInto(lines));
+  const clock = new VirtualClock();
+  const names = new AccountNames(file, clock, loggerInto(lines));
   t.equal(names.nameOf(5), undefined);
   t.equal(names.nameOf(5), undefined);
   t.equal(lines.length, 1, "told once");
   writeFileSync(file, "five:x:5\n");
+  t.equal(names.nameOf(5), undefined, "looked at a moment ago");
+  clock.step(1000);
   t.equal(names.nameOf(5), "five");
   writeFileSync(file, "cinq:x:5\n");
+  clock.step(1000);
   t.equal(names.nameOf(5), "cinq");
   rmSync(file);
+  clock.step(-5000);
   t.equal(names.nameOf(5), undefined);
   t.end();
 });

@@ -3,13 +3,13 @@ import type { Socket } from "node:net";
 import type { ProcessFacts } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { type Native, type PeerCredentials, native } from "./native.ts";
-import { readStartTime, readStatus } from "./proc.ts";
+import { StatusFile, readStartTime } from "./proc.ts";
 
 /**
  * The process that connected, held for the life of its connection.
  *
- * With a pidfd (SO_PEERPIDFD, Linux 6.5) a recycled PID is never mistaken for it. A pidfd does not pin /proc/PID, so
- * whoever reads there calls `read` again afterwards and throws the answer away when that fails. A socket that was
+ * With a pidfd (SO_PEERPIDFD, Linux 6.5) a recycled PID is never mistaken for it. Nothing pins /proc/PID by its path,
+ * so whoever reads there calls `read` again afterwards and throws the answer away when that fails. A socket that was
  * handed on speaks for the process that connected.
  */
 export interface Peer {
@@ -79,20 +79,17 @@ function pidfdPeer(
 ): Peer {
   let held: number | undefined = pidfd;
   const alive = (): boolean => held !== undefined && calls.ended([held])[0] === false;
+  const facts = new Facts(credentials, procDir, alive);
   return {
     ...credentials,
     get pidfd() {
       return held;
     },
     alive,
-    read() {
-      const facts = readFacts(credentials, procDir);
-      if (!alive()) throw fail("denied", ENDED);
-      return facts;
-    },
+    read: () => facts.read(),
     release() {
-      if (held === undefined) return;
-      closeSync(held);
+      facts.release();
+      if (held !== undefined) closeSync(held);
       held = undefined;
     },
   };
@@ -109,19 +106,69 @@ function startTimePeer(credentials: PeerCredentials, procDir: string): Peer {
       return false; // no such process any more
     }
   };
+  const facts = new Facts(credentials, procDir, alive);
   return {
     ...credentials,
     pidfd: undefined,
     alive,
     read() {
-      const facts = readFacts(credentials, procDir);
-      if (!alive()) throw fail("denied", ENDED);
-      return facts;
+      const found = facts.read();
+      // Nothing but this ties the open status to the process that connected.
+      if (!alive()) throw ended();
+      return found;
     },
     release() {
+      facts.release();
       startTime = undefined;
     },
   };
+}
+
+/** Reads the status of one process for good: see `StatusFile`. */
+class Facts {
+  readonly #credentials: PeerCredentials;
+  readonly #procDir: string;
+  readonly #alive: () => boolean;
+  #status: StatusFile | undefined;
+  #released = false;
+
+  constructor(credentials: PeerCredentials, procDir: string, alive: () => boolean) {
+    this.#credentials = credentials;
+    this.#procDir = procDir;
+    this.#alive = alive;
+  }
+
+  read(): ProcessFacts {
+    const { pid, uid, gid } = this.#credentials;
+    const { isZombie, ...now } = this.#open().read();
+    if (isZombie && !this.#alive()) throw ended();
+    if (now.uid !== uid || now.gid !== gid) {
+      throw fail(
+        "denied",
+        "the calling process changed its user or group since it connected; connect again",
+      );
+    }
+    return { pid, ...now };
+  }
+
+  release(): void {
+    this.#released = true;
+    this.#status?.[Symbol.dispose]();
+    this.#status = undefined;
+  }
+
+  #open(): StatusFile {
+    if (this.#released) throw ended();
+    if (this.#status !== undefined) return this.#status;
+    const status = new StatusFile(this.#procDir, this.#credentials.pid);
+    // A PID is not given out again while its process lives: alive now means that this was its file.
+    if (!this.#alive()) {
+      status[Symbol.dispose]();
+      throw ended();
+    }
+    this.#status = status;
+    return status;
+  }
 }
 
 function refusedPeer(credentials: PeerCredentials, reason: AssayError): Peer {
@@ -136,15 +183,6 @@ function refusedPeer(credentials: PeerCredentials, reason: AssayError): Peer {
   };
 }
 
-function readFacts(credentials: PeerCredentials, procDir: string): ProcessFacts {
-  const status = readStatus(procDir, credentials.pid);
-  if (status.uid !== credentials.uid || status.gid !== credentials.gid) {
-    throw fail(
-      "denied",
-      "the calling process changed its user or group since it connected; connect again",
-    );
-  }
-  return { pid: credentials.pid, ...status };
+function ended(): AssayError {
+  return fail("denied", "the process that connected has ended");
 }
-
-const ENDED = "the process that connected has ended";

@@ -1,22 +1,59 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { fail } from "../../base/errors.ts";
+import { AssayError, fail } from "../../base/errors.ts";
 
 /** What /proc/PID/status says of a process (proc_pid_status(5)): effective ids, as the kernel grants by them. */
 export interface ProcessStatus {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  /** The main thread has ended; the process has too unless other threads live on. */
+  readonly isZombie: boolean;
 }
 
-/** @throws denied when there is no such process (any more) */
-export function readStatus(procDir: string, pid: number): ProcessStatus {
-  return parseStatus(readProcFile(procDir, pid, "status"));
+/**
+ * /proc/PID/status, open: unlike its path, an open file belongs to one process for good. Once that has been collected
+ * reading fails, whoever has the PID now.
+ */
+export class StatusFile implements Disposable {
+  readonly #fd: number;
+
+  /** @throws denied when there is no such process; limited when out of descriptors */
+  constructor(procDir: string, pid: number) {
+    try {
+      this.#fd = openSync(`${procDir}/${pid}/status`, "r");
+    } catch (cause) {
+      if (isOutOfDescriptors(cause)) {
+        throw fail(
+          "limited",
+          "no file descriptor is left for a caller; raise the limit (ulimit -n)",
+        );
+      }
+      throw gone(cause);
+    }
+  }
+
+  /** @throws denied when the process has ended and been collected */
+  read(): ProcessStatus {
+    let text: string;
+    try {
+      text = readWhole(this.#fd);
+    } catch (cause) {
+      throw gone(cause);
+    }
+    return parseStatus(text);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
 }
 
 /** @throws denied when a line is missing */
 export function parseStatus(text: string): ProcessStatus {
   // The name comes first and may hold anything but a line feed: only whole lines count.
+  const state = field(text, "State");
   return {
+    isZombie: state.startsWith("Z") || state.startsWith("X"),
     uid: idAt(field(text, "Uid"), 1),
     gid: idAt(field(text, "Gid"), 1),
     groups: field(text, "Groups")
@@ -32,7 +69,16 @@ export function parseStatus(text: string): ProcessStatus {
  * @throws denied when there is no such process
  */
 export function readStartTime(procDir: string, pid: number): string | undefined {
-  return parseStartTime(readProcFile(procDir, pid, "stat"));
+  try {
+    const fd = openSync(`${procDir}/${pid}/stat`, "r");
+    try {
+      return parseStartTime(readWhole(fd));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (cause) {
+    throw cause instanceof AssayError ? cause : gone(cause);
+  }
 }
 
 /** Field 22 of /proc/PID/stat; the name (field 2) may hold spaces and brackets, so it is skipped from the right. */
@@ -46,33 +92,25 @@ export function parseStartTime(text: string): string | undefined {
   return state === "Z" || state === "X" ? undefined : startTime;
 }
 
-function readProcFile(procDir: string, pid: number, name: string): string {
-  try {
-    return readSmallFile(`${procDir}/${pid}/${name}`);
-  } catch (cause) {
-    throw fail("denied", "the calling process has ended or cannot be read", { cause });
+/** From the start, whatever was read before. Twice as fast as readFileSync, and done for each call of each workload. */
+function readWhole(fd: number): string {
+  let text = "";
+  for (;;) {
+    const length = readSync(fd, chunk, 0, chunk.length, text.length);
+    text += chunk.toString("latin1", 0, length);
+    // A short read of a file under /proc is its end.
+    if (length < chunk.length || text.length > MAX_FILE_BYTES) return text;
   }
 }
 
-/** Twice as fast as readFileSync, and done for each call of each workload. */
-function readSmallFile(path: string): string {
-  const fd = openSync(path, "r");
-  try {
-    let text = "";
-    for (;;) {
-      const length = readSync(fd, chunk, 0, chunk.length, null);
-      text += chunk.toString("latin1", 0, length);
-      // A short read of a file under /proc is its end.
-      if (length < chunk.length || text.length > MAX_FILE_BYTES) return text;
-    }
-  } finally {
-    closeSync(fd);
-  }
+function gone(cause: unknown): AssayError {
+  return fail("denied", "the calling process has ended or cannot be read", { cause });
 }
 
-const chunk = Buffer.alloc(8192);
-/** `Groups` may name 65,536 of them. */
-const MAX_FILE_BYTES = 1024 * 1024;
+function isOutOfDescriptors(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  return code === "EMFILE" || code === "ENFILE";
+}
 
 function field(text: string, name: string): string {
   const start = text.indexOf(`\n${name}:`);
@@ -88,3 +126,7 @@ function idAt(line: string, index: number): number {
   }
   return Number(word);
 }
+
+const chunk = Buffer.alloc(8192);
+/** `Groups` may name 65,536 of them. */
+const MAX_FILE_BYTES = 1024 * 1024;

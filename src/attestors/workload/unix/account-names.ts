@@ -1,18 +1,22 @@
 import { readFileSync, statSync } from "node:fs";
+import type { Clock } from "../../../base/clock.ts";
 import type { Logger } from "../../../observe/logger.ts";
 
 /**
- * Names of ids from one account file (passwd(5) or group(5)), read anew when the file changes. Accounts that live
+ * Names of ids from one account file (passwd(5) or group(5)), read anew within a second of a change. Accounts that live
  * elsewhere (LDAP and the like) have no name here; their ids still select.
  */
 export class AccountNames {
   readonly #path: string;
   readonly #logger: Logger;
+  readonly #clock: Clock;
   #stamp = "";
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #names: ReadonlyMap<number, string> = new Map();
 
-  constructor(path: string, logger: Logger) {
+  constructor(path: string, clock: Clock, logger: Logger) {
     this.#path = path;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -22,6 +26,9 @@ export class AccountNames {
   }
 
   #refresh(): void {
+    const now = this.#clock.nowMs();
+    if (Math.abs(now - this.#lookedAtMs) < LOOK_EVERY_MS) return;
+    this.#lookedAtMs = now;
     try {
       const stat = statSync(this.#path, { bigint: true });
       const stamp = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
@@ -54,5 +61,6 @@ export function parseAccounts(text: string): Map<number, string> {
   return names;
 }
 
+const LOOK_EVERY_MS = 1000;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const UNREADABLE = "unreadable";

@@ -2,6 +2,7 @@
  * The `unix` workload attestor: who a process runs as and what it runs. Selectors as SPIRE's plugin of the same name
  * writes them: uid, user, gid, group, supplementary_gid, supplementary_group, path, sha256.
  */
+import type { Clock } from "../../../base/clock.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
 import type { ProcessFacts, WorkloadAttestor } from "../../contract.ts";
@@ -10,6 +11,7 @@ import { Executables } from "./executable.ts";
 
 export interface UnixAttestorOptions {
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Emits `path` and `sha256`; needs the right to look into other users' processes. Default: on. */
   readonly discoverExecutable?: boolean;
   /** Larger executables have a `path` but no `sha256`; 0 = never hash. Default: 512 MiB. */
@@ -20,9 +22,9 @@ export interface UnixAttestorOptions {
 }
 
 export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
-  const { logger, discoverExecutable = true } = options;
-  const users = new AccountNames(options.passwdFile ?? "/etc/passwd", logger);
-  const groups = new AccountNames(options.groupFile ?? "/etc/group", logger);
+  const { logger, clock, discoverExecutable = true } = options;
+  const users = new AccountNames(options.passwdFile ?? "/etc/passwd", clock, logger);
+  const groups = new AccountNames(options.groupFile ?? "/etc/group", clock, logger);
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
     maxBytes: options.maxExecutableBytes ?? DEFAULT_MAX_EXECUTABLE_BYTES,
