@@ -5,6 +5,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import t from "tap";
+import type { MintJWTSVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintJWTSVIDResponse.ts";
+import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
 import { parseCertificates } from "../../src/x509/certificate.ts";
 import { end } from "../support/caller.ts";
 import { type AgentChange, Domain, OWN_SELECTOR, id } from "../support/running.ts";
@@ -182,6 +184,49 @@ t.test(
   },
 );
 
+t.test(
+  "federation: foreign bundles where the entry says so, foreign tokens with little to see",
+  async (t) => {
+    await using domain = await Domain.start();
+    await using other = await Domain.start({ trustDomain: "other.org" });
+    const foreign = await other.call<Bundle__Output>("bundle.v1.Bundle", "GetBundle", {});
+    await domain.call("bundle.v1.Bundle", "BatchSetFederatedBundle", { bundle: [foreign] });
+    const plain = await domain.entry({ path: "/plain" });
+    const agent = await domain.startAgent({ allowedForeignJwtClaims: ["iat"] });
+    using client = new WorkloadClient(agent.socket);
+    using watch = client.x509();
+    t.same((await watch.next()).federated_bundles, {});
+    const { svid } = await other.call<MintJWTSVIDResponse__Output>("svid.v1.SVID", "MintJWTSVID", {
+      id: { trust_domain: "other.org", path: "/there" },
+      audience: ["db"],
+      ttl: 60,
+    });
+    const token = svid?.token ?? "";
+    await t.rejects(
+      client.validate("db", token),
+      refusedWith("invalid", /no bundle of trust domain 'other.org'/),
+    );
+
+    await domain.entry({ path: "/federated", more: { federates_with: ["other.org"] } });
+    const view = await watch.next();
+    const ders = foreign.x509_authorities.map(({ asn1 }) => asn1);
+    t.same(view.federated_bundles, { "spiffe://other.org": Buffer.concat(ders) });
+    t.same(Object.keys((await client.x509Bundles().next()).bundles), [
+      "spiffe://example.org",
+      "spiffe://other.org",
+    ]);
+    t.same(Object.keys((await client.jwtBundles().next()).bundles), [
+      "spiffe://example.org",
+      "spiffe://other.org",
+    ]);
+    const valid = await client.validate("db", token);
+    t.equal(valid.spiffe_id, "spiffe://other.org/there");
+    t.same(Object.keys(valid.claims?.fields ?? {}).sort(), ["aud", "exp", "iat", "sub"]);
+    await domain.deleteEntry(plain);
+    await watch.next();
+  },
+);
+
 t.test("the security header: exactly one, exactly true; only for the Workload API", async (t) => {
   await using domain = await Domain.start();
   await domain.entry({ path: "/one" });
@@ -216,6 +261,9 @@ t.test("the security header: exactly one, exactly true; only for the Workload AP
   t.equal((await rawStatus(socket, "/SpiffeWorkloadAPI/FetchWITSVID", header)).status, "12");
   t.equal((await rawStatus(socket, "/SpiffeWorkloadAPI/FetchWITBundles", header)).status, "12");
   t.equal((await rawStatus(socket, "/SpiffeWorkloadAPI/Nothing", header)).status, "12");
+  t.equal((await rawStatus(socket, "/grpc.health.v1.Health/Check", {})).status, "0");
+  const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  t.equal((await rawStatus(socket, reflection, {})).status, "0");
   const malformed = Uint8Array.of(0, 0, 0, 0, 1, 0xff);
   for (const method of methods.slice(0, 5)) {
     t.equal(
