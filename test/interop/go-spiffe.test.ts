@@ -1,3 +1,4 @@
+import { chmodSync, cpSync } from "node:fs";
 import t from "tap";
 import { Stack } from "../support/stack.ts";
 import { goClient } from "./toolchains.ts";
@@ -45,6 +46,11 @@ t.test("go-spiffe", async (t) => {
 
   await t.test("mutual TLS between workloads under two uids, and nobody else", async (t) => {
     t.equal(uid, 0, "this test changes the uid and needs root");
+    // The cache may lie in a home folder that other users cannot enter.
+    const command = `${stack.dir}/interop`;
+    cpSync(go.command, command);
+    chmodSync(command, 0o755);
+    const everyone = { command, args: [] };
     const web = await stack.entry("/web", `unix:uid:${WEB_UID}`);
     const database = await stack.entry("/database", `unix:uid:${DATABASE_UID}`);
     await stack.entry("/stranger", `unix:uid:${STRANGER_UID}`);
@@ -52,13 +58,13 @@ t.test("go-spiffe", async (t) => {
       .client(go, ["x509"], DATABASE_UID)
       .next("x509")
       .catch(() => undefined);
-    const server = stack.client(go, ["serve", web], DATABASE_UID);
+    const server = stack.client(everyone, ["serve", web], DATABASE_UID);
     const { address } = await server.next("listening");
     const answer = await stack
       .client(go, ["dial", String(address), database], WEB_UID)
       .next("answer");
     t.match(answer, { line: `${web} to hello\n`, peer: database });
-    const stranger = stack.client(go, ["dial", String(address), database], STRANGER_UID);
+    const stranger = stack.client(everyone, ["dial", String(address), database], STRANGER_UID);
     await t.rejects(stranger.next("answer"), { message: /./ });
     t.match(await server.next("refused"), { message: /unexpected ID/ });
     server.stop();
