@@ -123,6 +123,41 @@ t.test("a byte cannot stand for unbounded headers", (t) => {
   t.end();
 });
 
+t.test("the dynamic table forgets what it must", (t) => {
+  const entry = (n: number): { name: string; value: string } => ({
+    name: "n",
+    value: "v".repeat(n - 33),
+  });
+  const table = new HpackTable();
+  table.insert(entry(1000));
+  table.insert(entry(3096));
+  t.same(table.entry(63), entry(1000), "4,096 bytes fit");
+  table.insert(entry(33));
+  t.equal(
+    kindOf(() => table.entry(64)),
+    "invalid",
+    "one more drives the oldest out",
+  );
+  t.same(table.entry(63), entry(3096));
+  table.resize(3128);
+  t.equal(
+    kindOf(() => table.entry(63)),
+    "invalid",
+  );
+  t.same(table.entry(62), entry(33));
+  table.insert(entry(3129));
+  t.equal(
+    kindOf(() => table.entry(62)),
+    "invalid",
+    "too large an entry empties the table",
+  );
+  t.equal(
+    kindOf(() => table.entry(0)),
+    "invalid",
+  );
+  t.end();
+});
+
 /** Feeds `bytes` cut as told through a rewriter into nghttp2; resolves with the headers of each request, and GOAWAY's code. */
 async function throughNghttp2(
   pieces: readonly Uint8Array[],

@@ -164,6 +164,7 @@ t.test("a grpc-js client", async (t) => {
       await call.request();
       throw fail("denied", "no identity issued: 100 % für\nuid 7");
     },
+    "/S/Cancelled": () => Promise.reject(fail("cancelled", "inner call")),
     "/S/Bug": () => Promise.reject(new Error("secret of /etc/key")),
     "/S/Silent": async () => undefined,
   });
@@ -201,6 +202,7 @@ t.test("a grpc-js client", async (t) => {
 
   const denied = await refusal(unary(c, "/S/Denied", ""));
   t.same([denied.code, denied.details], [7, "no identity issued: 100 % für\nuid 7"]);
+  t.equal((await refusal(unary(c, "/S/Cancelled", ""))).code, 14, "never CANCELLED from here");
   const unknown = await refusal(unary(c, "/S/None", ""));
   t.equal(unknown.code, 12);
   const bug = await refusal(unary(c, "/S/Bug", ""));
@@ -239,6 +241,9 @@ t.test("deadlines and cancellation reach the handler", async (t) => {
   await clock.advance(1);
   t.equal(await one.trailer(1), "4");
   t.same(ends, ["cancelled", "deadline"]);
+  ask(one, 3, "/S/None", [["grpc-timeout", "1H"]]);
+  t.equal(await one.trailer(3), "12");
+  t.equal(clock.timers, 1, "no timer but the server's own");
 });
 
 t.test("grpc-timeout", (t) => {
@@ -443,6 +448,8 @@ t.test("a client that does not read keeps the newest frame only, and is closed",
   ask(client, 1, "/S/Views");
   const call = await opened.promise;
   t.ok(call.send(encodeFrame(Buffer.from("view 0"))));
+  const long = Buffer.alloc(100_000);
+  for (let i = 0; i < 50; i++) t.notOk(call.send(encodeFrame(long)));
   for (let i = 1; i < 100; i++) t.notOk(call.send(encodeFrame(Buffer.from(`view ${i}`))));
   client.write(frame(WINDOW_UPDATE, 0, 1, Buffer.from([0, 1, 0, 0])));
   await client.until(({ type, payload }) => type === DATA && payload.includes("view 99"));
@@ -450,6 +457,8 @@ t.test("a client that does not read keeps the newest frame only, and is closed",
     .filter(({ type }) => type === DATA)
     .map(({ payload }) => payload.subarray(5).toString());
   t.same(views, ["view 0", "view 99"]);
+  await clock.advance(60_000);
+  t.notOk(client.closed, "nothing is held any more");
   t.ok(call.send(encodeFrame(Buffer.alloc(300_000))));
   await clock.advance(30_000);
   t.notOk(client.closed);

@@ -5,12 +5,25 @@ import { join } from "node:path";
 import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
 import t from "tap";
 import { silentLogger } from "../../../src/observe/logger.ts";
+import { MessageAssembler } from "../../../src/rpc/h2/frame.ts";
 import { serveHealth } from "../../../src/rpc/h2/health.ts";
 import { ProtoFiles } from "../../../src/rpc/h2/proto-files.ts";
 import { serveReflection } from "../../../src/rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../../../src/rpc/h2/server.ts";
 import { messageType } from "../../../src/rpc/protos.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
+import {
+  DATA,
+  Encoder,
+  HEADERS,
+  PLAIN,
+  RawClient,
+  SETTINGS,
+  WINDOW_UPDATE,
+  frame,
+  message,
+  request,
+} from "./raw-client.ts";
 
 const same = (bytes: Buffer): Buffer => bytes;
 
@@ -46,7 +59,7 @@ async function rig(t: { teardown(run: () => Promise<void>): void }) {
     await gone;
     rmSync(dir, { recursive: true });
   });
-  return { client, health };
+  return { client, health, path };
 }
 
 const HEALTH_REQUEST = messageType("grpc.health.v1.HealthCheckRequest");
@@ -169,6 +182,29 @@ t.test("reflection", async (t) => {
   const refused = new Promise<ServiceError>((resolve) => broken.on("error", resolve));
   broken.write(Buffer.from([0xff, 0xff]));
   t.equal((await refused).code, 3);
+});
+
+t.test("a client that reads slowly gets every answer of reflection", async (t) => {
+  const { path } = await rig(t);
+  const client = new RawClient(path);
+  client.hello();
+  client.write(frame(SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])));
+  const name = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const ask = message(
+    messageType("grpc.reflection.v1.ServerReflectionRequest").encode({ list_services: "" }),
+  );
+  client.write(
+    frame(HEADERS, 4, 1, new Encoder().block(request(name, "localhost"), PLAIN)),
+    frame(DATA, 1, 1, Buffer.concat([ask, ask, ask])),
+  );
+  await client.until(({ type }) => type === HEADERS);
+  client.write(frame(WINDOW_UPDATE, 0, 1, Buffer.from([0, 1, 0, 0])));
+  t.equal(await client.trailer(1), "0");
+  const bytes = client.frames.filter(({ type }) => type === DATA).map(({ payload }) => payload);
+  const out: Uint8Array[] = [];
+  new MessageAssembler((one) => out.push(one)).push(Buffer.concat(bytes));
+  t.equal(out.length, 3);
+  client.destroy();
 });
 
 t.test("unknown services are a mistake of ours", async (t) => {
