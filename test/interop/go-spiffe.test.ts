@@ -54,14 +54,10 @@ t.test("go-spiffe", async (t) => {
     const web = await stack.entry("/web", `unix:uid:${WEB_UID}`);
     const database = await stack.entry("/database", `unix:uid:${DATABASE_UID}`);
     await stack.entry("/stranger", `unix:uid:${STRANGER_UID}`);
-    await stack
-      .client(go, ["x509"], DATABASE_UID)
-      .next("x509")
-      .catch(() => undefined);
     const server = stack.client(everyone, ["serve", web], DATABASE_UID);
     const { address } = await server.next("listening");
     const answer = await stack
-      .client(go, ["dial", String(address), database], WEB_UID)
+      .client(everyone, ["dial", String(address), database], WEB_UID)
       .next("answer");
     t.match(answer, { line: `${web} to hello\n`, peer: database });
     const stranger = stack.client(everyone, ["dial", String(address), database], STRANGER_UID);

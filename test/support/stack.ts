@@ -122,6 +122,7 @@ export class Stack implements AsyncDisposable {
     });
     this.#clients.add(child);
     child.on("close", () => this.#clients.delete(child));
+    child.on("error", () => child.stdout?.destroy()); // the reader then says that the client ended
     return new Client(child);
   }
 
