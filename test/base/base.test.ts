@@ -59,7 +59,10 @@ t.test("the system clock takes delays beyond 2^31 ms without firing at once", as
 
 t.test("backoff doubles to its bound and starts anew after a success", async (t) => {
   const backoff = new Backoff({ baseMs: 100, maxMs: 1_000, jitter: 0 }, fixedRandom);
-  t.same([1, 2, 3, 4, 5, 6].map(() => backoff.nextMs()), [100, 200, 400, 800, 1_000, 1_000]);
+  t.same(
+    [1, 2, 3, 4, 5, 6].map(() => backoff.nextMs()),
+    [100, 200, 400, 800, 1_000, 1_000],
+  );
   backoff.reset();
   t.equal(backoff.nextMs(), 100);
   t.equal(new Backoff({ baseMs: 100, maxMs: 100, jitter: 0.5 }, fixedRandom).nextMs(), 75);
@@ -119,13 +122,20 @@ t.test("bytes and identifiers", async (t) => {
   t.ok(bytesEqual(joined, Uint8Array.of(1, 2, 250)));
   t.notOk(bytesEqual(joined, Uint8Array.of(1, 2)));
   t.equal(uuid(fixedRandom), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-  t.match(uuid(systemRandom), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  t.match(
+    uuid(systemRandom),
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
   t.ok(systemRandom.unit() < 1);
 });
 
 t.test("a log line cannot be mistaken for another", async (t) => {
   const lines: string[] = [];
-  const options = { level: "info", write: (line: string) => lines.push(line), nowMs: () => 0 } as const;
+  const options = {
+    level: "info",
+    write: (line: string) => lines.push(line),
+    nowMs: () => 0,
+  } as const;
   const text = createLogger({ ...options, format: "text" }).child({ room: "test" });
   text.debug("not shown");
   text.info("started", { path: "/a/b", note: "two\nlines msg=x" });
