@@ -2,7 +2,7 @@ import type { HeaderField } from "./header-block.ts";
 
 /**
  * True when nghttp2 takes the headers' `:authority` and `host`. It resets a request that has neither, or an
- * `:authority` that is empty or holds a byte such as `/`, before anyone can see it (facts: grpc-java's Netty transport
+ * `:authority` that is empty or holds a byte such as `/`, before anyone can see it (grpc-java's Netty transport
  * sends the path of the Unix socket).
  */
 export function hasLegalAuthority(fields: readonly HeaderField[]): boolean {
