@@ -65,7 +65,8 @@ export function entryFilter(
     ...(by_hint === null || by_hint.value === ""
       ? {}
       : { hint: textField("filter.by_hint", by_hint.value, MAX_HINT_LENGTH) }),
-    ...(by_downstream === null ? {} : { downstream: by_downstream.value }),
+    // False filters nothing at SPIRE: its command line sends it with every count and list.
+    ...(by_downstream?.value === true ? { downstream: true } : {}),
   };
 }
 

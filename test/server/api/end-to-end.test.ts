@@ -152,6 +152,27 @@ t.test("the life of an agent", async (t) => {
   t.match(await server.admin.unary(ENTRY_SERVICE, "CountEntries", {}), { count: 2 });
 });
 
+t.test("filters of entries that say nothing filter nothing", async (t) => {
+  const server = await startTestServer(t);
+  for (const downstream of [false, true]) {
+    await server.createEntry({
+      spiffe_id: id(`/downstream/${downstream}`),
+      parent_id: id("/host"),
+      selectors: [uid("1000")],
+      downstream,
+    });
+  }
+  for (const [filter, count] of [
+    [{}, 2],
+    [{ by_downstream: { value: false }, by_hint: { value: "" } }, 2],
+    [{ by_downstream: { value: true } }, 1],
+  ] as const) {
+    t.match(await server.admin.unary(ENTRY_SERVICE, "CountEntries", { filter }), { count });
+    const { entries } = await server.admin.unary<Entries>(ENTRY_SERVICE, "ListEntries", { filter });
+    t.equal(entries.length, count);
+  }
+});
+
 t.test("one token and 32 racers; a lost reply; a spent token", async (t) => {
   const server = await startTestServer(t);
   const token = await server.createToken();
