@@ -88,6 +88,8 @@ function stopSignal({ options, signal }: CommandContext): AbortSignal {
   process.stdin.on("end", () => closed.abort());
   process.stdin.on("error", () => closed.abort());
   process.stdin.resume();
+  // Listening for the end must not be what keeps a daemon alive that could not start; files have no `unref`.
+  if ("unref" in process.stdin) process.stdin.unref();
   return AbortSignal.any([signal, closed.signal]);
 }
 

@@ -1,0 +1,158 @@
+// The README's commands, executed as they stand (but on a free port), and what it and the wrapper promise.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import t from "tap";
+import { Program, emptyEnvironment, temporaryFolder } from "./program.ts";
+
+const root = join(import.meta.dirname, "../..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+/** The blocks of one language, each with the heading it stands under. */
+function blocks(text: string, language: string): { heading: string; code: string }[] {
+  const found: { heading: string; code: string }[] = [];
+  let heading = "";
+  // Headings and fences, whichever comes first: a comment in a block is no heading.
+  for (const match of text.matchAll(/^#+ (.*)$|^```(\w*)\n([^]*?)^```$/gm)) {
+    if (match[1] !== undefined) heading = match[1];
+    else if (match[2] === language) found.push({ heading, code: match[3] ?? "" });
+  }
+  return found;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+t.test("the README opens with the two lines, and package.json has them", async (t) => {
+  t.equal(blocks(readme, "sh")[0]?.code.trim(), "npm start\nnpm test");
+  const { scripts, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  t.equal(scripts.start, "sh bin/with-node --production bin/assay dev");
+  t.equal(scripts.test, "sh bin/with-node --all node test/run.ts core");
+  t.equal(scripts["test:interop"], "sh bin/with-node --all node test/run.ts interop");
+  t.equal(engines, undefined, "nobody's first line is a warning");
+});
+
+t.test("everything under 'By hand' works, in one shell", async (t) => {
+  const folder = temporaryFolder();
+  t.teardown(() => folder.remove());
+  mkdirSync(join(folder.path, "bin"));
+  symlinkSync(join(root, "bin/assay"), join(folder.path, "bin/assay"));
+  const port = await freePort();
+  const steps = blocks(readme, "sh").filter(({ heading }) => heading === "By hand");
+  t.equal(steps.length, 6, "the blocks were found");
+  const script = [
+    "set -eu",
+    `cd ${folder.path}`,
+    "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT",
+    ...steps.map(({ code }) => code.replaceAll("8081", String(port))),
+    "echo everything was done",
+  ].join("\n");
+  const shell = new Program("bash", ["-c", script], emptyEnvironment(folder.path));
+  const ran = await shell.ended;
+  t.equal(ran.err, "");
+  t.equal(ran.code, 0);
+  t.match(ran.out, /wrote demo\/identity\/svid\.pem\n/);
+  t.match(ran.out, /everything was done\n$/);
+  t.ok(existsSync(join(folder.path, "demo/identity/key.pem")));
+});
+
+t.test("the documents name files that exist", async (t) => {
+  for (const name of [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "doc/commands.md",
+  ]) {
+    const text = readFileSync(join(root, name), "utf8");
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
+    for (const link of links) t.ok(existsSync(join(root, name, "..", link)), `${name}: ${link}`);
+  }
+  t.match(
+    readFileSync(join(root, "LICENSE"), "utf8"),
+    /Apache License\s+Version 2\.0, January 2004/,
+  );
+});
+
+t.test("the configuration file of doc/commands.md is one", async (t) => {
+  const folder = temporaryFolder();
+  t.teardown(() => folder.remove());
+  const [example] = blocks(readFileSync(join(root, "doc/commands.md"), "utf8"), "yaml");
+  const file = join(folder.path, "server.yaml");
+  writeFileSync(file, (example?.code ?? "").replace("0.0.0.0:8081", "127.0.0.1:0"));
+  const env = emptyEnvironment(folder.path);
+  mkdirSync(`${folder.path}/run`, { mode: 0o700 });
+  const server = new Program(
+    join(root, "bin/assay"),
+    [
+      "server",
+      "--config",
+      file,
+      "--data-dir",
+      `${folder.path}/data`,
+      "--socket",
+      `${folder.path}/s.sock`,
+    ],
+    env,
+  );
+  await server.said(/"message":"server started","trustDomain":"example.org"/, "err");
+  t.match(await server.stop(), { code: 0 });
+});
+
+t.test(
+  "the wrapper installs once, again after an interruption, and says nothing else",
+  async (t) => {
+    const folder = temporaryFolder();
+    t.teardown(() => folder.remove());
+    const dir = folder.path;
+    for (const name of ["bin", "package-lock.json"])
+      cpSync(join(root, name), join(dir, name), { recursive: true });
+    writeFileSync(join(dir, "bin/echo"), 'echo "$@"\n');
+    // A stand-in for npm that notes its arguments, and fails when it is told to.
+    mkdirSync(join(dir, "path"));
+    const npm =
+      '#!/bin/sh\necho "$@" >>"$HOME/calls"\n[ -z "${FAIL:-}" ] || exit 1\nmkdir -p node_modules\n';
+    writeFileSync(join(dir, "path/npm"), npm, { mode: 0o755 });
+    const env = {
+      ...emptyEnvironment(dir),
+      PATH: `${dir}/path:${process.env["PATH"]}`,
+      ASSAY_NODE: process.execPath,
+    };
+    const wrapper = (need: string, more: NodeJS.ProcessEnv = {}) =>
+      new Program("sh", [join(dir, "bin/with-node"), need, "bin/echo", "a b", "c"], {
+        ...env,
+        ...more,
+      }).ended;
+    const calls = () => readFileSync(join(dir, "calls"), "utf8").trim().split("\n");
+
+    t.match(await wrapper("--production", { FAIL: "1" }), {
+      code: 1,
+      out: "",
+      err: /^installing packages \(once\)\nthe installation failed/,
+    });
+    t.same(await wrapper("--production"), {
+      code: 0,
+      out: "a b c\n",
+      err: "installing packages (once)\n",
+    });
+    t.same(await wrapper("--production"), { code: 0, out: "a b c\n", err: "" });
+    t.match(calls()[1], /^ci --omit=dev --include=optional --ignore-scripts --loglevel=error/);
+    t.same(await wrapper("--all"), {
+      code: 0,
+      out: "a b c\n",
+      err: "installing packages (once)\n",
+    });
+    t.match(calls()[2], /^ci --include=dev --include=optional --ignore-scripts/);
+    t.same(await wrapper("--production"), { code: 0, out: "a b c\n", err: "" }, "all is enough");
+    execFileSync("sh", ["-c", `echo >>${join(dir, "package-lock.json")}`]);
+    t.match(await wrapper("--all"), { err: "installing packages (once)\n" }, "a changed lock");
+    t.equal(calls().length, 4);
+  },
+);
