@@ -37,11 +37,11 @@ const RESERVED: readonly { what: string; pattern: RegExp; allowed: RegExp }[] = 
   {
     what: "the wall clock",
     pattern: /\bDate\.now\(|\bnew Date\(\)/,
-    allowed: /^src\/base\/clock\.ts$/,
+    allowed: /^src\/(base\/clock\.ts$|cli\/)/,
   },
   {
     what: "timers",
-    pattern: /\bset(Timeout|Interval)\(/,
+    pattern: /(?<!\.)\bset(Timeout|Interval)\(/,
     allowed: /^src\/(base\/clock|cli\/)/,
   },
   { what: "unseeded randomness", pattern: /\bMath\.random\(/, allowed: /^src\/base\/random\.ts$/ },
@@ -77,18 +77,21 @@ for (const { what, pattern, allowed } of RESERVED) {
   });
 }
 
+// Development tools' builds for platforms that the registry at hand did not have are named without one (npm ci demands
+// the name); whoever installs there gets npm's own check against the registry.
 t.test("lock file: every package has its integrity and none an address", async (t) => {
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
     packages: Record<
       string,
-      { integrity?: string; resolved?: string; link?: boolean; inBundle?: boolean }
+      { integrity?: string; resolved?: string; dev?: boolean; optional?: boolean }
     >;
   };
   const packages = Object.entries(lock.packages).filter(([path]) => path !== "");
   t.ok(packages.length > 100, `${packages.length} packages`);
-  for (const [path, { integrity, resolved, inBundle }] of packages) {
+  for (const [path, { integrity, resolved, dev, optional }] of packages) {
     t.equal(resolved, undefined, `${path} names no address`);
-    if (inBundle !== true) t.match(integrity, /^sha512-/, `${path} has an integrity`);
+    if (dev === true && optional === true) continue;
+    t.match(integrity, /^sha512-/, `${path} has an integrity`);
   }
   for (const platform of ["linux-x64", "linux-arm64", "darwin-x64"]) {
     t.ok(lock.packages[`node_modules/node-${platform}`], `the Node for ${platform} is locked`);
