@@ -38,7 +38,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
     level: params.log.logLevel,
     format: params.log.logFormat,
     write: (line) => process.stderr.write(line),
-    nowMs: systemClock.nowMs,
+    nowMs: () => systemClock.nowMs(),
   });
   const stop = stopSignal(context);
   const running = await startUnlessStopped(params.start, {

@@ -1,8 +1,8 @@
-import type { Command, OptionSpec } from "./command.ts";
+import type { Grammar, OptionSpec } from "./grammar.ts";
 import { COMMON_OPTIONS } from "./options.ts";
 
 /** The text of `assay COMMAND --help`, made from the command's table. */
-export function commandHelp(command: Command, summary: string): string {
+export function commandHelp(command: Grammar, summary: string): string {
   const options = [...command.options, ...COMMON_OPTIONS];
   const operand = options.find((option) => option.name === command.operand);
   const usage = operand === undefined ? "" : ` ${operandText(operand)}`;

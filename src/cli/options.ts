@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/duration.ts";
-import { type Command, type OptionSpec, UsageError } from "./command.ts";
+import { type Grammar, type OptionSpec, UsageError } from "./grammar.ts";
 import { nearest } from "./nearest.ts";
 
 /** Options every command takes. */
@@ -33,7 +33,7 @@ export class Options {
   }
 
   /** @throws UsageError naming the option and, where there is one, the right one */
-  static parse(command: Command, args: readonly string[], env: NodeJS.ProcessEnv): Options {
+  static parse(command: Grammar, args: readonly string[], env: NodeJS.ProcessEnv): Options {
     const specs = new Map(
       [...command.options, ...COMMON_OPTIONS].map((spec) => [spec.name, spec] as const),
     );
@@ -117,7 +117,7 @@ export class Options {
 }
 
 function take(
-  command: Command,
+  command: Grammar,
   specs: ReadonlyMap<string, OptionSpec>,
   values: Map<string, Value>,
   name: string,
@@ -140,7 +140,7 @@ function take(
 }
 
 function takeOperand(
-  command: Command,
+  command: Grammar,
   specs: ReadonlyMap<string, OptionSpec>,
   values: Map<string, Value>,
   word: string,
@@ -174,7 +174,7 @@ function takeValue(spec: OptionSpec, values: Map<string, Value>, value: string):
 }
 
 function checkRequired(
-  command: Command,
+  command: Grammar,
   specs: ReadonlyMap<string, OptionSpec>,
   values: ReadonlyMap<string, Value>,
   env: NodeJS.ProcessEnv,
@@ -188,7 +188,7 @@ function checkRequired(
   }
 }
 
-function unknownOption(command: Command, rawName: string, known: readonly string[]): UsageError {
+function unknownOption(command: Grammar, rawName: string, known: readonly string[]): UsageError {
   const meant = nearest(rawName.replace(/^-+/, ""), known);
   const hint = meant === undefined ? "" : `; did you mean --${meant}?`;
   return new UsageError(

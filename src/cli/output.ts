@@ -6,7 +6,7 @@ export interface Output {
   /** Text for people only; nothing in the JSON form. */
   line(text?: string): void;
   /** A sentence beside the data, on stderr. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 export interface Streams {

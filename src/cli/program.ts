@@ -1,5 +1,6 @@
 import { AssayError } from "../base/errors.ts";
-import { type Command, EXIT_FAILURE, EXIT_USAGE, UsageError } from "./command.ts";
+import { type Command, EXIT_FAILURE, EXIT_USAGE } from "./command.ts";
+import { UsageError } from "./grammar.ts";
 import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { Options } from "./options.ts";

@@ -2,7 +2,8 @@ import { connect } from "node:net";
 import { AssayError, fail, isKind } from "../base/errors.ts";
 import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
-import type { CommandContext, OptionSpec } from "./command.ts";
+import type { CommandContext } from "./command.ts";
+import type { OptionSpec } from "./grammar.ts";
 
 /** Takes a command to the server: its admin socket. */
 export const SERVER_SOCKET_OPTION: OptionSpec = {

@@ -1,6 +1,7 @@
 import { readConfigFile } from "../config/config-file.ts";
 import { Settings } from "../config/source.ts";
-import type { Command, CommandContext, OptionSpec } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import type { OptionSpec } from "./grammar.ts";
 
 /** Options of the two daemons that belong to one start and not into a configuration file. */
 export const PROCESS_OPTIONS: readonly OptionSpec[] = [

@@ -1,6 +1,7 @@
 import { sleep, systemClock } from "../base/clock.ts";
 import { type ErrorKind, isKind } from "../base/errors.ts";
-import type { CommandContext, OptionSpec } from "./command.ts";
+import type { CommandContext } from "./command.ts";
+import type { OptionSpec } from "./grammar.ts";
 
 /** For scripts that start something and then use it. */
 export const WAIT_OPTION: OptionSpec = {

@@ -1,6 +1,7 @@
 // The command line itself: parsing, help, and what is said when it is wrong. No process is started here.
 import t from "tap";
-import { type Command, UsageError } from "../../src/cli/command.ts";
+import type { Command } from "../../src/cli/command.ts";
+import { UsageError } from "../../src/cli/grammar.ts";
 import { nearest } from "../../src/cli/nearest.ts";
 import { Options } from "../../src/cli/options.ts";
 import { runProgram } from "../../src/cli/program.ts";
@@ -117,8 +118,9 @@ t.test("help: the program, a group, and every command with examples that parse",
   const all = await run(["--help"]);
   t.equal(all.code, 0);
   t.same(await run([]), all);
-  for (const { name, summary } of COMMANDS)
-    t.ok(all.out.includes(`  ${name} `), `lists ${name}`) && t.ok(summary);
+  for (const { name, summary } of COMMANDS) {
+    t.ok(all.out.includes(`  ${name} `) && all.out.includes(summary), `lists ${name}`);
+  }
   t.match(await run(["entry", "--help"]), { code: 0, out: /entry create/ });
   t.ok(COMMANDS.length >= 21, `${COMMANDS.length} commands were seen`);
   for (const { name, load } of COMMANDS) {

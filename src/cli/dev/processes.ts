@@ -84,9 +84,12 @@ function startServer(dev: DevSettings): Child {
     logFile: join(dev.state, "server.log"),
     env: childEnv(dev),
     args: [
-      ...["server", "--trust-domain", dev.trustDomain, "--data-dir", join(dev.state, "server")],
-      ...["--listen", "127.0.0.1:0", "--socket", dev.adminSocket],
-      ...(dev.x509TtlSeconds === undefined ? [] : ["--x509-ttl", `${dev.x509TtlSeconds}s`]),
+      "server",
+      `--trust-domain=${dev.trustDomain}`,
+      `--data-dir=${join(dev.state, "server")}`,
+      "--listen=127.0.0.1:0",
+      `--socket=${dev.adminSocket}`,
+      ...(dev.x509TtlSeconds === undefined ? [] : [`--x509-ttl=${dev.x509TtlSeconds}s`]),
     ],
   });
 }
@@ -97,9 +100,13 @@ function startAgent(dev: DevSettings, port: number, token: string | undefined): 
     logFile: join(dev.state, "agent.log"),
     env: { ...childEnv(dev), ...(token === undefined ? {} : { ASSAY_JOIN_TOKEN: token }) },
     args: [
-      ...["agent", "--trust-domain", dev.trustDomain, "--data-dir", agentData(dev)],
-      ...["--server", `127.0.0.1:${port}`, "--socket", dev.socket],
-      ...["--trust-bundle", bundleFile(dev), "--sync-interval", "250ms"],
+      "agent",
+      `--trust-domain=${dev.trustDomain}`,
+      `--data-dir=${agentData(dev)}`,
+      `--server=127.0.0.1:${port}`,
+      `--socket=${dev.socket}`,
+      `--trust-bundle=${bundleFile(dev)}`,
+      "--sync-interval=250ms",
     ],
   });
 }

@@ -1,5 +1,5 @@
 import { parseSelector } from "../../spiffe/selector.ts";
-import { type OptionSpec, UsageError } from "../command.ts";
+import { type OptionSpec, UsageError } from "../grammar.ts";
 import { idMessage } from "../ids.ts";
 import type { Options } from "../options.ts";
 

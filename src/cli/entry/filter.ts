@@ -1,4 +1,4 @@
-import type { OptionSpec } from "../command.ts";
+import type { OptionSpec } from "../grammar.ts";
 import { idMessage } from "../ids.ts";
 import type { Options } from "../options.ts";
 import { selectorMessage } from "./fields.ts";

@@ -1,6 +1,7 @@
 import type { BatchUpdateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import { type Command, UsageError } from "../command.ts";
+import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { entryOfBatch } from "./batch.ts";

@@ -54,7 +54,7 @@ export async function* followX509(
       }
     } catch (thrown) {
       if (signal.aborted) return;
-      const error = errorFrom(explained(thrown, "agent", agent.socket));
+      const error: Error = errorFrom(explained(thrown, "agent", agent.socket));
       if (!isKind(error, "unavailable", "denied", "deadline", "limited")) throw error;
       if (error.message !== noted) note(`assay: ${error.message}; trying again`);
       noted = error.message;

@@ -1,4 +1,5 @@
-import { type Command, UsageError } from "../command.ts";
+import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
 import { WAIT_OPTION, withWait } from "../wait.ts";
