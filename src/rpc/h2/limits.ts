@@ -16,6 +16,8 @@ export const STALLED_AFTER_MS = 30_000;
 export const REQUEST_WITHIN_MS = 30_000;
 /** Preface and first whole HEADERS must have come so long after accept. */
 export const FIRST_HEADERS_WITHIN_MS = 10_000;
+/** What a server that is disposed of without a word grants its clients to take their last status. */
+export const DISPOSE_GRACE_MS = 1_000;
 /** How often the two times above are looked at: one timer for the whole server. */
 export const SWEEP_EVERY_MS = 5_000;
 export const STALLED_SWEEPS = STALLED_AFTER_MS / SWEEP_EVERY_MS;

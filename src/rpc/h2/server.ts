@@ -91,7 +91,7 @@ export class H2GrpcServer<C> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.shutdown({ graceMs: 0 });
+    await this.shutdown({ graceMs: limits.DISPOSE_GRACE_MS });
   }
 
   #open(socket: Socket, stream: Duplex, context: C): void {
