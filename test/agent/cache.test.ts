@@ -222,7 +222,7 @@ t.test(
     ]);
     bench.sync();
     bench.sync([entry("other", { selectors: S("unix:uid:9") })]);
-    bench.sync([{ ...a, admin: true, revisionNumber: 0 }]);
+    bench.sync([{ ...a, admin: true, revisionNumber: 1 }]);
     t.same(watch.seen, [], "nothing that shows has changed");
     bench.own(2);
     t.same(watch.seen.splice(0), [
@@ -379,8 +379,23 @@ t.test(
     t.equal(bench.cache.svidCount, 4, "what a stream holds does not count");
     const second = bench.watch(S("unix:uid:1", "unix:gid:e"));
     bench.sign(e);
+    const used = [
+      bench.watch(S("unix:uid:1", "unix:gid:b")),
+      bench.watch(S("unix:uid:1", "unix:gid:c")),
+    ];
+    t.same(
+      used.map(({ seen }) => seen.length),
+      [1, 1],
+    );
+    for (const watch of used) watch.close();
+    const oldest = bench.watch(S("unix:uid:1", "unix:gid:a"));
     first.close();
     second.close();
+    bench.cache.due(new Set());
+    t.equal(bench.cache.svidCount, 4, "the oldest is held; of the idle ones one went");
+    bench.own(2);
+    t.equal(oldest.seen.length, 2, "what is held stays whole");
+    oldest.close();
     bench.watch(S("unix:uid:1", "unix:gid:a")).close();
     bench.cache.due(new Set());
     t.equal(bench.cache.svidCount, 3);

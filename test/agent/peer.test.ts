@@ -62,6 +62,7 @@ t.test("a zombie has ended", async (t) => {
   const peers = PROOFS.map((proof) => ({ proof }));
   const socket = await acceptor.accept();
   const tracked = peers.map((options) => trackPeer(socket, options));
+  for (const peer of tracked) t.equal(peer.read().pid, peer.pid);
   const closed = once(socket, "close");
   socket.resume();
   t.ok(tracked.every((peer) => peer.pid > 1));

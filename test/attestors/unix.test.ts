@@ -1,6 +1,16 @@
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { spawn } from "node:child_process";
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import t from "tap";
@@ -102,23 +112,27 @@ t.test("a hash is kept by device, inode, change time and size, not by PID", asyn
   const dir = temporaryFolder(t);
   const program = join(dir, "program");
   copyFileSync("/bin/sleep", program);
+  const running: ChildProcess[] = [];
+  t.teardown(() => Promise.all(running.map((child) => end(child))));
   const run = async (): Promise<number> => {
     const child = spawn(program, ["60"], { stdio: "ignore" });
-    t.teardown(() => end(child));
+    running.push(child);
     await once(child, "spawn");
     return child.pid ?? 0;
   };
   const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
   const first = await executables.read(await run());
   t.same(await executables.read(await run()), first);
-  // Same path and size, other content: the change time tells.
-  rmSync(program);
-  copyFileSync("/bin/sleep", program);
+  await Promise.all(running.map((child) => end(child)));
+  // The same path, inode and size, other content: the change time tells.
+  const { ino } = statSync(program);
   const bytes = readFileSync(program);
-  bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1;
-  writeFileSync(program, bytes);
-  chmodSync(program, 0o755);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  const file = openSync(program, "r+");
+  writeSync(file, bytes);
+  closeSync(file);
   utimesSync(program, 0, 0);
+  t.equal(statSync(program).ino, ino);
   const second = await executables.read(await run());
   t.equal(second.sha256, createHash("sha256").update(bytes).digest("hex"));
   t.ok(second.sha256 !== first.sha256);
