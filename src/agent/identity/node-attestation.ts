@@ -125,7 +125,7 @@ export function isTransient({ kind }: AssayError): boolean {
 export function bannedError(cause: AssayError): AssayError {
   return new AssayError(
     "precondition",
-    "this agent is banned; delete it on the server (assay agents evict) to let it attest again",
+    "this agent is banned; to let its host join again, start it with another data folder and a new join token (assay token generate)",
     { cause, reason: "AGENT_BANNED" },
   );
 }
@@ -133,7 +133,7 @@ export function bannedError(cause: AssayError): AssayError {
 export function refusedError(cause: AssayError): AssayError {
   return new AssayError(
     "precondition",
-    `the server does not accept this agent's SVID any more (${cause.message}); ${NEXT_STEP}`,
+    `the server does not accept this agent's SVID any more; ${NEXT_STEP}`,
     { cause, ...(cause.reason === undefined ? {} : { reason: cause.reason }) },
   );
 }
