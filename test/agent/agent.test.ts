@@ -2,12 +2,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import type { Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import t from "tap";
+import { structOf, visibleClaims } from "../../src/agent/workload-api/claims.ts";
+import { type Logger, silentLogger } from "../../src/observe/logger.ts";
+import type { ValidateJWTSVIDResponse__Output } from "../../src/rpc/gen/ValidateJWTSVIDResponse.ts";
+import { messageType } from "../../src/rpc/protos.ts";
 import type { MintJWTSVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintJWTSVIDResponse.ts";
 import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
 import { parseCertificates } from "../../src/x509/certificate.ts";
+import { encodePem } from "../../src/x509/pem.ts";
 import { end } from "../support/caller.ts";
 import { type AgentChange, Domain, OWN_SELECTOR, id } from "../support/running.ts";
 import { WorkloadClient, rawStatus } from "../support/workload-client.ts";
@@ -192,7 +198,7 @@ t.test(
     const foreign = await other.call<Bundle__Output>("bundle.v1.Bundle", "GetBundle", {});
     await domain.call("bundle.v1.Bundle", "BatchSetFederatedBundle", { bundle: [foreign] });
     const plain = await domain.entry({ path: "/plain" });
-    const agent = await domain.startAgent({ allowedForeignJwtClaims: ["iat"] });
+    const agent = await domain.startAgent();
     using client = new WorkloadClient(agent.socket);
     using watch = client.x509();
     t.same((await watch.next()).federated_bundles, {});
@@ -221,7 +227,7 @@ t.test(
     ]);
     const valid = await client.validate("db", token);
     t.equal(valid.spiffe_id, "spiffe://other.org/there");
-    t.same(Object.keys(valid.claims?.fields ?? {}).sort(), ["aud", "exp", "iat", "sub"]);
+    t.same(Object.keys(valid.claims?.fields ?? {}).sort(), ["aud", "exp", "sub"]);
     await domain.deleteEntry(plain);
     await watch.next();
   },
@@ -464,6 +470,69 @@ t.test("a server that is not the one is not spoken to", async (t) => {
     { message: /seen/ },
   );
   t.match(lines[0], /cannot be asked for an identity/);
+});
+
+t.test("a workload of the trust domain cannot play its server", async (t) => {
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/one" });
+  const agent = await domain.startAgent();
+  using client = new WorkloadClient(agent.socket);
+  const { svids } = await client.fetchX509();
+  const chain = parseCertificates(svids[0]?.x509_svid ?? new Uint8Array());
+  const impostor = createServer({
+    cert: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    key: encodePem("PRIVATE KEY", svids[0]?.x509_svid_key ?? new Uint8Array()),
+    ALPNProtocols: ["h2"],
+  });
+  impostor.on("error", () => undefined);
+  impostor.on("tlsClientError", () => undefined);
+  impostor.on("secureConnection", (socket) => socket.on("error", () => undefined).resume());
+  impostor.listen(0, "127.0.0.1");
+  await once(impostor, "listening");
+  const { port } = impostor.address() as AddressInfo;
+  const warned = Promise.withResolvers<unknown>();
+  const stop = new AbortController();
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (_, fields) => {
+      warned.resolve(fields?.["error"]);
+      stop.abort(new Error("seen"));
+    },
+  };
+  const start = domain.startAgent(
+    {
+      server: `127.0.0.1:${port}`,
+      dataDir: join(domain.dir, "second"),
+      socket: join(domain.dir, "second.sock"),
+    },
+    { logger, signal: stop.signal },
+  );
+  await t.rejects(start, { message: /seen/ });
+  t.match(await warned.promise, {
+    message: /the server is spiffe:\/\/example.org\/one, not spiffe:\/\/example.org\/spire\/server/,
+  });
+  impostor.close();
+});
+
+t.test("claims: foreign tokens show what the standard names and the operator allows", (t) => {
+  const claims = { sub: "s", exp: 1, aud: "a", iat: 2, extra: { deep: [1, null, true, "x"] } };
+  t.same(visibleClaims(claims, false, []), { ...claims, aud: ["a"] });
+  t.same(visibleClaims(claims, true, []), { sub: "s", exp: 1, aud: ["a"] });
+  t.same(visibleClaims(claims, true, ["iat"]), { sub: "s", exp: 1, aud: ["a"], iat: 2 });
+  const hostile = JSON.parse('{"__proto__":{"x":1},"constructor":"y"}') as Record<string, unknown>;
+  t.same(Object.keys(visibleClaims(hostile, false, [])), ["__proto__", "constructor"]);
+  const type = messageType("ValidateJWTSVIDResponse");
+  const decoded = type.decode(
+    type.encode({ spiffe_id: "s", claims: structOf({ ...claims, ...hostile }) }),
+  ) as ValidateJWTSVIDResponse__Output;
+  t.equal(decoded.claims?.fields["exp"]?.numberValue, 1);
+  t.same(
+    decoded.claims?.fields["extra"]?.structValue?.fields["deep"]?.listValue?.values.map(
+      ({ kind }) => kind,
+    ),
+    ["numberValue", "nullValue", "boolValue", "stringValue"],
+  );
+  t.end();
 });
 
 t.test("banned: the agent stops and says why", async (t) => {
