@@ -301,9 +301,12 @@ class Agent implements RunningAgent {
       clock: this.#clock,
       random: this.#random,
       round: async (signal) => {
-        if (cache.synced) await maker.make(cache.due(authorities.lost), signal);
+        const { awaited, others } = cache.due(authorities.lost);
+        // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
+        const due = awaited.length > 0 ? awaited : others;
+        if (cache.synced) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
         isFailing = false;
-        return SVID_CHECK_MS;
+        return due.length > SVIDS_PER_ROUND || due === awaited ? 0 : SVID_CHECK_MS;
       },
       backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
       onError: (error, retryMs) => {
@@ -330,7 +333,8 @@ class Agent implements RunningAgent {
         if (authorities.see(synced.own)) this.#wakeRenewal();
         jwtCache.retain(authorities.jwtKeyIds);
         cache.apply(synced);
-        if (isFailing || cache.due(authorities.lost).length > 0) svids.wake();
+        // There may be something new to sign, and a server that failed before is back.
+        svids.wake();
       },
     });
     this.#wakeSync = () => sync.wake();
@@ -407,6 +411,7 @@ class Agent implements RunningAgent {
 }
 
 const SVID_CHECK_MS = 5000;
+const SVIDS_PER_ROUND = 200;
 const IDENTITY_MIN_MS = 1000;
 const IDENTITY_MAX_MS = 3600_000;
 const GRACE_MS = 2000;

@@ -9,7 +9,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { type Entry, withoutDuplicateHints } from "./entry.ts";
-import { type HeldSvid, SvidStore } from "./svid-store.ts";
+import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
 import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
 
 export interface CacheOptions {
@@ -184,8 +184,8 @@ export class Cache {
     this.#push();
   }
 
-  /** Entries that need an SVID now, most urgent first. Drops expired ones on the way. */
-  due(tainted: ReadonlySet<string>): readonly Entry[] {
+  /** Entries that need an SVID now. Drops expired ones on the way. */
+  due(tainted: ReadonlySet<string>): DueSvids {
     const { clock } = this.#options;
     const gone = new Set(this.#svids.trim(epochSeconds(clock)));
     if (gone.size > 0) {

@@ -18,6 +18,13 @@ export interface HeldSvid {
   readonly authorityId: string;
 }
 
+export interface DueSvids {
+  /** Streams wait for these. */
+  readonly awaited: readonly Entry[];
+  /** What streams hold first, then what is held, then what may be asked for some day as far as the bound allows. */
+  readonly others: readonly Entry[];
+}
+
 /**
  * The SVIDs an agent holds. Those that a stream holds stay; of the others the least recently used go first once there
  * are more than `maxIdle`.
@@ -109,11 +116,8 @@ export class SvidStore {
     return gone;
   }
 
-  /**
-   * The entries that need a new SVID now, most urgent first: what streams wait for, what streams hold, what is held,
-   * then what may be asked for some day as far as the bound allows.
-   */
-  due(entries: Iterable<Entry>, nowMs: number, tainted: ReadonlySet<string>): Entry[] {
+  /** The entries that need a new SVID now; `tainted` are authorities whose SVIDs are to be replaced. */
+  due(entries: Iterable<Entry>, nowMs: number, tainted: ReadonlySet<string>): DueSvids {
     const now = Math.floor(nowMs / 1000);
     const ranks: Entry[][] = [[], [], [], []];
     let idle = 0;
@@ -134,7 +138,10 @@ export class SvidStore {
       }
     }
     const ahead = (ranks[3] ?? []).sort(compareEntries).slice(0, Math.max(0, this.#maxIdle - idle));
-    return [...(ranks[0] ?? []), ...(ranks[1] ?? []), ...(ranks[2] ?? []), ...ahead];
+    return {
+      awaited: ranks[0] ?? [],
+      others: [...(ranks[1] ?? []), ...(ranks[2] ?? []), ...ahead],
+    };
   }
 
   #retryLater(entry: Entry, nowMs: number): boolean {
