@@ -25,17 +25,20 @@ export class Stack implements AsyncDisposable {
   #agent: ChildProcess | undefined;
   readonly #clients = new Set<ChildProcess>();
 
-  private constructor(dir: string, port: number) {
+  readonly #logLevel: string;
+
+  private constructor(dir: string, port: number, logLevel: string) {
     this.dir = dir;
+    this.#logLevel = `--log-level=${logLevel}`;
     this.endpoint = `unix://${dir}/agent/api.sock`;
     this.adminSocket = `${dir}/server.sock`;
     this.#address = `127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<Stack> {
+  static async start(logLevel = "warn"): Promise<Stack> {
     const dir = mkdtempSync("/tmp/assay-interop-");
     chmodSync(dir, 0o755);
-    const stack = new Stack(dir, await freePort());
+    const stack = new Stack(dir, await freePort(), logLevel);
     await stack.startServer();
     writeFileSync(`${dir}/bundle.pem`, await stack.assay("bundle", "show", "--format", "pem"));
     const token = JSON.parse(
@@ -66,6 +69,7 @@ export class Stack implements AsyncDisposable {
         `--data-dir=${this.dir}/server`,
         `--listen=${this.#address}`,
         `--socket=${this.adminSocket}`,
+        this.#logLevel,
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
@@ -84,6 +88,7 @@ export class Stack implements AsyncDisposable {
         `--trust-bundle=${this.dir}/bundle.pem`,
         `--join-token-file=${this.dir}/token`,
         "--sync-interval=500ms",
+        this.#logLevel,
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
