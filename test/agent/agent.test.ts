@@ -619,7 +619,7 @@ t.test(
     // A child connects and hands its socket to this process, then ends.
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, "../support/hand-over.ts"), agent.socket],
+      [join(import.meta.dirname, "../support/hand-over-child.ts"), agent.socket],
       { stdio: ["ignore", "inherit", "inherit", "ipc"] },
     );
     const [, socket] = (await once(child, "message")) as [unknown, Socket];
@@ -633,7 +633,7 @@ t.test(
 
 /** Fetches once in a process of another user. */
 async function fetchAs(socket: string, uid: number): Promise<string[]> {
-  const program = join(import.meta.dirname, "../support/fetch-once.ts");
+  const program = join(import.meta.dirname, "../support/fetch-child.ts");
   const child: ChildProcess = spawn(process.execPath, [program, socket], {
     uid,
     gid: uid,
