@@ -95,6 +95,10 @@ export const command: Command = {
         "assay: --join-token can be read in the process list; use --join-token-file or ASSAY_JOIN_TOKEN",
       );
     }
+    const tokenFile = settings.text("join-token-file");
+    if (tokenFile !== undefined && config.joinToken === undefined) {
+      context.output.note(`assay: there is no token in ${tokenFile}; the stored identity must do`);
+    }
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
     makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
     const { startAgent } = await import("../agent/main.ts");

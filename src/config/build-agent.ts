@@ -68,7 +68,10 @@ function joinTokenSetting(settings: Settings, { env }: PathContext): string | un
     throw fail("invalid", `${names} are both given; leave one out`);
   }
   const file = settings.text("join-token-file");
-  if (file !== undefined) return readSecretFile(file, settings.where("join-token-file"));
+  if (file !== undefined) {
+    // A spent token's file is best deleted, and a restart needs no token: a missing file is no token.
+    return existsSync(file) ? readSecretFile(file, settings.where("join-token-file")) : undefined;
+  }
   return forms[0]?.[1]?.trim();
 }
 

@@ -194,6 +194,7 @@ t.test("a join token by option, environment and file; never in an error", async 
   t.equal(agent({}, { ASSAY_JOIN_TOKEN: "abc" }).joinToken, "abc");
   writeFileSync(file, "abc\n");
   t.equal(agent({ "join-token-file": file }).joinToken, "abc");
+  t.equal(agent({ "join-token-file": `${file}-deleted` }).joinToken, undefined, "spent, deleted");
   for (const [text, rule] of [
     ["", /is empty$/],
     ["secret-1\nsecret-2", /has more than one line$/],

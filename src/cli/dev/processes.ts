@@ -35,7 +35,9 @@ export class DevProcesses implements AsyncDisposable {
   static async start(dev: DevSettings, signal: AbortSignal): Promise<DevProcesses> {
     await using started = new AsyncDisposableStack();
     const server = started.use(startServer(dev));
-    const { listen } = (await untilReady(server, signal)) as { listen: { port: number } };
+    // The client library loads while the server starts.
+    const [ready] = await Promise.all([untilReady(server, signal), import("../../rpc/channel.ts")]);
+    const { listen } = ready as { listen: { port: number } };
     using admin = await connectTo("server", dev.adminSocket, signal);
     await replaceFile(bundleFile(dev), bundlePem(await fetchBundle(admin)), 0o644);
     await registerCaller(admin, dev.trustDomain, callingUser());
