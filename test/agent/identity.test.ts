@@ -271,7 +271,10 @@ t.test("refusals name the next step; what may pass is left as it is", async (t) 
       ),
     ],
     [fail("invalid", "no"), kind("precondition", /assay token generate/)],
-    [fail("denied", "banned", { reason: "AGENT_BANNED" }), kind("precondition", /banned.*assay token generate/)],
+    [
+      fail("denied", "banned", { reason: "AGENT_BANNED" }),
+      kind("precondition", /banned.*assay token generate/),
+    ],
     [fail("unavailable", "away"), kind("unavailable")],
     [fail("limited", "slow down"), kind("limited")],
     [fail("deadline", "slow"), kind("deadline")],
