@@ -28,8 +28,13 @@ t.test("openssl and Node's TLS on the SVIDs", async (t) => {
   await t.test("openssl verify accepts the chain strictly, for both purposes", async (t) => {
     for (const purpose of ["sslclient", "sslserver"]) {
       const { stdout } = await exec("openssl", [
-        ...["verify", "-x509_strict", "-purpose", purpose],
-        ...["-CAfile", `${dir}/bundle.pem`, `${dir}/svid.pem`],
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        purpose,
+        "-CAfile",
+        `${dir}/bundle.pem`,
+        `${dir}/svid.pem`,
       ]);
       t.match(stdout, /svid\.pem: OK/);
     }

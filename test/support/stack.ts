@@ -113,8 +113,15 @@ export class Stack implements AsyncDisposable {
   async entry(path: string, selector: string, ...more: string[]): Promise<string> {
     const id = `spiffe://example.org${path}`;
     await this.assay(
-      ...["entry", "create", "--spiffe-id", id, "--parent-id", "spiffe://example.org/host"],
-      ...["--selector", selector, ...more],
+      "entry",
+      "create",
+      "--spiffe-id",
+      id,
+      "--parent-id",
+      "spiffe://example.org/host",
+      "--selector",
+      selector,
+      ...more,
     );
     return id;
   }
