@@ -49,7 +49,12 @@ export async function runDaemon<Running extends AsyncDisposable>(
     version: programVersion(),
   });
   if (running === undefined) return undefined;
-  announce(context, params.ready(running));
+  try {
+    announce(context, params.ready(running));
+  } catch (thrown) {
+    await running[Symbol.asyncDispose]();
+    throw thrown;
+  }
   const reason = await Promise.race([aborted(stop), params.ended?.(running) ?? aborted(stop)]);
   logger.info("stopping");
   // A shutdown that hangs must not keep the machine waiting; its own grace periods are shorter.

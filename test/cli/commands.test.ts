@@ -86,6 +86,21 @@ t.test("1.3 a second server on the folder is refused", async (t) => {
   });
 });
 
+t.test("1.3b a ready descriptor that is not open ends the start, and the process", async (t) => {
+  const ran = await run(
+    [
+      "server",
+      "--trust-domain=example.org",
+      `--data-dir=${dir}/unready`,
+      "--listen=127.0.0.1:0",
+      `--socket=${dir}/2.sock`,
+      "--ready-fd=99",
+    ],
+    env,
+  );
+  t.match(ran, { code: 1, err: /--ready-fd: cannot write to file descriptor 99\n$/ });
+});
+
 t.test("1.4 the bundle: PEM for the agent, the SPIFFE document for everybody else", async (t) => {
   const pem = await ok("bundle", "show");
   t.ok(new X509Certificate(pem).ca);
