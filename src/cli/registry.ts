@@ -1,3 +1,5 @@
+import type { AuthorityWord } from "./authority/kinds.ts";
+import type { AuthorityStep } from "./authority/step.ts";
 import type { Command } from "./command.ts";
 
 interface Registered {
@@ -5,6 +7,36 @@ interface Registered {
   readonly summary: string;
   /** Commands are loaded when they are called: a client command must not pay for the server. */
   readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** A declaration, as the table below is made while this file loads. */
+function authorityCommands(kind: AuthorityWord, noun: string): readonly Registered[] {
+  const step = (word: AuthorityStep, summary: string): Registered => ({
+    name: `authority ${kind} ${word}`,
+    summary,
+    load: async () => ({
+      command: (await import("./authority/step.ts")).stepCommand(word, kind),
+    }),
+  });
+  return [
+    {
+      name: `authority ${kind} show`,
+      summary: `show the ${noun} authorities of the trust domain`,
+      load: async () => ({
+        command: (await import("./authority/show.ts")).showCommand(kind),
+      }),
+    },
+    {
+      name: `authority ${kind} prepare`,
+      summary: `make and publish the next ${noun} authority`,
+      load: async () => ({
+        command: (await import("./authority/prepare.ts")).prepareCommand(kind),
+      }),
+    },
+    step("activate", `let a prepared ${noun} authority sign`),
+    step("taint", `have all that an old ${noun} authority signed replaced`),
+    step("revoke", `take a tainted ${noun} authority out of the bundle`),
+  ];
 }
 
 /** Every command, in the order in which `assay --help` lists them. */
@@ -43,6 +75,8 @@ export const COMMANDS: readonly Registered[] = [
     summary: "print the trust bundle of the trust domain",
     load: () => import("./bundle-show.ts"),
   },
+  ...authorityCommands("x509", "X.509"),
+  ...authorityCommands("jwt", "JWT"),
   {
     name: "fetch x509",
     summary: "fetch this process's X.509-SVIDs from the agent",

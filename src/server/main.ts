@@ -14,6 +14,7 @@ import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
 import { entryApi } from "./api/entry.ts";
 import { healthApi } from "./api/health.ts";
+import { localAuthorityApi } from "./api/local-authority.ts";
 import { svidApi } from "./api/svid.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
@@ -159,6 +160,7 @@ export async function startServer(
       }),
       authorizedEntries,
     }),
+    "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
     "spire.api.server.svid.v1.SVID": svidApi({ ...shared, authorizedEntries }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "grpc.health.v1.Health": healthApi({
