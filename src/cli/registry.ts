@@ -72,8 +72,40 @@ export const COMMANDS: readonly Registered[] = [
   { name: "agents ban", summary: "ban an agent for good", load: () => import("./agents/ban.ts") },
   {
     name: "bundle show",
-    summary: "print the trust bundle of the trust domain",
-    load: () => import("./bundle-show.ts"),
+    summary: "print the trust bundle of the trust domain, or a foreign one",
+    load: () => import("./bundle/show.ts"),
+  },
+  { name: "bundle list", summary: "list foreign bundles", load: () => import("./bundle/list.ts") },
+  { name: "bundle set", summary: "set a foreign bundle", load: () => import("./bundle/set.ts") },
+  {
+    name: "bundle delete",
+    summary: "delete foreign bundles",
+    load: () => import("./bundle/delete.ts"),
+  },
+  {
+    name: "federation create",
+    summary: "federate with a trust domain: where its bundle is fetched",
+    load: () => import("./federation/create.ts"),
+  },
+  {
+    name: "federation list",
+    summary: "list federation relationships",
+    load: () => import("./federation/list.ts"),
+  },
+  {
+    name: "federation show",
+    summary: "show one federation relationship",
+    load: () => import("./federation/show.ts"),
+  },
+  {
+    name: "federation update",
+    summary: "change a federation relationship",
+    load: () => import("./federation/update.ts"),
+  },
+  {
+    name: "federation delete",
+    summary: "delete federation relationships",
+    load: () => import("./federation/delete.ts"),
   },
   ...authorityCommands("x509", "X.509"),
   ...authorityCommands("jwt", "JWT"),

@@ -16,7 +16,9 @@ import { entryApi } from "./api/entry.ts";
 import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { svidApi } from "./api/svid.ts";
+import { trustDomainApi } from "./api/trust-domain.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
+import { OwnBundleAppender } from "./bundles/own-bundle.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
 import { DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
@@ -30,6 +32,7 @@ import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
+import { Relationships } from "./federation/relationships.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import type { KeyManager } from "./keymanager/contract.ts";
@@ -148,7 +151,15 @@ export async function startServer(
       attestors: new Map([[JOIN_TOKEN_TYPE, joinTokenServer(datastore.tokens, clock)]]),
       joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
     }),
-    "spire.api.server.bundle.v1.Bundle": bundleApi({ ...shared, bundles }),
+    "spire.api.server.bundle.v1.Bundle": bundleApi({
+      ...shared,
+      bundles,
+      ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
+    }),
+    "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({
+      logger,
+      relationships: new Relationships({ trustDomain, datastore, clock }),
+    }),
     "spire.api.server.entry.v1.Entry": entryApi({
       ...shared,
       entries: new EntryService({

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { bundlePem, fetchBundle } from "../bundle-show.ts";
+import { bundlePem } from "../bundle/bundle-message.ts";
+import { fetchBundle } from "../bundle/show.ts";
 import { replaceFile } from "../replace-file.ts";
 import { type RpcClient, connectTo } from "../rpc-clients.ts";
 import { callingUser } from "./caller.ts";

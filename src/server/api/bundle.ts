@@ -4,31 +4,42 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { BundleMask__Output } from "../../rpc/gen/spire/api/types/BundleMask.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { BundleDeleteMode, BundleService } from "../bundles/bundle-service.ts";
-import type { BundlePatch, ForeignBundle } from "../bundles/foreign-bundle.ts";
+import type { AddedAuthorities } from "../bundles/own-bundle.ts";
+import type { BundlePatch } from "../bundles/foreign-bundle.ts";
+import type { Limits } from "../endpoints/limits.ts";
 import type { Implementation } from "../../rpc/service.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import {
-  MAX_BATCH,
-  atMost,
-  epochField,
-  integerField,
-  pageField,
-  trustDomainField,
-} from "./fields.ts";
+import { MAX_BATCH, atMost, pageField, trustDomainField } from "./fields.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
-import { bundleMessage } from "./messages.ts";
+import {
+  foreignBundle,
+  jwtAuthoritiesField,
+  refreshHintField,
+  x509AuthoritiesField,
+} from "./bundle-fields.ts";
+import { bundleMessage, jwtAuthorityMessages } from "./messages.ts";
 import { fail } from "../../base/errors.ts";
+
+/** The way into the domain's own bundle for authorities that are not this server's. */
+export interface OwnBundle {
+  /** @throws invalid, exists */
+  append(added: AddedAuthorities): Promise<Bundle>;
+}
 
 export interface BundleApiDeps {
   readonly bundles: BundleService;
+  readonly ownBundle: OwnBundle;
+  readonly limits: Limits;
   readonly trustDomain: TrustDomain;
   readonly logger: Logger;
 }
 
-/** `spire.api.server.bundle.v1.Bundle`, but for what a downstream server publishes. */
+/** `spire.api.server.bundle.v1.Bundle`, but for WIT authorities. */
 export function bundleApi({
   bundles,
+  ownBundle,
+  limits,
   trustDomain,
   logger,
 }: BundleApiDeps): Implementation<BundleHandlers> {
@@ -61,6 +72,27 @@ export function bundleApi({
   return {
     async GetBundle({ output_mask }) {
       return bundleMessage(bundles.own(), output_mask);
+    },
+
+    async AppendBundle({ x509_authorities, jwt_authorities, output_mask }) {
+      if (x509_authorities.length + jwt_authorities.length === 0) {
+        throw fail("invalid", "x509_authorities: there is no authority to append");
+      }
+      const bundle = await ownBundle.append({
+        x509Authorities: x509AuthoritiesField(x509_authorities),
+        jwtAuthorities: jwtAuthoritiesField(jwt_authorities),
+      });
+      return bundleMessage(bundle, output_mask);
+    },
+
+    async PublishJWTAuthority({ jwt_authority }, call) {
+      await limits.sign(call, 1);
+      if (jwt_authority === null) throw fail("invalid", "jwt_authority: is missing");
+      const { jwtAuthorities } = await ownBundle.append({
+        x509Authorities: [],
+        jwtAuthorities: jwtAuthoritiesField([jwt_authority]),
+      });
+      return { jwt_authorities: jwtAuthorityMessages(jwtAuthorities) };
     },
 
     async CountBundles() {
@@ -114,42 +146,19 @@ export function bundleApi({
   };
 }
 
-function foreignBundle(message: Bundle__Output, trustDomain: string): ForeignBundle {
-  return {
-    trustDomain,
-    x509Authorities: x509Authorities(message),
-    jwtAuthorities: jwtAuthorities(message),
-    refreshHint: refreshHint(message),
-  };
-}
-
 /** The sequence is counted here and cannot be set. */
 function bundlePatch(message: Bundle__Output, mask: BundleMask__Output | null): BundlePatch {
   const wanted = (field: "x509_authorities" | "jwt_authorities" | "refresh_hint") =>
     mask === null || mask[field];
   return {
-    ...(wanted("x509_authorities") ? { x509Authorities: x509Authorities(message) } : {}),
-    ...(wanted("jwt_authorities") ? { jwtAuthorities: jwtAuthorities(message) } : {}),
-    ...(wanted("refresh_hint") ? { refreshHint: refreshHint(message) } : {}),
+    ...(wanted("x509_authorities")
+      ? { x509Authorities: x509AuthoritiesField(message.x509_authorities) }
+      : {}),
+    ...(wanted("jwt_authorities")
+      ? { jwtAuthorities: jwtAuthoritiesField(message.jwt_authorities) }
+      : {}),
+    ...(wanted("refresh_hint") ? { refreshHint: refreshHintField(message.refresh_hint) } : {}),
   };
-}
-
-/** Whether an authority is tainted is its own domain's to say, not the importer's. */
-function x509Authorities({ x509_authorities }: Bundle__Output): ForeignBundle["x509Authorities"] {
-  return x509_authorities.map(({ asn1 }) => ({ der: asn1, tainted: false }));
-}
-
-function jwtAuthorities({ jwt_authorities }: Bundle__Output): ForeignBundle["jwtAuthorities"] {
-  return jwt_authorities.map(({ key_id, public_key, expires_at }, index) => ({
-    keyId: key_id,
-    publicKey: public_key,
-    expiresAt: epochField(`jwt_authorities[${index}].expires_at`, expires_at),
-    tainted: false,
-  }));
-}
-
-function refreshHint({ refresh_hint }: Bundle__Output): number {
-  return integerField("refresh_hint", refresh_hint, MAX_REFRESH_HINT);
 }
 
 function modeField(mode: BatchDeleteFederatedBundleRequest__Output["mode"]): BundleDeleteMode {
@@ -164,5 +173,3 @@ function modeField(mode: BatchDeleteFederatedBundleRequest__Output["mode"]): Bun
       throw fail("invalid", "mode: is unknown");
   }
 }
-
-const MAX_REFRESH_HINT = 366 * 24 * 3600;

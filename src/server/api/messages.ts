@@ -5,6 +5,7 @@ import type { Bundle as BundleMessage } from "../../rpc/gen/spire/api/types/Bund
 import type { BundleMask__Output } from "../../rpc/gen/spire/api/types/BundleMask.ts";
 import type { Entry } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { EntryMask__Output } from "../../rpc/gen/spire/api/types/EntryMask.ts";
+import type { JWTKey } from "../../rpc/gen/spire/api/types/JWTKey.ts";
 import type { JWTSVID } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
 import type { SPIFFEID } from "../../rpc/gen/spire/api/types/SPIFFEID.ts";
 import type { X509SVID } from "../../rpc/gen/spire/api/types/X509SVID.ts";
@@ -59,15 +60,19 @@ export function agentMessage(node: NodeRecord, mask: AgentMask__Output | null): 
 export function bundleMessage(bundle: Bundle, mask: BundleMask__Output | null): BundleMessage {
   return masked<BundleMessage>({ trust_domain: bundle.trustDomain }, mask, {
     x509_authorities: bundle.x509Authorities.map(({ der, tainted }) => ({ asn1: der, tainted })),
-    jwt_authorities: bundle.jwtAuthorities.map(({ publicKey, keyId, expiresAt, tainted }) => ({
-      public_key: publicKey,
-      key_id: keyId,
-      expires_at: expiresAt,
-      tainted,
-    })),
+    jwt_authorities: jwtAuthorityMessages(bundle.jwtAuthorities),
     refresh_hint: bundle.refreshHint,
     sequence_number: bundle.sequence,
   });
+}
+
+export function jwtAuthorityMessages(authorities: Bundle["jwtAuthorities"]): JWTKey[] {
+  return authorities.map(({ publicKey, keyId, expiresAt, tainted }) => ({
+    public_key: publicKey,
+    key_id: keyId,
+    expires_at: expiresAt,
+    tainted,
+  }));
 }
 
 export function x509SvidMessage(svid: {

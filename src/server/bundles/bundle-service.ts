@@ -1,5 +1,5 @@
 /**
- * The bundles a server knows: its own domain's, which only the authorities room changes, and foreign ones, which
+ * The bundles a server knows: its own domain's, which is not changed here, and foreign ones, which
  * operators and federation change here.
  */
 import { fail } from "../../base/errors.ts";
@@ -9,7 +9,12 @@ import { parseBundleRecord } from "../../spiffe/bundle-document.ts";
 import { type TrustDomain, checkTrustDomainName } from "../../spiffe/trust-domain.ts";
 import type { Datastore, Page, PageRequest, Writers } from "../datastore/contract.ts";
 import { BundleCopy } from "./bundle-copy.ts";
-import { type BundlePatch, type ForeignBundle, encodeForeignBundle } from "./foreign-bundle.ts";
+import {
+  type BundlePatch,
+  type ForeignBundle,
+  checkBundleCount,
+  encodeForeignBundle,
+} from "./foreign-bundle.ts";
 
 /**
  * What deleting a foreign bundle does to entries that federate with it: `restrict` refuses while there are any,
@@ -79,7 +84,7 @@ export class BundleService implements AsyncDisposable {
       if ((await bundles.get(bundle.trustDomain)) !== undefined) {
         throw fail("exists", `bundle of ${bundle.trustDomain} is there already; set or update it`);
       }
-      await checkCount(bundles);
+      await checkBundleCount(bundles);
       return encodeForeignBundle(bundle);
     });
   }
@@ -97,7 +102,7 @@ export class BundleService implements AsyncDisposable {
   /** Creates or replaces. @throws invalid, limited */
   set(bundle: ForeignBundle): Promise<Bundle> {
     return this.#write(bundle.trustDomain, async ({ bundles }) => {
-      if ((await bundles.get(bundle.trustDomain)) === undefined) await checkCount(bundles);
+      if ((await bundles.get(bundle.trustDomain)) === undefined) await checkBundleCount(bundles);
       return encodeForeignBundle(bundle);
     });
   }
@@ -173,14 +178,6 @@ async function releaseEntries(
   }
 }
 
-async function checkCount(bundles: Writers["bundles"]): Promise<void> {
-  if ((await bundles.count()) < MAX_BUNDLES) return;
-  throw fail("limited", `the server holds ${MAX_BUNDLES} bundles; delete one first`);
-}
-
 function unknownBundle(trustDomain: string): Error {
   return fail("not_found", `no bundle of ${trustDomain}; create or set it first`);
 }
-
-/** All of them are in memory. */
-const MAX_BUNDLES = 10_000;

@@ -4,6 +4,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { encodeBundleRecord } from "../../spiffe/bundle-document.ts";
 import { checkTrustDomainName } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
+import type { BundleReader } from "../datastore/contract.ts";
 
 /** What a caller may say about another domain's bundle; the store counts the sequence. */
 export type ForeignBundle = Omit<Bundle, "sequence">;
@@ -37,6 +38,12 @@ export function encodeForeignBundle(bundle: ForeignBundle): string {
     throw fail("invalid", `bundle of ${trustDomain} is larger than ${MAX_CONTENT} bytes`);
   }
   return content;
+}
+
+/** @throws limited when the server cannot hold one more */
+export async function checkBundleCount(bundles: Pick<BundleReader, "count">): Promise<void> {
+  if ((await bundles.count()) < MAX_BUNDLES) return;
+  throw fail("limited", `the server holds ${MAX_BUNDLES} bundles; delete one first`);
 }
 
 function x509Authorities(bundle: ForeignBundle): Bundle["x509Authorities"] {
@@ -86,6 +93,8 @@ function unreadable(bundle: ForeignBundle, kind: string, index: number, cause?: 
   );
 }
 
+/** All of them are in memory. */
+const MAX_BUNDLES = 10_000;
 const MAX_AUTHORITIES = 1000;
 const MAX_CONTENT = 1024 * 1024;
 const MAX_CERTIFICATE = 64 * 1024;

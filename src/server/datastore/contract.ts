@@ -2,7 +2,7 @@
  * What the server keeps. One contract, split by aggregate, readers apart from writers: a reader cannot write, and a
  * writer exists only inside a transaction. Asynchronous, though SQLite is not: PostgreSQL will implement it too.
  *
- * Revisions: every committed transaction that changes an entry, a node, a bundle or a ban appends rows to the change
+ * Revisions: every committed transaction that changes an entry, a node, a bundle, a relationship or a ban appends rows to the change
  * feed in the same transaction. Revisions are given out so that a reader that has seen revision r never learns later
  * of a change with a revision <= r, even when commits finish out of order (an implementation with concurrent writers
  * takes the next revision under a lock that it holds until its commit).
@@ -166,6 +166,35 @@ export interface BundleWriter extends BundleReader {
   delete(trustDomain: string): Promise<boolean>;
 }
 
+/** How a bundle endpoint proves itself (SPIFFE Federation §5.2): by the web PKI, or by an SVID. */
+export const ENDPOINT_PROFILES = ["https_web", "https_spiffe"] as const;
+export type EndpointProfile = (typeof ENDPOINT_PROFILES)[number];
+
+/** Where the bundle of a foreign trust domain is fetched. The bundle itself is a `BundleRecord`. */
+export interface RelationshipRecord {
+  readonly trustDomain: string;
+  /** An https URL. */
+  readonly endpointUrl: string;
+  readonly endpointProfile: EndpointProfile;
+  /** The endpoint's SPIFFE ID; empty with `https_web`. */
+  readonly endpointSpiffeId: string;
+  readonly createdAt: EpochSeconds;
+}
+
+export interface RelationshipReader {
+  get(trustDomain: string): Promise<RelationshipRecord | undefined>;
+  /** Ordered by trust domain. Without `page`: all. */
+  list(page?: PageRequest): Promise<Page<RelationshipRecord>>;
+  count(): Promise<number>;
+}
+
+export interface RelationshipWriter extends RelationshipReader {
+  /** Creates or replaces. */
+  put(relationship: RelationshipRecord): Promise<void>;
+  /** @returns whether there was one */
+  delete(trustDomain: string): Promise<boolean>;
+}
+
 export const AUTHORITY_KINDS = ["x509", "jwt"] as const;
 export type AuthorityKind = (typeof AUTHORITY_KINDS)[number];
 export const AUTHORITY_STATUSES = ["prepared", "active", "old"] as const;
@@ -201,14 +230,14 @@ export interface AuthorityWriter extends AuthorityReader {
   delete(set: string, kind: AuthorityKind, id: string): Promise<boolean>;
 }
 
-export const CHANGE_SUBJECTS = ["entry", "node", "bundle", "authority"] as const;
+export const CHANGE_SUBJECTS = ["entry", "node", "bundle", "authority", "relationship"] as const;
 export type ChangeSubject = (typeof CHANGE_SUBJECTS)[number];
 
 /** One row of the change feed: what changed, not how; readers fetch the present state. */
 export interface Change {
   readonly revision: number;
   readonly subject: ChangeSubject;
-  /** Entry id, node SPIFFE ID, trust domain or authority set. */
+  /** Entry id, node SPIFFE ID, trust domain (of a bundle or relationship) or authority set. */
   readonly key: string;
   /** Wall clock of the commit, milliseconds. */
   readonly atMs: number;
@@ -231,6 +260,7 @@ export interface Readers {
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
   readonly bundles: BundleReader;
+  readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
   readonly changes: ChangeReader;
 }
@@ -240,6 +270,7 @@ export interface Writers {
   readonly nodes: NodeWriter;
   readonly tokens: TokenWriter;
   readonly bundles: BundleWriter;
+  readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;
 }
 

@@ -4,7 +4,16 @@ import type {
   NodeRecord,
 } from "../../../src/server/datastore/contract.ts";
 import type { Check } from "./conformance.ts";
-import { match, rejectsWith, sampleAuthority, sampleNode, selectors, walk } from "./samples.ts";
+import {
+  holding,
+  match,
+  rejectsWith,
+  sampleAuthority,
+  sampleNode,
+  sampleRelationship,
+  selectors,
+  walk,
+} from "./samples.ts";
 
 export async function aggregatesConformance(check: Check): Promise<void> {
   await check("nodes", async (t, { store }) => {
@@ -101,6 +110,52 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     t.same(await names(1), ["a", "c"]);
     t.equal(await store.bundles.count(), 2);
     t.ok((await put("b", "2")).sequence > 2, "a sequence never goes back");
+  });
+
+  await check("federation relationships", async (t, { store, reopen }) => {
+    const web = sampleRelationship("b");
+    const spiffe = sampleRelationship("a", {
+      endpointProfile: "https_spiffe",
+      endpointSpiffeId: "spiffe://a/bundle",
+    });
+    await store.transaction(async (w) => {
+      for (const each of [web, spiffe, sampleRelationship("c")]) await w.relationships.put(each);
+    });
+    t.same(await store.relationships.get("a"), spiffe);
+    t.equal(await store.relationships.get("none"), undefined);
+    t.equal(await store.relationships.count(), 3);
+    const walked = await walk(
+      (page) => store.relationships.list(page),
+      2,
+      ({ trustDomain }) => trustDomain,
+    );
+    t.same(walked, ["a", "b", "c"]);
+    const revision = await store.changes.current();
+    const moved = { ...web, endpointUrl: "https://elsewhere.example/bundle" };
+    await store.transaction((w) => w.relationships.put(moved));
+    t.equal(await store.transaction((w) => w.relationships.delete("c")), true);
+    t.equal(await store.transaction((w) => w.relationships.delete("c")), false);
+    t.same((await store.relationships.list()).items, [spiffe, moved]);
+    t.same(
+      (await store.changes.since(revision, 9)).map(({ subject, key }) => [subject, key]),
+      [
+        ["relationship", "b"],
+        ["relationship", "c"],
+      ],
+    );
+    await rejectsWith(t, "invalid", () => store.relationships.list({ size: 1, token: "x" }));
+    const bundles = await store.transaction(async (w) => {
+      await w.bundles.put("a", "1");
+      await w.bundles.put("b", "1");
+      return w.bundles.list({ size: 1 });
+    });
+    const token = bundles.nextToken ?? "";
+    await rejectsWith(t, "invalid", () => store.relationships.list({ size: 1, token }));
+    const again = await reopen?.();
+    if (again === undefined) return;
+    await holding(again, async () => {
+      t.same((await again.relationships.list()).items, [spiffe, moved]);
+    });
   });
 
   await check("authorities", async (t, { store }) => {

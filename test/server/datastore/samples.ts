@@ -7,6 +7,7 @@ import type {
   EntryFilter,
   EntryRecord,
   NodeRecord,
+  RelationshipRecord,
   SelectorMatch,
 } from "../../../src/server/datastore/contract.ts";
 import { canonicalSelectors, parseSelector } from "../../../src/spiffe/selector.ts";
@@ -70,6 +71,20 @@ export function sampleAuthority(id: string, over: Partial<AuthorityRecord> = {})
     notBefore: 1,
     notAfter: 2,
     createdAt: 1,
+    ...over,
+  };
+}
+
+export function sampleRelationship(
+  trustDomain: string,
+  over: Partial<RelationshipRecord> = {},
+): RelationshipRecord {
+  return {
+    trustDomain,
+    endpointUrl: `https://${trustDomain}.example:8443/bundle`,
+    endpointProfile: "https_web",
+    endpointSpiffeId: "",
+    createdAt: 1_700_000_000,
     ...over,
   };
 }

@@ -291,12 +291,13 @@ t.test("another server's acts are seen at once", async (t) => {
 
 t.test("a server that hears of no commit asks before it refuses", async (t) => {
   const room = await openRoom(t);
-  const { entries, nodes, tokens, bundles, authorities, changes } = room.datastore;
+  const { entries, nodes, tokens, bundles, relationships, authorities, changes } = room.datastore;
   const deaf: Datastore = {
     entries,
     nodes,
     tokens,
     bundles,
+    relationships,
     authorities,
     changes,
     transaction: (work) => room.datastore.transaction(work),

@@ -12,6 +12,7 @@ import type {
   Datastore,
   EntryReader,
   NodeReader,
+  RelationshipReader,
   TokenReader,
   Writers,
 } from "../contract.ts";
@@ -24,6 +25,7 @@ import { lockFolder } from "./folder-lock.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
 import { SqliteNodeReader } from "./nodes.ts";
+import { SqliteRelationshipReader } from "./relationships.ts";
 import { readText } from "./row.ts";
 import { damaged, fromSqliteError } from "./sqlite-error.ts";
 import { SqliteTokenReader } from "./tokens.ts";
@@ -127,6 +129,7 @@ class SqliteDatastore implements Datastore {
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
   readonly bundles: BundleReader;
+  readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
@@ -155,6 +158,7 @@ class SqliteDatastore implements Datastore {
     this.nodes = new SqliteNodeReader(reader);
     this.tokens = new SqliteTokenReader(reader);
     this.bundles = new SqliteBundleReader(reader);
+    this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }

@@ -6,6 +6,7 @@ import type { Connection, TransactionScope, WriteResult } from "./connection.ts"
 import { SqliteEntryWriter } from "./entries.ts";
 import { SqliteNodeWriter } from "./nodes.ts";
 import type { Row } from "./row.ts";
+import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
 
 /** The life of one transaction on the writing connection: begin, write, then commit or roll back, exactly once. */
@@ -23,6 +24,7 @@ export class Transaction implements TransactionScope {
       nodes: new SqliteNodeWriter(this),
       tokens: new SqliteTokenWriter(this),
       bundles: new SqliteBundleWriter(this),
+      relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),
     };
   }

@@ -1,5 +1,6 @@
 import type { Migration } from "../migrate.ts";
 import { init } from "./001-init.ts";
+import { relationships } from "./002-relationships.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
-export const MIGRATIONS: readonly Migration[] = [init];
+export const MIGRATIONS: readonly Migration[] = [init, relationships];

@@ -1,0 +1,31 @@
+import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/types/FederationRelationship.ts";
+import { trustDomainName } from "../bundle/bundle-message.ts";
+import type { Command } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import {
+  TRUST_DOMAIN_OPTION,
+  TRUST_DOMAIN_SERVICE,
+  relationshipJson,
+  relationshipLines,
+} from "./relationship.ts";
+
+export const command: Command = {
+  name: "federation show",
+  operand: "trust-domain",
+  options: [TRUST_DOMAIN_OPTION, SERVER_SOCKET_OPTION, OUTPUT_OPTION],
+  examples: ["assay federation show partner.example"],
+  async run(context) {
+    const { options, output } = context;
+    const domain = trustDomainName(options.required("trust-domain"), "trust-domain");
+    using server = await connectServer(context);
+    const relationship = await server.call<FederationRelationship__Output>(
+      TRUST_DOMAIN_SERVICE,
+      "GetFederationRelationship",
+      { trust_domain: domain },
+      "assay federation list",
+    );
+    output.data(relationshipJson(relationship), () => relationshipLines(relationship));
+    return undefined;
+  },
+};

@@ -1,0 +1,24 @@
+import { readFileSync, statSync } from "node:fs";
+import { fail } from "../base/errors.ts";
+
+/**
+ * The text of a file, or of standard input for `-`.
+ * @param option the option that named the file
+ * @throws not_found, invalid
+ */
+export function readTextFile(path: string, option: string): string {
+  try {
+    if (path === "-") return readFileSync(0, "utf8");
+    if (statSync(path).size > MAX_FILE_BYTES) {
+      throw fail("invalid", `--${option}: ${path} is larger than ${MAX_FILE_BYTES} bytes`);
+    }
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error) {
+      throw fail("not_found", `--${option}: cannot read ${path} (${String(error.code)})`);
+    }
+    throw error;
+  }
+}
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
