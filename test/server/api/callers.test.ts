@@ -111,13 +111,9 @@ t.test("administrators are those whose entries say so, as long as they do", asyn
     kind: "denied",
     reason: "AGENT_NOT_ATTESTED",
   });
-  await refused(
-    t,
-    callOnce(admin, "spire.api.server.localauthority.v1.LocalAuthority", "GetX509AuthorityState"),
-    {
-      kind: "unsupported",
-    },
-  );
+  await refused(t, callOnce(admin, "spire.api.server.svid.v1.SVID", "MintWITSVID"), {
+    kind: "unsupported",
+  });
   await server.admin.unary(ENTRY_SERVICE, "BatchDeleteEntry", { ids: [entry] });
   await refused(t, admin.unary(AGENT_SERVICE, "ListAgents", {}), { kind: "denied" });
 });
