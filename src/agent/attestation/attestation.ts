@@ -1,6 +1,7 @@
 import type { ProcessFacts, WorkloadAttestor } from "../../attestors/contract.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Selector, canonicalSelectors } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -17,9 +18,11 @@ export interface AttestationOptions {
 export class Attestation {
   readonly #options: AttestationOptions;
   readonly #deadlineMs: number;
+  readonly #log: CallerLog;
 
   constructor(options: AttestationOptions) {
     this.#options = options;
+    this.#log = new CallerLog(options.logger, options.clock);
     this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   }
 
@@ -75,7 +78,7 @@ export class Attestation {
     try {
       return await Promise.race([attestor.attest(facts, signal), late.promise]);
     } catch (error) {
-      this.#options.logger.warn("workload attestor failed", {
+      this.#log.warn(facts.uid, "workload attestor failed", {
         attestor: attestor.type,
         pid: facts.pid,
         error,

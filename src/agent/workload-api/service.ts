@@ -2,6 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
 import type { JWTSVIDResponse } from "../../rpc/gen/JWTSVIDResponse.ts";
@@ -65,21 +66,23 @@ function checkSecurityHeader(call: H2Call<Peer>): void {
 
 class WorkloadApi {
   readonly #options: WorkloadApiOptions;
+  readonly #log: CallerLog;
 
   constructor(options: WorkloadApiOptions) {
     this.#options = options;
+    this.#log = new CallerLog(options.logger, options.clock);
   }
 
   async stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
     messageType(requestType).decode(await call.request());
-    const { attestation, cache, clock, logger } = this.#options;
+    const { attestation, cache, clock } = this.#options;
     const selectors = await attestation.attest(call.context, call.signal);
     try {
       await follow({ call, cache, clock, kind, selectors });
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind === "denied") {
-        logger.info("no identity issued", {
+        this.#log.info(call.context.uid, "no identity issued", {
           method: call.path,
           pid: call.context.pid,
           selectors: selectors.map(({ type, value }) => `${type}:${value}`),

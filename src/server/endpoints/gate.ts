@@ -1,10 +1,12 @@
 import type { Clock } from "../../base/clock.ts";
 import type { EntryReader, EntryRecord } from "../datastore/contract.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Caller, type CallerStore, setCaller } from "./caller.ts";
 import type { KnownPeer, Peer } from "./peer-identity.ts";
 import { type CallerRole, rolesFor } from "./authorization.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { addressKey } from "./rate-limit.ts";
 import { epochSeconds } from "../../base/clock.ts";
 
 /** A connection that calls come in on. */
@@ -31,9 +33,11 @@ export interface GateCall extends CallerStore {
 /** Lets a call pass or not, by the authorization table and the caller of this very moment. */
 export class Gate {
   readonly #options: GateOptions;
+  readonly #log: CallerLog;
 
   constructor(options: GateOptions) {
     this.#options = options;
+    this.#log = new CallerLog(options.logger, options.clock);
   }
 
   /**
@@ -51,12 +55,16 @@ export class Gate {
       if (error.kind !== "denied" && error.kind !== "unauthenticated") throw error;
       const denial = denied(method, error);
       const remoteAddress = this.#options.connection(call.peer)?.remoteAddress;
-      this.#options.logger.info("call denied", {
-        method,
-        peer: call.peer,
-        ...(remoteAddress === undefined ? {} : { remoteAddress }),
-        why: error.message,
-      });
+      this.#log.info(
+        remoteAddress === undefined ? call.peer : addressKey(remoteAddress),
+        "call denied",
+        {
+          method,
+          peer: call.peer,
+          ...(remoteAddress === undefined ? {} : { remoteAddress }),
+          why: error.message,
+        },
+      );
       throw denial;
     }
   }

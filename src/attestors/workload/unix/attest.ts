@@ -3,6 +3,7 @@
  * writes them: uid, user, gid, group, supplementary_gid, supplementary_group, path, sha256.
  */
 import type { Clock } from "../../../base/clock.ts";
+import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
 import type { ProcessFacts, WorkloadAttestor } from "../../contract.ts";
@@ -23,6 +24,7 @@ export interface UnixAttestorOptions {
 
 export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const { logger, clock, discoverExecutable = true } = options;
+  const callerLog = new CallerLog(logger, clock);
   const users = new AccountNames(options.passwdFile ?? "/etc/passwd", clock, logger);
   const groups = new AccountNames(options.groupFile ?? "/etc/group", clock, logger);
   const executables = new Executables({
@@ -50,10 +52,14 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       return [`path:${path}`, ...(sha256 === undefined ? [] : [`sha256:${sha256}`])].map(unix);
     } catch (error) {
       // What it runs stays unknown; who it runs as is known all the same.
-      logger.warn("executable not discovered; path and sha256 selectors are missing", {
-        pid: process.pid,
-        error,
-      });
+      callerLog.warn(
+        process.uid,
+        "executable not discovered; path and sha256 selectors are missing",
+        {
+          pid: process.pid,
+          error,
+        },
+      );
       return [];
     }
   };
