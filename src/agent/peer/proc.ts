@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { AssayError, fail } from "../../base/errors.ts";
 
 /** What /proc/PID/status says of a process (proc_pid_status(5)): effective ids, as the kernel grants by them. */
@@ -92,6 +92,16 @@ export function parseStartTime(text: string): string | undefined {
   return state === "Z" || state === "X" ? undefined : startTime;
 }
 
+/** Files that this process may have open; what is usual where /proc does not say. */
+export function maxOpenFiles(procDir = "/proc"): number {
+  try {
+    const line = /^Max open files +(\d+)/m.exec(readFileSync(`${procDir}/self/limits`, "latin1"));
+    return line === null ? USUAL_OPEN_FILES : Number(line[1]);
+  } catch {
+    return USUAL_OPEN_FILES;
+  }
+}
+
 /** From the start, whatever was read before. Twice as fast as readFileSync, and done for each call of each workload. */
 function readWhole(fd: number): string {
   let text = "";
@@ -130,3 +140,4 @@ function idAt(line: string, index: number): number {
 const chunk = Buffer.alloc(8192);
 /** `Groups` may name 65,536 of them. */
 const MAX_FILE_BYTES = 1024 * 1024;
+const USUAL_OPEN_FILES = 1024;

@@ -2,17 +2,22 @@ import { chmodSync, mkdirSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
 import { type Peer, trackPeer } from "../peer/peer.ts";
+import { maxOpenFiles } from "../peer/proc.ts";
+import { ConnectionShares } from "./connection-shares.ts";
 
 export interface WorkloadListenerOptions {
   readonly path: string;
   readonly server: H2GrpcServer<Peer>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: by the files this process may open; root and its own user have no bound of their own. */
+  readonly shares?: ConnectionShares;
 }
 
 /**
@@ -22,10 +27,14 @@ export interface WorkloadListenerOptions {
 export class WorkloadListener implements AsyncDisposable {
   readonly #listener: Server;
   readonly #watch: PeerWatch;
+  readonly #shares: ConnectionShares;
+  readonly #log: CallerLog;
 
   private constructor(listener: Server, options: WorkloadListenerOptions) {
     this.#listener = listener;
     this.#watch = new PeerWatch(options.clock);
+    this.#shares = options.shares ?? defaultShares();
+    this.#log = new CallerLog(options.logger, options.clock);
     listener.on("connection", (socket) => this.#accept(socket, options));
     listener.on("error", (error) =>
       options.logger.warn("a connection was not accepted", { path: options.path, error }),
@@ -51,14 +60,29 @@ export class WorkloadListener implements AsyncDisposable {
   #accept(socket: Socket, { server, logger }: WorkloadListenerOptions): void {
     socket.on("error", (error) => logger.debug("connection of a workload failed", { error }));
     const peer = trackPeer(socket);
+    const { uid } = peer;
+    if (!this.#shares.take(uid)) {
+      this.#log.warn(uid, "connection refused: too many are open", { uid, pid: peer.pid });
+      peer.release();
+      socket.destroy();
+      return;
+    }
     const forget = this.#watch.add(peer, () => {
-      logger.info("the process of a connection ended; connection closed", { pid: peer.pid });
+      this.#log.info(uid, "the process of a connection ended; connection closed", {
+        pid: peer.pid,
+      });
       socket.destroy();
     });
     socket.once("close", () => {
       forget();
       peer.release();
+      this.#shares.give(uid);
     });
     server.attach(socket, peer);
   }
+}
+
+function defaultShares(): ConnectionShares {
+  const unlimited = new Set([0, process.getuid?.() ?? 0]);
+  return new ConnectionShares({ openFiles: maxOpenFiles(), unlimited });
 }
