@@ -35,6 +35,7 @@ const issuance = new Issuance({
   ...common,
   trustDomain: TRUST_DOMAIN,
   authorities,
+  audit: { issued: async () => undefined },
   ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
 });
 const entry: EntryRecord = {

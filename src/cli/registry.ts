@@ -139,5 +139,15 @@ export const COMMANDS: readonly Registered[] = [
     summary: "ask the server or the agent whether it serves",
     load: () => import("./health.ts"),
   },
+  {
+    name: "audit tail",
+    summary: "show the newest records of the server's audit log, and follow it",
+    load: () => import("./audit/tail.ts"),
+  },
+  {
+    name: "audit find",
+    summary: "find records in the server's audit log",
+    load: () => import("./audit/find.ts"),
+  },
   { name: "version", summary: "print the version", load: () => import("./version.ts") },
 ];

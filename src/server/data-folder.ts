@@ -3,6 +3,8 @@ import { AssayError, fail } from "../base/errors.ts";
 
 /** Name of the embedded database in the data folder. */
 export const DATABASE_FILE = "datastore.db";
+/** Name of the audit log's folder in the data folder. */
+export const AUDIT_FOLDER = "audit";
 
 /**
  * Makes the data folder, or takes it into use, so that nobody else can look into it. A folder that is open to others

@@ -17,10 +17,15 @@ import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { svidApi } from "./api/svid.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
+import { AuditLog } from "./audit/audit-log.ts";
+import { auditApi } from "./api/audit.ts";
+import { AuditTrail } from "./audit/audit-trail.ts";
+import { CallScope } from "./audit/call-scope.ts";
+import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { OwnBundleAppender } from "./bundles/own-bundle.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
-import { DATABASE_FILE, openDataFolder } from "./data-folder.ts";
+import { AUDIT_FOLDER, DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
 import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
@@ -81,6 +86,15 @@ export async function startServer(
     ),
   );
   await step("data folder", () => checkFolderOwner(datastore, trustDomain));
+  const auditLog = started.use(
+    await step("audit log", () =>
+      AuditLog.open({ dir: join(config.dataDir, AUDIT_FOLDER), clock, logger }),
+    ),
+  );
+  const scope = new CallScope();
+  const trail = started.use(
+    await step("audit log", () => AuditTrail.open({ log: auditLog, scope, clock, random, logger })),
+  );
   const keyManager = started.use(await step("key manager", () => openKeyManager(config, random)));
   const authorities = started.use(
     await step("authorities", () =>
@@ -116,6 +130,7 @@ export async function startServer(
         clock,
         random,
         ttl: config.ttl,
+        audit: trail,
         jwtIssuer: config.ca.jwtIssuer,
       }),
   );
@@ -174,6 +189,7 @@ export async function startServer(
     "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
     "spire.api.server.svid.v1.SVID": svidApi({ ...shared, authorizedEntries }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
+    "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,
       isServing: () => !stopping.signal.aborted,
@@ -185,7 +201,7 @@ export async function startServer(
       Listeners.open({
         ...address,
         socket: config.socket,
-        services,
+        services: auditedServices(services, { trail, scope }),
         gate: (connection) => {
           const gate = new Gate({
             connection,
@@ -194,7 +210,11 @@ export async function startServer(
             clock,
             logger,
           });
-          return (method, call) => gate.check(method, call);
+          return auditedGate(
+            (method, call) => gate.check(method, call),
+            trail,
+            (label) => connection(label)?.remoteAddress,
+          );
         },
         credentials: () => identity.current(),
         roots: new TrustedRoots(() => bundles.own()),

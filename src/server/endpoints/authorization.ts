@@ -93,6 +93,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     GetHost: ["local", "admin"],
     ReportHost: ["agent"],
   },
+  "/assay.audit.v1.Audit": {
+    Read: ["local"],
+  },
   "/grpc.health.v1.Health": {
     Check: ["any"],
     Watch: ["any"],

@@ -35,4 +35,14 @@ export function agentOf(call: CallerStore): SpiffeId {
   return id;
 }
 
+/** Keeps the ID that the caller has proved, also when the call is refused. */
+export function setProvenId(call: CallerStore, id: SpiffeId): void {
+  call.store.set(PROVEN_ID, id);
+}
+
+export function provenIdOf(call: CallerStore): SpiffeId | undefined {
+  return call.store.get(PROVEN_ID) as SpiffeId | undefined; // only setProvenId writes this key
+}
+
 const CALLER = Symbol("caller");
+const PROVEN_ID = Symbol("proven ID");

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { EntryReader, EntryRecord } from "../datastore/contract.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
-import { type Caller, type CallerStore, setCaller } from "./caller.ts";
+import { type Caller, type CallerStore, setCaller, setProvenId } from "./caller.ts";
 import type { KnownPeer, Peer } from "./peer-identity.ts";
 import { type CallerRole, rolesFor } from "./authorization.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
@@ -94,6 +94,7 @@ export class Gate {
       const options = peer.reason === undefined ? {} : { reason: peer.reason };
       throw fail(peer.errorKind, peer.why, options);
     }
+    setProvenId(call, peer.id);
     // A tainted authority may be in wrong hands: its certificates are good for nothing but an agent's way out.
     if (peer.tainted && method !== RENEW_AGENT) {
       throw fail("denied", "client certificate chains to a tainted authority; renew it");

@@ -7,6 +7,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { fail } from "../../base/errors.ts";
 import { type Random, uuid } from "../../base/random.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
+import type { AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
 import { SpiffeId, isReservedPath, serverId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
@@ -33,6 +34,8 @@ export interface IssuanceOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly ttl: ProfileTtls;
+  /** Nothing leaves this room that is not recorded there. */
+  readonly audit: IssuanceAudit;
   /** `iss` of tokens; absent or empty = none. */
   readonly jwtIssuer?: string;
   /** Another encoder than the project's own: for tests of the check before signing. */
@@ -109,7 +112,7 @@ export class Issuance {
     await verifyCsr(csr);
     // As late as can be: an entry may end while its CSR is checked.
     this.#requireLive(entry);
-    return this.#sign(this.#profiles.workload, request, csr.publicKey);
+    return this.#sign(this.#profiles.workload, request, csr.publicKey, { entryId: entry.id });
   }
 
   /** @throws invalid for a bad CSR or another ID than an agent's; unavailable without an authority */
@@ -138,20 +141,22 @@ export class Issuance {
     this.#requireLive(entry);
     const jti = entry.jwtSvidIncludeJti ? { jti: uuid(this.#options.random) } : {};
     const spiffeId = SpiffeId.parse(entry.spiffeId);
-    return this.#signJwt({ spiffeId, audience, ttlSeconds: entry.jwtSvidTtl, ...jti });
+    const params = { spiffeId, audience, ttlSeconds: entry.jwtSvidTtl, ...jti };
+    return this.#signJwt("workload", params, { entryId: entry.id });
   }
 
   /** What an administrator asks for. @throws invalid, unavailable */
   async mintJwt(params: MintJwtParams): Promise<IssuedJwt> {
-    return this.#signJwt(params);
+    return this.#signJwt("mint", params);
   }
 
   async #sign(
     profile: X509Profile,
     request: X509Request,
     publicKey: Uint8Array,
+    by: AuditSubject = {},
   ): Promise<IssuedX509> {
-    const { authorities, random, encodeTbs = encodeLeafTbs } = this.#options;
+    const { authorities, audit, random, encodeTbs = encodeLeafTbs } = this.#options;
     const ttlSeconds = profile.check(request);
     const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
     const now = this.#now();
@@ -170,16 +175,31 @@ export class Issuance {
     };
     const tbs = encodeTbs(leaf, signer.keyType);
     checkLeafBytes(tbs, leaf, authority, signer.keyType);
-    return {
+    const issued = {
       spiffeId,
       chain: [await finishCertificate(tbs, signer), ...chain],
       serial: toHex(serial).replace(/^0+/, ""),
       expiresAt: leaf.notAfter,
     };
+    await audit.issued({
+      action: `x509.${profile.name}`,
+      subject: {
+        spiffeId: leaf.uri,
+        serial: issued.serial,
+        ...by,
+        authorityId: id,
+        expiresAt: leaf.notAfter,
+      },
+    });
+    return issued;
   }
 
-  async #signJwt(params: MintJwtParams & { readonly jti?: string }): Promise<IssuedJwt> {
-    const { authorities, ttl, trustDomain, jwtIssuer = "" } = this.#options;
+  async #signJwt(
+    action: "workload" | "mint",
+    params: MintJwtParams & { readonly jti?: string },
+    by: AuditSubject = {},
+  ): Promise<IssuedJwt> {
+    const { authorities, audit, ttl, trustDomain, jwtIssuer = "" } = this.#options;
     const { spiffeId, jti } = params;
     if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
       throw fail(
@@ -204,6 +224,17 @@ export class Issuance {
       ...(jti === undefined ? {} : { jti }),
     };
     const token = await signToken(claims, authority);
+    await audit.issued({
+      action: `jwt.${action}`,
+      subject: {
+        spiffeId: claims.sub,
+        keyId: authority.keyId,
+        ...(jti === undefined ? {} : { tokenId: jti }),
+        audience,
+        ...by,
+        expiresAt,
+      },
+    });
     return { token, spiffeId, issuedAt, expiresAt };
   }
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
+import { NO_AUDIT } from "../../support/no-audit.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
@@ -225,6 +226,7 @@ class Walk {
       authorities: set,
       clock: this.#domain.clock,
       random: this.#random,
+      audit: NO_AUDIT,
       ttl: {
         x509SvidSeconds: ttlSeconds,
         jwtSvidSeconds: ttlSeconds,

@@ -1,5 +1,6 @@
 /** A domain with an issuance, and the requests that come to it. */
 import { systemRandom } from "../../../src/base/random.ts";
+import { NO_AUDIT } from "../../support/no-audit.ts";
 import type { KeyType } from "../../../src/keys/contract.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
@@ -36,6 +37,7 @@ export class Fixture implements AsyncDisposable {
       authorities: this.set,
       clock: this.domain.clock,
       random: systemRandom,
+      audit: NO_AUDIT,
       ttl: TTL,
       ...options,
     });

@@ -1,0 +1,23 @@
+import { randomBytes } from "node:crypto";
+import type { CallContext } from "./service.ts";
+
+/** Header by which an agent says what a call belongs to, so that both sides' logs and records can be joined. */
+export const REQUEST_ID_HEADER = "assay-request-id";
+
+export function newRequestId(): string {
+  return randomBytes(REQUEST_ID_BYTES).toString("hex");
+}
+
+/** The caller's own, if it is one, or a new one; the same for the whole call. It proves nothing. */
+export function requestIdOf(call: Pick<CallContext, "metadata" | "store">): string {
+  const known = call.store.get(REQUEST_ID);
+  if (typeof known === "string") return known;
+  const [given] = call.metadata(REQUEST_ID_HEADER);
+  const id = given !== undefined && WELL_FORMED.test(given) ? given : newRequestId();
+  call.store.set(REQUEST_ID, id);
+  return id;
+}
+
+const REQUEST_ID = Symbol("request id");
+const REQUEST_ID_BYTES = 8;
+const WELL_FORMED = /^[A-Za-z0-9._-]{1,64}$/;

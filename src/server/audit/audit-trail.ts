@@ -1,0 +1,154 @@
+import type { Clock } from "../../base/clock.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { Loop } from "../../base/loop.ts";
+import type { Random } from "../../base/random.ts";
+import type { AuditIssue, AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { CallOrigin, CallScope } from "./call-scope.ts";
+import { DenialBudget } from "./denial-budget.ts";
+
+export interface AuditTrailOptions {
+  readonly log: AuditLog;
+  readonly scope: CallScope;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What an administrator's call did to one thing. */
+export interface AdminAct {
+  /** `ok`, or the kind of error. */
+  readonly outcome: string;
+  readonly subject: AuditSubject;
+  readonly reason?: string;
+}
+
+/** The business events of the server, each in one place: whoever makes one happen tells it here and waits. */
+export class AuditTrail implements IssuanceAudit, AsyncDisposable {
+  readonly #options: AuditTrailOptions;
+  readonly #denials: DenialBudget;
+  readonly #loop: Loop;
+
+  private constructor(options: AuditTrailOptions) {
+    this.#options = options;
+    this.#denials = new DenialBudget(options.clock);
+    this.#loop = new Loop({
+      name: "summary of denials",
+      clock: options.clock,
+      random: options.random,
+      round: async () => {
+        await this.#summarise();
+        return SUMMARY_MS;
+      },
+      backoff: { baseMs: 1000, maxMs: SUMMARY_MS, jitter: 0.2 },
+      onError: (error) => options.logger.warn("denials could not be summarised", { error }),
+    });
+  }
+
+  /** Its first record is the server's start. @throws unavailable when the log cannot be written */
+  static async open(options: AuditTrailOptions): Promise<AuditTrail> {
+    await options.log.append({ kind: "system", action: "server.start", outcome: "ok" });
+    return new AuditTrail(options);
+  }
+
+  issued({ action, subject }: AuditIssue): Promise<void> {
+    const { log, scope } = this.#options;
+    return log.append({ kind: "issuance", action, outcome: "ok", ...scope.origin, subject });
+  }
+
+  /**
+   * Before an administrator's call: it is refused while its record could not be written.
+   * @throws unavailable
+   */
+  async requireWritable(): Promise<void> {
+    const { log } = this.#options;
+    if (!log.failing) return;
+    // Tries the disk: the record itself says that the log was interrupted.
+    await log.append({ kind: "system", action: "audit.resume", outcome: "ok" });
+  }
+
+  /** @throws unavailable when the records cannot be written; they are, as soon as the disk takes them */
+  async acted({ method, ...origin }: CallOrigin, acts: readonly AdminAct[]): Promise<void> {
+    const written = await Promise.allSettled(
+      acts.map((act) =>
+        this.#options.log.append(
+          { kind: "admin", action: method, outcome: act.outcome, ...origin, ...described(act) },
+          { done: true },
+        ),
+      ),
+    );
+    const failed = written.find((result) => result.status === "rejected");
+    if (failed === undefined) return;
+    const { kind, message } = errorFrom(failed.reason);
+    throw fail(kind, `the change was made and its record was not: ${message}`, {
+      cause: failed.reason,
+    });
+  }
+
+  /** Written unless there are too many. Never fails: the caller is refused in any case. */
+  async denied(
+    { method, ...origin }: CallOrigin,
+    { kind, reason, message }: Pick<AssayError, "kind" | "reason" | "message">,
+    subject?: AuditSubject,
+  ): Promise<void> {
+    const { log, logger } = this.#options;
+    if (!this.#denials.take(origin.caller.id, method, kind)) return;
+    try {
+      await log.append({
+        kind: "denial",
+        action: method,
+        outcome: kind,
+        ...origin,
+        ...described({ ...(subject && { subject }), reason: reasonText(reason, message) }),
+      });
+    } catch (error) {
+      logger.debug("denial could not be recorded", { method, error });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loop[Symbol.asyncDispose]();
+    const { log, logger } = this.#options;
+    try {
+      await this.#summarise();
+      await log.append({ kind: "system", action: "server.stop", outcome: "ok" });
+    } catch (error) {
+      logger.warn("the server's end could not be recorded", { error });
+    }
+  }
+
+  async #summarise(): Promise<void> {
+    const { log } = this.#options;
+    const summaries = this.#denials.drain();
+    // Counted already: they are owed, whether the disk takes them now or later.
+    await Promise.all(
+      summaries.map(({ action, outcome, count }) =>
+        log.append(
+          { kind: "denial", action: "denials.summary", method: action, outcome, count },
+          { done: true },
+        ),
+      ),
+    );
+  }
+}
+
+function described({
+  subject,
+  reason,
+}: {
+  readonly subject?: AuditSubject;
+  readonly reason?: string;
+}): { subject?: AuditSubject; reason?: string } {
+  return {
+    ...(subject === undefined || Object.keys(subject).length === 0 ? {} : { subject }),
+    ...(reason === undefined ? {} : { reason: reason.slice(0, MAX_REASON).toWellFormed() }),
+  };
+}
+
+function reasonText(reason: string | undefined, message: string): string {
+  return reason === undefined ? message : `${reason}: ${message}`;
+}
+
+const MAX_REASON = 512;
+const SUMMARY_MS = 10_000;

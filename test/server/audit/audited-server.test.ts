@@ -1,0 +1,305 @@
+/** A whole server: what its calls leave in the audit log, who may read it, and what a kill takes away (nothing). */
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import type { AuditRecord } from "../../../src/observe/audit.ts";
+import { type Channel, connectUnix } from "../../../src/rpc/channel.ts";
+import { parseCertificate } from "../../../src/x509/certificate.ts";
+import { refused } from "../../support/refused.ts";
+import { startServerProcess } from "../../support/server-process.ts";
+import {
+  AGENT_SERVICE,
+  BUNDLE_SERVICE,
+  ENTRY_SERVICE,
+  SVID_SERVICE,
+  type SvidMessage,
+  startTestServer,
+} from "../../support/server.ts";
+import { type Results, csrOf, eventually, id, uid } from "../api/calls.ts";
+
+const AUDIT_SERVICE = "assay.audit.v1.Audit";
+
+async function recordsIn(dataDir: string): Promise<AuditRecord[]> {
+  const dir = join(dataDir, "audit");
+  const names = (await readdir(dir)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(dir, name), "utf8")));
+  const lines = texts.join("").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as AuditRecord);
+}
+
+async function readOver(channel: Channel, request: object): Promise<AuditRecord[]> {
+  const found: AuditRecord[] = [];
+  using stream = channel.stream<object, { records: { line: string }[] }>(AUDIT_SERVICE, "Read", {});
+  stream.send(request).catch(() => undefined); // the answer tells more
+  stream.end();
+  for await (const { records } of stream) {
+    found.push(...records.map(({ line }) => JSON.parse(line) as AuditRecord));
+  }
+  return found;
+}
+
+const serialOf = ({ cert_chain: [leaf = new Uint8Array()] }: SvidMessage) =>
+  parseCertificate(leaf).serial;
+
+t.test("each issuance, denial and admin act is one record, with who, what and why", async (t) => {
+  const server = await startTestServer(t);
+  const { admin } = server;
+  const token = await server.createToken({ agent_id: id("/host") });
+  const agent = await server.attest(token);
+  const entryId = await server.createEntry({
+    spiffe_id: id("/web"),
+    parent_id: id("/host"),
+    selectors: [uid("1")],
+  });
+  const { csr } = await csrOf();
+  let svid: SvidMessage | undefined;
+  await eventually(
+    t,
+    async () => {
+      const { results } = await agent.channel.unary<Results>(SVID_SERVICE, "BatchNewX509SVID", {
+        params: [{ entry_id: entryId, csr }],
+      });
+      svid = results[0]?.svid ?? undefined;
+      return svid !== undefined;
+    },
+    "the agent may have the entry",
+  );
+  const withId = { metadata: { "assay-request-id": "from-the-agent.1" } };
+  await agent.channel.unary(
+    SVID_SERVICE,
+    "NewJWTSVID",
+    { entry_id: entryId, audience: ["a"] },
+    withId,
+  );
+  const { csr: mintCsr } = await csrOf("/minted");
+  const minted = await admin.unary<{ svid: SvidMessage }>(SVID_SERVICE, "MintX509SVID", {
+    csr: mintCsr,
+  });
+  const before = (await recordsIn(server.dataDir)).length;
+  await admin.unary(ENTRY_SERVICE, "ListEntries", {});
+  await admin.unary(BUNDLE_SERVICE, "GetBundle", {});
+  t.equal((await recordsIn(server.dataDir)).length, before, "reading leaves no record");
+
+  await agent.channel.unary(SVID_SERVICE, "BatchNewX509SVID", {
+    params: [{ entry_id: "nope", csr }],
+  });
+  await refused(t, agent.channel.unary(ENTRY_SERVICE, "ListEntries", {}), { kind: "denied" });
+  await refused(t, server.attest("0123456789abcdef0123"), { kind: "invalid" });
+  await admin.unary(ENTRY_SERVICE, "BatchDeleteEntry", { ids: [entryId, "unknown"] });
+  await refused(
+    t,
+    admin.unary(AGENT_SERVICE, "BanAgent", { id: id("/spire/agent/join_token/none") }),
+    { kind: "not_found" },
+  );
+  await admin.unary(AGENT_SERVICE, "BanAgent", { id: agent.id });
+  await refused(t, agent.channel.unary(ENTRY_SERVICE, "GetAuthorizedEntries", {}), {
+    kind: "denied",
+    reason: "AGENT_BANNED",
+  });
+
+  const records = await recordsIn(server.dataDir);
+  t.same(
+    records.map(({ seq }) => seq),
+    records.map((_, index) => index + 1),
+  );
+  const one = (what: Partial<AuditRecord>, name: string): void => {
+    const matching = records.filter((record) =>
+      Object.entries(what).every(([key, value]) => {
+        const field = record[key as keyof AuditRecord];
+        return typeof value === "object"
+          ? Object.entries(value).every(
+              ([k, v]) => (field as Record<string, unknown> | undefined)?.[k] === v,
+            )
+          : field === value;
+      }),
+    );
+    t.equal(matching.length, 1, name);
+  };
+  const by = { role: "agent", id: agent.spiffeId, address: "127.0.0.1" };
+  const web = "spiffe://example.org/web";
+  one({ kind: "system", action: "server.start" }, "the start");
+  one(
+    { action: "x509.server", subject: { spiffeId: "spiffe://example.org/spire/server" } },
+    "its own SVID",
+  );
+  one(
+    { kind: "admin", action: `/${AGENT_SERVICE}/CreateJoinToken`, caller: { role: "local" } },
+    "the token",
+  );
+  one(
+    { kind: "issuance", action: "x509.agent", subject: { spiffeId: agent.spiffeId } },
+    "the agent's",
+  );
+  one(
+    {
+      kind: "admin",
+      action: `/${ENTRY_SERVICE}/BatchCreateEntry`,
+      outcome: "ok",
+      subject: { entryId, spiffeId: web },
+    },
+    "the entry",
+  );
+  if (svid !== undefined) {
+    one(
+      {
+        action: "x509.workload",
+        caller: by,
+        subject: {
+          spiffeId: web,
+          entryId,
+          serial: serialOf(svid),
+          expiresAt: Number(svid.expires_at),
+        },
+      },
+      "the workload's",
+    );
+  }
+  one(
+    {
+      action: "jwt.workload",
+      caller: by,
+      requestId: "from-the-agent.1",
+      subject: { spiffeId: web, entryId },
+    },
+    "its token",
+  );
+  one(
+    { action: "x509.mint", caller: { role: "local" }, subject: { serial: serialOf(minted.svid) } },
+    "the minted one",
+  );
+  one(
+    { kind: "denial", outcome: "not_found", caller: by, subject: { entryId: "nope" } },
+    "no such entry",
+  );
+  one(
+    { kind: "denial", action: `/${ENTRY_SERVICE}/ListEntries`, outcome: "denied" },
+    "an agent is no administrator",
+  );
+  one(
+    {
+      kind: "denial",
+      action: `/${AGENT_SERVICE}/AttestAgent`,
+      outcome: "invalid",
+      caller: { role: "any" },
+    },
+    "a false token",
+  );
+  one(
+    {
+      kind: "admin",
+      action: `/${ENTRY_SERVICE}/BatchDeleteEntry`,
+      outcome: "ok",
+      subject: { entryId },
+    },
+    "the deletion",
+  );
+  one(
+    {
+      kind: "admin",
+      action: `/${ENTRY_SERVICE}/BatchDeleteEntry`,
+      outcome: "not_found",
+      subject: { entryId: "unknown" },
+    },
+    "and the other",
+  );
+  one(
+    { kind: "admin", action: `/${AGENT_SERVICE}/BanAgent`, outcome: "not_found" },
+    "a ban of nobody",
+  );
+  one(
+    {
+      kind: "admin",
+      action: `/${AGENT_SERVICE}/BanAgent`,
+      outcome: "ok",
+      subject: { spiffeId: agent.spiffeId },
+    },
+    "the ban",
+  );
+  t.match(records.at(-1), {
+    kind: "denial",
+    outcome: "denied",
+    caller: { role: "unknown", id: agent.spiffeId, address: "127.0.0.1" },
+    reason: /^AGENT_BANNED: /,
+  });
+
+  const text = JSON.stringify(records);
+  t.notOk(text.includes(token), "the join token is nowhere");
+  t.notOk(text.includes("0123456789abcdef0123"), "nor is a false one");
+  t.notOk(/eyJ[A-Za-z0-9_-]{10}/.test(text), "nor is a JWT");
+
+  t.same(await readOver(admin, {}), await recordsIn(server.dataDir));
+  t.same(
+    (await readOver(admin, { last: 2 })).map(({ seq }) => seq),
+    records.slice(-2).map(({ seq }) => seq),
+  );
+  t.same(
+    new Set((await readOver(admin, { kinds: ["denial"] })).map(({ kind }) => kind)),
+    new Set(["denial"]),
+  );
+  await refused(t, readOver(admin, { kinds: ["everything"] }), {
+    kind: "invalid",
+    message: /^kinds: /,
+  });
+  await refused(t, readOver(agent.channel, {}), { kind: "denied" });
+  await server.stop();
+  t.match((await recordsIn(server.dataDir)).at(-1), { kind: "system", action: "server.stop" });
+});
+
+t.test("a flood of strangers leaves a bounded number of records, and their count", async (t) => {
+  const server = await startTestServer(t);
+  const stranger = server.connect();
+  for (let n = 0; n < 80; n++) {
+    await refused(t, stranger.unary(ENTRY_SERVICE, "ListEntries", {}), { kind: "denied" });
+  }
+  await server.stop();
+  const denials = (await recordsIn(server.dataDir)).filter(({ kind }) => kind === "denial");
+  t.equal(denials.length, 51);
+  t.match(denials.at(-1), {
+    action: "denials.summary",
+    method: `/${ENTRY_SERVICE}/ListEntries`,
+    count: 30,
+  });
+});
+
+t.test("a killed server has a record for every certificate that it handed out", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "assay-audit-kill-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const { csr } = await csrOf("/minted");
+  const serials: string[] = [];
+  for (let round = 1; round <= 3; round++) {
+    const server = await startServerProcess(t, dir);
+    const admin = connectUnix(server.socket);
+    const enough = Promise.withResolvers<void>();
+    const work = async (): Promise<void> => {
+      for (;;) {
+        const { svid } = await admin.unary<{ svid: SvidMessage }>(SVID_SERVICE, "MintX509SVID", {
+          csr,
+        });
+        serials.push(serialOf(svid));
+        if (serials.length >= round * 200) enough.resolve();
+      }
+    };
+    const workers = Array.from({ length: 8 }, () => work().catch(() => undefined));
+    await enough.promise;
+    await server.kill();
+    await Promise.all(workers);
+    admin.close();
+    const recorded = new Set(
+      (await recordsIn(`${dir}/data`)).map(({ subject }) => subject?.serial),
+    );
+    t.same(
+      serials.filter((serial) => !recorded.has(serial)),
+      [],
+      `${serials.length} certificates`,
+    );
+  }
+  const server = await startServerProcess(t, dir);
+  await server.kill();
+  const records = await recordsIn(`${dir}/data`);
+  t.same(
+    records.map(({ seq }) => seq),
+    records.map((_, index) => index + 1),
+    "no gap over the kills",
+  );
+});
