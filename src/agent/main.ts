@@ -85,6 +85,7 @@ class Agent implements RunningAgent {
   readonly #stack = new AsyncDisposableStack();
   #wakeRenewal: () => void = () => undefined;
   #wakeSync: () => void = () => undefined;
+  #identityRenewed: () => void = () => undefined;
   #spiffeId: SpiffeId | undefined;
   #failure: AssayError | undefined;
   #disposing: Promise<void> | undefined;
@@ -141,12 +142,14 @@ class Agent implements RunningAgent {
       }),
     );
     await this.#trustBootstrapBundle(identity);
-    const cache = new Cache({
-      clock,
-      encode: encodeView,
-      maxIdleSvids: config.x509CacheMax,
-      allowUnregistered: config.allowUnauthenticatedVerifiers,
-    });
+    const cache = this.#stack.use(
+      new Cache({
+        clock,
+        encode: encodeView,
+        maxIdleSvids: config.x509CacheMax,
+        allowUnregistered: config.allowUnauthenticatedVerifiers,
+      }),
+    );
     const jwtCache = new JwtCache({
       clock,
       random: this.#random,
@@ -262,6 +265,7 @@ class Agent implements RunningAgent {
         if (identity.svid === undefined) await attestation.attest(signal);
         if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
         const dueInMs = await attestation.keepFresh(taintedOf.lost, signal);
+        this.#identityRenewed();
         return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
       },
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
@@ -287,6 +291,10 @@ class Agent implements RunningAgent {
     jwtCache: JwtCache,
   ): void {
     const authorities = new AuthorityWatch();
+    /** Authorities whose SVIDs are replaced: those that are lost, as soon as it is this agent's turn. */
+    let replaced: ReadonlySet<string> = new Set();
+    let cancelTurn = (): void => undefined;
+    this.#stack.defer(() => cancelTurn());
     let isFailing = false;
     const maker = new SvidMaker({
       signer: client,
@@ -301,7 +309,7 @@ class Agent implements RunningAgent {
       clock: this.#clock,
       random: this.#random,
       round: async (signal) => {
-        const { awaited, others } = cache.due(authorities.lost);
+        const { awaited, others } = cache.due(replaced);
         // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
         const due = awaited.length > 0 ? awaited : others;
         if (cache.synced) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
@@ -330,7 +338,14 @@ class Agent implements RunningAgent {
       intervalMs: this.#config.syncIntervalMs,
       onSynced: async (synced) => {
         await identity.setBundle(synced.own);
-        if (authorities.see(synced.own)) this.#wakeRenewal();
+        if (authorities.see(synced.own)) {
+          cancelTurn();
+          cancelTurn = this.#clock.after(sync.spreadMs * this.#random.unit(), () => {
+            replaced = new Set(authorities.lost);
+            this.#wakeRenewal();
+            svids.wake();
+          });
+        }
         jwtCache.retain(authorities.jwtKeyIds);
         cache.apply(synced);
         // There may be something new to sign, and a server that failed before is back.
@@ -338,6 +353,7 @@ class Agent implements RunningAgent {
       },
     });
     this.#wakeSync = () => sync.wake();
+    this.#identityRenewed = () => sync.leaveOldConnection();
     this.#stack.use(svids);
     this.#stack.use(sync);
   }

@@ -150,10 +150,15 @@ class GrpcStream<Req extends object, Res> implements ClientStream<Req, Res> {
       const over = (): void => reject(this.#failed ?? fail("cancelled", "the call is over"));
       // A call that was cancelled before it began neither takes messages nor closes.
       if (this.#signal?.aborted) return over();
-      if (this.#call.destroyed || this.#call.writableEnded) return over();
+      if (this.#failed !== undefined || this.#call.destroyed || this.#call.writableEnded) {
+        return over();
+      }
+      // A call that fails with nobody reading says so, but does not close.
       this.#call.once("close", over);
+      this.#call.once("error", over);
       this.#call.write(request, (error?: Error | null) => {
         this.#call.off("close", over);
+        this.#call.off("error", over);
         if (error) over();
         else resolve();
       });

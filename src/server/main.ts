@@ -13,6 +13,7 @@ import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
 import { entryApi } from "./api/entry.ts";
+import { followApi } from "./api/follow.ts";
 import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { svidApi } from "./api/svid.ts";
@@ -46,6 +47,8 @@ import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
+import { Positions } from "./push/position.ts";
+import { PushHub } from "./push/push-hub.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
 
 export interface ServerTools {
@@ -160,6 +163,16 @@ export async function startServer(
     clock,
     stopping: stopping.signal,
   };
+  const hub = started.use(
+    new PushHub({
+      trustDomain: trustDomain.name,
+      entries: authorizedEntries,
+      bundles,
+      nodes,
+      clock,
+    }),
+  );
+  let gate: Gate | undefined;
   const services = {
     "spire.api.server.agent.v1.Agent": agentApi({
       ...shared,
@@ -190,6 +203,14 @@ export async function startServer(
     "spire.api.server.svid.v1.SVID": svidApi({ ...shared, authorizedEntries }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
+    "assay.sync.v1.Sync": followApi({
+      hub,
+      positions: new Positions(datastore.changes),
+      recheck: async (call) => gate?.check(call.method, call),
+      clock,
+      random,
+      stopping: stopping.signal,
+    }),
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,
       isServing: () => !stopping.signal.aborted,
@@ -203,15 +224,16 @@ export async function startServer(
         socket: config.socket,
         services: auditedServices(services, { trail, scope }),
         gate: (connection) => {
-          const gate = new Gate({
+          const check = new Gate({
             connection,
             checkActive: (agentId, serial) => nodes.checkActive(agentId, serial),
             entries: datastore.entries,
             clock,
             logger,
           });
+          gate = check;
           return auditedGate(
-            (method, call) => gate.check(method, call),
+            (method, call) => check.check(method, call),
             trail,
             (label) => connection(label)?.remoteAddress,
           );

@@ -28,6 +28,7 @@ function entry(id: string, change: Partial<Entry> = {}): Entry {
     jwtSvidIncludeJti: false,
     revisionNumber: 0,
     createdAt: 0,
+    expiresAt: 0,
     ...change,
   };
 }

@@ -8,7 +8,7 @@ import { LruMap } from "../../base/lru.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
 import { EntryIndex } from "./entry-index.ts";
-import { type Entry, withoutDuplicateHints } from "./entry.ts";
+import { type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
 import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
 import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
 
@@ -26,6 +26,8 @@ export interface Synced {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly own: Bundle;
   readonly foreign: ReadonlyMap<string, Bundle>;
+  /** Ids of all entries that may have come, gone or changed since the last time; absent = unknown. */
+  readonly touched?: ReadonlySet<string>;
 }
 
 /**
@@ -65,6 +67,8 @@ export class Cache {
   readonly #views = new Map<string, { view: View; groups: number }>();
   #own: Bundle | undefined;
   #foreign: ReadonlyMap<string, Bundle> = new Map();
+  #entries: ReadonlyMap<string, Entry> = new Map();
+  #cancelExpiry: () => void = () => undefined;
   #synced = false;
   #onMissing: () => void = () => undefined;
   readonly #onSynced = new Set<() => void>();
@@ -148,22 +152,21 @@ export class Cache {
 
   /** Takes over a sync and tells everyone whose view it changes. */
   apply(synced: Synced): void {
-    const changed = this.#index.replace(synced.entries);
-    for (const id of changed) {
-      if (this.#index.get(id) === undefined) this.#svids.remove(id);
-    }
+    const changed = this.#takeEntries(synced.entries, synced.touched);
     const bundlesChanged = this.#own !== synced.own || !sameBundles(this.#foreign, synced.foreign);
     this.#own = synced.own;
     this.#foreign = synced.foreign;
     const first = !this.#synced;
     this.#synced = true;
-    if (changed.size > 0 || first) {
-      this.#idle.clear();
-      for (const group of this.#groups.values()) this.#rematch(group);
-    }
+    if (changed.size > 0 || first) this.#rematchAll();
     if (bundlesChanged) this.#markAll();
     if (changed.size > 0 || bundlesChanged || first) this.#push();
     if (first) for (const resolve of this.#onSynced) resolve();
+  }
+
+  /** Ends the wait for the next expiry. */
+  [Symbol.dispose](): void {
+    this.#cancelExpiry();
   }
 
   /** Takes over freshly made SVIDs, and the entries for which none could be made. */
@@ -223,6 +226,50 @@ export class Cache {
         if (group.subscribers.size === 0) this.#retire(group);
       },
     };
+  }
+
+  /** @returns the ids of entries that came, went or changed */
+  #takeEntries(
+    entries: ReadonlyMap<string, Entry>,
+    touched: ReadonlySet<string> | undefined,
+  ): ReadonlySet<string> {
+    const now = epochSeconds(this.#options.clock);
+    const changed = this.#index.replace(entries, (entry) => isExpired(entry, now), touched);
+    for (const id of changed) {
+      if (this.#index.get(id) === undefined) this.#svids.remove(id);
+    }
+    this.#entries = entries;
+    if (changed.size > 0) this.#awaitExpiry();
+    return changed;
+  }
+
+  /** An entry ends at its second, whether or not the server can be heard. */
+  #awaitExpiry(): void {
+    this.#cancelExpiry();
+    let next = Number.POSITIVE_INFINITY;
+    for (const { expiresAt } of this.#index.entries()) {
+      if (expiresAt !== 0 && expiresAt < next) next = expiresAt;
+    }
+    if (next === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    // Looked at now and then, as the wall clock may be set meanwhile.
+    const delayMs = Math.min(Math.max(0, next * 1000 - clock.nowMs()), EXPIRY_CHECK_MS);
+    this.#cancelExpiry = clock.after(delayMs, () => this.#expire());
+  }
+
+  #expire(): void {
+    const now = epochSeconds(this.#options.clock);
+    const over: string[] = [];
+    for (const entry of this.#index.entries()) if (isExpired(entry, now)) over.push(entry.id);
+    const changed = this.#takeEntries(this.#entries, new Set(over));
+    if (changed.size === 0) return this.#awaitExpiry();
+    this.#rematchAll();
+    this.#push();
+  }
+
+  #rematchAll(): void {
+    this.#idle.clear();
+    for (const group of this.#groups.values()) this.#rematch(group);
   }
 
   #groupOf(selectors: readonly Selector[]): Group {
@@ -333,3 +380,4 @@ function sameBundles(a: ReadonlyMap<string, Bundle>, b: ReadonlyMap<string, Bund
 }
 
 const MAX_IDLE_VIEWS = 1000;
+const EXPIRY_CHECK_MS = 60_000;

@@ -21,22 +21,26 @@ export class EntryIndex {
     for (const { entry } of this.#entries.values()) yield entry;
   }
 
-  /** Takes over a whole new set of entries. @returns the ids that came, went or changed */
-  replace(entries: ReadonlyMap<string, Entry>): Set<string> {
+  /**
+   * Takes over a set of entries without those that `isOver` names.
+   * @param touched the ids to look at; all of them unless given
+   * @returns the ids that came, went or changed
+   */
+  replace(
+    entries: ReadonlyMap<string, Entry>,
+    isOver: (entry: Entry) => boolean = () => false,
+    touched: Iterable<string> = new Set([...this.#entries.keys(), ...entries.keys()]),
+  ): Set<string> {
     const changed = new Set<string>();
-    for (const id of this.#entries.keys()) {
-      if (!entries.has(id)) {
-        this.#remove(id);
-        changed.add(id);
-      }
-    }
     const fresh: Entry[] = [];
-    for (const entry of entries.values()) {
-      const known = this.#entries.get(entry.id);
-      if (known?.entry === entry) continue;
-      if (known !== undefined) this.#remove(entry.id);
-      fresh.push(entry);
-      changed.add(entry.id);
+    for (const id of touched) {
+      const before = this.#entries.get(id)?.entry;
+      const given = entries.get(id);
+      const after = given === undefined || isOver(given) ? undefined : given;
+      if (after === before) continue;
+      if (before !== undefined) this.#remove(id);
+      if (after !== undefined) fresh.push(after);
+      changed.add(id);
     }
     const counts = new Map<string, number>();
     for (const { selectors } of fresh) {

@@ -1,3 +1,4 @@
+import type { EpochSeconds } from "../../base/clock.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 
 /** A registration entry as the agent needs it. */
@@ -16,6 +17,12 @@ export interface Entry {
   readonly revisionNumber: number;
   /** Epoch seconds; 0 where the server does not say. */
   readonly createdAt: number;
+  /** Epoch seconds from which on it gives nothing; 0 = never. */
+  readonly expiresAt: number;
+}
+
+export function isExpired({ expiresAt }: Entry, now: EpochSeconds): boolean {
+  return expiresAt !== 0 && expiresAt <= now;
 }
 
 /** Changes whenever an SVID made for the entry is out of date: an id may be used again for another entry. */

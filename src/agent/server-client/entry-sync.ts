@@ -122,6 +122,7 @@ const ENTRY_MASK = {
   store_svid: true,
   hint: true,
   created_at: true,
+  expires_at: true,
   additional_attributes: true,
 } as const;
 const SERVICE = "spire.api.server.entry.v1.Entry";

@@ -29,6 +29,7 @@ export function entryFromMessage(message: Entry__Output): Entry {
     jwtSvidIncludeJti: message.additional_attributes?.jwt_svid_include_jti ?? false,
     revisionNumber: Number(message.revision_number),
     createdAt: Number(message.created_at),
+    expiresAt: Number(message.expires_at),
   };
 }
 

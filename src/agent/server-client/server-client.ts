@@ -6,6 +6,8 @@ import type { NodeProof } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Channel } from "../../rpc/channel.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
+import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
+import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/RenewAgentResponse.ts";
@@ -58,6 +60,11 @@ export class ServerClient implements Disposable {
     );
   }
 
+  /** Rises whenever the next call goes to another connection: SVID or bundle are others. */
+  get generation(): number {
+    return this.#options.identity.revision;
+  }
+
   /** The bundle as an unverified server shows it: trust on first use. */
   async fetchUnverifiedBundle(signal: AbortSignal): Promise<Bundle__Output> {
     const { server, trustDomain } = this.#options;
@@ -106,6 +113,26 @@ export class ServerClient implements Disposable {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Entry>> {
     return this.#use((channel) => fetchEntries({ channel, known, onBadEntry, signal }));
+  }
+
+  /**
+   * Hands over what the server tells until the stream ends, which it never does well.
+   * @throws unsupported when the server has no such service; what `onMessage` throws
+   */
+  follow(
+    request: FollowRequest,
+    onMessage: (message: FollowResponse__Output) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<never> {
+    return this.#use(async (channel) => {
+      using stream = channel.stream<FollowRequest, FollowResponse__Output>(SYNC, "Follow", {
+        signal,
+      });
+      await stream.send(request);
+      stream.end();
+      for await (const message of stream) await onMessage(message);
+      throw fail("unavailable", "the server ended the stream of changes");
+    });
   }
 
   /** One answer for each request, in order. */
@@ -224,5 +251,6 @@ function bounded(signal: AbortSignal): { signal: AbortSignal; deadlineMs: number
 
 const AGENT = "spire.api.server.agent.v1.Agent";
 const BUNDLE = "spire.api.server.bundle.v1.Bundle";
+const SYNC = "assay.sync.v1.Sync";
 const SVID = "spire.api.server.svid.v1.SVID";
 const CALL_DEADLINE_MS = 30_000;

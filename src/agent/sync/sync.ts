@@ -1,4 +1,4 @@
-/** Keeps the cache as the server has it: entries and bundles in one round, and each foreign bundle on its own. */
+/** Keeps the cache as the server has it: by its stream of changes or, where it has none, by asking it at intervals. */
 import type { Clock } from "../../base/clock.ts";
 import { type AssayError, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
@@ -8,8 +8,8 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Synced } from "../cache/cache.ts";
 import type { Entry } from "../cache/entry.ts";
-import { sameBundle } from "../identity/agent-identity.ts";
-import { bundleFromMessage } from "../server-client/messages.ts";
+import { Mirror } from "./mirror.ts";
+import { type Follow, Push } from "./push.ts";
 
 /** What a sync needs of the server. */
 export interface SyncSource {
@@ -20,6 +20,10 @@ export interface SyncSource {
   ): Promise<ReadonlyMap<string, Entry>>;
   fetchBundle(signal: AbortSignal): Promise<Bundle__Output>;
   fetchForeignBundle(trustDomain: string, signal: AbortSignal): Promise<Bundle__Output>;
+  /** @throws unsupported when the server has no stream of changes */
+  readonly follow: Follow;
+  /** Changes when calls go to another connection than before. */
+  readonly generation: number;
 }
 
 export interface SyncOptions {
@@ -28,34 +32,48 @@ export interface SyncOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Between polls. */
   readonly intervalMs: number;
-  /** Called after each round; unchanged entries and bundles are the same objects as before. */
+  /** Called after each poll or change; unchanged entries and bundles are the same objects as before. */
   readonly onSynced: (synced: Synced) => Promise<void>;
 }
 
 export class Sync implements AsyncDisposable {
   readonly #options: SyncOptions;
+  readonly #mirror: Mirror;
+  readonly #push: Push;
   readonly #loop: Loop;
-  #entries: ReadonlyMap<string, Entry> = new Map();
-  #own: Bundle | undefined;
-  #foreign: ReadonlyMap<string, Bundle> = new Map();
+  #stream: AbortController | undefined;
+  #generation = 0;
+  #cancelReopen: (() => void) | undefined;
+  #pushAgainAtMs = 0;
   #failures = 0;
 
   constructor(options: SyncOptions) {
     this.#options = options;
-    const { clock, random, logger, intervalMs } = options;
+    const { clock, random, logger, intervalMs, trustDomain, source, onSynced } = options;
+    this.#mirror = new Mirror(logger);
+    this.#push = new Push({
+      trustDomain,
+      follow: (...args) => source.follow(...args),
+      mirror: this.#mirror,
+      clock,
+      onSynced,
+    });
     this.#loop = new Loop({
       name: "sync",
       clock,
       random,
       round: (signal) => this.#round(signal),
       backoff: {
-        baseMs: intervalMs,
+        baseMs: Math.min(intervalMs, RETRY_MS),
         maxMs: Math.min(MAX_INTERVALS * intervalMs, MAX_BACKOFF_MS),
         jitter: 0.2,
       },
       onError: (error, retryMs) => {
         this.#failures += 1;
+        // Whoever answers next may be another server.
+        this.#pushAgainAtMs = 0;
         logger.warn("sync with the server failed; serving on what is held", {
           error,
           retryMs: Math.round(retryMs),
@@ -65,38 +83,92 @@ export class Sync implements AsyncDisposable {
     });
   }
 
-  /** Syncs at once, or right after the round that runs. */
-  wake(): void {
-    this.#loop.wake();
+  /** Over how long work is to be spread that all agents begin because of the last change. */
+  get spreadMs(): number {
+    return this.#push.spreadMs;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#loop[Symbol.asyncDispose]();
+  /** Polls at once, or right after the round that runs; follows anew where the server has a stream. */
+  wake(): void {
+    this.#loop.wake();
+    this.#stream?.abort();
+  }
+
+  /** Leaves a connection that was made with an SVID or a bundle of before, not all agents at the same moment. */
+  leaveOldConnection(): void {
+    const { source, clock, random } = this.#options;
+    if (this.#stream === undefined || this.#generation === source.generation) return;
+    this.#cancelReopen ??= clock.after(this.spreadMs * random.unit(), () => this.wake());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loop[Symbol.asyncDispose]();
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { source, logger, intervalMs, onSynced, random } = this.#options;
+    const { clock, logger, random } = this.#options;
+    if (clock.nowMs() >= this.#pushAgainAtMs) {
+      try {
+        return await this.#follow(signal);
+      } catch (error) {
+        if (!isKind(error, "unsupported")) throw error;
+        logger.info("the server has no stream of changes; it is asked at intervals");
+        this.#pushAgainAtMs = clock.nowMs() + PUSH_AGAIN_MS * (1 + random.unit());
+      }
+    }
+    return this.#poll(signal);
+  }
+
+  /** @returns milliseconds until it should be tried again, after a stream that worked for a while */
+  async #follow(signal: AbortSignal): Promise<number> {
+    const { source, logger, random } = this.#options;
+    const stream = new AbortController();
+    this.#stream = stream;
+    this.#generation = source.generation;
+    let worked = false;
+    try {
+      return await this.#push.run(
+        () => {
+          worked = true;
+          this.#succeeded();
+          this.leaveOldConnection();
+        },
+        AbortSignal.any([signal, stream.signal]),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (stream.signal.aborted) return 0;
+      if (!worked) throw error;
+      logger.info("the server's stream of changes ended; following anew", { error });
+      // Its other agents come back as well.
+      return Math.max(this.spreadMs, REOPEN_MS) * random.unit();
+    } finally {
+      this.#stream = undefined;
+      this.#cancelReopen?.();
+      this.#cancelReopen = undefined;
+    }
+  }
+
+  async #poll(signal: AbortSignal): Promise<number> {
+    const { source, intervalMs, onSynced, random, trustDomain } = this.#options;
+    const mirror = this.#mirror;
     const [entries, own] = await Promise.all([
-      source.fetchEntries(
-        this.#entries,
-        (entry, error) =>
-          logger.warn("the server sent an entry that makes no sense", { entry, error }),
-        signal,
-      ),
-      this.#fetchOwn(signal),
+      source.fetchEntries(mirror.entries, (id, error) => mirror.badEntry(id, error), signal),
+      source.fetchBundle(signal),
     ]);
-    this.#foreign = await this.#fetchForeign(entries, signal);
-    this.#entries = entries;
-    this.#own = own;
-    await onSynced({ entries, own, foreign: this.#foreign });
-    if (this.#failures > 0) logger.info("sync with the server works again");
-    this.#failures = 0;
+    const foreign = await this.#fetchForeign(entries, signal);
+    this.#push.forget();
+    mirror.own = mirror.bundle(own, trustDomain, mirror.own);
+    mirror.entries = new Map(entries);
+    mirror.foreign = foreign;
+    await onSynced({ entries: mirror.entries, own: mirror.own, foreign });
+    this.#succeeded();
     return intervalMs * (1 - 0.1 * random.unit());
   }
 
-  async #fetchOwn(signal: AbortSignal): Promise<Bundle> {
-    const { source, trustDomain } = this.#options;
-    return this.#accept(await source.fetchBundle(signal), trustDomain, this.#own);
+  #succeeded(): void {
+    if (this.#failures > 0) this.#options.logger.info("sync with the server works again");
+    this.#failures = 0;
   }
 
   /** Each foreign bundle fails alone: the one that was held before stays. */
@@ -112,10 +184,10 @@ export class Sync implements AsyncDisposable {
     const queue = [...names].sort();
     const fetchNext = async (): Promise<void> => {
       for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-        const before = this.#foreign.get(name);
+        const before = this.#mirror.foreign.get(name);
         try {
           const message = await source.fetchForeignBundle(name, signal);
-          found.set(name, this.#accept(message, name, before));
+          found.set(name, this.#mirror.bundle(message, name, before));
         } catch (error) {
           signal.throwIfAborted();
           logger.warn("bundle of a federated trust domain not fetched", {
@@ -130,20 +202,12 @@ export class Sync implements AsyncDisposable {
     await Promise.all(Array.from({ length: MAX_PARALLEL_BUNDLES }, fetchNext));
     return found;
   }
-
-  #accept(message: Bundle__Output, trustDomain: string, before: Bundle | undefined): Bundle {
-    const { bundle, skipped } = bundleFromMessage(message, trustDomain);
-    for (const error of skipped) {
-      this.#options.logger.warn("an authority of a bundle makes no sense and is left out", {
-        trustDomain,
-        error,
-      });
-    }
-    return before !== undefined && sameBundle(before, bundle) ? before : bundle;
-  }
 }
 
-/** As SPIRE agents do: 48 intervals, at most 8 minutes. */
+/** As SPIRE agents do: 48 intervals; but a server that is back is found within two minutes. */
 const MAX_INTERVALS = 48;
-const MAX_BACKOFF_MS = 8 * 60_000;
+const MAX_BACKOFF_MS = 2 * 60_000;
+const RETRY_MS = 1000;
+const REOPEN_MS = 500;
+const PUSH_AGAIN_MS = 5 * 60_000;
 const MAX_PARALLEL_BUNDLES = 8;

@@ -96,6 +96,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.audit.v1.Audit": {
     Read: ["local"],
   },
+  "/assay.sync.v1.Sync": {
+    Follow: ["agent"],
+  },
   "/grpc.health.v1.Health": {
     Check: ["any"],
     Watch: ["any"],

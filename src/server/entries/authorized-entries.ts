@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { errorFrom } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
@@ -76,6 +76,11 @@ export class AuthorizedEntries implements AsyncDisposable {
   /** Ordered by creation, then id; without expired ones. The same array as long as nothing changes. */
   forAgent(agentId: string): readonly EntryRecord[] {
     return this.#view(agentId).entries;
+  }
+
+  /** When `forAgent` becomes another list though nothing is changed: an entry expires. Infinity = never. */
+  validUntil(agentId: string): EpochSeconds {
+    return this.#view(agentId).validUntil;
   }
 
   /** The entry, if the agent may fetch it. */

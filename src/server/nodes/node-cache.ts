@@ -13,6 +13,7 @@ export class NodeCache implements AsyncDisposable {
   readonly #datastore: Datastore;
   readonly #logger: Logger;
   readonly #nodes = new Map<string, NodeStatus>();
+  readonly #listeners = new Set<(spiffeId: string) => void>();
   readonly #unsubscribe: () => void;
   #revision = 0;
   #running: Promise<void> | undefined;
@@ -37,6 +38,13 @@ export class NodeCache implements AsyncDisposable {
 
   get(spiffeId: string): NodeStatus | undefined {
     return this.#nodes.get(spiffeId);
+  }
+
+  /** Told of each node whose status changed, that came or went. @returns unsubscribe */
+  onChange(listener: (spiffeId: string) => void): () => void {
+    const own = (spiffeId: string): void => listener(spiffeId);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
   }
 
   /** Reads one node from the store at once, for an answer that the cache is about to refuse. */
@@ -83,7 +91,7 @@ export class NodeCache implements AsyncDisposable {
       const ids = new Set(changes.filter((c) => c.subject === "node").map((c) => c.key));
       for (const id of ids) {
         const node = await this.#datastore.nodes.get(id);
-        if (node === undefined) this.#nodes.delete(id);
+        if (node === undefined) this.#drop(id);
         else this.#keep(node);
       }
       this.#revision = last.revision;
@@ -97,12 +105,36 @@ export class NodeCache implements AsyncDisposable {
       this.#keep(node);
       seen.add(node.spiffeId);
     }
-    for (const id of this.#nodes.keys()) if (!seen.has(id)) this.#nodes.delete(id);
+    for (const id of this.#nodes.keys()) if (!seen.has(id)) this.#drop(id);
     this.#revision = revision;
   }
 
   #keep({ spiffeId, serial, newSerial, banned, canReattest }: NodeRecord): void {
+    const before = this.#nodes.get(spiffeId);
+    if (
+      before?.serial === serial &&
+      before.newSerial === newSerial &&
+      before.banned === banned &&
+      before.canReattest === canReattest
+    ) {
+      return;
+    }
     this.#nodes.set(spiffeId, { spiffeId, serial, newSerial, banned, canReattest });
+    this.#tell(spiffeId);
+  }
+
+  #drop(spiffeId: string): void {
+    if (this.#nodes.delete(spiffeId)) this.#tell(spiffeId);
+  }
+
+  #tell(spiffeId: string): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(spiffeId);
+      } catch (thrown) {
+        this.#logger.error("a listener of the nodes failed", { error: errorFrom(thrown) });
+      }
+    }
   }
 }
 

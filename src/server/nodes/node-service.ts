@@ -170,6 +170,11 @@ export class NodeService implements AsyncDisposable {
     this.#logger.info("agent evicted", { agentId });
   }
 
+  /** Told of each agent that came, went, was banned or has another serial. @returns unsubscribe */
+  onChange(listener: (agentId: string) => void): () => void {
+    return this.#cache.onChange(listener);
+  }
+
   get(agentId: string): Promise<NodeRecord | undefined> {
     return this.#datastore.nodes.get(agentId);
   }

@@ -1,0 +1,49 @@
+/** What the server has told, entry by entry and bundle by bundle: what a poll replaces and a push changes. */
+import { errorFrom } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
+import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import type { Entry } from "../cache/entry.ts";
+import { sameBundle } from "../identity/agent-identity.ts";
+import { bundleFromMessage, entryFromMessage } from "../server-client/messages.ts";
+
+export class Mirror {
+  readonly #logger: Logger;
+  entries: Map<string, Entry> = new Map();
+  own: Bundle | undefined;
+  foreign: ReadonlyMap<string, Bundle> = new Map();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** The entry in our words, the same object as before when it says the same; `undefined` when it makes no sense. */
+  entry(message: Entry__Output): Entry | undefined {
+    try {
+      const entry = entryFromMessage(message);
+      const before = this.entries.get(entry.id);
+      const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(entry);
+      return isSame ? before : entry;
+    } catch (thrown) {
+      this.badEntry(message.id, errorFrom(thrown));
+      return undefined;
+    }
+  }
+
+  badEntry(entry: string, error: Error): void {
+    this.#logger.warn("the server sent an entry that makes no sense", { entry, error });
+  }
+
+  /** @throws invalid when the bundle is of another trust domain */
+  bundle(message: Bundle__Output, trustDomain: string, before: Bundle | undefined): Bundle {
+    const { bundle, skipped } = bundleFromMessage(message, trustDomain);
+    for (const error of skipped) {
+      this.#logger.warn("an authority of a bundle makes no sense and is left out", {
+        trustDomain,
+        error,
+      });
+    }
+    return before !== undefined && sameBundle(before, bundle) ? before : bundle;
+  }
+}

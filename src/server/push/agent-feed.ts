@@ -1,0 +1,147 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import type { EntryRecord } from "../datastore/contract.ts";
+import { type EntryDiff, type HeldEntry, diffEntries, diffHeld } from "./entry-diff.ts";
+
+/** What the feed of an agent is made of. */
+export interface FeedSource {
+  entries(agentId: string): readonly EntryRecord[];
+  /** Epoch seconds; Infinity = the entries stay the same while nothing is changed. */
+  entriesValidUntil(agentId: string): number;
+  readonly revision: number;
+  readonly ownBundle: () => Bundle;
+  bundle(trustDomain: string): Bundle | undefined;
+}
+
+export interface FeedDelta extends EntryDiff {
+  /** The agent is to forget what it holds. */
+  readonly reset: boolean;
+  readonly bundles: readonly Bundle[];
+  readonly removedBundles: readonly string[];
+  /** The state that this leads to. */
+  readonly revision: number;
+}
+
+export type FeedEvent = "changed" | "identity" | "replaced" | "quiet";
+
+/**
+ * What one agent was told, and whether there may be more. Between two messages a flag is all that is kept: what the
+ * agent lacks is worked out when it can take it, so a slow agent costs no more than a fast one.
+ */
+export class AgentFeed implements Disposable {
+  readonly agentId: string;
+  readonly #source: FeedSource;
+  readonly #clock: Clock;
+  readonly #onEnd: (feed: AgentFeed) => void;
+  readonly #events = new Set<Exclude<FeedEvent, "quiet">>();
+  readonly #bundles = new Map<string, Bundle>();
+  /** What the agent holds, as far as this stream knows: what it said, then what it was sent. */
+  #held: readonly HeldEntry[] | undefined;
+  #sent: readonly EntryRecord[] | undefined;
+  /** When `#sent` changes by itself, epoch seconds. */
+  #validUntil = Number.POSITIVE_INFINITY;
+  #wake: (() => void) | undefined;
+
+  constructor(params: {
+    readonly agentId: string;
+    readonly source: FeedSource;
+    readonly clock: Clock;
+    readonly onEnd: (feed: AgentFeed) => void;
+  }) {
+    this.agentId = params.agentId;
+    this.#source = params.source;
+    this.#clock = params.clock;
+    this.#onEnd = params.onEnd;
+  }
+
+  /** Foreign trust domains whose bundles the agent holds or lacks. */
+  readonly foreign = new Set<string>();
+
+  /** Goes on from what the agent holds already. */
+  resume(held: readonly HeldEntry[]): void {
+    this.#held = held;
+  }
+
+  /** Something of the kind may have happened. */
+  note(event: Exclude<FeedEvent, "quiet">): void {
+    this.#events.add(event);
+    this.#wake?.();
+  }
+
+  /** What the agent lacks at this moment; `undefined` when that is nothing. The first one is never `undefined`. */
+  take(): FeedDelta | undefined {
+    const source = this.#source;
+    this.#events.delete("changed");
+    const entries = source.entries(this.agentId);
+    const first = this.#sent === undefined;
+    const reset = first && this.#held === undefined;
+    const diff =
+      this.#sent === undefined
+        ? diffHeld(this.#held ?? [], entries)
+        : diffEntries(this.#sent, entries);
+    const moved = diff.upserts.length > 0 || diff.removed.length > 0;
+    this.#sent = entries;
+    this.#validUntil = source.entriesValidUntil(this.agentId);
+    this.#held = undefined;
+    const { bundles, removedBundles } = this.#takeBundles(first || moved);
+    if (!first && !moved && bundles.length === 0 && removedBundles.length === 0) return undefined;
+    return { ...diff, reset, bundles, removedBundles, revision: source.revision };
+  }
+
+  /** The next thing that happened; `quiet` when nothing did for so long. @throws the signal's reason */
+  async wait(quietMs: number, signal: AbortSignal): Promise<FeedEvent> {
+    signal.throwIfAborted();
+    const expiryMs = this.#validUntil * 1000 - this.#clock.nowMs();
+    const expires = expiryMs <= quietMs;
+    if (this.#events.size === 0) {
+      await this.#sleep(Math.max(0, expires ? expiryMs : quietMs), signal);
+      signal.throwIfAborted();
+    }
+    for (const event of ["replaced", "identity", "changed"] as const) {
+      if (this.#events.delete(event)) return event;
+    }
+    return expires ? "changed" : "quiet";
+  }
+
+  [Symbol.dispose](): void {
+    this.#onEnd(this);
+  }
+
+  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        signal.removeEventListener("abort", wake);
+        this.#wake = undefined;
+        resolve();
+      };
+      const cancel = this.#clock.after(delayMs, wake);
+      signal.addEventListener("abort", wake, { once: true });
+      this.#wake = wake;
+    });
+  }
+
+  #takeBundles(entriesMoved: boolean): { bundles: Bundle[]; removedBundles: string[] } {
+    const own = this.#source.ownBundle();
+    if (entriesMoved) {
+      this.foreign.clear();
+      for (const { federatesWith } of this.#sent ?? []) {
+        for (const name of federatesWith) if (name !== own.trustDomain) this.foreign.add(name);
+      }
+    }
+    const bundles: Bundle[] = [];
+    const found = new Map([[own.trustDomain, own]]);
+    for (const name of this.foreign) {
+      const bundle = this.#source.bundle(name);
+      if (bundle !== undefined) found.set(name, bundle);
+    }
+    for (const [name, bundle] of found) {
+      if (this.#bundles.get(name) === bundle) continue;
+      this.#bundles.set(name, bundle);
+      bundles.push(bundle);
+    }
+    const removedBundles = [...this.#bundles.keys()].filter((name) => !found.has(name));
+    for (const name of removedBundles) this.#bundles.delete(name);
+    return { bundles, removedBundles };
+  }
+}

@@ -1,0 +1,425 @@
+/** Changes reach open streams without a poll: a real server, a real agent, an interval of an hour. */
+import { join } from "node:path";
+import t from "tap";
+import type { Synced } from "../../src/agent/cache/cache.ts";
+import { agentSvid } from "../../src/agent/identity/agent-svid.ts";
+import { IdentityFile } from "../../src/agent/identity/identity-file.ts";
+import { dial } from "../../src/agent/server-client/connection.ts";
+import { fetchEntries } from "../../src/agent/server-client/entry-sync.ts";
+import { Sync } from "../../src/agent/sync/sync.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
+import { type Channel, type ClientStream, connectUnix } from "../../src/rpc/channel.ts";
+import type { FollowRequest } from "../../src/rpc/gen/assay/sync/v1/FollowRequest.ts";
+import type { FollowResponse__Output } from "../../src/rpc/gen/assay/sync/v1/FollowResponse.ts";
+import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDResponse.ts";
+import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
+import { GrpcServer } from "../../src/rpc/server.ts";
+import { openSqliteDatastore } from "../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { parseCertificates } from "../../src/x509/certificate.ts";
+import { temporaryFolder } from "../support/caller.ts";
+import { Domain, TRUST_DOMAIN, id } from "../support/running.ts";
+import { WorkloadClient } from "../support/workload-client.ts";
+
+const NO_POLLS = { syncIntervalMs: 3600_000 };
+const tools = { clock: systemClock, random: systemRandom, logger: silentLogger };
+
+function ids(message: X509SVIDResponse__Output): string[] {
+  return message.svids.map(({ spiffe_id }) => spiffe_id);
+}
+
+function roots(message: X509SVIDResponse__Output): string[] {
+  const [svid] = message.svids;
+  return parseCertificates(svid?.bundle ?? new Uint8Array()).map((ca) => ca.subjectKeyId ?? "");
+}
+
+function issuer(message: X509SVIDResponse__Output): string {
+  const [leaf] = parseCertificates(message.svids[0]?.x509_svid ?? new Uint8Array());
+  return leaf?.authorityKeyId ?? "";
+}
+
+t.test("entries: created, changed, deleted, expired", async (t) => {
+  await using domain = await Domain.start();
+  const agent = await domain.startAgent(NO_POLLS);
+  using client = new WorkloadClient(agent.socket);
+  const one = await domain.entry({ path: "/one" });
+  using watch = client.x509();
+  t.same(ids(await watch.next()), [id("/one")]);
+  using bundles = client.x509Bundles();
+  await bundles.next();
+
+  const two = await domain.entry({ path: "/two" });
+  t.same(ids(await watch.next()), [id("/one"), id("/two")], "created");
+
+  await domain.call("entry.v1.Entry", "BatchUpdateEntry", {
+    entries: [{ id: two, hint: "second" }],
+    input_mask: { hint: true },
+  });
+  t.equal((await watch.next()).svids[1]?.hint, "second", "changed");
+
+  await domain.deleteEntry(two);
+  t.same(ids(await watch.next()), [id("/one")], "deleted");
+
+  const expiresAt = Math.floor(Date.now() / 1000) + 2;
+  await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
+  t.same(ids(await watch.next()), [id("/one"), id("/short")]);
+  t.same(ids(await watch.next()), [id("/one")], "expired");
+  const lateMs = Date.now() - expiresAt * 1000;
+  t.ok(lateMs >= 0 && lateMs < 500, `at the instant of expiry, ${lateMs} ms after it`);
+
+  await domain.deleteEntry(one);
+  await t.rejects(watch.next(), {
+    name: "AssayError",
+    kind: "denied",
+    message: /no identity issued/,
+  });
+  await t.rejects(bundles.next(), { name: "AssayError", kind: "denied" });
+});
+
+t.test("an entry ends at its second though the server is away", async (t) => {
+  await using domain = await Domain.start();
+  const agent = await domain.startAgent(NO_POLLS);
+  using client = new WorkloadClient(agent.socket);
+  const expiresAt = Math.floor(Date.now() / 1000) + 3;
+  await domain.entry({ path: "/one" });
+  await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
+  using watch = client.x509();
+  while (ids(await watch.next()).length < 2);
+  await domain.stopServer();
+  t.same(ids(await watch.next()), [id("/one")]);
+  t.ok(Date.now() >= expiresAt * 1000);
+});
+
+t.test("authorities: published, activated, tainted, revoked", async (t) => {
+  await using domain = await Domain.start();
+  const agent = await domain.startAgent(NO_POLLS);
+  await domain.entry({ path: "/one" });
+  using client = new WorkloadClient(agent.socket);
+  using watch = client.x509();
+  using jwt = client.jwtBundles();
+  const keys = async (): Promise<number> =>
+    JSON.parse((await jwt.next()).bundles[id("")]?.toString() ?? "").keys.length;
+  const first = await watch.next();
+  const before = roots(first);
+  const jwtBefore = await keys();
+  const { authorities } = domain.server;
+  const old = authorities.activeX509().id;
+  t.equal(issuer(first), old);
+
+  const { id: next } = await authorities.prepare("x509");
+  const published = await watch.next();
+  t.same(roots(published).sort(), [...before, next].sort(), "published");
+  t.equal(issuer(published), old);
+  await authorities.prepare("jwt");
+  t.equal(await keys(), jwtBefore + 1, "published, JWT");
+
+  await authorities.activate("x509", next);
+  await domain.entry({ path: "/two" });
+  const activated = await watch.next();
+  t.equal(issuer(activated), old, "an activation changes no SVID that is good");
+  const [, second] = activated.svids;
+  t.equal(
+    parseCertificates(second?.x509_svid ?? new Uint8Array())[0]?.authorityKeyId,
+    next,
+    "but what is signed from now on",
+  );
+
+  await authorities.taint("x509", old);
+  for (let message = await watch.next(); ; message = await watch.next()) {
+    if (issuer(message) === next) break;
+  }
+  t.pass("tainted: what it signed is replaced");
+
+  await authorities.revoke("x509", old);
+  let last = await watch.next();
+  while (roots(last).includes(old)) last = await watch.next();
+  t.same(roots(last), [next], "revoked");
+  t.equal(issuer(last), next);
+});
+
+t.test("a foreign bundle: needed, changed", async (t) => {
+  await using domain = await Domain.start();
+  const own = await domain.call<Bundle__Output>("bundle.v1.Bundle", "GetBundle", {});
+  const set = (count: number): Promise<object> =>
+    domain.call("bundle.v1.Bundle", "BatchSetFederatedBundle", {
+      bundle: [
+        {
+          trust_domain: "other.org",
+          x509_authorities: own.x509_authorities.slice(0, count),
+          refresh_hint: 60,
+        },
+      ],
+    });
+  await set(0);
+  const agent = await domain.startAgent(NO_POLLS);
+  using client = new WorkloadClient(agent.socket);
+  await domain.entry({ path: "/one" });
+  using watch = client.x509();
+  t.same(Object.keys((await watch.next()).federated_bundles), []);
+  const federated = await domain.entry({ path: "/two", more: { federates_with: ["other.org"] } });
+  t.equal((await watch.next()).federated_bundles["spiffe://other.org"], undefined, "no authority");
+  await set(1);
+  t.ok(((await watch.next()).federated_bundles["spiffe://other.org"]?.length ?? 0) > 0, "changed");
+  await domain.deleteEntry(federated);
+  t.same(Object.keys((await watch.next()).federated_bundles), [], "not needed any more");
+});
+
+t.test("a ban ends the streams with UNAVAILABLE, and the agent with its reason", async (t) => {
+  await using domain = await Domain.start();
+  const agent = await domain.startAgent(NO_POLLS);
+  await domain.entry({ path: "/one" });
+  using client = new WorkloadClient(agent.socket);
+  using watch = client.x509();
+  await watch.next();
+  const { trustDomain, path } = agent.spiffeId;
+  await domain.call("agent.v1.Agent", "BanAgent", {
+    id: { trust_domain: trustDomain.name, path },
+  });
+  await t.rejects(watch.next(), { name: "AssayError", kind: "unavailable" });
+  t.match(await agent.stopped, { kind: "precondition", reason: "AGENT_BANNED" });
+});
+
+t.test("the server restarts: the agent follows on, nothing is lost or told twice", async (t) => {
+  await using domain = await Domain.start();
+  const agent = await domain.startAgent(NO_POLLS);
+  await domain.entry({ path: "/one" });
+  using client = new WorkloadClient(agent.socket);
+  using watch = client.x509();
+  await watch.next();
+  await domain.stopServer();
+  await domain.startServer();
+  await domain.entry({ path: "/two" });
+  t.same(ids(await watch.next()), [id("/one"), id("/two")]);
+});
+
+/** The stream of changes as an agent sees it, in the name of one that has attested. */
+class RawAgent implements Disposable {
+  readonly id: string;
+  readonly #channel: Channel;
+  readonly #streams = new Set<ClientStream<FollowRequest, FollowResponse__Output>>();
+
+  private constructor(spiffeId: string, channel: Channel) {
+    this.id = spiffeId;
+    this.#channel = channel;
+  }
+
+  /** An agent attests, is stopped, and we go on in its place. */
+  static async attested(domain: Domain, name: string): Promise<RawAgent> {
+    const dataDir = join(domain.dir, name);
+    const agent = await domain.startAgent({ dataDir, socket: join(domain.dir, `${name}.sock`) });
+    await agent[Symbol.asyncDispose]();
+    const stored = await new IdentityFile(dataDir).load(TRUST_DOMAIN);
+    if (stored?.svid === undefined) throw new Error("the agent has no identity");
+    const svid = agentSvid(stored.svid, TRUST_DOMAIN);
+    const { server } = await domain.agentConfig();
+    const channel = dial({ server, trustDomain: TRUST_DOMAIN, bundle: stored.bundle, svid });
+    return new RawAgent(svid.spiffeId.toString(), channel);
+  }
+
+  async follow(request: FollowRequest): Promise<AsyncIterator<FollowResponse__Output>> {
+    const stream = this.#channel.stream<FollowRequest, FollowResponse__Output>(
+      "assay.sync.v1.Sync",
+      "Follow",
+    );
+    this.#streams.add(stream);
+    await stream.send(request);
+    stream.end();
+    return stream[Symbol.asyncIterator]();
+  }
+
+  [Symbol.dispose](): void {
+    for (const stream of this.#streams) stream[Symbol.dispose]();
+    this.#channel.close();
+  }
+}
+
+async function next(
+  stream: AsyncIterator<FollowResponse__Output>,
+): Promise<FollowResponse__Output> {
+  const { done, value } = await stream.next();
+  if (done === true) throw new Error("the stream ended with OK");
+  return value;
+}
+
+function paths({ entries }: FollowResponse__Output): (string | undefined)[] {
+  return entries.map(({ spiffe_id }) => spiffe_id?.path);
+}
+
+t.test("an agent hears of what concerns it and of nothing else", async (t) => {
+  await using domain = await Domain.start();
+  using one = await RawAgent.attested(domain, "one");
+  using other = await RawAgent.attested(domain, "other");
+  const parent = ({ id: agentId }: RawAgent) => ({
+    parent_id: { trust_domain: TRUST_DOMAIN, path: new URL(agentId).pathname },
+  });
+  const mine = await one.follow({});
+  const its = await other.follow({});
+  const first = await next(mine);
+  t.equal(first.reset, true);
+  t.same(
+    first.bundles.map(({ trust_domain }) => trust_domain),
+    [TRUST_DOMAIN],
+  );
+  await next(its);
+  for (let i = 0; i < 5; i++) {
+    await domain.entry({ path: `/other/${i}`, more: parent(other) });
+    t.same(paths(await next(its)), [`/other/${i}`]);
+  }
+  await domain.entry({ path: "/mine", more: parent(one) });
+  const heard = await next(mine);
+  t.same(paths(heard), ["/mine"], "the other agent's five changes sent nothing here");
+  t.equal(heard.reset, false);
+  t.same(heard.bundles, []);
+  t.ok(Number(heard.position?.revision) > Number(first.position?.revision));
+});
+
+t.test("many entries come in pages, one position for all of them", async (t) => {
+  await using domain = await Domain.start();
+  using agent = await RawAgent.attested(domain, "one");
+  await domain.call("entry.v1.Entry", "BatchCreateEntry", {
+    entries: Array.from({ length: 1200 }, (_, i) => ({
+      spiffe_id: { trust_domain: TRUST_DOMAIN, path: `/many/${i}` },
+      parent_id: { trust_domain: TRUST_DOMAIN, path: "/host" },
+      selectors: [{ type: "unix", value: `uid:${i}` }],
+    })),
+  });
+  const stream = await agent.follow({});
+  const pages = [await next(stream), await next(stream), await next(stream)];
+  t.same(
+    pages.map(({ reset, more, entries, position }) => [
+      reset,
+      more,
+      entries.length,
+      position !== null,
+    ]),
+    // The last one is the alias that the agent's token made.
+    [
+      [true, true, 500, false],
+      [false, true, 500, false],
+      [false, false, 201, true],
+    ],
+  );
+});
+
+t.test(
+  "resumes where it was; begins anew when the server does not know where that was",
+  async (t) => {
+    await using domain = await Domain.start();
+    using agent = await RawAgent.attested(domain, "one");
+    await domain.entry({ path: "/stays" });
+    const goes = await domain.entry({ path: "/goes" });
+    const first = await next(await agent.follow({}));
+    const { position } = first;
+    const held = first.entries.map(({ id: entryId, revision_number, created_at }) => ({
+      id: entryId,
+      revision_number,
+      created_at,
+    }));
+    t.same(paths(first), ["/host", "/stays", "/goes"]);
+    await domain.deleteEntry(goes);
+    await domain.entry({ path: "/comes" });
+
+    const resume = async (change: object = {}): Promise<FollowResponse__Output> =>
+      next(await agent.follow({ position: { ...position, ...change }, held }));
+    const isDelta = (message: FollowResponse__Output, why: string): void => {
+      t.equal(message.reset, false, why);
+      t.same(paths(message), ["/comes"], why);
+      t.same(message.removed_entries, [goes], why);
+    };
+    const isWhole = (message: FollowResponse__Output, why: string): void => {
+      t.equal(message.reset, true, why);
+      t.same(paths(message), ["/host", "/stays", "/comes"], why);
+    };
+    isDelta(await resume(), "resumed");
+    isWhole(await resume({ revision: "1000000" }), "a revision of the future");
+    isWhole(await resume({ mark: "1" }), "a revision of another history");
+    isWhole(await next(await agent.follow({})), "nothing held");
+    isWhole(await next(await agent.follow({ held })), "held since no revision");
+
+    await domain.stopServer();
+    await domain.startServer();
+    isDelta(await resume(), "the server restarted");
+
+    await domain.stopServer();
+    const path = join(domain.dir, "server", "datastore.db");
+    const store = await openSqliteDatastore({ path, clock: systemClock, logger: silentLogger });
+    await store.pruneChanges(1);
+    await store[Symbol.asyncDispose]();
+    await domain.startServer();
+    isWhole(await resume(), "the feed was pruned");
+  },
+);
+
+t.test("a second stream of an agent takes the place of the first", async (t) => {
+  await using domain = await Domain.start();
+  using agent = await RawAgent.attested(domain, "one");
+  const before = await agent.follow({});
+  await next(before);
+  const after = await agent.follow({});
+  await next(after);
+  await t.rejects(next(before), { name: "AssayError", kind: "conflict" });
+  await domain.entry({ path: "/one" });
+  t.same(paths(await next(after)), ["/one"]);
+});
+
+t.test("a server without the stream is polled, and asked for it again later", async (t) => {
+  await using server = new GrpcServer({ logger: silentLogger });
+  const methods: string[] = [];
+  server.setGate((method) => {
+    methods.push(method.slice(method.lastIndexOf("/") + 1));
+    return Promise.resolve();
+  });
+  const entry = (name: string): object => ({
+    id: name,
+    spiffe_id: { trust_domain: TRUST_DOMAIN, path: `/${name}` },
+    selectors: [{ type: "unix", value: "uid:1" }],
+  });
+  let entries = [entry("a")];
+  server.addService("spire.api.server.entry.v1.Entry", {
+    GetAuthorizedEntries: () => Promise.resolve({ entries }),
+  });
+  server.addService("spire.api.server.bundle.v1.Bundle", {
+    GetBundle: () => Promise.resolve({ trust_domain: TRUST_DOMAIN }),
+  });
+  const path = join(temporaryFolder(t), "s");
+  await server.listenUnix(path, { mode: 0o600 });
+  using channel = connectUnix(path);
+  const synced: Synced[] = [];
+  let told = Promise.withResolvers<void>();
+  await using _ = new Sync({
+    ...tools,
+    trustDomain: TRUST_DOMAIN,
+    intervalMs: 20,
+    source: {
+      generation: 0,
+      fetchEntries: (known, onBadEntry, signal) =>
+        fetchEntries({ channel, known, onBadEntry, signal }),
+      fetchBundle: (signal) =>
+        channel.unary("spire.api.server.bundle.v1.Bundle", "GetBundle", {}, { signal }),
+      fetchForeignBundle: () => Promise.reject(new Error("nobody federates")),
+      async follow(request, _onMessage, signal) {
+        using stream = channel.stream<FollowRequest, FollowResponse__Output>(
+          "assay.sync.v1.Sync",
+          "Follow",
+          { signal },
+        );
+        await stream.send(request);
+        for await (const message of stream) t.fail(JSON.stringify(message));
+        throw new Error("no service, no end");
+      },
+    },
+    onSynced: (result) => {
+      synced.push(result);
+      told.resolve();
+      told = Promise.withResolvers();
+      return Promise.resolve();
+    },
+  });
+  await told.promise;
+  t.same([...(synced.at(-1)?.entries.keys() ?? [])], ["a"]);
+  entries = [entry("b")];
+  while (synced.at(-1)?.entries.has("b") !== true) await told.promise;
+  t.same([...(synced.at(-1)?.entries.keys() ?? [])], ["b"], "polled");
+  t.ok(methods.includes("GetAuthorizedEntries"));
+});
