@@ -15,11 +15,13 @@ import type { FollowRequest } from "../../src/rpc/gen/assay/sync/v1/FollowReques
 import type { FollowResponse__Output } from "../../src/rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDResponse.ts";
 import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
+import { messageType } from "../../src/rpc/protos.ts";
 import { GrpcServer } from "../../src/rpc/server.ts";
 import { openSqliteDatastore } from "../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { parseCertificates } from "../../src/x509/certificate.ts";
 import { temporaryFolder } from "../support/caller.ts";
 import { Domain, TRUST_DOMAIN, id } from "../support/running.ts";
+import { VirtualClock, settle } from "../support/virtual-clock.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 
 const NO_POLLS = { syncIntervalMs: 3600_000 };
@@ -422,4 +424,150 @@ t.test("a server without the stream is polled, and asked for it again later", as
   while (synced.at(-1)?.entries.has("b") !== true) await told.promise;
   t.same([...(synced.at(-1)?.entries.keys() ?? [])], ["b"], "polled");
   t.ok(methods.includes("GetAuthorizedEntries"));
+});
+
+/** Entries by letter, and further fields of the message. */
+interface Change {
+  readonly up?: string;
+  readonly down?: string;
+  readonly [field: string]: unknown;
+}
+
+/** The stream of changes as the test plays it. */
+class Script {
+  readonly requests: FollowRequest[] = [];
+  readonly synced: string[] = [];
+  readonly clock = new VirtualClock();
+  readonly sync: Sync;
+  generation = 0;
+  failOnce = false;
+  #say: ((message: FollowResponse__Output) => Promise<void>) | undefined;
+  #end: ((error: Error) => void) | undefined;
+
+  constructor() {
+    this.sync = new Sync({
+      trustDomain: TRUST_DOMAIN,
+      intervalMs: 5000,
+      clock: this.clock,
+      random: { bytes: (n) => new Uint8Array(n), unit: () => 0.5 },
+      logger: silentLogger,
+      source: this,
+      onSynced: ({ entries, touched }) => {
+        if (this.failOnce) {
+          this.failOnce = false;
+          return Promise.reject(new Error("disk full"));
+        }
+        const names = [...entries.keys()].sort().join("");
+        this.synced.push(`${names}:${touched === undefined ? "all" : [...touched].join("")}`);
+        return Promise.resolve();
+      },
+    });
+  }
+
+  follow(
+    request: FollowRequest,
+    onMessage: (message: FollowResponse__Output) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<never> {
+    this.requests.push(request);
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.#say = onMessage;
+    this.#end = reject;
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    return promise;
+  }
+
+  fetchEntries = (): Promise<never> => Promise.reject(new Error("never asked"));
+  fetchBundle = (): Promise<never> => Promise.reject(new Error("never asked"));
+  fetchForeignBundle = (): Promise<never> => Promise.reject(new Error("never asked"));
+
+  /** What the server sends; a capital letter is another version of the same entry. */
+  async say(revision: number, change: Change): Promise<void> {
+    const { up = "", down = "", ...rest } = change;
+    const message = messageType("assay.sync.v1.FollowResponse");
+    const entries = [...up].map((letter) => ({
+      id: letter.toLowerCase(),
+      spiffe_id: { trust_domain: TRUST_DOMAIN, path: `/${letter}` },
+      selectors: [{ type: "unix", value: "uid:1" }],
+    }));
+    const sent = { entries, removed_entries: [...down], position: { revision }, ...rest };
+    const decoded = message.decode(message.encode(sent)) as FollowResponse__Output;
+    try {
+      await this.#say?.(decoded);
+    } catch (error) {
+      this.#end?.(error as Error);
+    }
+    await settle();
+  }
+
+  async end(error: Error): Promise<void> {
+    this.#end?.(error);
+    await settle();
+  }
+}
+
+const OWN = { bundles: [{ trust_domain: TRUST_DOMAIN }] };
+
+t.test("what the stream tells is taken over change by change, and never backwards", async (t) => {
+  const script = new Script();
+  await using _ = script.sync;
+  await settle();
+  t.same(script.requests, [{}], "nothing is held: everything is asked for");
+  await script.say(0, { up: "ab", reset: true, more: true });
+  t.same(script.synced, [], "not before the last page");
+  await script.say(5, { up: "c", ...OWN, spread_ms: 4000 });
+  t.same(script.synced.splice(0), ["abc:all"]);
+  await script.say(6, { up: "B", down: "a", spread_ms: 4000 });
+  t.same(script.synced.splice(0), ["bc:ba"], "a change names what it touches");
+  await script.say(7, {});
+  t.same(script.synced.splice(0), [], "a sign of life is no change");
+
+  await script.end(new Error("connection lost"));
+  await script.clock.advance(1999);
+  t.equal(script.requests.length, 1);
+  await script.clock.advance(1);
+  const { position, held } = script.requests[1] ?? {};
+  t.equal(position?.revision, "7", "resumed at its turn, from the last sign of life");
+  t.same(
+    held?.map((entry) => entry.id),
+    ["b", "c"],
+  );
+  script.failOnce = true;
+  await script.say(8, { up: "d", ...OWN });
+  await script.clock.advance(2000);
+  await script.say(8, OWN);
+  t.same(script.synced.splice(0), ["bcd:all"], "a change that was not taken over is not forgotten");
+
+  await script.say(3, { down: "d" });
+  t.same(script.synced.splice(0), [], "an older revision is not believed");
+  await script.clock.advance(2000);
+  t.same(script.requests.at(-1), {}, "and everything is asked for again");
+  await script.say(3, { up: "b", reset: true, ...OWN });
+  t.same(script.synced.splice(0), ["b:all"], "as another history may be what there is now");
+});
+
+t.test("a stream that falls silent is left, one on an old connection too", async (t) => {
+  const script = new Script();
+  await using _ = script.sync;
+  await settle();
+  await script.say(5, { up: "a", reset: true, ...OWN, spread_ms: 4000 });
+  await script.clock.advance(74_000);
+  t.equal(script.requests.length, 1);
+  await script.say(5, {});
+  await script.clock.advance(74_000);
+  t.equal(script.requests.length, 1, "a sign of life counts");
+  await script.clock.advance(1000 + 2000);
+  t.equal(script.requests.length, 2, "silence does not");
+  await script.say(5, OWN);
+  script.sync.leaveOldConnection();
+  await script.clock.advance(5000);
+  t.equal(script.requests.length, 2, "the connection is the one of now");
+  script.generation += 1;
+  script.sync.leaveOldConnection();
+  script.sync.leaveOldConnection();
+  await script.clock.advance(5000);
+  t.equal(script.requests.length, 3);
+  script.sync.wake();
+  await settle();
+  t.equal(script.requests.length, 4, "woken");
 });

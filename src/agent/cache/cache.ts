@@ -3,7 +3,7 @@
  * per set of matching entries. A view is encoded once and the same bytes go to every stream that holds it.
  */
 import { bytesEqual } from "../../base/bytes.ts";
-import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { LruMap } from "../../base/lru.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
@@ -68,6 +68,7 @@ export class Cache {
   #own: Bundle | undefined;
   #foreign: ReadonlyMap<string, Bundle> = new Map();
   #entries: ReadonlyMap<string, Entry> = new Map();
+  #nextExpiry: EpochSeconds = Number.POSITIVE_INFINITY;
   #cancelExpiry: () => void = () => undefined;
   #synced = false;
   #onMissing: () => void = () => undefined;
@@ -239,32 +240,30 @@ export class Cache {
       if (this.#index.get(id) === undefined) this.#svids.remove(id);
     }
     this.#entries = entries;
-    if (changed.size > 0) this.#awaitExpiry();
+    let next = this.#nextExpiry;
+    for (const id of touched ?? entries.keys()) {
+      const expiresAt = entries.get(id)?.expiresAt ?? 0;
+      if (expiresAt !== 0 && expiresAt < next) next = expiresAt;
+    }
+    if (next < this.#nextExpiry) this.#awaitExpiry(next);
     return changed;
   }
 
   /** An entry ends at its second, whether or not the server can be heard. */
-  #awaitExpiry(): void {
+  #awaitExpiry(next: EpochSeconds): void {
     this.#cancelExpiry();
-    let next = Number.POSITIVE_INFINITY;
-    for (const { expiresAt } of this.#index.entries()) {
-      if (expiresAt !== 0 && expiresAt < next) next = expiresAt;
-    }
-    if (next === Number.POSITIVE_INFINITY) return;
+    this.#nextExpiry = next;
     const { clock } = this.#options;
-    // Looked at now and then, as the wall clock may be set meanwhile.
-    const delayMs = Math.min(Math.max(0, next * 1000 - clock.nowMs()), EXPIRY_CHECK_MS);
-    this.#cancelExpiry = clock.after(delayMs, () => this.#expire());
-  }
-
-  #expire(): void {
-    const now = epochSeconds(this.#options.clock);
-    const over: string[] = [];
-    for (const entry of this.#index.entries()) if (isExpired(entry, now)) over.push(entry.id);
-    const changed = this.#takeEntries(this.#entries, new Set(over));
-    if (changed.size === 0) return this.#awaitExpiry();
-    this.#rematchAll();
-    this.#push();
+    const dueMs = next * 1000 - clock.nowMs();
+    // Looked at now and then, as the wall clock may be set meanwhile: expired entries come back with it.
+    const delayMs = dueMs > 0 ? Math.min(dueMs, EXPIRY_CHECK_MS) : EXPIRY_CHECK_MS;
+    this.#cancelExpiry = clock.after(delayMs, () => {
+      this.#nextExpiry = Number.POSITIVE_INFINITY;
+      const changed = this.#takeEntries(this.#entries, undefined);
+      if (changed.size === 0) return;
+      this.#rematchAll();
+      this.#push();
+    });
   }
 
   #rematchAll(): void {

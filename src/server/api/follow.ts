@@ -54,15 +54,12 @@ async function follow(
   for (let delta = feed.take(); ; ) {
     hub.watchBundles(feed);
     if (delta !== undefined) await tell(call, delta, deps);
-    delta = undefined;
     const event = await feed.wait(HEARTBEAT_MS * (1 - 0.2 * random.unit()), signal);
     if (event === "replaced") throw fail("conflict", "the agent follows on another stream now");
-    if (event === "changed") {
-      delta = feed.take();
-      continue;
-    }
-    await deps.recheck(call);
-    if (event === "quiet") {
+    if (event === "changed") await feed.rest(signal);
+    else await deps.recheck(call);
+    delta = feed.take();
+    if (event === "quiet" && delta === undefined) {
       await send(call, { position: await positions.of(hub.revision) }, deps.clock);
     }
   }

@@ -137,7 +137,7 @@ export class AuthorizedEntries implements AsyncDisposable {
   #view(agentId: string): AgentView {
     const now = epochSeconds(this.#options.clock);
     const cached = this.#views.get(agentId);
-    if (cached !== undefined && now < cached.validUntil) return cached;
+    if (cached !== undefined && cached.validFrom <= now && now < cached.validUntil) return cached;
     const view = this.#graph.view(agentId, now);
     this.#views.set(agentId, view);
     return view;

@@ -11,6 +11,8 @@ export interface AgentView {
   readonly entries: readonly EntryRecord[];
   /** When the first of the entries that led here expires; Infinity = none does. */
   readonly validUntil: EpochSeconds;
+  /** When this was worked out; a clock that was set back makes it void. */
+  readonly validFrom: EpochSeconds;
 }
 
 /**
@@ -84,7 +86,7 @@ export class EntryGraph {
       }
     }
     entries.sort(compareEntries);
-    return { entries, validUntil };
+    return { entries, validFrom: now, validUntil };
   }
 
   /** Adds to `agentIds` every agent, known or not, whose view these entries are or could lead to. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import { type EntryDiff, type HeldEntry, diffEntries, diffHeld } from "./entry-diff.ts";
@@ -38,6 +38,7 @@ export class AgentFeed implements Disposable {
   /** What the agent holds, as far as this stream knows: what it said, then what it was sent. */
   #held: readonly HeldEntry[] | undefined;
   #sent: readonly EntryRecord[] | undefined;
+  #tookAtMs = 0;
   /** When `#sent` changes by itself, epoch seconds. */
   #validUntil = Number.POSITIVE_INFINITY;
   #wake: (() => void) | undefined;
@@ -68,6 +69,13 @@ export class AgentFeed implements Disposable {
     this.#wake?.();
   }
 
+  /** Lets changes gather that follow each other fast: the more entries an agent has, the rarer it is told. */
+  async rest(signal: AbortSignal): Promise<void> {
+    const gapMs = Math.floor((this.#sent?.length ?? 0) / ENTRIES_PER_MS);
+    const leftMs = Math.min(gapMs, this.#tookAtMs + gapMs - this.#clock.nowMs());
+    if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
+  }
+
   /** What the agent lacks at this moment; `undefined` when that is nothing. The first one is never `undefined`. */
   take(): FeedDelta | undefined {
     const source = this.#source;
@@ -81,6 +89,7 @@ export class AgentFeed implements Disposable {
         : diffEntries(this.#sent, entries);
     const moved = diff.upserts.length > 0 || diff.removed.length > 0;
     this.#sent = entries;
+    this.#tookAtMs = this.#clock.nowMs();
     this.#validUntil = source.entriesValidUntil(this.agentId);
     this.#held = undefined;
     const { bundles, removedBundles } = this.#takeBundles(first || moved);
@@ -145,3 +154,6 @@ export class AgentFeed implements Disposable {
     return { bundles, removedBundles };
   }
 }
+
+/** Bounds the share of time that goes into working out what one agent lacks to about a tenth. */
+const ENTRIES_PER_MS = 500;

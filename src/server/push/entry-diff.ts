@@ -19,10 +19,15 @@ export function diffEntries(
   before: readonly EntryRecord[],
   after: readonly EntryRecord[],
 ): EntryDiff {
-  if (before === after) return { upserts: [], removed: [] };
-  const gone = new Map(before.map((entry) => [entry.id, entry]));
+  // Most of two states is the same, and in the same order.
+  const most = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < most && before[head] === after[head]) head += 1;
+  let tail = 0;
+  while (tail < most - head && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
+  const gone = new Map(before.slice(head, before.length - tail).map((entry) => [entry.id, entry]));
   const upserts: EntryRecord[] = [];
-  for (const entry of after) {
+  for (const entry of after.slice(head, after.length - tail)) {
     if (gone.get(entry.id) !== entry) upserts.push(entry);
     gone.delete(entry.id);
   }

@@ -303,6 +303,7 @@ t.test("cached views are bounded", async (t) => {
   const view = (items: number) => ({
     entries: Array.from({ length: items }, () => sampleEntry("e")),
     validUntil: Number.POSITIVE_INFINITY,
+    validFrom: 0,
   });
   const few = new AgentViews(2, 100);
   for (const name of ["a", "b"]) few.set(name, view(1));
