@@ -485,12 +485,12 @@ class Script {
   async say(revision: number, change: Change): Promise<void> {
     const { up = "", down = "", ...rest } = change;
     const message = messageType("assay.sync.v1.FollowResponse");
-    const entries = [...up].map((letter) => ({
+    const entries = up.split("").map((letter) => ({
       id: letter.toLowerCase(),
       spiffe_id: { trust_domain: TRUST_DOMAIN, path: `/${letter}` },
       selectors: [{ type: "unix", value: "uid:1" }],
     }));
-    const sent = { entries, removed_entries: [...down], position: { revision }, ...rest };
+    const sent = { entries, removed_entries: down.split(""), position: { revision }, ...rest };
     const decoded = message.decode(message.encode(sent)) as FollowResponse__Output;
     try {
       await this.#say?.(decoded);
