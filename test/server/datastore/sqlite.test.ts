@@ -18,6 +18,8 @@ import t, { type Test } from "tap";
 import { isKind } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { KEPT_CHANGES, startFeedPruner } from "../../../src/server/datastore/feed-pruner.ts";
+import { CommitGroup } from "../../../src/server/datastore/sqlite/commit-group.ts";
+import { Connection } from "../../../src/server/datastore/sqlite/connection.ts";
 import {
   type Migration,
   checkSchema,
@@ -25,6 +27,7 @@ import {
 } from "../../../src/server/datastore/sqlite/migrate.ts";
 import { MIGRATIONS } from "../../../src/server/datastore/sqlite/migrations/list.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { Transaction } from "../../../src/server/datastore/sqlite/transaction.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
 import { holding, match, sampleEntry } from "./samples.ts";
@@ -196,6 +199,73 @@ t.test("an empty file becomes a database", async (t) => {
   mkdirSync(dirname(path));
   writeFileSync(path, "");
   await holding(await open(path), async () => void t.pass("opened"));
+});
+
+t.test("transactions that wait for each other share a commit and nothing else", async (t) => {
+  await using store = await open(newPath());
+  const announced: number[] = [];
+  store.onCommit((revision) => announced.push(revision));
+  const write = async (name: string, failing = false): Promise<string> => {
+    await store.transaction(async ({ entries }) => {
+      await entries.create(sampleEntry(name));
+      if (failing) throw new Error(`${name} fails`);
+    });
+    // Acknowledged is committed: the reading connection has it.
+    return (await store.entries.get(name))?.id ?? "missing";
+  };
+  const results = await Promise.allSettled([
+    write("a"),
+    write("b", true),
+    write("a"),
+    write("c"),
+    write("d", true),
+  ]);
+  t.same(
+    results.map((each) => (each.status === "fulfilled" ? each.value : "failed")),
+    ["a", "failed", "failed", "c", "failed"],
+  );
+  const names = async (): Promise<string[]> =>
+    (await store.entries.list({})).items.map(({ id }) => id).sort();
+  t.same(await names(), ["a", "c"], "who fails takes nobody along and leaves nothing");
+  t.same(announced, [await store.changes.current()], "one commit");
+  t.same(
+    (await store.changes.since(0, 10)).map(({ key }) => key),
+    ["a", "c"],
+  );
+
+  announced.length = 0;
+  await Promise.all(Array.from({ length: 40 }, (_, i) => write(`e${i}`)));
+  t.equal(announced.length, 3, "a group has an end");
+  const pruned = Promise.all([write("x"), store.pruneChanges(1), write("y")]);
+  await pruned;
+  t.equal((await store.changes.since(0, 10)).length, 2, "pruning stands between two of them");
+});
+
+t.test("a group that SQLite rolled back fails with all its members", async (t) => {
+  const path = newPath();
+  await (await open(path))[Symbol.asyncDispose]();
+  using connection = new Connection(path, { readOnly: false, durable: false });
+  const group = new CommitGroup(connection, 0);
+  const first = new Transaction(connection);
+  await first.writers.entries.create(sampleEntry("a"));
+  group.join(first.release(0));
+  const second = new Transaction(connection);
+  await second.writers.entries.create(sampleEntry("b"));
+  connection.run("ROLLBACK");
+  t.equal(second.rollback(), false);
+  group.lose(new Error("disk full"));
+  t.equal(group.over, true);
+  await t.rejects(group.done, /disk full/);
+
+  const failing = new CommitGroup(connection, 0);
+  const member = new Transaction(connection);
+  await member.writers.entries.create(sampleEntry("a"));
+  failing.join(member.release(0));
+  connection.run("ROLLBACK");
+  t.equal(failing.commit(), undefined, "a commit that fails");
+  await t.rejects(failing.done, { name: "AssayError" });
+  t.equal(connection.get("SELECT count(*) AS n FROM entries")?.["n"], 0);
+  t.equal(new CommitGroup(connection, 0).isFull(9), false);
 });
 
 t.test("kill -9 at any moment loses nothing acknowledged and halves nothing", async (t) => {

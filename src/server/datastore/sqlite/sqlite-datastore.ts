@@ -19,6 +19,7 @@ import type {
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBundleReader } from "./bundles.ts";
 import { SqliteChangeReader } from "./changes.ts";
+import { CommitGroup } from "./commit-group.ts";
 import { Connection } from "./connection.ts";
 import { SqliteEntryReader } from "./entries.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -141,6 +142,7 @@ class SqliteDatastore implements Datastore {
   readonly #current = new AsyncLocalStorage<Transaction>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #group: CommitGroup | undefined;
   #closed = false;
 
   constructor(
@@ -165,19 +167,48 @@ class SqliteDatastore implements Datastore {
 
   async transaction<T>(work: (writers: Writers) => Promise<T>): Promise<T> {
     if (this.#current.getStore()?.open) throw new TypeError("transactions do not nest");
+    const { result, group } = await this.#write(work);
+    await group.done;
+    return result;
+  }
+
+  /** Runs `work` in its turn; what it wrote stands when the group's commit does. */
+  async #write<T>(
+    work: (writers: Writers) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly group: CommitGroup }> {
     using _turn = await this.#turn();
-    const transaction = new Transaction(this.#writer);
-    let result: T;
-    let revision: number | undefined;
+    if (this.#group === undefined || this.#group.over) {
+      this.#group = new CommitGroup(this.#writer, this.#clock.nowMs());
+    }
+    const group = this.#group;
     try {
-      result = await this.#current.run(transaction, () => work(transaction.writers));
-      revision = transaction.commit(this.#clock.nowMs());
+      return { result: await this.#join(group, work), group };
+    } finally {
+      // Whoever waits already goes into the same commit.
+      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs())) this.#flush();
+    }
+  }
+
+  async #join<T>(group: CommitGroup, work: (writers: Writers) => Promise<T>): Promise<T> {
+    const transaction = new Transaction(this.#writer);
+    try {
+      const result = await this.#current.run(transaction, () => work(transaction.writers));
+      group.join(transaction.release(this.#clock.nowMs()));
+      return result;
     } catch (thrown) {
-      transaction.rollback();
+      if (!transaction.rollback()) group.lose(thrown);
       throw thrown;
     }
+  }
+
+  /** Commits what is not committed yet. */
+  #flush(): void {
+    const group = this.#group;
+    this.#group = undefined;
+    if (group === undefined || group.over) return;
+    const revision = group.commit();
     if (revision !== undefined) this.#announce(revision);
-    return result;
+    group.acknowledge();
   }
 
   onCommit(listener: (revision: number) => void): () => void {
@@ -189,6 +220,7 @@ class SqliteDatastore implements Datastore {
 
   async pruneChanges(keep: number): Promise<void> {
     using _turn = await this.#turn();
+    this.#flush();
     this.#writer.run(
       "DELETE FROM changes WHERE revision <= (SELECT max(revision) FROM changes) - ?",
       keep,
@@ -198,6 +230,7 @@ class SqliteDatastore implements Datastore {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     const turn = await this.#turn();
+    this.#flush();
     this.#closed = true;
     turn[Symbol.dispose]();
     this.#listeners.clear();

@@ -9,7 +9,7 @@ import type { Row } from "./row.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
 
-/** The life of one transaction on the writing connection: begin, write, then commit or roll back, exactly once. */
+/** The life of one transaction, a savepoint in a group: begin, write, then release or roll back, exactly once. */
 export class Transaction implements TransactionScope {
   readonly writers: Writers;
   readonly #connection: Connection;
@@ -18,7 +18,7 @@ export class Transaction implements TransactionScope {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    connection.run("BEGIN IMMEDIATE");
+    connection.run("SAVEPOINT member");
     this.writers = {
       entries: new SqliteEntryWriter(this),
       nodes: new SqliteNodeWriter(this),
@@ -53,22 +53,32 @@ export class Transaction implements TransactionScope {
   }
 
   /** @returns the newest revision written, `undefined` when the feed did not grow */
-  commit(atMs: number): number | undefined {
+  release(atMs: number): number | undefined {
     this.#requireOpen();
     let revision: number | undefined;
     if (this.#changes.size > 0) {
       const rows = JSON.stringify([...this.#changes.values()]);
       revision = Number(this.#connection.run(INSERT_CHANGES, atMs, rows).lastInsertRowid);
     }
-    this.#connection.run("COMMIT");
+    this.#connection.run("RELEASE member");
     this.#open = false;
     return revision;
   }
 
-  rollback(): void {
+  /** @returns false when SQLite has rolled back the whole group by itself, as it does when the disk is full, for one */
+  rollback(): boolean {
     this.#open = false;
-    // SQLite rolls back by itself after some errors (a full disk, for one).
-    if (this.#connection.database.isTransaction) this.#connection.run("ROLLBACK");
+    const connection = this.#connection;
+    if (!connection.database.isTransaction) return false;
+    try {
+      connection.run("ROLLBACK TO member");
+      connection.run("RELEASE member");
+      return true;
+    } catch {
+      // Half of a member must not be committed with the others; the caller tells them all.
+      if (connection.database.isTransaction) connection.run("ROLLBACK");
+      return false;
+    }
   }
 
   #requireOpen(): void {

@@ -1,0 +1,70 @@
+import type { Connection } from "./connection.ts";
+
+/**
+ * Transactions that waited for each other share one commit, and so one fsync: each is a savepoint of its own, and none
+ * is acknowledged before the commit that holds it.
+ */
+export class CommitGroup {
+  readonly #connection: Connection;
+  readonly #done = Promise.withResolvers<void>();
+  readonly #startedMs: number;
+  #members = 0;
+  #revision: number | undefined;
+  #over = false;
+
+  constructor(connection: Connection, nowMs: number) {
+    this.#connection = connection;
+    this.#startedMs = nowMs;
+    connection.run("BEGIN IMMEDIATE");
+    // Each member waits for it itself; there may be none that does.
+    this.#done.promise.catch(() => undefined);
+  }
+
+  /** Settles with the commit. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Whether the next transaction should begin a group of its own: nobody is to wait for many others. */
+  isFull(nowMs: number): boolean {
+    return this.#members >= MAX_MEMBERS || Math.abs(nowMs - this.#startedMs) >= MAX_AGE_MS;
+  }
+
+  /** @param revision the newest that the member wrote; `undefined` when it wrote none */
+  join(revision: number | undefined): void {
+    this.#members += 1;
+    this.#revision = revision ?? this.#revision;
+  }
+
+  /** @returns the newest revision, `undefined` when the feed did not grow or nothing was committed */
+  commit(): number | undefined {
+    this.#over = true;
+    try {
+      this.#connection.run("COMMIT");
+    } catch (thrown) {
+      // SQLite rolls back by itself after some errors (a full disk, for one).
+      if (this.#connection.database.isTransaction) this.#connection.run("ROLLBACK");
+      this.#done.reject(thrown);
+      return undefined;
+    }
+    return this.#revision;
+  }
+
+  /** After a commit: lets its members go on. */
+  acknowledge(): void {
+    this.#done.resolve();
+  }
+
+  /** The database has rolled everything back. */
+  lose(error: unknown): void {
+    this.#over = true;
+    this.#done.reject(error);
+  }
+}
+
+const MAX_MEMBERS = 16;
+const MAX_AGE_MS = 10;
