@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
   writeSync,
@@ -145,13 +146,37 @@ t.test("a file above the bound has a path and no hash", async (t) => {
   }
 });
 
-t.test("a deadline costs the executable, not the user", async (t) => {
+t.test("a deadline costs the hash, not the path or the user", async (t) => {
   const attestor = unixAttestor({ clock: systemClock, logger: silentLogger });
   const given = new AbortController();
   const pending = attestor.attest(self, given.signal);
   given.abort(new Error("late"));
   const names = (await pending).map(({ value }) => value.split(":")[0]);
   t.ok(names.includes("uid"));
+  t.ok(names.includes("path"));
+  t.notOk(names.includes("sha256"));
+});
+
+t.test("other users' large programs delay a hash, and never cost a path", async (t) => {
+  const dir = temporaryFolder(t);
+  const large = join(dir, "large");
+  copyFileSync("/bin/sleep", large);
+  truncateSync(large, 400 * 1024 * 1024);
+  const child = spawn(large, ["60"], { stdio: "ignore" });
+  t.teardown(() => end(child));
+  await once(child, "spawn");
+  const lines: string[] = [];
+  const attestor = unixAttestor({ clock: systemClock, logger: loggerInto(lines) });
+  const ahead = new AbortController();
+  const behind = attestor.attest({ ...self, pid: child.pid ?? 0 }, ahead.signal);
+  const patience = new AbortController();
+  const waiting = attestor.attest(self, patience.signal);
+  setImmediate(() => patience.abort(new Error("late")));
+  const values = (await waiting).map(({ value }) => value);
+  t.ok(values.includes(`path:${process.execPath}`));
+  t.notOk(values.some((value) => value.startsWith("sha256:")));
+  t.ok(lines.some((line) => line.includes("not hashed in time")));
+  await behind;
 });
 
 t.test("account files: odd lines are skipped, the first name of an id counts", (t) => {

@@ -46,9 +46,22 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
     return values.map(unix);
   };
 
-  const executableSelectors = async (process: ProcessFacts): Promise<Selector[]> => {
+  const executableSelectors = async (
+    process: ProcessFacts,
+    signal: AbortSignal,
+  ): Promise<Selector[]> => {
     try {
-      const { path, sha256 } = await executables.read(process.pid);
+      const { path, sha256, isLate } = await executables.read(process.pid, signal);
+      if (isLate === true) {
+        callerLog.warn(
+          process.uid,
+          "executable not hashed in time; its sha256 selector is missing",
+          {
+            pid: process.pid,
+            path,
+          },
+        );
+      }
       return [`path:${path}`, ...(sha256 === undefined ? [] : [`sha256:${sha256}`])].map(unix);
     } catch (error) {
       // What it runs stays unknown; who it runs as is known all the same.
@@ -79,18 +92,9 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       signal.throwIfAborted();
       const accounts = accountSelectors(process);
       if (!discoverExecutable) return accounts;
-      return [...accounts, ...(await orAborted(executableSelectors(process), signal))];
+      return [...accounts, ...(await executableSelectors(process, signal))];
     },
   };
-}
-
-/** A hash that outlasts this caller's patience goes on for the next one. */
-function orAborted(found: Promise<Selector[]>, signal: AbortSignal): Promise<Selector[]> {
-  const { promise, resolve } = Promise.withResolvers<Selector[]>();
-  // The deadline costs this caller the executable's selectors, not those of its user.
-  const onAbort = (): void => resolve([]);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([found, promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }
 
 function unix(value: string): Selector {

@@ -9,8 +9,10 @@ import { Slots } from "./slots.ts";
 export interface Executable {
   /** As /proc/PID/exe reads: ` (deleted)` is appended by the kernel when the file was removed or replaced. */
   readonly path: string;
-  /** Lower-case hex; absent when the file is larger than the bound. */
+  /** Lower-case hex; absent when the file is larger than the bound, or not hashed yet. */
   readonly sha256?: string;
+  /** The caller's patience was over before the hash: it goes on for the next one. */
+  readonly isLate?: true;
 }
 
 export interface ExecutablesOptions {
@@ -35,10 +37,18 @@ export class Executables {
   }
 
   /** @throws unavailable when the link cannot be read or the process starts another program meanwhile; limited */
-  async read(pid: number): Promise<Executable> {
+  async read(pid: number, signal?: AbortSignal): Promise<Executable> {
     const link = `${this.#options.procDir}/${pid}/exe`;
     // The link itself is the kernel's and never waits for a file system; what it leads to may.
     const path = readLink(link);
+    const hashed = this.#hashed(link, path);
+    const found = await (signal === undefined ? hashed : orAborted(hashed, signal));
+    if (found !== undefined) return found;
+    if (readLink(link) !== path) throw changed();
+    return { path, isLate: true };
+  }
+
+  async #hashed(link: string, path: string): Promise<Executable> {
     const stats = await this.#looking.run(() => look(link));
     if (stats.size > BigInt(this.#options.maxBytes)) {
       if (readLink(link) !== path) throw changed();
@@ -76,6 +86,15 @@ async function digest(file: FileHandle, maxBytes: number): Promise<string> {
     if (total > maxBytes) throw fail("unavailable", "the executable grew while it was hashed");
     hash.update(chunk.subarray(0, bytesRead));
   }
+}
+
+/** Undefined when the signal comes first. */
+function orAborted<T>(found: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  return Promise.race([found, promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }
 
 function readLink(link: string): string {
