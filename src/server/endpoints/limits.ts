@@ -5,12 +5,12 @@ import { RateLimit, addressKey } from "./rate-limit.ts";
 export interface LimitsOptions {
   /** Attestations a second and remote address; 0 = unlimited. */
   readonly attestPerSecond: number;
-  /** Signatures a second and remote address; 0 = unlimited. */
+  /** Signatures a second and agent; 0 = unlimited. */
   readonly signPerSecond: number;
   readonly clock: Clock;
 }
 
-/** What a remote address may ask for. Callers on the admin socket are not limited. */
+/** What a remote address may ask for, and an agent once it is known. Callers on the admin socket are not limited. */
 export class Limits {
   readonly #attest: RateLimit;
   readonly #sign: RateLimit;
@@ -48,9 +48,10 @@ export interface LimitedCall extends CallerStore {
 }
 
 async function take(limit: RateLimit, call: LimitedCall, count: number): Promise<void> {
-  const { remoteAddress } = callerOf(call);
+  const { id, remoteAddress } = callerOf(call);
   if (remoteAddress === undefined) return;
-  await limit.take(addressKey(remoteAddress), count, call.signal);
+  // Agents behind one address (NAT, a proxy) take nothing from each other.
+  await limit.take(id?.toString() ?? addressKey(remoteAddress), count, call.signal);
 }
 
 /** Agents of one network behind one address may start together. */

@@ -329,6 +329,21 @@ t.test("callers on the admin socket are not limited", async (t) => {
   await late;
 });
 
+t.test("agents behind one address have a share each", async (t) => {
+  const limits = new Limits({ attestPerSecond: 1, signPerSecond: 3, clock: new VirtualClock() });
+  const call = (name: string) => {
+    const each = { store: new Map<symbol, unknown>(), signal: never };
+    const id = SpiffeId.parse(`spiffe://example.org/spire/agent/join_token/${name}`);
+    setCaller(each, { role: "agent", id, remoteAddress: "192.0.2.1" });
+    return each;
+  };
+  const isTaken = (taken: Promise<void>) =>
+    Promise.race([taken.then(() => true), new Promise<false>((no) => setImmediate(no, false))]);
+  t.equal(await isTaken(limits.sign(call("greedy"), 3)), true);
+  t.equal(await isTaken(limits.sign(call("greedy"), 1)), false, "waits its turn");
+  t.equal(await isTaken(limits.sign(call("other"), 3)), true);
+});
+
 t.test("the server's SVID is renewed at half its life and with its authority", async (t) => {
   const clock = new VirtualClock(TEST_EPOCH * 1000);
   let ca = await TestCa.create();
