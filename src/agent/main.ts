@@ -7,12 +7,13 @@ import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent.ts";
-import type { Logger } from "../observe/logger.ts";
+import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { parseCompact } from "../jwt/compact.ts";
+import { AdminListener } from "./admin/admin-listener.ts";
 import { Attestation } from "./attestation/attestation.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
@@ -38,6 +39,8 @@ import { encodeView } from "./workload-api/view-messages.ts";
 
 export interface AgentDependencies {
   readonly logger: Logger;
+  /** The level of that logger, where it can be changed. */
+  readonly logLevel?: LogLevelSwitch;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Gives up a start that still waits for the server. */
@@ -77,6 +80,7 @@ export async function startAgent(
 class Agent implements RunningAgent {
   readonly #config: AgentConfig;
   readonly #logger: Logger;
+  readonly #logLevel: LogLevelSwitch;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #version: string;
@@ -87,12 +91,14 @@ class Agent implements RunningAgent {
   #wakeSync: () => void = () => undefined;
   #identityRenewed: () => void = () => undefined;
   #spiffeId: SpiffeId | undefined;
+  #lastSyncMs = 0;
   #failure: AssayError | undefined;
   #disposing: Promise<void> | undefined;
 
   constructor(config: AgentConfig, dependencies: AgentDependencies) {
     this.#config = config;
     this.#logger = dependencies.logger;
+    this.#logLevel = dependencies.logLevel ?? new LogLevelSwitch(config.logLevel);
     this.#clock = dependencies.clock ?? systemClock;
     this.#random = dependencies.random ?? systemRandom;
     this.#version = dependencies.version ?? "";
@@ -158,6 +164,7 @@ class Agent implements RunningAgent {
     });
     const attestors = [unixAttestor({ logger, clock })];
     await this.#serve(cache, jwtCache, new Attestation({ attestors, clock, logger }));
+    await this.#serveAdmin(identity, cache, jwtCache);
 
     const attestation = new NodeAttestation({
       identity,
@@ -214,6 +221,34 @@ class Agent implements RunningAgent {
     });
     this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
     logger.info("Workload API is listening", { socket: path });
+  }
+
+  async #serveAdmin(identity: AgentIdentity, cache: Cache, jwtCache: JwtCache): Promise<void> {
+    const path = this.#config.adminSocket;
+    if (path === undefined) return;
+    const clock = this.#clock;
+    const logger = this.#logger;
+    const listener = await AdminListener.open({
+      path,
+      clock,
+      logger,
+      logLevel: this.#logLevel,
+      health: {
+        serving: () => cache.synced,
+        onChange: (listener) => cache.onSynced(listener),
+      },
+      debug: {
+        clock,
+        startedAtMs: clock.nowMs(),
+        chain: () => identity.svid?.chain ?? [],
+        bundle: () => identity.bundle,
+        lastSyncMs: () => this.#lastSyncMs,
+        x509Svids: () => cache.svidCount,
+        jwtSvids: () => jwtCache.size,
+      },
+    });
+    this.#stack.use(listener);
+    logger.info("admin socket is listening", { socket: path });
   }
 
   /** Gets bundle and SVID where they are missing, however long the server is away. */
@@ -348,6 +383,7 @@ class Agent implements RunningAgent {
         }
         jwtCache.retain(authorities.jwtKeyIds);
         cache.apply(synced);
+        this.#lastSyncMs = this.#clock.nowMs();
         // There may be something new to sign, and a server that failed before is back.
         svids.wake();
       },

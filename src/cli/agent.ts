@@ -51,6 +51,12 @@ export const command: Command = {
       fallback: "/run/assay/agent/api.sock, or below $XDG_RUNTIME_DIR",
     },
     {
+      name: "admin-socket",
+      value: "PATH",
+      help: "socket for log levels, debugging and health, for this user alone",
+      fallback: "none",
+    },
+    {
       name: "workload-key-type",
       value: "TYPE",
       help: "key of X.509-SVIDs",

@@ -4,13 +4,14 @@ import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import { systemRandom } from "../base/random.ts";
-import { type Logger, type LogLevel, createLogger } from "../observe/logger.ts";
+import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../observe/logger.ts";
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
 import { programVersion } from "./version.ts";
 
 /** What a daemon is given, beside its configuration. */
 export interface DaemonTools {
   readonly logger: Logger;
+  readonly logLevel: LogLevelSwitch;
   readonly clock: typeof systemClock;
   readonly random: typeof systemRandom;
   /** Aborted when the daemon is to stop, also while it starts. */
@@ -34,8 +35,9 @@ export async function runDaemon<Running extends AsyncDisposable>(
   params: DaemonParams<Running>,
 ): Promise<undefined> {
   const { context } = params;
+  const logLevel = new LogLevelSwitch(params.log.logLevel);
   const logger = createLogger({
-    level: params.log.logLevel,
+    level: logLevel,
     format: params.log.logFormat,
     write: (line) => process.stderr.write(line),
     nowMs: () => systemClock.nowMs(),
@@ -43,6 +45,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
   const stop = stopSignal(context);
   const running = await startUnlessStopped(params.start, {
     logger,
+    logLevel,
     clock: systemClock,
     random: systemRandom,
     signal: stop,

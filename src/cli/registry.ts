@@ -149,5 +149,15 @@ export const COMMANDS: readonly Registered[] = [
     summary: "find records in the server's audit log",
     load: () => import("./audit/find.ts"),
   },
+  {
+    name: "log-level",
+    summary: "show or change the log level of a running server or agent",
+    load: () => import("./log-level.ts"),
+  },
+  {
+    name: "debug",
+    summary: "what a running server or agent tells about itself",
+    load: () => import("./debug.ts"),
+  },
   { name: "version", summary: "print the version", load: () => import("./version.ts") },
 ];

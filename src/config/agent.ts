@@ -9,6 +9,8 @@ export interface AgentConfig {
   readonly server: string;
   /** Path of the Workload API socket. */
   readonly socket: string;
+  /** Path of the admin socket; absent: there is none. */
+  readonly adminSocket?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly bootstrap: BootstrapConfig;

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fail } from "../base/errors.ts";
 import { KEY_TYPES } from "../keys/contract.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { parseAddress } from "./address.ts";
 import { AGENT_DEFAULTS, type AgentConfig, type BootstrapConfig } from "./agent.ts";
 import { socketSetting, trustDomainSetting } from "./build-server.ts";
-import { type PathContext, defaultPaths } from "./paths.ts";
+import { type PathContext, defaultPaths, socketPathOf } from "./paths.ts";
 import { readSecretFile } from "./secret.ts";
 import type { Settings } from "./source.ts";
 
@@ -18,15 +18,17 @@ export function buildAgentConfig(settings: Settings, context: PathContext): Agen
     throw fail("invalid", "--server is missing; for example --server 127.0.0.1:8081");
   }
   parseAddress(server, settings.where("server"), { zeroPort: false });
+  const socket = socketSetting(settings, "socket", paths.agentSocket);
   const joinToken = joinTokenSetting(settings, context);
   return {
     trustDomain: trustDomainSetting(settings),
     dataDir: resolve(settings.text("data-dir") ?? paths.agentData),
     server,
-    socket: socketSetting(settings, "socket", paths.agentSocket),
+    socket,
     logLevel: settings.choice("log-level", LOG_LEVELS) ?? "info",
     logFormat: settings.choice("log-format", ["text", "json"]) ?? "text",
     bootstrap: bootstrapSetting(settings),
+    ...adminSocketSetting(settings, socket),
     ...(joinToken === undefined ? {} : { joinToken }),
     workloadKeyType: settings.choice("workload-key-type", KEY_TYPES) ?? "ec-p256",
     syncIntervalMs: syncIntervalSetting(settings),
@@ -38,6 +40,25 @@ export function buildAgentConfig(settings: Settings, context: PathContext): Agen
       .map((claim) => claim.trim())
       .filter((claim) => claim !== ""),
   };
+}
+
+/** Workloads can reach what lies beside or below the Workload API's socket; an administrator's socket must not. */
+function adminSocketSetting(
+  settings: Settings,
+  workloadSocket: string,
+): Pick<AgentConfig, "adminSocket"> {
+  const given = settings.text("admin-socket");
+  if (given === undefined) return {};
+  const where = settings.where("admin-socket");
+  const adminSocket = resolve(socketPathOf(given, where));
+  const folder = `${dirname(resolve(workloadSocket))}/`;
+  if (`${dirname(adminSocket)}/`.startsWith(folder)) {
+    throw fail(
+      "invalid",
+      `${where}: ${adminSocket} is in the folder of the Workload API socket; give it a folder of its own`,
+    );
+  }
+  return { adminSocket };
 }
 
 function bootstrapSetting(settings: Settings): BootstrapConfig {

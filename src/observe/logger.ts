@@ -13,19 +13,46 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** The least level that a process logs: as it was started, and as it is now. */
+export class LogLevelSwitch {
+  readonly launch: LogLevel;
+  #rank: number;
+
+  constructor(launch: LogLevel) {
+    this.launch = launch;
+    this.#rank = LOG_LEVELS.indexOf(launch);
+  }
+
+  get current(): LogLevel {
+    return LOG_LEVELS[this.#rank] ?? this.launch;
+  }
+
+  /** Holds at once for every logger that was made with this switch. */
+  set(level: LogLevel): void {
+    this.#rank = LOG_LEVELS.indexOf(level);
+  }
+
+  lets(rank: number): boolean {
+    return rank >= this.#rank;
+  }
+}
+
 export interface LoggerOptions {
-  readonly level: LogLevel;
+  /** A switch, where the level is to change at run time. */
+  readonly level: LogLevel | LogLevelSwitch;
   readonly format: "text" | "json";
   readonly write: (line: string) => void;
   readonly nowMs: () => number;
 }
 
 export function createLogger(options: LoggerOptions, bound: LogFields = {}): Logger {
-  const least = LOG_LEVELS.indexOf(options.level);
+  const levels =
+    typeof options.level === "string" ? new LogLevelSwitch(options.level) : options.level;
   const at = (level: LogLevel) => {
-    const enabled = LOG_LEVELS.indexOf(level) >= least;
+    const rank = LOG_LEVELS.indexOf(level);
     return (message: string, fields: LogFields = {}): void => {
-      if (enabled) options.write(formatLine(options, level, message, { ...bound, ...fields }));
+      if (levels.lets(rank))
+        options.write(formatLine(options, level, message, { ...bound, ...fields }));
     };
   };
   return {

@@ -7,11 +7,13 @@ import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { parseAddress } from "../config/address.ts";
 import type { ServerConfig } from "../config/server.ts";
-import type { Logger } from "../observe/logger.ts";
+import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
+import { loggerHandlers } from "../rpc/logger-service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
+import { debugApi } from "./api/debug.ts";
 import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
 import { healthApi } from "./api/health.ts";
@@ -39,6 +41,7 @@ import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
 import { Relationships } from "./federation/relationships.ts";
+import { DownstreamIssuance } from "./issuance/downstream.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import type { KeyManager } from "./keymanager/contract.ts";
@@ -53,6 +56,8 @@ import { checkFolderOwner } from "./folder-owner.ts";
 
 export interface ServerTools {
   readonly logger: Logger;
+  /** The level of that logger, where it can be changed. */
+  readonly logLevel?: LogLevelSwitch;
   readonly clock: Clock;
   readonly random: Random;
   /** Ends a start that is still under way. */
@@ -73,7 +78,7 @@ export interface RunningServer extends AsyncDisposable {
  */
 export async function startServer(
   config: ServerConfig,
-  { logger, clock, random, signal }: ServerTools,
+  { logger, logLevel = new LogLevelSwitch(config.logLevel), clock, random, signal }: ServerTools,
 ): Promise<RunningServer> {
   const step = <T>(name: string, work: () => T | Promise<T>): Promise<T> =>
     runStep(name, work, signal);
@@ -199,8 +204,26 @@ export async function startServer(
       }),
       authorizedEntries,
     }),
+    "spire.api.server.debug.v1.Debug": debugApi({
+      readers: datastore,
+      chain: () => identity.chain,
+      ownBundle: () => bundles.own(),
+      clock,
+    }),
+    "spire.api.server.logger.v1.Logger": { ...loggerHandlers(logLevel) },
     "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
-    "spire.api.server.svid.v1.SVID": svidApi({ ...shared, authorizedEntries }),
+    "spire.api.server.svid.v1.SVID": svidApi({
+      ...shared,
+      authorizedEntries,
+      downstream: new DownstreamIssuance({
+        trustDomain,
+        authorities,
+        clock,
+        random,
+        ttlSeconds: config.ca.ttlSeconds,
+      }),
+      ownBundle: () => bundles.own(),
+    }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
     "assay.sync.v1.Sync": followApi({

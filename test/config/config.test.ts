@@ -168,6 +168,13 @@ t.test("an agent's defaults and forms of bootstrap", async (t) => {
   t.same(agent({ "insecure-bootstrap": "true" }).bootstrap, { kind: "insecure" });
   t.equal(agent({ "sync-interval": "250ms" }).syncIntervalMs, 250);
   t.equal(agent({ "sync-interval": "2s" }).syncIntervalMs, 2000);
+  t.equal(agent({}).adminSocket, undefined);
+  const sockets = (admin: string) => ({ socket: "/run/x/api/api.sock", "admin-socket": admin });
+  t.equal(agent(sockets("/run/x/admin.sock")).adminSocket, "/run/x/admin.sock");
+  t.equal(agent(sockets("unix:///run/x/apis/a.sock")).adminSocket, "/run/x/apis/a.sock");
+  for (const path of ["/run/x/api/a.sock", "/run/x/api/b/a.sock", "/run/x/b/../api/a.sock"]) {
+    t.throws(() => agent(sockets(path)), { message: /^--admin-socket: .* a folder of its own$/ });
+  }
   t.same(agent({ "allowed-foreign-jwt-claims": "a, b" }).allowedForeignJwtClaims, ["a", "b"]);
 });
 

@@ -40,6 +40,10 @@ export class JwtCache {
     this.#cached = new LruMap(options.max);
   }
 
+  get size(): number {
+    return this.#cached.size;
+  }
+
   /** @throws what `sign` throws when no unexpired token is left to serve */
   async fetch(entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
     // Each of these tokens is to be unique (`jti`): none is ever handed out twice.

@@ -1,4 +1,6 @@
 import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import type { DownstreamIssuance } from "../issuance/downstream.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import type { Implementation } from "../../rpc/service.ts";
 import type { Issuance } from "../issuance/issuance.ts";
@@ -21,15 +23,17 @@ import { verifyCsr } from "../../x509/csr.ts";
 
 export interface SvidApiDeps {
   readonly issuance: Issuance;
+  readonly downstream: Pick<DownstreamIssuance, "sign">;
+  readonly ownBundle: () => Bundle;
   readonly authorizedEntries: Pick<AuthorizedEntries, "find">;
   readonly limits: Limits;
   readonly trustDomain: TrustDomain;
   readonly logger: Logger;
 }
 
-/** `spire.api.server.svid.v1.SVID`, but for WIT-SVIDs and downstream authorities. */
+/** `spire.api.server.svid.v1.SVID`, but for WIT-SVIDs. */
 export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
-  const { issuance, authorizedEntries, limits, trustDomain, logger } = deps;
+  const { issuance, downstream, authorizedEntries, limits, trustDomain, logger } = deps;
 
   const authorizedEntry = (agentId: SpiffeId, entryId: string): EntryRecord => {
     if (entryId === "") throw fail("invalid", "entry_id: is missing");
@@ -82,6 +86,17 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
       const spiffeId = workloadIdField("id", id, trustDomain);
       const svid = await issuance.mintJwt({ spiffeId, audience, ttlSeconds: ttl });
       return { svid: jwtSvidMessage(svid) };
+    },
+
+    async NewDownstreamX509CA({ csr: bytes, preferred_ttl }, call) {
+      await limits.sign(call, 1);
+      const csr = parseCsrField("csr", bytes);
+      if (preferred_ttl < 0) throw fail("invalid", "preferred_ttl: is negative");
+      const { chain } = await downstream.sign({ csr, ttlSeconds: preferred_ttl });
+      return {
+        ca_cert_chain: [...chain],
+        x509_authorities: deps.ownBundle().x509Authorities.map(({ der }) => der),
+      };
     },
 
     async BatchNewX509SVID({ params }, call) {

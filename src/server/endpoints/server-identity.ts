@@ -5,7 +5,7 @@ import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { encodePem } from "../../x509/pem.ts";
 import { generateKey } from "../../keys/software-signer.ts";
-import { parseCertificate } from "../../x509/certificate.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 
 export interface ServerIdentityOptions {
   readonly issuance: Pick<Issuance, "serverX509">;
@@ -25,6 +25,8 @@ export interface ServerCredentials {
 }
 
 interface Held extends ServerCredentials {
+  /** Leaf first. */
+  readonly chain: readonly Certificate[];
   /** Subject key identifier of the authority that signed, hex. */
   readonly authorityId: string | undefined;
   readonly renewAt: EpochSeconds;
@@ -61,6 +63,11 @@ export class ServerIdentity implements AsyncDisposable {
     return this.#held;
   }
 
+  /** The SVID as it is served now, leaf first. */
+  get chain(): readonly Certificate[] {
+    return this.#held.chain;
+  }
+
   /** Looks at once whether the authority behind the SVID still stands. */
   authoritiesChanged(): void {
     this.#loop.wake();
@@ -91,13 +98,15 @@ export class ServerIdentity implements AsyncDisposable {
 async function make({ issuance, clock }: ServerIdentityOptions): Promise<Held> {
   const { signer, pkcs8 } = await generateKey("ec-p256");
   const { chain, expiresAt } = await issuance.serverX509({ publicKey: signer.publicKey });
-  const [leaf] = chain;
+  const certificates = chain.map(parseCertificate);
+  const [leaf] = certificates;
   if (leaf === undefined) throw new TypeError("an issued chain has a leaf");
   const now = epochSeconds(clock);
   return {
     certPem: chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
     keyPem: encodePem("PRIVATE KEY", pkcs8),
-    authorityId: parseCertificate(leaf).authorityKeyId,
+    chain: certificates,
+    authorityId: leaf.authorityKeyId,
     renewAt: now + Math.floor((expiresAt - now) / 2),
   };
 }

@@ -62,7 +62,7 @@ export function checkLeafBytes(
 /** The reader knows whole certificates, so the bytes get an empty signature; it also compares the two algorithms. */
 function parseTbs(tbs: Uint8Array, signerKeyType: KeyType): Certificate {
   try {
-    const leaf = parseCertificate(seq(tbs, encodeSignatureAlgorithm(signerKeyType), NO_SIGNATURE));
+    const leaf = unsigned(tbs, signerKeyType);
     checkLeaf(leaf);
     return leaf;
   } catch (cause) {
@@ -70,7 +70,13 @@ function parseTbs(tbs: Uint8Array, signerKeyType: KeyType): Certificate {
   }
 }
 
-function refusal(rule: string, cause?: unknown): AssayError {
+/** To-be-signed bytes as a certificate with an empty signature. @throws invalid */
+export function unsigned(tbs: Uint8Array, signerKeyType: KeyType): Certificate {
+  return parseCertificate(seq(tbs, encodeSignatureAlgorithm(signerKeyType), NO_SIGNATURE));
+}
+
+/** The error for bytes that break a rule. */
+export function refusal(rule: string, cause?: unknown): AssayError {
   return fail(
     "internal",
     `the certificate was not signed, it breaks a rule: ${rule}`,
@@ -82,7 +88,7 @@ function sameList(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((value, index) => value === b[index]);
 }
 
-function sameSet(a: ReadonlySet<string>, b: readonly string[]): boolean {
+export function sameSet(a: ReadonlySet<string>, b: readonly string[]): boolean {
   return a.size === b.length && b.every((value) => a.has(value));
 }
 

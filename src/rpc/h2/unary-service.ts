@@ -1,0 +1,21 @@
+import { serviceDefinition } from "../protos.ts";
+import { encodeFrame } from "./frame.ts";
+import type { H2GrpcServer } from "./server.ts";
+
+/** Serves the unary methods of one service by name. Throws TypeError on a method that the service does not have. */
+export function serveUnary<C>(
+  server: H2GrpcServer<C>,
+  fullName: string,
+  handlers: Readonly<Record<string, (request: never) => Promise<object>>>,
+): void {
+  const methods = serviceDefinition(fullName);
+  for (const [name, handler] of Object.entries(handlers)) {
+    const method = methods[name];
+    if (method === undefined) throw new TypeError(`${fullName} has no method ${name}`);
+    server.route(method.path, async (call) => {
+      const request = method.request.decode(await call.request());
+      // The definition that decoded the request is the one that the handler's type was made from.
+      call.send(encodeFrame(method.response.encode(await handler(request as never))));
+    });
+  }
+}

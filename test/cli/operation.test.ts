@@ -1,0 +1,29 @@
+// What an operator asks a running server on the command line.
+import t from "tap";
+import { startAdminRig } from "./admin.ts";
+
+t.test("log-level", async (t) => {
+  const { run, ok, json } = await startAdminRig(t);
+  t.same(await json("log-level"), { current: "info", launch: "info" });
+  t.same(await json("log-level", "debug"), { current: "debug", launch: "info" });
+  t.equal(await ok("log-level"), "now       debug\nat start  info\n");
+  t.same(await json("log-level", "--reset"), { current: "info", launch: "info" });
+  t.match(await run("log-level", "debug", "--reset"), { code: 2, err: /leave one out/ });
+  t.match(await run("log-level", "loud"), { code: 2, err: /debug or info or warn or error/ });
+  t.match(await run("log-level", "--of", "agent"), { code: 2, err: /--socket is missing/ });
+});
+
+t.test("debug", async (t) => {
+  const { ok, json } = await startAdminRig(t);
+  t.match(await json("debug"), {
+    uptimeSeconds: 0,
+    agents: 0,
+    entries: 0,
+    bundles: 1,
+    svidChain: [
+      { spiffeId: "spiffe://example.org/spire/server" },
+      { spiffeId: "spiffe://example.org" },
+    ],
+  });
+  t.match(await ok("debug"), /^up for .*\nagents +0\n[^]*spiffe:\/\/example\.org {2}ends /);
+});
