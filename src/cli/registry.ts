@@ -67,9 +67,40 @@ export const COMMANDS: readonly Registered[] = [
   { name: "entry update", summary: "change an entry", load: () => import("./entry/update.ts") },
   { name: "entry delete", summary: "delete entries", load: () => import("./entry/delete.ts") },
   { name: "entry count", summary: "count entries", load: () => import("./entry/count.ts") },
+  {
+    name: "entry plan",
+    summary: "show what 'entry apply' would change",
+    load: () => import("./entry/plan.ts"),
+  },
+  {
+    name: "entry apply",
+    summary: "make the registry what a file says",
+    load: () => import("./entry/apply.ts"),
+  },
   { name: "agents list", summary: "list attested agents", load: () => import("./agents/list.ts") },
+  { name: "agents count", summary: "count agents", load: () => import("./agents/count.ts") },
   { name: "agents show", summary: "show one agent", load: () => import("./agents/show.ts") },
   { name: "agents ban", summary: "ban an agent for good", load: () => import("./agents/ban.ts") },
+  {
+    name: "agents evict",
+    summary: "delete agents; they have to attest again",
+    load: () => import("./agents/evict.ts"),
+  },
+  {
+    name: "agents purge",
+    summary: "delete agents that ended long ago",
+    load: () => import("./agents/purge.ts"),
+  },
+  {
+    name: "x509 mint",
+    summary: "make an X.509-SVID without an entry",
+    load: () => import("./mint/x509.ts"),
+  },
+  {
+    name: "jwt mint",
+    summary: "make a JWT-SVID without an entry",
+    load: () => import("./mint/jwt.ts"),
+  },
   {
     name: "bundle show",
     summary: "print the trust bundle of the trust domain, or a foreign one",

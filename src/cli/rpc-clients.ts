@@ -153,4 +153,5 @@ export const WORKLOAD_API = "SpiffeWorkloadAPI";
 export const ENTRY_SERVICE = "spire.api.server.entry.v1.Entry";
 export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
 export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";
+export const SVID_SERVICE = "spire.api.server.svid.v1.SVID";
 const DEADLINE_MS = 30_000;

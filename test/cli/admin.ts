@@ -1,7 +1,7 @@
 /** Client commands in this process, against a server in this process. */
 import type { Test } from "tap";
 import { runProgram } from "../../src/cli/program.ts";
-import { type TestServer, startTestServer } from "../support/server.ts";
+import { type TestServer, type TestServerOverrides, startTestServer } from "../support/server.ts";
 import type { Ran } from "./program.ts";
 
 export interface AdminRig {
@@ -13,8 +13,11 @@ export interface AdminRig {
   readonly json: <T = Record<string, unknown>>(...args: string[]) => Promise<T>;
 }
 
-export async function startAdminRig(t: Test): Promise<AdminRig> {
-  const server = await startTestServer(t);
+export async function startAdminRig(
+  t: Test,
+  overrides: TestServerOverrides = {},
+): Promise<AdminRig> {
+  const server = await startTestServer(t, overrides);
   const run = async (...args: string[]): Promise<Ran> => {
     const out: string[] = [];
     const err: string[] = [];

@@ -21,23 +21,35 @@ export interface FetchedSvid {
 
 /** @throws invalid when what the agent sent is no SVID */
 export function fetchedSvids(response: X509SVIDResponse__Output): FetchedSvid[] {
-  return response.svids.map((svid) => {
-    const { spiffeId, certificates } = parseX509Svid(svid.x509_svid, svid.x509_svid_key);
-    const [leaf] = certificates;
-    if (leaf === undefined) throw new TypeError("a parsed x509-svid has a leaf");
-    return {
-      spiffeId: spiffeId.toString(),
-      hint: svid.hint,
-      serialNumber: leaf.serial,
-      notBefore: leaf.notBefore,
-      expiresAt: leaf.notAfter,
-      keyType: keyTypeOfSpki(leaf.publicKey) ?? "unknown",
-      dnsNames: leaf.dnsNames,
-      chainPem: certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
-      bundlePem: pemOfConcatenated(svid.bundle),
-      keyPem: encodePem("PRIVATE KEY", svid.x509_svid_key),
-    };
-  });
+  return response.svids.map((svid) => ({
+    ...svidOf(svid.x509_svid, svid.x509_svid_key),
+    hint: svid.hint,
+    bundlePem: pemOfConcatenated(svid.bundle),
+  }));
+}
+
+/**
+ * @param chain concatenated DER, leaf first
+ * @param key PKCS #8
+ * @throws invalid when they are no SVID or do not belong together
+ */
+export function svidOf(
+  chain: Uint8Array,
+  key: Uint8Array,
+): Omit<FetchedSvid, "hint" | "bundlePem"> {
+  const { spiffeId, certificates } = parseX509Svid(chain, key);
+  const [leaf] = certificates;
+  if (leaf === undefined) throw new TypeError("a parsed x509-svid has a leaf");
+  return {
+    spiffeId: spiffeId.toString(),
+    serialNumber: leaf.serial,
+    notBefore: leaf.notBefore,
+    expiresAt: leaf.notAfter,
+    keyType: keyTypeOfSpki(leaf.publicKey) ?? "unknown",
+    dnsNames: leaf.dnsNames,
+    chainPem: certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    keyPem: encodePem("PRIVATE KEY", key),
+  };
 }
 
 /** Everything but the private key, which only `--write` hands out. */

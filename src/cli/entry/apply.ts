@@ -1,0 +1,118 @@
+import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
+import { type Command, EXIT_FAILURE } from "../command.ts";
+import { idMessage } from "../ids.ts";
+import { ENTRY_SERVICE, type RpcClient, connectServer } from "../rpc-clients.ts";
+import { itemError } from "../status.ts";
+import { type FieldChange, diffRegistry } from "./diff.ts";
+import { type DesiredEntry, readEntryFile } from "./entry-file.ts";
+import { selectorMessage } from "./fields.ts";
+import { listEntries } from "./list.ts";
+import { PLAN_OPTIONS, printDiff } from "./plan.ts";
+
+export const command: Command = {
+  name: "entry apply",
+  operand: "file",
+  options: PLAN_OPTIONS,
+  examples: ["assay entry apply entries.yaml", "assay entry apply entries.yaml --prune"],
+  notes: [
+    "'assay entry plan' shows what it would do. Each entry is changed by itself: what fails is named, the rest is done.",
+  ],
+  async run(context) {
+    const { options, output } = context;
+    const desired = await readEntryFile(options.required("file"));
+    using server = await connectServer(context);
+    const diff = diffRegistry(desired, await listEntries(server, {}));
+    const failures: string[] = [];
+    const note = (subject: string, status: Status__Output | null | undefined): void => {
+      const error = itemError(status);
+      if (error !== undefined) failures.push(`assay: ${subject}: ${error.message}`);
+    };
+    for (const part of parts(diff.create)) {
+      const results = await call(server, "BatchCreateEntry", {
+        entries: part.map((entry) => entryMessage(entry)),
+      });
+      for (const [index, entry] of part.entries()) note(entry.spiffeId, results[index]?.status);
+    }
+    for (const { id, desired: entry, changes } of diff.update) {
+      // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
+      const results = await call(server, "BatchUpdateEntry", {
+        entries: [{ ...entryMessage(entry), id }],
+        input_mask: maskOf(changes),
+      });
+      note(`${entry.spiffeId} (${id})`, results[0]?.status);
+    }
+    for (const part of parts(options.flag("prune") ? diff.extra : [])) {
+      const results = await call(server, "BatchDeleteEntry", { ids: part.map(({ id }) => id) });
+      for (const [index, { id }] of part.entries()) note(id, results[index]?.status);
+    }
+    printDiff(context, diff, "");
+    for (const failure of failures) output.note(failure);
+    return failures.length === 0 ? undefined : EXIT_FAILURE;
+  },
+};
+
+interface Result {
+  readonly status: Status__Output | null;
+}
+
+async function call(
+  server: RpcClient,
+  method: string,
+  request: object,
+): Promise<readonly Result[]> {
+  const response = await server.call<{ results: readonly Result[] }>(
+    ENTRY_SERVICE,
+    method,
+    request,
+  );
+  return response.results;
+}
+
+function* parts<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += PART) yield items.slice(at, at + PART);
+}
+
+function entryMessage(entry: DesiredEntry): object {
+  return {
+    id: entry.id ?? "",
+    spiffe_id: idMessage(entry.spiffeId, "file"),
+    parent_id: idMessage(entry.parentId, "file"),
+    selectors: entry.selectors.map(selectorMessage),
+    x509_svid_ttl: entry.x509SvidTtl,
+    jwt_svid_ttl: entry.jwtSvidTtl,
+    federates_with: entry.federatesWith,
+    dns_names: entry.dnsNames,
+    hint: entry.hint,
+    admin: entry.admin,
+    downstream: entry.downstream,
+    store_svid: entry.storeSvid,
+    expires_at: entry.expiresAt,
+    additional_attributes: {
+      disable_x509_svid_prefetch: entry.disableX509SvidPrefetch,
+      jwt_svid_include_jti: entry.jwtSvidIncludeJti,
+    },
+  };
+}
+
+function maskOf(changes: readonly FieldChange[]): Record<string, boolean> {
+  return Object.fromEntries(changes.map(({ field }) => [MASK_FIELDS[field], true]));
+}
+
+const PART = 500;
+const MASK_FIELDS: Readonly<Record<keyof DesiredEntry, string>> = {
+  id: "id",
+  spiffeId: "spiffe_id",
+  parentId: "parent_id",
+  selectors: "selectors",
+  x509SvidTtl: "x509_svid_ttl",
+  jwtSvidTtl: "jwt_svid_ttl",
+  federatesWith: "federates_with",
+  dnsNames: "dns_names",
+  hint: "hint",
+  admin: "admin",
+  downstream: "downstream",
+  storeSvid: "store_svid",
+  disableX509SvidPrefetch: "additional_attributes",
+  jwtSvidIncludeJti: "additional_attributes",
+  expiresAt: "expires_at",
+};

@@ -1,0 +1,114 @@
+import { fail } from "../../base/errors.ts";
+import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
+import { idText } from "../ids.ts";
+import type { DesiredEntry } from "./entry-file.ts";
+
+export interface EntryUpdate {
+  readonly id: string;
+  readonly desired: DesiredEntry;
+  /** The names of the fields that differ, and how. */
+  readonly changes: readonly FieldChange[];
+}
+
+export interface FieldChange {
+  readonly field: keyof DesiredEntry;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface RegistryDiff {
+  readonly create: readonly DesiredEntry[];
+  readonly update: readonly EntryUpdate[];
+  /** In the registry, not in the file. */
+  readonly extra: readonly Entry__Output[];
+  readonly unchanged: number;
+}
+
+/**
+ * What has to be done so that the registry is what the file says.
+ * @throws invalid when two entries of the file are one and the same
+ */
+export function diffRegistry(
+  desired: readonly DesiredEntry[],
+  present: readonly Entry__Output[],
+): RegistryDiff {
+  const byId = new Map(present.map((entry) => [entry.id, entry]));
+  const bySame = new Map(present.map((entry) => [sameness(desiredOf(entry)), entry]));
+  const matched = new Set<string>();
+  const seen = new Set<string>();
+  const create: DesiredEntry[] = [];
+  const update: EntryUpdate[] = [];
+  let unchanged = 0;
+  for (const entry of desired) {
+    const found = entry.id === undefined ? bySame.get(sameness(entry)) : byId.get(entry.id);
+    for (const name of [sameness(entry), ...(found === undefined ? [] : [found.id])]) {
+      if (seen.has(name)) {
+        throw fail("invalid", `the file has two entries that are the same: ${entry.spiffeId}`);
+      }
+      seen.add(name);
+    }
+    if (found === undefined) {
+      create.push(entry);
+      continue;
+    }
+    matched.add(found.id);
+    const changes = changesOf(desiredOf(found), entry);
+    if (changes.length === 0) unchanged += 1;
+    else update.push({ id: found.id, desired: entry, changes });
+  }
+  const extra = present.filter((entry) => !matched.has(entry.id) && !isHostAlias(entry));
+  return { create, update, extra, unchanged };
+}
+
+/** A name that a join token gave to its agent's host: it belongs to the agent and to no file. */
+function isHostAlias({ selectors }: Entry__Output): boolean {
+  return selectors.length === 1 && selectors[0]?.type === "spiffe_id";
+}
+
+/** The server holds two entries with the same of all three for one. */
+function sameness({ spiffeId, parentId, selectors }: DesiredEntry): string {
+  return JSON.stringify([spiffeId, parentId, selectors]);
+}
+
+function changesOf(before: DesiredEntry, after: DesiredEntry): FieldChange[] {
+  return FIELDS.filter(
+    (field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]),
+  ).map((field) => ({ field, from: before[field], to: after[field] }));
+}
+
+function desiredOf(entry: Entry__Output): DesiredEntry {
+  return {
+    id: entry.id,
+    spiffeId: idText(entry.spiffe_id),
+    parentId: idText(entry.parent_id),
+    selectors: entry.selectors.map(({ type, value }) => `${type}:${value}`),
+    x509SvidTtl: entry.x509_svid_ttl,
+    jwtSvidTtl: entry.jwt_svid_ttl,
+    federatesWith: [...entry.federates_with].sort(),
+    dnsNames: entry.dns_names,
+    hint: entry.hint,
+    admin: entry.admin,
+    downstream: entry.downstream,
+    storeSvid: entry.store_svid,
+    disableX509SvidPrefetch: entry.additional_attributes?.disable_x509_svid_prefetch ?? false,
+    jwtSvidIncludeJti: entry.additional_attributes?.jwt_svid_include_jti ?? false,
+    expiresAt: Number(entry.expires_at),
+  };
+}
+
+const FIELDS = [
+  "spiffeId",
+  "parentId",
+  "selectors",
+  "x509SvidTtl",
+  "jwtSvidTtl",
+  "federatesWith",
+  "dnsNames",
+  "hint",
+  "admin",
+  "downstream",
+  "storeSvid",
+  "disableX509SvidPrefetch",
+  "jwtSvidIncludeJti",
+  "expiresAt",
+] as const satisfies readonly (keyof DesiredEntry)[];

@@ -1,0 +1,70 @@
+import type { Command, CommandContext } from "../command.ts";
+import type { OptionSpec } from "../grammar.ts";
+import { idText } from "../ids.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type RegistryDiff, diffRegistry } from "./diff.ts";
+import { readEntryFile } from "./entry-file.ts";
+import { listEntries } from "./list.ts";
+
+export const PLAN_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "file",
+    value: "FILE",
+    help: "YAML or JSON with 'entries'; - for standard input",
+    required: true,
+  },
+  { name: "prune", help: "delete entries that are not in the file" },
+  SERVER_SOCKET_OPTION,
+  OUTPUT_OPTION,
+];
+
+export const command: Command = {
+  name: "entry plan",
+  operand: "file",
+  options: PLAN_OPTIONS,
+  examples: ["assay entry plan entries.yaml", "assay entry plan entries.yaml --prune"],
+  notes: [
+    "The keys are those that 'assay entry list --output json' prints. An entry without an id is the one with the",
+    "same SPIFFE ID, parent and selectors. Names that join tokens gave to hosts are never pruned.",
+  ],
+  async run(context) {
+    const desired = await readEntryFile(context.options.required("file"));
+    using server = await connectServer(context);
+    const diff = diffRegistry(desired, await listEntries(server, {}));
+    printDiff(context, diff, "would ");
+    return undefined;
+  },
+};
+
+/** @param verb what stands before what is done: `would ` or nothing */
+export function printDiff({ options, output }: CommandContext, diff: RegistryDiff, verb: string) {
+  const { create, update, extra, unchanged } = diff;
+  const prune = options.flag("prune") ? extra : [];
+  output.data(
+    {
+      create,
+      update: update.map(({ id, desired, changes }) => ({
+        id,
+        spiffeId: desired.spiffeId,
+        changes,
+      })),
+      delete: prune.map(({ id, spiffe_id }) => ({ id, spiffeId: idText(spiffe_id) })),
+      unchanged,
+    },
+    () => [
+      ...create.map(({ spiffeId, selectors }) => `+ ${spiffeId}  ${selectors.join(" ")}`),
+      ...update.flatMap(({ id, desired, changes }) => [
+        `~ ${desired.spiffeId}  ${id}`,
+        ...changes.map(
+          ({ field, from, to }) => `    ${field}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`,
+        ),
+      ]),
+      ...prune.map(({ id, spiffe_id }) => `- ${idText(spiffe_id)}  ${id}`),
+      `${verb}create ${create.length}, update ${update.length}, delete ${prune.length}; ${unchanged} unchanged`,
+    ],
+  );
+  if (prune.length === 0 && extra.length > 0 && output.format === "text") {
+    output.note(`${extra.length} entries are not in the file; --prune deletes them`);
+  }
+}

@@ -1,0 +1,62 @@
+import { KEY_TYPES } from "../../keys/contract.ts";
+import { generateKey } from "../../keys/software-signer.ts";
+import type { MintX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/MintX509SVIDResponse.ts";
+import { createCsr } from "../../x509/csr.ts";
+import { bundlePem } from "../bundle/bundle-message.ts";
+import { fetchBundle } from "../bundle/show.ts";
+import type { Command } from "../command.ts";
+import { svidJson, svidLines, svidOf } from "../fetch/svid.ts";
+import { writeSvid } from "../fetch/write-svid.ts";
+import { idMessage, idText } from "../ids.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
+
+export const command: Command = {
+  name: "x509 mint",
+  options: [
+    { name: "spiffe-id", value: "ID", help: "SPIFFE ID of the SVID", required: true },
+    {
+      name: "write",
+      value: "DIR",
+      help: "folder for svid.pem, key.pem (0600) and bundle.pem",
+      required: true,
+    },
+    { name: "ttl", value: "DURATION", help: "life of the SVID", fallback: "the server's" },
+    { name: "dns-name", value: "NAME", help: "DNS name in the SVID", many: true },
+    {
+      name: "key-type",
+      value: "TYPE",
+      help: "key to make",
+      choices: KEY_TYPES,
+      fallback: "ec-p256",
+    },
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: ["assay x509 mint --spiffe-id spiffe://example.org/backup --write ./identity --ttl 1h"],
+  notes: ["The key is made here and never sent. Nobody renews such an SVID."],
+  async run(context) {
+    const { options, output } = context;
+    const spiffeId = idText(idMessage(options.required("spiffe-id"), "spiffe-id"));
+    const keyType = KEY_TYPES.find((type) => type === options.text("key-type")) ?? "ec-p256";
+    const ttl = options.seconds("ttl") ?? 0;
+    using server = await connectServer(context);
+    const { signer, pkcs8 } = await generateKey(keyType);
+    const csr = await createCsr({ uris: [spiffeId], dnsNames: options.list("dns-name"), signer });
+    const { svid } = await server.call<MintX509SVIDResponse__Output>(SVID_SERVICE, "MintX509SVID", {
+      csr,
+      ttl,
+    });
+    const minted = {
+      ...svidOf(Buffer.concat(svid?.cert_chain ?? []), pkcs8),
+      hint: "",
+      bundlePem: bundlePem(await fetchBundle(server)),
+    };
+    const files = await writeSvid(options.required("write"), minted);
+    output.data({ ...svidJson(minted), files }, () => [
+      ...svidLines(minted, Date.now()),
+      ...files.map((file) => `wrote ${file}`),
+    ]);
+    return undefined;
+  },
+};

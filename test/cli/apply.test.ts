@@ -1,0 +1,170 @@
+// The registry from a file: the plan, what apply does, what pruning spares, and files that say it wrong.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { startAdminRig } from "./admin.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "assay-apply-"));
+t.teardown(() => rmSync(dir, { recursive: true }));
+let files = 0;
+function file(text: string): string {
+  files += 1;
+  const path = join(dir, `${files}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+interface Plan {
+  readonly create: readonly { readonly spiffeId: string }[];
+  readonly update: readonly { readonly id: string; readonly changes: unknown }[];
+  readonly delete: readonly { readonly id: string; readonly spiffeId: string }[];
+  readonly unchanged: number;
+}
+
+t.test("plan and apply", async (t) => {
+  const { run, ok, json, server } = await startAdminRig(t);
+  const first = file(`
+entries:
+  - spiffeId: spiffe://example.org/web
+    parentId: spiffe://example.org/host
+    selectors: ["unix:uid:2", "unix:uid:1"]
+    x509SvidTtl: 10m
+    jwtSvidTtl: 60
+    dnsNames: [web.example.org]
+    hint: main
+    disableX509SvidPrefetch: true
+    expiresAt: "2100-01-01T00:00:00Z"
+  - id: named
+    spiffeId: spiffe://example.org/db
+    parentId: spiffe://example.org/host
+    selectors: ["unix:uid:3"]
+    admin: true
+`);
+  t.match(await json<Plan>("entry", "plan", first), {
+    create: [{ spiffeId: "spiffe://example.org/web" }, { id: "named" }],
+    update: [],
+    delete: [],
+    unchanged: 0,
+  });
+  t.same(await json("entry", "count"), { count: 0 }, "a plan changes nothing");
+  t.match(await ok("entry", "apply", first), /^\+ spiffe:\/\/example\.org\/web[^]*\ncreate 2, /);
+  const listed = await json<{ id: string; selectors: string[] }[]>("entry", "list");
+  t.match(
+    listed.find(({ id }) => id !== "named"),
+    {
+      selectors: ["unix:uid:1", "unix:uid:2"],
+      x509SvidTtl: 600,
+      jwtSvidTtl: 60,
+      dnsNames: ["web.example.org"],
+      hint: "main",
+      disableX509SvidPrefetch: true,
+      expiresAt: "2100-01-01T00:00:00Z",
+    },
+  );
+  const unchanged = { create: [], update: [], delete: [], unchanged: 2 };
+  t.same(await json("entry", "apply", first, "--prune"), unchanged, "a second time: nothing");
+  const exported = file(JSON.stringify({ entries: await json("entry", "list") }));
+  t.same(await json("entry", "plan", exported, "--prune"), unchanged, "what list prints is a file");
+
+  // The name that a token gives to its host is no file's matter.
+  await server.createToken({ agent_id: { trust_domain: "example.org", path: "/host" } });
+  const extra = await server.createEntry({
+    spiffe_id: { trust_domain: "example.org", path: "/old" },
+    parent_id: { trust_domain: "example.org", path: "/host" },
+    selectors: [{ type: "unix", value: "uid:9" }],
+  });
+  const second = file(`
+entries:
+  - id: named
+    spiffeId: spiffe://example.org/db2
+    parentId: spiffe://example.org/host
+    selectors: ["unix:uid:3"]
+    jwtSvidIncludeJti: true
+  - spiffeId: spiffe://example.org/web
+    parentId: spiffe://example.org/host
+    selectors: ["unix:uid:1", "unix:uid:2"]
+    disableX509SvidPrefetch: true
+  - spiffeId: spiffe://example.org/new
+    parentId: spiffe://example.org/host
+    selectors: ["unix:uid:4"]
+`);
+  const text = await run("entry", "plan", second);
+  t.match(text.out, /~ spiffe:\/\/example\.org\/db2 {2}named\n {4}spiffeId: ".*db" -> ".*db2"\n/);
+  t.match(text.out, /would create 1, update 2, delete 0; 0 unchanged\n$/);
+  t.match(text.err, /^1 entries are not in the file; --prune deletes them\n$/);
+  const applied = await json<Plan>("entry", "apply", second, "--prune");
+  t.match(applied, {
+    create: [{ spiffeId: "spiffe://example.org/new" }],
+    delete: [{ id: extra, spiffeId: "spiffe://example.org/old" }],
+  });
+  t.same(
+    applied.update.map(({ changes }) => (changes as { field: string }[]).map(({ field }) => field)),
+    [
+      ["spiffeId", "admin", "jwtSvidIncludeJti"],
+      ["x509SvidTtl", "jwtSvidTtl", "dnsNames", "hint", "expiresAt"],
+    ],
+  );
+  t.match(await json("entry", "plan", second, "--prune"), { ...unchanged, unchanged: 3 });
+  t.match(await json("entry", "show", "named"), {
+    spiffeId: "spiffe://example.org/db2",
+    admin: false,
+    jwtSvidIncludeJti: true,
+    revisionNumber: 1,
+  });
+  t.same(await json("entry", "count"), { count: 4 }, "three, and the host's name");
+
+  const partly = file(`
+entries:
+  - { spiffeId: "spiffe://other.org/x", parentId: "spiffe://example.org/host", selectors: ["a:b"] }
+  - { spiffeId: "spiffe://example.org/y", parentId: "spiffe://example.org/host", selectors: ["a:b"] }
+`);
+  t.match(await run("entry", "apply", partly), {
+    code: 1,
+    err: /\nassay: spiffe:\/\/other\.org\/x: .*not a member of trust domain/,
+  });
+  t.match(await json("entry", "list", "--selector", "a:b"), [
+    { spiffeId: "spiffe://example.org/y" },
+  ]);
+});
+
+t.test("files that say it wrong", async (t) => {
+  const { run, json } = await startAdminRig(t);
+  const entry = (more: string) => `entries:
+  - spiffeId: spiffe://example.org/a
+    parentId: spiffe://example.org/p
+    ${more}`;
+  const selectors = `selectors: ["a:b"]`;
+  const cases: [string, RegExp][] = [
+    ["", /a mapping with 'entries' is missing/],
+    ["[]", /a mapping with 'entries' is missing/],
+    ["entries: {}", /entries: is not a list/],
+    ["entries: []\nother: 1", /unknown key 'other'/],
+    ["entries: [1]", /entries\[0\]: is not a mapping/],
+    ["entries: [{}]", /entries\[0\]\.spiffeId: is missing/],
+    ["a: *b", /neither YAML nor JSON/],
+    ["{", /neither YAML nor JSON/],
+    [entry(""), /entries\[0\]\.selectors: is missing/],
+    [entry("selectors: a:b"), /selectors: is not a list/],
+    [entry("selectors: [1]"), /selectors: is not text/],
+    [entry("selectors: [a]"), /selectors: /],
+    [entry(`${selectors}\n    ttl: 5`), /entries\[0\]\.ttl: is unknown; there are id, spiffeId/],
+    [entry(`${selectors}\n    admin: "yes"`), /admin: is neither true nor false/],
+    [entry(`${selectors}\n    x509SvidTtl: -1`), /x509SvidTtl: /],
+    [entry(`${selectors}\n    x509SvidTtl: soon`), /x509SvidTtl: /],
+    [entry(`${selectors}\n    expiresAt: tomorrow`), /expiresAt: is no time/],
+    [entry(`${selectors}\n    federatesWith: [A B]`), /federatesWith: /],
+    [entry(`${selectors}\n    hint: 5`), /hint: is not text; put it in quotes/],
+    ["entries: [{spiffeId: x}]", /spiffeId: /],
+  ];
+  for (const [text, err] of cases) {
+    t.match(await run("entry", "apply", file(text)), { code: 1, out: "", err }, text.slice(0, 40));
+  }
+  const one = `{spiffeId: "spiffe://example.org/a", parentId: "spiffe://example.org/p", selectors: ["a:b"]}`;
+  t.match(await run("entry", "plan", file(`entries: [${one}, ${one}]`)), {
+    code: 1,
+    err: /two entries that are the same: spiffe:\/\/example\.org\/a/,
+  });
+  t.match(await run("entry", "plan", join(dir, "none")), { code: 1, err: /cannot read/ });
+  t.same(await json("entry", "count"), { count: 0 });
+});

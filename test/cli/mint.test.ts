@@ -1,0 +1,109 @@
+// What an administrator makes and removes by hand: SVIDs without an entry, agents.
+import { X509Certificate, createPrivateKey } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { AGENT_SERVICE } from "../support/server.ts";
+import { refused } from "../support/refused.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+import { startAdminRig } from "./admin.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "assay-mint-"));
+t.teardown(() => rmSync(dir, { recursive: true }));
+
+t.test("x509 mint", async (t) => {
+  const { run, ok, json } = await startAdminRig(t);
+  const mint = ["x509", "mint", "--spiffe-id", "spiffe://example.org/backup"];
+  const folder = join(dir, "x509");
+  const options = ["--ttl", "10m", "--dns-name", "b.example.org", "--key-type", "ec-p384"];
+  const minted = await json(...mint, "--write", folder, ...options);
+  t.match(minted, {
+    spiffeId: "spiffe://example.org/backup",
+    keyType: "ec-p384",
+    dnsNames: ["b.example.org"],
+  });
+  t.notMatch(JSON.stringify(minted), /PRIVATE/, "the key is never printed");
+  const leaf = new X509Certificate(readFileSync(join(folder, "svid.pem")));
+  t.equal(leaf.subjectAltName, "DNS:b.example.org, URI:spiffe://example.org/backup");
+  t.ok(leaf.verify(new X509Certificate(readFileSync(join(folder, "bundle.pem"))).publicKey));
+  t.ok(leaf.checkPrivateKey(createPrivateKey(readFileSync(join(folder, "key.pem")))));
+  t.equal(statSync(join(folder, "key.pem")).mode & 0o777, 0o600);
+  const life = Date.parse(leaf.validTo) - Date.now();
+  t.ok(life > 590_000 && life <= 600_000, `${life} ms`);
+  t.match(await ok(...mint, "--write", folder), /^spiffe:[^]*wrote .*svid\.pem\n$/);
+  t.match(await run(...mint), { code: 2, err: /--write is missing/ });
+  t.match(await run("x509", "mint", "--spiffe-id", "spiffe://other.org/a", "--write", folder), {
+    code: 1,
+    err: /not a member of trust domain/,
+  });
+});
+
+t.test("jwt mint", async (t) => {
+  const { run, ok, json } = await startAdminRig(t);
+  const mint = ["jwt", "mint", "--spiffe-id", "spiffe://example.org/backup", "--audience", "a"];
+  const claims = (token: string) =>
+    JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as {
+      exp: number;
+      iat: number;
+    };
+  const { token, ...rest } = await json<{ token: string }>(
+    ...mint,
+    "--audience",
+    "b",
+    "--ttl",
+    "1m",
+  );
+  t.match(rest, { spiffeId: "spiffe://example.org/backup", expiresAt: /^\d{4}-/ });
+  t.match(claims(token), { sub: "spiffe://example.org/backup", aud: ["a", "b"] });
+  t.equal(claims(token).exp - claims(token).iat, 60);
+  t.match(claims((await ok(...mint)).trim()), { sub: "spiffe://example.org/backup" });
+  const file = join(dir, "token");
+  t.equal(await ok(...mint, "--write", file), `wrote ${file}\n`);
+  t.match(claims(readFileSync(file, "utf8")), { aud: ["a"] });
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  t.match(await run("jwt", "mint", "--spiffe-id", "spiffe://example.org/x"), {
+    code: 2,
+    err: /--audience is missing/,
+  });
+});
+
+t.test("agents count, evict, purge", async (t) => {
+  const { run, ok, json, server } = await startAdminRig(t);
+  t.same(await json("agents", "count"), { count: 0 });
+  const [a, b, c] = [await server.attest(), await server.attest(), await server.attest()];
+  t.same(await json("agents", "count"), { count: 3 });
+  t.same(await json("agents", "ban", c.spiffeId), { spiffeId: c.spiffeId, banned: true });
+  t.same(await json("agents", "count", "--banned", "true"), { count: 1 });
+  t.match(await run("agents", "evict", a.spiffeId, "spiffe://example.org/spire/agent/none"), {
+    code: 1,
+    out: `evicted ${a.spiffeId}\n`,
+    err: /none: .*'assay agents list' shows what there is\n$/,
+  });
+  await refused(t, a.channel.unary(AGENT_SERVICE, "RenewAgent", {}), { kind: "denied" });
+  t.same(await json("agents", "count"), { count: 2 });
+
+  // The one that is left lives for another hour.
+  t.equal(await ok("agents", "purge", "--expired-for", "0s", "--all"), "");
+  t.same(await json("agents", "purge", "--all", "--dry-run"), []);
+  const list = await json<{ spiffeId: string }[]>("agents", "list", "--banned", "false");
+  t.same(
+    list.map(({ spiffeId }) => spiffeId),
+    [b.spiffeId],
+  );
+});
+
+t.test("agents purge deletes what ended long ago, but for banned ones", async (t) => {
+  // Two days behind: what this server signs has ended.
+  const clock = new VirtualClock(Date.now() - 2 * 24 * 3600 * 1000);
+  const { ok, json, server } = await startAdminRig(t, { clock });
+  const [old, banned] = [await server.attest(), await server.attest()];
+  await ok("agents", "ban", banned.spiffeId);
+  t.equal(await ok("agents", "purge", "--all"), "", "30 days is the default");
+  t.equal(await ok("agents", "purge", "--expired-for", "1d"), "", "tokens are used once");
+  const purge = ["agents", "purge", "--expired-for", "1d", "--all"];
+  t.equal(await ok(...purge, "--dry-run"), `would evict ${old.spiffeId}\n`);
+  t.same(await json("agents", "count"), { count: 2 });
+  t.same(await json(...purge), [{ spiffeId: old.spiffeId }]);
+  t.match(await json("agents", "list"), [{ spiffeId: banned.spiffeId, banned: true }]);
+});
