@@ -91,7 +91,7 @@ class Agent implements RunningAgent {
   #wakeSync: () => void = () => undefined;
   #identityRenewed: () => void = () => undefined;
   #spiffeId: SpiffeId | undefined;
-  #lastSyncMs = 0;
+  #lastSyncMs: () => number = () => 0;
   #failure: AssayError | undefined;
   #disposing: Promise<void> | undefined;
 
@@ -242,7 +242,7 @@ class Agent implements RunningAgent {
         startedAtMs: clock.nowMs(),
         chain: () => identity.svid?.chain ?? [],
         bundle: () => identity.bundle,
-        lastSyncMs: () => this.#lastSyncMs,
+        lastSyncMs: () => this.#lastSyncMs(),
         x509Svids: () => cache.svidCount,
         jwtSvids: () => jwtCache.size,
       },
@@ -383,12 +383,12 @@ class Agent implements RunningAgent {
         }
         jwtCache.retain(authorities.jwtKeyIds);
         cache.apply(synced);
-        this.#lastSyncMs = this.#clock.nowMs();
         // There may be something new to sign, and a server that failed before is back.
         svids.wake();
       },
     });
     this.#wakeSync = () => sync.wake();
+    this.#lastSyncMs = () => sync.lastSuccessMs;
     this.#identityRenewed = () => sync.leaveOldConnection();
     this.#stack.use(svids);
     this.#stack.use(sync);

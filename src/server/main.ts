@@ -218,6 +218,7 @@ export async function startServer(
       downstream: new DownstreamIssuance({
         trustDomain,
         authorities,
+        audit: trail,
         clock,
         random,
         ttlSeconds: config.ca.ttlSeconds,

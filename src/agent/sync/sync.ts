@@ -48,6 +48,7 @@ export class Sync implements AsyncDisposable {
   #cancelReopen: (() => void) | undefined;
   #pushAgainAtMs = 0;
   #failures = 0;
+  #lastSuccessMs = 0;
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -81,6 +82,11 @@ export class Sync implements AsyncDisposable {
         });
       },
     });
+  }
+
+  /** When the server last said what there is, or that nothing changed; 0: not yet. */
+  get lastSuccessMs(): number {
+    return this.#lastSuccessMs;
   }
 
   /** Over how long work is to be spread that all agents begin because of the last change. */
@@ -169,6 +175,7 @@ export class Sync implements AsyncDisposable {
   #succeeded(): void {
     if (this.#failures > 0) this.#options.logger.info("sync with the server works again");
     this.#failures = 0;
+    this.#lastSuccessMs = this.#options.clock.nowMs();
   }
 
   /** Each foreign bundle fails alone: the one that was held before stays. */

@@ -40,6 +40,7 @@ export function subjectOf(message: unknown): AuditSubject {
   note("parentId", message["parent_id"]);
   note("trustDomain", message["trust_domain"]);
   note("authorityId", message["authority_id"]);
+  note("keyId", message["key_id"]);
   note("authorityId", message["subject_key_id"]);
   return found;
 }
@@ -80,6 +81,7 @@ const HOLDERS = [
   "activated_authority",
   "tainted_authority",
   "revoked_authority",
+  "jwt_authority",
 ] as const;
 const CREATE_JOIN_TOKEN = "/spire.api.server.agent.v1.Agent/CreateJoinToken";
 const MAX_TEXT = 2048;

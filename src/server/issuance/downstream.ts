@@ -2,6 +2,7 @@ import { bytesEqual, toHex } from "../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
+import type { IssuanceAudit } from "../../observe/audit.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
 import { distinguishedName } from "../../x509/names.ts";
@@ -14,6 +15,8 @@ import { isTtl } from "./x509-profile.ts";
 export interface DownstreamIssuanceOptions {
   readonly trustDomain: TrustDomain;
   readonly authorities: Pick<AuthoritySet, "activeX509">;
+  /** Nothing leaves this room that is not recorded there. */
+  readonly audit: IssuanceAudit;
   readonly clock: Clock;
   readonly random: Random;
   /** Life when the request names none, seconds. */
@@ -47,7 +50,8 @@ export class DownstreamIssuance {
 
   /** None outlives the authority that signs it. @throws invalid for a bad CSR or life; unavailable without an authority */
   async sign({ csr, ttlSeconds }: DownstreamParams): Promise<IssuedCa> {
-    const { authorities, random, clock, trustDomain, encodeTbs = encodeCaTbs } = this.#options;
+    const { authorities, audit, random, clock, trustDomain } = this.#options;
+    const { encodeTbs = encodeCaTbs } = this.#options;
     if (!isTtl(ttlSeconds)) {
       throw fail("invalid", "ttl is not a number of seconds from 0 to 2^31-1");
     }
@@ -76,11 +80,21 @@ export class DownstreamIssuance {
     };
     const tbs = encodeTbs(ca, signer.keyType);
     checkCaBytes(tbs, ca, authority, signer.keyType);
-    return {
+    const issued = {
       chain: [await finishCertificate(tbs, signer), ...chain],
       serial: toHex(serial).replace(/^0+/, ""),
       expiresAt: ca.notAfter,
     };
+    await audit.issued({
+      action: "x509.downstream",
+      subject: {
+        spiffeId: trustDomain.id,
+        serial: issued.serial,
+        authorityId: id,
+        expiresAt: ca.notAfter,
+      },
+    });
+    return issued;
   }
 }
 

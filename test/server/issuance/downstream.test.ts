@@ -1,6 +1,8 @@
 /** Intermediate authorities: what they say, what is refused, and that the very bytes are checked before signing. */
 import t from "tap";
+import { fail } from "../../../src/base/errors.ts";
 import { systemRandom } from "../../../src/base/random.ts";
+import type { AuditIssue } from "../../../src/observe/audit.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import {
   DownstreamIssuance,
@@ -11,6 +13,7 @@ import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { createCsr, parseCsr } from "../../../src/x509/csr.ts";
 import { distinguishedName, formatName } from "../../../src/x509/names.ts";
 import { type CaParams, encodeCaTbs, encodeLeafTbs, signLeaf } from "../../../src/x509/sign.ts";
+import { NO_AUDIT } from "../../support/no-audit.ts";
 import { refused } from "../../support/refused.ts";
 import { HOUR, TRUST_DOMAIN } from "../ca/domain.ts";
 import { Fixture, counting, leafOf, request } from "./fixture.ts";
@@ -21,6 +24,7 @@ function downstream(f: Fixture, options: Partial<DownstreamIssuanceOptions> = {}
   return new DownstreamIssuance({
     trustDomain: TRUST_DOMAIN,
     authorities: f.set,
+    audit: NO_AUDIT,
     clock: f.domain.clock,
     random: systemRandom,
     ttlSeconds: 2 * HOUR,
@@ -146,4 +150,27 @@ t.test("the very bytes are checked before they are signed", async (t) => {
     await refused(t, call, { kind: "internal", message }, name);
   }
   t.equal(used, 0, "nothing was signed");
+});
+
+t.test("each is recorded, and what cannot be recorded is not handed out", async (t) => {
+  await using f = await Fixture.open();
+  const csr = await request({});
+  const records: AuditIssue[] = [];
+  const issued = await downstream(f, {
+    audit: { issued: async (record) => void records.push(record) },
+  }).sign({ csr, ttlSeconds: 60 });
+  t.same(records, [
+    {
+      action: "x509.downstream",
+      subject: {
+        spiffeId: "spiffe://example.org",
+        serial: issued.serial,
+        authorityId: f.set.activeX509().id,
+        expiresAt: f.now + 60,
+      },
+    },
+  ]);
+  const audit = { issued: () => Promise.reject(fail("unavailable", "the disk is full")) };
+  const call = downstream(f, { audit }).sign({ csr, ttlSeconds: 60 });
+  await refused(t, call, { kind: "unavailable" });
 });
