@@ -321,6 +321,11 @@ t.test("authorities of others in the domain's own bundle", async (t) => {
     ),
   ]);
   t.same(await admin.unary(BUNDLE_SERVICE, "GetBundle", {}), added, "nothing was half done");
+  const keys = (count: number, name: string) =>
+    many(count, 0).map((_, i) => ({ ...key, key_id: `${name}${i}` }));
+  await refuseAll(t, admin, BUNDLE_SERVICE, [
+    append({ jwt_authorities: keys(1000, "k") }, /bundle of example\.org has more than 1000/),
+  ]);
 
   await server.createEntry({
     spiffe_id: id("/downstream"),

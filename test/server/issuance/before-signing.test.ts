@@ -1,17 +1,7 @@
 import t from "tap";
 import type { IssuanceOptions } from "../../../src/server/issuance/issuance.ts";
 import { checkTokenBytes, signToken } from "../../../src/server/issuance/sign-token.ts";
-import {
-  TAG,
-  context,
-  contextPrimitive,
-  element,
-  integer,
-  nullValue,
-  oid,
-  readTlv,
-  seq,
-} from "../../../src/x509/der.ts";
+import { TAG, contextPrimitive, element, integer, nullValue, seq } from "../../../src/x509/der.ts";
 import {
   encodeExtKeyUsage,
   encodeExtension,
@@ -24,6 +14,7 @@ import { subjectKeyId } from "../../../src/x509/subject-key-id.ts";
 import { refused } from "../../support/refused.ts";
 import { DAY } from "../ca/domain.ts";
 import { Fixture, counting, request } from "./fixture.ts";
+import { type Parts, changeExtensions, changeFields, isExtension } from "./tbs.ts";
 
 t.test("the very bytes are checked before they are signed", async (t) => {
   await using f = await Fixture.open();
@@ -243,18 +234,14 @@ t.test("JWT-SVIDs: claims that change under the encoder's hands are not signed",
 });
 
 type Encode = NonNullable<IssuanceOptions["encodeTbs"]>;
-type Parts = readonly Uint8Array[];
 
 /** The project's encoder, with the fields of its bytes changed afterwards. */
 function withFields(change: (fields: Parts) => Parts): Encode {
-  return (leaf, keyType) => seq(...change(partsOf(encodeLeafTbs(leaf, keyType))));
+  return (leaf, keyType) => changeFields(encodeLeafTbs(leaf, keyType), change);
 }
 
 function withExtensions(change: (list: Parts) => Parts): Encode {
-  return withFields((fields) => {
-    const [list = new Uint8Array()] = partsOf(fields.at(-1) ?? new Uint8Array());
-    return [...fields.slice(0, -1), context(3, seq(...change(partsOf(list))))];
-  });
+  return (leaf, keyType) => changeExtensions(encodeLeafTbs(leaf, keyType), change);
 }
 
 function withoutExtension(id: string): Encode {
@@ -267,23 +254,9 @@ function replacing(id: string, replacement: Uint8Array): Encode {
   );
 }
 
-function isExtension(extension: Uint8Array, id: string): boolean {
-  const [own = new Uint8Array()] = partsOf(extension);
-  return Buffer.from(own).equals(oid(id));
-}
-
 /** The names that the entry of the test has, and one of another sort. */
 function altNames(other: Uint8Array): Uint8Array {
   const uri = contextPrimitive(6, Buffer.from("spiffe://example.org/web"));
   const dns = contextPrimitive(2, Buffer.from("a.example.org"));
   return encodeExtension(OID.subjectAltName, false, seq(uri, dns, other));
-}
-
-function partsOf(der: Uint8Array): Uint8Array[] {
-  const { content } = readTlv(der);
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at < content.length; at += parts.at(-1)?.length ?? 0) {
-    parts.push(readTlv(content, at).raw);
-  }
-  return parts;
 }

@@ -8,6 +8,9 @@ import {
   DownstreamIssuance,
   type DownstreamIssuanceOptions,
 } from "../../../src/server/issuance/downstream.ts";
+import { contextPrimitive, nullValue, seq } from "../../../src/x509/der.ts";
+import { encodeExtension, encodeKeyUsage } from "../../../src/x509/extension-encoding.ts";
+import { OID } from "../../../src/x509/oids.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { createCsr, parseCsr } from "../../../src/x509/csr.ts";
@@ -17,6 +20,7 @@ import { NO_AUDIT } from "../../support/no-audit.ts";
 import { refused } from "../../support/refused.ts";
 import { HOUR, TRUST_DOMAIN } from "../ca/domain.ts";
 import { Fixture, counting, leafOf, request } from "./fixture.ts";
+import { changeExtensions, isExtension } from "./tbs.ts";
 
 type Encode = NonNullable<DownstreamIssuanceOptions["encodeTbs"]>;
 
@@ -141,6 +145,37 @@ t.test("the very bytes are checked before they are signed", async (t) => {
         ),
       /say it is a ca/,
     ],
+    "a usage too few": [
+      replacing(OID.keyUsage, encodeKeyUsage(["keyCertSign"])),
+      /key usages are the profile's/,
+    ],
+    "a usage too many": [
+      replacing(OID.keyUsage, encodeKeyUsage(["digitalSignature", "keyCertSign", "cRLSign"])),
+      /key usages are the profile's/,
+    ],
+    "an address among the names": [
+      replacing(
+        OID.subjectAltName,
+        encodeExtension(
+          OID.subjectAltName,
+          false,
+          seq(
+            contextPrimitive(6, Buffer.from("spiffe://example.org")),
+            contextPrimitive(7, Uint8Array.of(127, 0, 0, 1)),
+          ),
+        ),
+      ),
+      /no names but the trust domain's/,
+    ],
+    "an extension that nobody knows": [
+      (ca, keyType) =>
+        changeExtensions(encodeCaTbs(ca, keyType), (list) => [
+          ...list,
+          encodeExtension("1.2.3.4", false, nullValue()),
+        ]),
+      /extensions are the profile's/,
+    ],
+    "another algorithm": [(ca) => encodeCaTbs(ca, "rsa-2048"), /two different signature/],
     nothing: [() => new Uint8Array(), /not signed/],
   };
   let used = 0;
@@ -174,3 +209,10 @@ t.test("each is recorded, and what cannot be recorded is not handed out", async 
   const call = downstream(f, { audit }).sign({ csr, ttlSeconds: 60 });
   await refused(t, call, { kind: "unavailable" });
 });
+
+function replacing(id: string, replacement: Uint8Array): Encode {
+  return (ca, keyType) =>
+    changeExtensions(encodeCaTbs(ca, keyType), (list) =>
+      list.map((extension) => (isExtension(extension, id) ? replacement : extension)),
+    );
+}
