@@ -16,6 +16,7 @@ module.exports = {
     floor("jwt-on-keys", "^src/jwt/", "^src/(base|keys|jwt)/"),
     floor("spiffe-on-floors", "^src/spiffe/", "^src/(base|keys|x509|jwt|spiffe)/"),
     floor("observe-low", "^src/observe/", "^src/(base|observe)/"),
+    floor("http-knows-no-role", "^src/http/", "^src/(base|observe|http)/"),
     floor("config-low", "^src/config/", "^src/(base|keys|spiffe|observe|config)/"),
     floor("rpc-is-mechanism", "^src/rpc/", "^src/(base|keys|x509|observe|rpc)/"),
     floor(

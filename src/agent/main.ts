@@ -6,9 +6,14 @@ import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
+import { parseAddress } from "../config/address.ts";
 import type { AgentConfig } from "../config/agent.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
-import { serveHealth } from "../rpc/h2/health.ts";
+import { HttpListener } from "../http/http-listener.ts";
+import { observeRoutes } from "../http/observe-routes.ts";
+import { Metrics } from "../observe/metrics.ts";
+import type { Readiness } from "../observe/readiness.ts";
+import { type HealthSource, serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -28,6 +33,7 @@ import {
   isTransient,
   refusedError,
 } from "./identity/node-attestation.ts";
+import { agentReadiness, readAgent } from "./observe-agent.ts";
 import type { Peer } from "./peer/peer.ts";
 import { bundleFromMessage } from "./server-client/messages.ts";
 import { ServerClient } from "./server-client/server-client.ts";
@@ -52,6 +58,8 @@ export interface RunningAgent extends AsyncDisposable {
   /** Path of the Workload API socket. */
   readonly socket: string;
   readonly spiffeId: SpiffeId;
+  /** Of metrics and health over HTTP, if they were asked for. */
+  readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
   /** Syncs with the server now instead of at the next interval. */
   wake(): void;
   /** Why the agent stopped by itself (banned, expired, ...); `undefined` once it was disposed. */
@@ -90,6 +98,7 @@ class Agent implements RunningAgent {
   #wakeRenewal: () => void = () => undefined;
   #wakeSync: () => void = () => undefined;
   #identityRenewed: () => void = () => undefined;
+  #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #lastSyncMs: () => number = () => 0;
   #failure: AssayError | undefined;
@@ -111,6 +120,10 @@ class Agent implements RunningAgent {
 
   get socket(): string {
     return this.#config.socket;
+  }
+
+  get metricsAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#metricsAddress;
   }
 
   get spiffeId(): SpiffeId {
@@ -163,8 +176,23 @@ class Agent implements RunningAgent {
       sign: (entry, audience) => this.#signJwt(client, entry, audience),
     });
     const attestors = [unixAttestor({ logger, clock })];
-    await this.#serve(cache, jwtCache, new Attestation({ attestors, clock, logger }));
-    await this.#serveAdmin(identity, cache, jwtCache);
+    const metrics = new Metrics();
+    const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
+    const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });
+    const server = await this.#serve(cache, jwtCache, {
+      attestation: new Attestation({ attestors, clock, logger, metrics }),
+      metrics,
+      readiness,
+    });
+    readAgent(metrics, {
+      ...observed,
+      jwtCache,
+      version: this.#version,
+      trustDomain,
+      connections: () => server.connections,
+    });
+    await this.#serveMetrics(metrics, readiness);
+    await this.#serveAdmin(identity, cache, jwtCache, readiness);
 
     const attestation = new NodeAttestation({
       identity,
@@ -198,7 +226,31 @@ class Agent implements RunningAgent {
     }
   }
 
-  async #serve(cache: Cache, jwtCache: JwtCache, attestation: Attestation): Promise<void> {
+  async #serveMetrics(metrics: Metrics, readiness: Readiness): Promise<void> {
+    const { metricsListen } = this.#config;
+    if (metricsListen === undefined) return;
+    const listener = await HttpListener.open({
+      ...parseAddress(metricsListen, "metrics-listen", { zeroPort: true }),
+      routes: observeRoutes({ metrics, readiness }),
+      logger: this.#logger,
+    });
+    this.#metricsAddress = this.#stack.use(listener).address;
+    this.#logger.info("metrics are served", this.#metricsAddress);
+  }
+
+  async #serve(
+    cache: Cache,
+    jwtCache: JwtCache,
+    {
+      attestation,
+      metrics,
+      readiness,
+    }: {
+      readonly attestation: Attestation;
+      readonly metrics: Metrics;
+      readonly readiness: Readiness;
+    },
+  ): Promise<H2GrpcServer<Peer>> {
     const { socket: path, allowedForeignJwtClaims } = this.#config;
     const clock = this.#clock;
     const logger = this.#logger;
@@ -206,10 +258,7 @@ class Agent implements RunningAgent {
     this.#stack.defer(() =>
       server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
     );
-    serveHealth(server, [WORKLOAD_API], {
-      serving: () => cache.synced,
-      onChange: (listener) => cache.onSynced(listener),
-    });
+    serveHealth(server, [WORKLOAD_API], this.#health(cache, readiness));
     serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
     routeWorkloadApi(server, {
       attestation,
@@ -217,13 +266,35 @@ class Agent implements RunningAgent {
       jwtCache,
       clock,
       logger,
+      metrics,
       allowedForeignJwtClaims,
     });
     this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
     logger.info("Workload API is listening", { socket: path });
+    return server;
   }
 
-  async #serveAdmin(identity: AgentIdentity, cache: Cache, jwtCache: JwtCache): Promise<void> {
+  /** Both sockets say what `/ready` says: the first sync at once, anything else soon. */
+  #health(cache: Cache, readiness: Readiness): HealthSource {
+    return {
+      serving: () => readiness.isReady(),
+      onChange: (listener) => {
+        const stopSynced = cache.onSynced(listener);
+        const stopTicks = every(this.#clock, HEALTH_CHECK_MS, listener);
+        return () => {
+          stopSynced();
+          stopTicks();
+        };
+      },
+    };
+  }
+
+  async #serveAdmin(
+    identity: AgentIdentity,
+    cache: Cache,
+    jwtCache: JwtCache,
+    readiness: Readiness,
+  ): Promise<void> {
     const path = this.#config.adminSocket;
     if (path === undefined) return;
     const clock = this.#clock;
@@ -233,10 +304,7 @@ class Agent implements RunningAgent {
       clock,
       logger,
       logLevel: this.#logLevel,
-      health: {
-        serving: () => cache.synced,
-        onChange: (listener) => cache.onSynced(listener),
-      },
+      health: this.#health(cache, readiness),
       debug: {
         clock,
         startedAtMs: clock.nowMs(),
@@ -462,6 +530,20 @@ class Agent implements RunningAgent {
   }
 }
 
+/** Runs `task` again and again until the returned function is called. */
+function every(clock: Clock, intervalMs: number, task: () => void): () => void {
+  let cancel = (): void => undefined;
+  const arm = (): void => {
+    cancel = clock.after(intervalMs, () => {
+      arm();
+      task();
+    });
+  };
+  arm();
+  return () => cancel();
+}
+
+const HEALTH_CHECK_MS = 2000;
 const SVID_CHECK_MS = 5000;
 const SVIDS_PER_ROUND = 200;
 const IDENTITY_MIN_MS = 1000;

@@ -114,7 +114,11 @@ export const command: Command = {
       socket: config.socket,
       start: (tools) => startAgent(config, tools),
       ended: ({ stopped }) => stopped,
-      ready: ({ socket, spiffeId }) => ({ socket, spiffeId: spiffeId.toString() }),
+      ready: ({ socket, spiffeId, metricsAddress }) => ({
+        socket,
+        spiffeId: spiffeId.toString(),
+        ...(metricsAddress === undefined ? {} : { metrics: metricsAddress }),
+      }),
     });
   },
 };

@@ -107,7 +107,11 @@ export const command: Command = {
       log: config,
       socket: config.socket,
       start: (tools) => startServer(config, tools),
-      ready: ({ tcpAddress, socket }) => ({ listen: tcpAddress, socket }),
+      ready: ({ tcpAddress, socket, metricsAddress }) => ({
+        listen: tcpAddress,
+        socket,
+        ...(metricsAddress === undefined ? {} : { metrics: metricsAddress }),
+      }),
     });
   },
 };

@@ -16,6 +16,12 @@ export const PROCESS_OPTIONS: readonly OptionSpec[] = [
 
 export const LOG_OPTIONS: readonly OptionSpec[] = [
   {
+    name: "metrics-listen",
+    value: "HOST:PORT",
+    help: "serve /metrics, /live and /ready there, to anyone who can reach it",
+    fallback: "nowhere",
+  },
+  {
     name: "log-level",
     value: "LEVEL",
     help: "least severe lines to log",

@@ -11,6 +11,8 @@ export interface AgentConfig {
   readonly socket: string;
   /** Path of the admin socket; absent: there is none. */
   readonly adminSocket?: string;
+  /** `host:port` of metrics and health over HTTP; absent: there is none. */
+  readonly metricsListen?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly bootstrap: BootstrapConfig;

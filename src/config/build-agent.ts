@@ -5,7 +5,7 @@ import { KEY_TYPES } from "../keys/contract.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { parseAddress } from "./address.ts";
 import { AGENT_DEFAULTS, type AgentConfig, type BootstrapConfig } from "./agent.ts";
-import { socketSetting, trustDomainSetting } from "./build-server.ts";
+import { metricsListenSetting, socketSetting, trustDomainSetting } from "./build-server.ts";
 import { type PathContext, defaultPaths, socketPathOf } from "./paths.ts";
 import { readSecretFile } from "./secret.ts";
 import type { Settings } from "./source.ts";
@@ -25,6 +25,7 @@ export function buildAgentConfig(settings: Settings, context: PathContext): Agen
     dataDir: resolve(settings.text("data-dir") ?? paths.agentData),
     server,
     socket,
+    ...metricsListenSetting(settings),
     logLevel: settings.choice("log-level", LOG_LEVELS) ?? "info",
     logFormat: settings.choice("log-format", ["text", "json"]) ?? "text",
     bootstrap: bootstrapSetting(settings),

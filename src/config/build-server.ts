@@ -21,6 +21,7 @@ export function buildServerConfig(settings: Settings, context: PathContext): Ser
     dataDir,
     listen,
     socket: socketSetting(settings, "socket", paths.serverSocket),
+    ...metricsListenSetting(settings),
     logLevel: settings.choice("log-level", LOG_LEVELS) ?? "info",
     logFormat: settings.choice("log-format", ["text", "json"]) ?? "text",
     keyManager: keyManagerSetting(settings, dataDir, context),
@@ -53,6 +54,14 @@ export function trustDomainSetting(settings: Settings): string {
     const reason = error instanceof Error ? error.message : String(error);
     throw fail("invalid", `${settings.where("trust-domain")}: ${reason}`);
   }
+}
+
+/** Anyone who reaches it may read it: it is off unless asked for, and best asked for on a loopback address. */
+export function metricsListenSetting(settings: Settings): { readonly metricsListen?: string } {
+  const metricsListen = settings.text("metrics-listen");
+  if (metricsListen === undefined) return {};
+  parseAddress(metricsListen, settings.where("metrics-listen"), { zeroPort: true });
+  return { metricsListen };
 }
 
 export function socketSetting(settings: Settings, name: string, fallback: string): string {

@@ -9,6 +9,8 @@ export interface ServerConfig {
   readonly listen: string;
   /** Path of the admin Unix socket. */
   readonly socket: string;
+  /** `host:port` of metrics and health over HTTP; absent: there is none. */
+  readonly metricsListen?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
   readonly keyManager: KeyManagerConfig;

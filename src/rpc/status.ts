@@ -29,6 +29,28 @@ export const STATUS_CODES: Readonly<Record<ErrorKind, number>> = {
   unauthenticated: 16,
 };
 
+/** The codes' names as gRPC's libraries print them, for metrics. */
+const STATUS_NAMES: Readonly<Record<ErrorKind, string>> = {
+  cancelled: "Canceled",
+  invalid: "InvalidArgument",
+  deadline: "DeadlineExceeded",
+  not_found: "NotFound",
+  exists: "AlreadyExists",
+  denied: "PermissionDenied",
+  limited: "ResourceExhausted",
+  precondition: "FailedPrecondition",
+  conflict: "Aborted",
+  unsupported: "Unimplemented",
+  internal: "Internal",
+  unavailable: "Unavailable",
+  unauthenticated: "Unauthenticated",
+};
+
+/** `OK` for no error. */
+export function statusName(thrown: unknown): string {
+  return thrown === undefined ? "OK" : STATUS_NAMES[errorFrom(thrown).kind];
+}
+
 /** Name of the trailer that carries `WireStatus.details`. */
 export const DETAILS_TRAILER = "grpc-status-details-bin";
 

@@ -9,6 +9,9 @@ import { parseAddress } from "../config/address.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { loggerHandlers } from "../rpc/logger-service.ts";
+import { HttpListener } from "../http/http-listener.ts";
+import { observeRoutes } from "../http/observe-routes.ts";
+import { Metrics } from "../observe/metrics.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
@@ -36,6 +39,8 @@ import { Gate } from "./endpoints/gate.ts";
 import { Limits } from "./endpoints/limits.ts";
 import { Listeners } from "./endpoints/listeners.ts";
 import { TrustedRoots } from "./endpoints/peer-identity.ts";
+import { meteredGate, meteredServices } from "./endpoints/metered-services.ts";
+import { readServer, serverReadiness } from "./observe-server.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
@@ -51,6 +56,7 @@ import { JoinTokens } from "./nodes/join-tokens.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Positions } from "./push/position.ts";
+import { Propagation } from "./push/propagation.ts";
 import { PushHub } from "./push/push-hub.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
 
@@ -62,12 +68,15 @@ export interface ServerTools {
   readonly random: Random;
   /** Ends a start that is still under way. */
   readonly signal?: AbortSignal;
+  readonly version?: string;
 }
 
 export interface RunningServer extends AsyncDisposable {
   readonly tcpAddress: { readonly host: string; readonly port: number };
   /** Path of the admin Unix socket. */
   readonly socket: string;
+  /** Of metrics and health over HTTP, if they were asked for. */
+  readonly metricsAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
 }
@@ -78,7 +87,14 @@ export interface RunningServer extends AsyncDisposable {
  */
 export async function startServer(
   config: ServerConfig,
-  { logger, logLevel = new LogLevelSwitch(config.logLevel), clock, random, signal }: ServerTools,
+  {
+    logger,
+    logLevel = new LogLevelSwitch(config.logLevel),
+    clock,
+    random,
+    signal,
+    version = "",
+  }: ServerTools,
 ): Promise<RunningServer> {
   const step = <T>(name: string, work: () => T | Promise<T>): Promise<T> =>
     runStep(name, work, signal);
@@ -94,6 +110,7 @@ export async function startServer(
     ),
   );
   await step("data folder", () => checkFolderOwner(datastore, trustDomain));
+  const metrics = new Metrics();
   const auditLog = started.use(
     await step("audit log", () =>
       AuditLog.open({ dir: join(config.dataDir, AUDIT_FOLDER), clock, logger }),
@@ -101,7 +118,9 @@ export async function startServer(
   );
   const scope = new CallScope();
   const trail = started.use(
-    await step("audit log", () => AuditTrail.open({ log: auditLog, scope, clock, random, logger })),
+    await step("audit log", () =>
+      AuditTrail.open({ log: auditLog, scope, clock, random, logger, metrics }),
+    ),
   );
   const keyManager = started.use(await step("key manager", () => openKeyManager(config, random)));
   const authorities = started.use(
@@ -159,6 +178,13 @@ export async function startServer(
 
   const limits = new Limits({ ...config.limits, clock });
   const stopping = new AbortController();
+  const readiness = serverReadiness({
+    datastore,
+    authorities,
+    auditLog,
+    clock,
+    stopping: stopping.signal,
+  });
   const shared = {
     trustDomain,
     limits,
@@ -168,6 +194,8 @@ export async function startServer(
     clock,
     stopping: stopping.signal,
   };
+  const propagation = new Propagation(metrics);
+  started.defer(datastore.onCommit((revision) => propagation.committed(revision)));
   const hub = started.use(
     new PushHub({
       trustDomain: trustDomain.name,
@@ -230,6 +258,7 @@ export async function startServer(
     "assay.sync.v1.Sync": followApi({
       hub,
       positions: new Positions(datastore.changes),
+      propagation,
       recheck: async (call) => gate?.check(call.method, call),
       clock,
       random,
@@ -237,7 +266,8 @@ export async function startServer(
     }),
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,
-      isServing: () => !stopping.signal.aborted,
+      isServing: () => readiness.isReady(),
+      clock,
       stopping: stopping.signal,
     }),
   };
@@ -246,7 +276,7 @@ export async function startServer(
       Listeners.open({
         ...address,
         socket: config.socket,
-        services: auditedServices(services, { trail, scope }),
+        services: meteredServices(auditedServices(services, { trail, scope }), metrics),
         gate: (connection) => {
           const check = new Gate({
             connection,
@@ -256,11 +286,12 @@ export async function startServer(
             logger,
           });
           gate = check;
-          return auditedGate(
+          const audited = auditedGate(
             (method, call) => check.check(method, call),
             trail,
             (label) => connection(label)?.remoteAddress,
           );
+          return meteredGate(audited, metrics);
         },
         credentials: () => identity.current(),
         roots: new TrustedRoots(() => bundles.own()),
@@ -269,6 +300,26 @@ export async function startServer(
       }),
     ),
   );
+  readServer(metrics, {
+    clock,
+    version,
+    trustDomain: trustDomain.name,
+    authorities,
+    auditLog,
+    revision: () => authorizedEntries.revision,
+  });
+  const http =
+    config.metricsListen === undefined
+      ? undefined
+      : started.use(
+          await step("metrics", () =>
+            HttpListener.open({
+              ...parseAddress(config.metricsListen ?? "", "metrics-listen", { zeroPort: true }),
+              routes: observeRoutes({ metrics, readiness }),
+              logger,
+            }),
+          ),
+        );
   started.defer(() => stopping.abort());
   logger.info("server started", {
     trustDomain: trustDomain.name,
@@ -279,6 +330,7 @@ export async function startServer(
   return {
     tcpAddress: listeners.tcpAddress,
     socket: config.socket,
+    ...(http === undefined ? {} : { metricsAddress: http.address }),
     authorities,
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };

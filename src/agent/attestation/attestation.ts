@@ -2,6 +2,9 @@ import type { ProcessFacts, WorkloadAttestor } from "../../attestors/contract.ts
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
+import { AGENT_METRICS } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Selector, canonicalSelectors } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -10,6 +13,7 @@ export interface AttestationOptions {
   readonly attestors: readonly WorkloadAttestor[];
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
   /** For all attestors together. Default: 5 s. */
   readonly deadlineMs?: number;
 }
@@ -31,6 +35,25 @@ export class Attestation {
    * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed
    */
   async attest(peer: Peer, signal: AbortSignal): Promise<readonly Selector[]> {
+    const { metrics } = this.#options;
+    const { attestations, attestationTime, selectors } = AGENT_METRICS;
+    const startMs = performance.now();
+    const note = (thrown?: unknown): void => {
+      metrics?.add(attestations, [statusName(thrown)]);
+      metrics?.observe(attestationTime, [statusName(thrown)], performance.now() - startMs);
+    };
+    try {
+      const found = await this.#attest(peer, signal);
+      note();
+      metrics?.observe(selectors, [], found.length);
+      return found;
+    } catch (thrown) {
+      note(thrown);
+      throw thrown;
+    }
+  }
+
+  async #attest(peer: Peer, signal: AbortSignal): Promise<readonly Selector[]> {
     const facts = peer.read();
     const found = await this.#askAll(facts, signal);
     // What was read under /proc/PID counts only if the PID was the caller's all along.
@@ -75,9 +98,13 @@ export class Attestation {
     late.promise.catch(() => undefined); // raced below; nobody else waits for it
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
+    const startMs = performance.now();
     try {
-      return await Promise.race([attestor.attest(facts, signal), late.promise]);
+      const found = await Promise.race([attestor.attest(facts, signal), late.promise]);
+      this.#note(attestor, startMs);
+      return found;
     } catch (error) {
+      this.#note(attestor, startMs, error);
       this.#log.warn(facts.uid, "workload attestor failed", {
         attestor: attestor.type,
         pid: facts.pid,
@@ -87,6 +114,14 @@ export class Attestation {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  #note({ type }: WorkloadAttestor, startMs: number, thrown?: unknown): void {
+    const { metrics } = this.#options;
+    const tookMs = performance.now() - startMs;
+    metrics?.add(AGENT_METRICS.attestor, [type, statusName(thrown)]);
+    metrics?.observe(AGENT_METRICS.attestorTime, [type, statusName(thrown)], tookMs);
+    metrics?.observe(AGENT_METRICS.attestSeconds, [type], tookMs / 1000);
   }
 }
 

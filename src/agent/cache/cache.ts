@@ -92,6 +92,11 @@ export class Cache {
     return this.#svids.size;
   }
 
+  /** Of the SVIDs held; undefined without one. */
+  get earliestExpiry(): EpochSeconds | undefined {
+    return this.#svids.earliestExpiry;
+  }
+
   get subscriberCount(): number {
     let count = 0;
     for (const group of this.#groups.values()) count += group.subscribers.size;

@@ -44,6 +44,14 @@ export class SvidStore {
     return this.#svids.size;
   }
 
+  get earliestExpiry(): EpochSeconds | undefined {
+    let earliest: EpochSeconds | undefined;
+    for (const { expiresAt } of this.#svids.values()) {
+      if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;
+    }
+    return earliest;
+  }
+
   /** An SVID that may be handed out: not expired, and of the ID the entry gives now. */
   usable(entry: Entry, now: EpochSeconds): HeldSvid | undefined {
     const svid = this.#svids.get(entry.id);

@@ -3,6 +3,9 @@ import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
+import { AGENT_METRICS, callMetrics } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
 import type { JWTSVIDResponse } from "../../rpc/gen/JWTSVIDResponse.ts";
@@ -28,6 +31,7 @@ export interface WorkloadApiOptions {
   readonly jwtCache: JwtCache;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   /** Claims of foreign tokens that a validator learns besides `sub`, `exp` and `aud`. */
   readonly allowedForeignJwtClaims: readonly string[];
 }
@@ -39,10 +43,12 @@ export const WORKLOAD_API = "SpiffeWorkloadAPI";
 export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadApiOptions): void {
   const api = new WorkloadApi(options);
   const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
-    server.route(`/${WORKLOAD_API}/${method}`, async (call) => {
-      checkSecurityHeader(call);
-      await handle(call);
-    });
+    server.route(`/${WORKLOAD_API}/${method}`, (call) =>
+      metered(call.path, options.metrics, async () => {
+        checkSecurityHeader(call);
+        await handle(call);
+      }),
+    );
   route("FetchX509SVID", (call) => api.stream(call, "X509SVIDRequest", "x509"));
   route("FetchX509Bundles", (call) => api.stream(call, "X509BundlesRequest", "x509-bundles"));
   route("FetchJWTBundles", (call) => api.stream(call, "JWTBundlesRequest", "jwt-bundles"));
@@ -50,6 +56,26 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
   route("ValidateJWTSVID", (call) => api.validateJwtSvid(call));
   for (const method of ["FetchWITSVID", "FetchWITBundles"]) {
     route(method, () => Promise.reject(fail("unsupported", "WIT-SVIDs are not offered here")));
+  }
+}
+
+/** Counts and times a call; what it was refused for counts apart. */
+async function metered(path: string, metrics: Metrics, work: () => Promise<void>): Promise<void> {
+  const { count, elapsed } = callMetrics("agent", path);
+  const startMs = performance.now();
+  metrics.add(AGENT_METRICS.calls);
+  const note = (thrown?: unknown): void => {
+    metrics.add(count, [statusName(thrown)]);
+    metrics.observe(elapsed, [statusName(thrown)], performance.now() - startMs);
+  };
+  try {
+    await work();
+    note();
+  } catch (thrown) {
+    note(thrown);
+    const { kind } = errorFrom(thrown);
+    if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
+    throw thrown;
   }
 }
 

@@ -7,7 +7,7 @@ import type { H2GrpcServer } from "./server.ts";
 
 export interface HealthSource {
   /** Whether the process can serve; asked at each call. */
-  readonly serving: () => boolean;
+  readonly serving: () => Promise<boolean>;
   /** Calls back when that changes; returns how to stop. */
   readonly onChange: (listener: () => void) => () => void;
 }
@@ -22,25 +22,29 @@ export function serveHealth<C>(
   source: HealthSource,
 ): void {
   const known = new Set(["", ...services]);
-  const statusOf = (name: string): Status => {
+  const statusOf = async (name: string): Promise<Status> => {
     if (!known.has(name)) return "SERVICE_UNKNOWN";
-    return source.serving() ? "SERVING" : "NOT_SERVING";
+    return (await source.serving()) ? "SERVING" : "NOT_SERVING";
   };
   server.route("/grpc.health.v1.Health/Check", async (call) => {
-    const status = statusOf(await nameAsked(call));
+    const status = await statusOf(await nameAsked(call));
     if (status === "SERVICE_UNKNOWN") throw fail("not_found", "this socket has no such service");
     call.send(encodeStatus(status));
   });
   server.route("/grpc.health.v1.Health/Watch", async (call) => {
     const name = await nameAsked(call);
     let told: Status | undefined;
-    const tell = (): void => {
-      const status = statusOf(name);
+    const tell = async (): Promise<void> => {
+      const status = await statusOf(name);
       if (status !== told) call.send(encodeStatus(status));
       told = status;
     };
-    tell();
-    const stop = source.onChange(tell);
+    await tell();
+    // One after the other, so that the last word is the newest.
+    let telling = Promise.resolve();
+    const stop = source.onChange(() => {
+      telling = telling.then(tell);
+    });
     await new Promise<never>((_, reject) => {
       call.onEnd((reason) => {
         stop();

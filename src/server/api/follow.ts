@@ -9,6 +9,7 @@ import { agentOf } from "../endpoints/caller.ts";
 import type { FeedDelta } from "../push/agent-feed.ts";
 import type { HeldEntry } from "../push/entry-diff.ts";
 import type { Positions } from "../push/position.ts";
+import type { Propagation } from "../push/propagation.ts";
 import type { PushHub } from "../push/push-hub.ts";
 import { bundleMessage, entryMessage } from "./messages.ts";
 
@@ -19,6 +20,7 @@ export interface FollowApiDeps {
   readonly recheck: (call: CallContext) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
+  readonly propagation: Pick<Propagation, "told">;
   /** Aborted when the server begins to stop. */
   readonly stopping: AbortSignal;
 }
@@ -51,9 +53,15 @@ async function follow(
   const held = await resumed(request, deps);
   using feed = hub.open(agentOf(call).toString());
   if (held !== undefined) feed.resume(held);
+  let isFirst = true;
   for (let delta = feed.take(); ; ) {
     hub.watchBundles(feed);
-    if (delta !== undefined) await tell(call, delta, deps);
+    if (delta !== undefined) {
+      await tell(call, delta, deps);
+      // What a stream begins with is no change that was under way.
+      if (!isFirst) deps.propagation.told(delta.revision);
+    }
+    isFirst = false;
     const event = await feed.wait(HEARTBEAT_MS * (1 - 0.2 * random.unit()), signal);
     if (event === "replaced") throw fail("conflict", "the agent follows on another stream now");
     if (event === "changed") await feed.rest(signal);

@@ -3,6 +3,8 @@ import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import type { AuditIssue, AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
+import { SERVER_METRICS } from "../../observe/metric-names.ts";
+import type { MetricSpec, Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { CallOrigin, CallScope } from "./call-scope.ts";
@@ -14,6 +16,7 @@ export interface AuditTrailOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** What an administrator's call did to one thing. */
@@ -52,9 +55,12 @@ export class AuditTrail implements IssuanceAudit, AsyncDisposable {
     return new AuditTrail(options);
   }
 
-  issued({ action, subject }: AuditIssue): Promise<void> {
-    const { log, scope } = this.#options;
-    return log.append({ kind: "issuance", action, outcome: "ok", ...scope.origin, subject });
+  async issued({ action, subject }: AuditIssue): Promise<void> {
+    const { log, scope, metrics } = this.#options;
+    const askedMs = performance.now();
+    await log.append({ kind: "issuance", action, outcome: "ok", ...scope.origin, subject });
+    metrics.observe(SERVER_METRICS.auditWait, [], (performance.now() - askedMs) / 1000);
+    metrics.add(signedMetric(action));
   }
 
   /**
@@ -70,6 +76,7 @@ export class AuditTrail implements IssuanceAudit, AsyncDisposable {
 
   /** @throws unavailable when the records cannot be written; they are, as soon as the disk takes them */
   async acted({ method, ...origin }: CallOrigin, acts: readonly AdminAct[]): Promise<void> {
+    for (const { outcome } of acts) this.#options.metrics.add(SERVER_METRICS.adminActs, [outcome]);
     const written = await Promise.allSettled(
       acts.map((act) =>
         this.#options.log.append(
@@ -92,7 +99,8 @@ export class AuditTrail implements IssuanceAudit, AsyncDisposable {
     { kind, reason, message }: Pick<AssayError, "kind" | "reason" | "message">,
     subject?: AuditSubject,
   ): Promise<void> {
-    const { log, logger } = this.#options;
+    const { log, logger, metrics } = this.#options;
+    metrics.add(SERVER_METRICS.refusals, [kind, reason ?? ""]);
     if (!this.#denials.take(origin.caller.id, method, kind)) return;
     try {
       await log.append({
@@ -131,6 +139,11 @@ export class AuditTrail implements IssuanceAudit, AsyncDisposable {
       ),
     );
   }
+}
+
+function signedMetric(action: string): MetricSpec {
+  if (action === "x509.downstream") return SERVER_METRICS.signedCa;
+  return action.startsWith("jwt.") ? SERVER_METRICS.signedJwt : SERVER_METRICS.signedX509;
 }
 
 function described({

@@ -169,8 +169,7 @@ function originOf(call: CallContext): CallOrigin {
   };
 }
 
-const SIGNS =
-  /\/(AttestAgent|RenewAgent|BatchNew[A-Za-z0-9]+|New[A-Za-z0-9]+|Mint[A-Za-z0-9]+SVID)$/;
+const SIGNS = /\/(AttestAgent|RenewAgent|NewDownstreamX509CA|(BatchNew|New|Mint)[A-Z0-9]+SVID)$/;
 const READS = /\/(Get|List|Count)[A-Za-z0-9]*$/;
 /** Trouble, not decisions. */
 const NO_REFUSALS: ReadonlySet<string> = new Set([

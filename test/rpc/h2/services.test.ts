@@ -41,7 +41,7 @@ async function rig(t: { teardown(run: () => Promise<void>): void }) {
     },
   };
   serveHealth(server, ["SpiffeWorkloadAPI"], {
-    serving: () => health.up,
+    serving: async () => health.up,
     onChange(listener) {
       health.listeners.add(listener);
       return () => health.listeners.delete(listener);

@@ -1,0 +1,81 @@
+/** What the agent shows of itself: readings for metrics, and what it takes to be ready. */
+import type { Clock } from "../base/clock.ts";
+import { AGENT_METRICS } from "../observe/metric-names.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { readProcess } from "../observe/process-metrics.ts";
+import { Readiness } from "../observe/readiness.ts";
+import type { Cache } from "./cache/cache.ts";
+import type { JwtCache } from "./cache/jwt-cache.ts";
+import type { AgentIdentity } from "./identity/agent-identity.ts";
+
+export interface AgentObserved {
+  readonly clock: Clock;
+  readonly identity: Pick<AgentIdentity, "svid">;
+  readonly cache: Pick<
+    Cache,
+    "synced" | "entryCount" | "svidCount" | "subscriberCount" | "earliestExpiry"
+  >;
+  /** When the server was last heard, milliseconds since 1970; 0 = never. */
+  readonly heardAtMs: () => number;
+}
+
+export interface ReadAgentParams extends AgentObserved {
+  readonly version: string;
+  readonly trustDomain: string;
+  readonly jwtCache: Pick<JwtCache, "size">;
+  /** Open connections of workloads. */
+  readonly connections: () => number;
+}
+
+export function readAgent(metrics: Metrics, params: ReadAgentParams): void {
+  const { clock, identity, cache, jwtCache, version, trustDomain, connections, heardAtMs } = params;
+  const { started, uptime } = AGENT_METRICS;
+  readProcess(metrics, { clock, version, trustDomain, started, uptime });
+  const one = (value: number | undefined) => (value === undefined ? [] : [{ labels: [], value }]);
+  const secondsUntil = (end: number | undefined): number | undefined =>
+    end === undefined ? undefined : end - clock.nowMs() / 1000;
+  metrics.read(AGENT_METRICS.connections, () => one(connections()));
+  metrics.read(AGENT_METRICS.entries, () => one(cache.entryCount));
+  metrics.read(AGENT_METRICS.streams, () => one(cache.subscriberCount));
+  metrics.read(AGENT_METRICS.svidCount, () => [{ labels: ["x509"], value: cache.svidCount }]);
+  metrics.read(AGENT_METRICS.jwtCount, () => one(jwtCache.size));
+  metrics.read(AGENT_METRICS.svidSecondsLeft, () => one(secondsUntil(identity.svid?.expiresAt)));
+  metrics.read(AGENT_METRICS.leastSecondsLeft, () => one(secondsUntil(cache.earliestExpiry)));
+  metrics.read(AGENT_METRICS.syncAge, () => {
+    const heardMs = heardAtMs();
+    return one(heardMs === 0 ? undefined : (clock.nowMs() - heardMs) / 1000);
+  });
+}
+
+export interface AgentReadinessParams extends AgentObserved {
+  readonly syncIntervalMs: number;
+}
+
+export function agentReadiness(params: AgentReadinessParams): Readiness {
+  const { clock, identity, cache, heardAtMs, syncIntervalMs } = params;
+  const patienceMs = Math.max(SYNC_INTERVALS * syncIntervalMs, SYNC_PATIENCE_MS);
+  return new Readiness(clock, [
+    {
+      name: "identity",
+      missing: () => {
+        const { svid } = identity;
+        if (svid === undefined) return "the agent has not attested yet";
+        return svid.expiresAt * 1000 > clock.nowMs() ? undefined : "the agent's SVID has expired";
+      },
+    },
+    {
+      name: "sync",
+      missing: () => {
+        const heardMs = heardAtMs();
+        if (heardMs === 0 || !cache.synced) return "nothing came from the server yet";
+        const silentMs = clock.nowMs() - heardMs;
+        if (silentMs <= patienceMs) return undefined;
+        return `the server was not heard for ${Math.round(silentMs / 1000)} s; workloads are served on what is held`;
+      },
+    },
+  ]);
+}
+
+/** A poll may fail a few times before anyone should be woken; a stream gives a sign of life every half minute. */
+const SYNC_INTERVALS = 12;
+const SYNC_PATIENCE_MS = 120_000;

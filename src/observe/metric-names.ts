@@ -1,0 +1,172 @@
+/**
+ * Every metric's name, in one place. Where SPIRE has the metric, it has SPIRE's Prometheus name (doc/telemetry of
+ * SPIRE: prefix, keys joined by underscores; `_elapsed_time` in milliseconds), so that dashboards go on working; what
+ * SPIRE does not measure begins with `assay_`, in seconds.
+ */
+import type { MetricSpec } from "./metrics.ts";
+
+type Role = "server" | "agent";
+
+const metric =
+  (type: MetricSpec["type"]) =>
+  (
+    name: string,
+    help: string,
+    labels: readonly string[] = [],
+    buckets?: readonly number[],
+  ): MetricSpec => ({
+    name,
+    type,
+    help,
+    labels,
+    ...(buckets === undefined ? {} : { buckets }),
+  });
+const counter = metric("counter");
+const gauge = metric("gauge");
+const summary = metric("summary");
+const histogram = metric("histogram");
+
+/** From a millisecond to ten seconds. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export const SERVER_METRICS = {
+  started: gauge("spire_server_started", "1 while the server runs.", [
+    "version",
+    "trust_domain_id",
+  ]),
+  uptime: gauge("spire_server_uptime_in_ms", "Milliseconds since the start."),
+  signedX509: counter("spire_server_server_ca_sign_x509_svid", "X.509-SVIDs signed."),
+  signedCa: counter("spire_server_server_ca_sign_x509_ca_svid", "Downstream authorities signed."),
+  signedJwt: counter("spire_server_server_ca_sign_jwt_svid", "JWT-SVIDs signed."),
+  authorityExpiration: gauge(
+    "spire_server_manager_x509_ca_rotate_expiration",
+    "End of the active X.509 authority, seconds since 1970.",
+    ["trust_domain_id"],
+  ),
+  authorityTtl: gauge("spire_server_manager_x509_ca_rotate_ttl", "Seconds until then.", [
+    "trust_domain_id",
+  ]),
+  authoritySecondsLeft: gauge(
+    "assay_server_authority_seconds_left",
+    "Seconds until the end of the active authority.",
+    ["kind"],
+  ),
+  refusals: counter(
+    "assay_server_refusals_total",
+    "Calls and items refused, by kind of error and reason.",
+    ["kind", "reason"],
+  ),
+  adminActs: counter("assay_server_admin_acts_total", "What administrators' calls did.", [
+    "outcome",
+  ]),
+  auditRecords: gauge(
+    "assay_server_audit_records",
+    "Number of the newest record in the audit log.",
+  ),
+  auditFailing: gauge("assay_server_audit_failing", "1 while the audit log cannot be written."),
+  auditWait: histogram(
+    "assay_server_audit_wait_seconds",
+    "How long an issuance waited for its record.",
+    [],
+    SECONDS,
+  ),
+  revision: gauge(
+    "assay_server_revision",
+    "Revision of the registry that agents are answered from.",
+  ),
+  propagation: histogram(
+    "assay_server_propagation_seconds",
+    "From the commit of a change until it was sent on an agent's stream.",
+    [],
+    SECONDS,
+  ),
+} as const;
+
+export const AGENT_METRICS = {
+  started: gauge("spire_agent_started", "1 while the agent runs.", ["version", "trust_domain_id"]),
+  uptime: gauge("spire_agent_uptime_in_ms", "Milliseconds since the start."),
+  connections: gauge("spire_agent_workload_api_connections", "Open connections of workloads."),
+  calls: counter("spire_agent_workload_api_connection", "Calls of workloads."),
+  attestations: counter("spire_agent_workload_api_workload_attestation", "Callers attested.", [
+    "status",
+  ]),
+  attestationTime: summary(
+    "spire_agent_workload_api_workload_attestation_elapsed_time",
+    "Milliseconds that took.",
+    ["status"],
+  ),
+  attestor: counter("spire_agent_workload_api_workload_attestor", "Callers looked at.", [
+    "attestor",
+    "status",
+  ]),
+  attestorTime: summary(
+    "spire_agent_workload_api_workload_attestor_elapsed_time",
+    "Milliseconds that took.",
+    ["attestor", "status"],
+  ),
+  attestSeconds: histogram(
+    "assay_agent_attest_seconds",
+    "How long an attestor took to look at a caller.",
+    ["attestor"],
+    SECONDS,
+  ),
+  selectors: summary("spire_agent_workload_api_discovered_selectors", "Selectors of a caller."),
+  refusals: counter(
+    "assay_agent_refusals_total",
+    "Calls of workloads that were refused, by kind of error.",
+    ["kind"],
+  ),
+  syncAge: gauge("assay_agent_sync_age_seconds", "Seconds since the server was last heard."),
+  entries: gauge("assay_agent_entries", "Entries that the agent may serve."),
+  svidCount: gauge("spire_agent_lru_cache_svid_map_size", "X.509-SVIDs held.", ["svid_type"]),
+  jwtCount: gauge("spire_agent_jwt_svid_cache_size", "JWT-SVIDs held."),
+  streams: gauge("assay_agent_streams", "Streams of workloads that are kept up to date."),
+  svidSecondsLeft: gauge(
+    "assay_agent_svid_seconds_left",
+    "Seconds until the end of the agent's own SVID.",
+  ),
+  leastSecondsLeft: gauge(
+    "assay_agent_least_seconds_left",
+    "Seconds until the end of the workload SVID that ends first.",
+  ),
+} as const;
+
+/** Of a process, as Prometheus' client libraries name them. */
+export const PROCESS_METRICS = {
+  cpu: counter("process_cpu_seconds_total", "CPU time spent, user and system."),
+  memory: gauge("process_resident_memory_bytes", "Resident memory."),
+  startTime: gauge("process_start_time_seconds", "Start, seconds since 1970."),
+} as const;
+
+/** A call counter as SPIRE has one for each method, and the time its calls took. */
+export interface CallMetrics {
+  readonly count: MetricSpec;
+  readonly elapsed: MetricSpec;
+}
+
+/** @param method `/package.Service/Method` */
+export function callMetrics(role: Role, method: string): CallMetrics {
+  const known = calls.get(`${role}${method}`);
+  if (known !== undefined) return known;
+  const [service = "", name = ""] = method.slice(1).split("/");
+  const short = service.replace(/^spire\.api\.server\.|^grpc\.health\.v1\.|^Spiffe/, "");
+  const keys = [...short.split("."), name].map(snakeCase);
+  const base = `spire_${role}_rpc_${keys.join("_")}`;
+  const made = {
+    count: counter(base, `Calls of ${service}/${name}.`, ["status"]),
+    elapsed: summary(`${base}_elapsed_time`, "Milliseconds that took.", ["status"]),
+  };
+  calls.set(`${role}${method}`, made);
+  return made;
+}
+
+/** SPIRE's spelling: a capital begins a word when a small letter is before or behind it. */
+function snakeCase(text: string): string {
+  return text
+    .replace(/(?<=[a-z])(?=[A-Z].)|(?<=[A-Za-z0-9])(?=[A-Z][a-z])/g, "_")
+    .replaceAll(/[^A-Za-z0-9_]/g, "_")
+    .toLowerCase();
+}
+
+/** By role and method; methods are a closed set. */
+const calls = new Map<string, CallMetrics>();

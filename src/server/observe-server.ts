@@ -1,0 +1,74 @@
+/** What the server shows of itself: readings for metrics, and what it takes to be ready. */
+import type { Clock } from "../base/clock.ts";
+import { SERVER_METRICS } from "../observe/metric-names.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { readProcess } from "../observe/process-metrics.ts";
+import { Readiness } from "../observe/readiness.ts";
+import type { AuditLog } from "./audit/audit-log.ts";
+import type { AuthoritySet } from "./ca/authority-set.ts";
+import type { Datastore } from "./datastore/contract.ts";
+
+export interface ReadServerParams {
+  readonly clock: Clock;
+  readonly version: string;
+  readonly trustDomain: string;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly auditLog: Pick<AuditLog, "lastSeq" | "failing">;
+  readonly revision: () => number;
+}
+
+export function readServer(metrics: Metrics, params: ReadServerParams): void {
+  const { clock, trustDomain, authorities, auditLog, revision, version } = params;
+  const { started, uptime } = SERVER_METRICS;
+  readProcess(metrics, { clock, version, trustDomain, started, uptime });
+  const secondsUntil = (end: number): number => end - clock.nowMs() / 1000;
+  metrics.read(SERVER_METRICS.authorityExpiration, () => [
+    { labels: [trustDomain], value: authorities.activeX509().notAfter },
+  ]);
+  metrics.read(SERVER_METRICS.authorityTtl, () => [
+    { labels: [trustDomain], value: secondsUntil(authorities.activeX509().notAfter) },
+  ]);
+  metrics.read(SERVER_METRICS.authoritySecondsLeft, () => [
+    { labels: ["x509"], value: secondsUntil(authorities.activeX509().notAfter) },
+    { labels: ["jwt"], value: secondsUntil(authorities.activeJwt().notAfter) },
+  ]);
+  metrics.read(SERVER_METRICS.auditRecords, () => [{ labels: [], value: auditLog.lastSeq }]);
+  metrics.read(SERVER_METRICS.auditFailing, () => [
+    { labels: [], value: auditLog.failing ? 1 : 0 },
+  ]);
+  metrics.read(SERVER_METRICS.revision, () => [{ labels: [], value: revision() }]);
+  metrics.declare(SERVER_METRICS.signedX509);
+  metrics.declare(SERVER_METRICS.signedJwt);
+}
+
+export interface ServerReadinessParams {
+  readonly datastore: Pick<Datastore, "tokens">;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly auditLog: Pick<AuditLog, "failing">;
+  readonly clock: Clock;
+  /** Aborted when the server begins to stop. */
+  readonly stopping: AbortSignal;
+}
+
+export function serverReadiness(params: ServerReadinessParams): Readiness {
+  const { datastore, authorities, auditLog, clock, stopping } = params;
+  const alive = (notAfter: number): string | undefined =>
+    notAfter * 1000 > clock.nowMs() ? undefined : "the active authority has ended";
+  return new Readiness(clock, [
+    { name: "listeners", missing: () => (stopping.aborted ? "the server is stopping" : undefined) },
+    {
+      name: "datastore",
+      missing: async () => {
+        await datastore.tokens.get("readiness");
+        return undefined;
+      },
+    },
+    { name: "x509 authority", missing: () => alive(authorities.activeX509().notAfter) },
+    { name: "jwt authority", missing: () => alive(authorities.activeJwt().notAfter) },
+    {
+      name: "audit log",
+      missing: () =>
+        auditLog.failing ? "it cannot be written; free space on the disk" : undefined,
+    },
+  ]);
+}

@@ -1,0 +1,229 @@
+/** Metrics and health as a scraper and a supervisor see them, of a real server and a real agent. */
+import { connect } from "node:net";
+import t from "tap";
+import { silentLogger } from "../../src/observe/logger.ts";
+import { HttpListener } from "../../src/http/http-listener.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
+import { agentReadiness } from "../../src/agent/observe-agent.ts";
+import { openSqliteDatastore } from "../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { serverReadiness } from "../../src/server/observe-server.ts";
+import { parsePrometheus } from "../support/prometheus.ts";
+import { refused } from "../support/refused.ts";
+import { Domain } from "../support/running.ts";
+import { ENTRY_SERVICE, SVID_SERVICE, startTestServer } from "../support/server.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+import { csrOf } from "../server/api/calls.ts";
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const get = (address: Address | undefined, path: string, method = "GET") =>
+  fetch(`http://${address?.host}:${address?.port}${path}`, { method });
+
+const scrape = async (address: Address | undefined) =>
+  parsePrometheus(await (await get(address, "/metrics")).text());
+
+t.test("server: counters move, gauges tell, and readiness ends with the datastore", async (t) => {
+  const server = await startTestServer(t, { config: { metricsListen: "127.0.0.1:0" } });
+  const at = server.server.metricsAddress;
+  const before = await scrape(at);
+  t.equal(before.value("spire_server_started", { trust_domain_id: "example.org" }), 1);
+  t.equal(before.value("spire_server_server_ca_sign_jwt_svid"), 0);
+  const signed = before.value("spire_server_server_ca_sign_x509_svid") ?? 0;
+  t.equal(signed, 1, "its own SVID");
+  const left = before.value("assay_server_authority_seconds_left", { kind: "x509" }) ?? 0;
+  t.ok(left > 80_000 && left <= 86_400, `${left} s`);
+
+  const { csr } = await csrOf("/minted");
+  await server.admin.unary(SVID_SERVICE, "MintX509SVID", { csr });
+  const agent = await server.attest();
+  await refused(t, agent.channel.unary(ENTRY_SERVICE, "ListEntries", {}), { kind: "denied" });
+  const after = await scrape(at);
+  t.equal(after.value("spire_server_server_ca_sign_x509_svid"), signed + 2);
+  const mint = "spire_server_rpc_svid_v1_svid_mint_x509svid";
+  t.equal(after.value(mint, { status: "OK" }), 1);
+  t.equal(after.value(`${mint}_elapsed_time_count`, { status: "OK" }), 1);
+  t.equal(
+    after.value("spire_server_rpc_entry_v1_entry_list_entries", { status: "PermissionDenied" }),
+    1,
+  );
+  t.equal(after.value("assay_server_refusals_total", { kind: "denied" }), 1);
+  t.equal(after.value("assay_server_audit_wait_seconds_count"), signed + 2);
+
+  t.equal((await get(at, "/live")).status, 200);
+  const ready = await get(at, "/ready");
+  t.equal(ready.status, 200);
+  t.match(await ready.json(), { status: "ready", checks: { datastore: "ok", "audit log": "ok" } });
+  const health = () =>
+    server.admin.unary<{ status: string }>("grpc.health.v1.Health", "Check", { service: "" });
+  t.same(await health(), { status: "SERVING" });
+
+  // The end of its authorities, far away: the server cannot sign any more, and says so.
+  server.clock.step(30 * 24 * 3600 * 1000);
+  const late = await get(at, "/ready");
+  t.equal(late.status, 503);
+  t.match(await late.json(), {
+    status: "not ready",
+    checks: { "x509 authority": /^no X.509 authority .* can sign now/, datastore: "ok" },
+  });
+  t.same(await health(), { status: "NOT_SERVING" });
+  t.equal((await get(at, "/live")).status, 200, "and yet must not be restarted");
+});
+
+t.test("server: a datastore that is closed is missing", async (t) => {
+  const clock = new VirtualClock();
+  const datastore = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
+  const authority = { notAfter: clock.nowMs() / 1000 + 60 } as never; // only its end matters here
+  const readiness = serverReadiness({
+    datastore,
+    authorities: { activeX509: () => authority, activeJwt: () => authority },
+    auditLog: { failing: false },
+    clock,
+    stopping: new AbortController().signal,
+  });
+  t.ok(await readiness.isReady());
+  await datastore[Symbol.asyncDispose]();
+  clock.step(1000);
+  const failed = (await readiness.results()).filter(({ missing }) => missing !== undefined);
+  t.same(
+    failed.map(({ name }) => name),
+    ["datastore"],
+  );
+});
+
+t.test("only what is there is answered, in bounds", async (t) => {
+  const listener = await HttpListener.open({
+    host: "127.0.0.1",
+    port: 0,
+    routes: new Map([
+      ["/good", async () => ({ status: 200, type: "text/plain", body: "good\n" })],
+      ["/bad", () => Promise.reject(new Error("secret detail"))],
+    ]),
+    logger: silentLogger,
+  });
+  t.teardown(() => listener[Symbol.asyncDispose]());
+  const cases: readonly [string, string, number][] = [
+    ["GET", "/good", 200],
+    ["GET", "/good?x=y", 200],
+    ["HEAD", "/good", 200],
+    ["POST", "/good", 405],
+    ["GET", "/", 404],
+    ["GET", "/../good", 200],
+    ["GET", "//good", 404],
+    ["GET", "/bad", 500],
+  ];
+  for (const [method, path, status] of cases) {
+    const response = await get(listener.address, path, method);
+    t.equal(response.status, status, `${method} ${path}`);
+    const body = await response.text();
+    if (method === "HEAD") t.equal(body, "");
+    t.notOk(body.includes("secret"), "what failed stays in the log");
+  }
+  const raw = (request: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(listener.address.port, listener.address.host);
+      let answer = "";
+      socket.on("data", (data) => (answer += data.toString()));
+      socket.on("close", () => resolve(answer));
+      socket.on("error", reject);
+      socket.write(request);
+    });
+  t.match(
+    await raw(`GET /good HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1.1 431/,
+  );
+  t.match(await raw("\u0016\u0003\u0001 not http\r\n\r\n"), /^HTTP\/1.1 400/);
+  await refused(
+    t,
+    HttpListener.open({ ...listener.address, routes: new Map(), logger: silentLogger }),
+    { kind: "precondition", message: /choose another --metrics-listen/ },
+  );
+});
+
+t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) => {
+  await using domain = await Domain.start({ metricsListen: "127.0.0.1:0" });
+  const entryId = await domain.entry({ path: "/web" });
+  const agent = await domain.startAgent({ metricsListen: "127.0.0.1:0" });
+  const at = agent.metricsAddress;
+  const workload = connectUnix(agent.socket);
+  t.teardown(() => workload.close());
+  await workload.unary(
+    "SpiffeWorkloadAPI",
+    "FetchJWTSVID",
+    { audience: ["a"] },
+    { metadata: { "workload.spiffe.io": "true" } },
+  );
+  await refused(t, workload.unary("SpiffeWorkloadAPI", "FetchJWTSVID", { audience: ["a"] }), {
+    kind: "invalid",
+  });
+  const { value } = await scrape(at);
+  const call = "spire_agent_rpc_workload_api_fetch_jwtsvid";
+  t.equal(value(call, { status: "OK" }), 1);
+  t.equal(value(call, { status: "InvalidArgument" }), 1);
+  t.equal(value("assay_agent_refusals_total", { kind: "invalid" }), 1);
+  t.equal(value("spire_agent_workload_api_workload_attestation", { status: "OK" }), 1);
+  t.equal(
+    value("spire_agent_workload_api_workload_attestor", { attestor: "unix", status: "OK" }),
+    1,
+  );
+  t.equal(value("assay_agent_attest_seconds_count", { attestor: "unix" }), 1);
+  t.equal(value("assay_agent_entries"), 2, "its own alias is one of them");
+  t.equal(value("spire_agent_jwt_svid_cache_size"), 1);
+  t.ok((value("assay_agent_svid_seconds_left") ?? 0) > 3000);
+  t.ok((value("assay_agent_sync_age_seconds") ?? 99) < 30);
+  const ready = await get(at, "/ready");
+  t.equal(ready.status, 200);
+  t.same(await ready.json(), { status: "ready", checks: { identity: "ok", sync: "ok" } });
+
+  // A change that goes out on the agent's stream is measured where it was committed.
+  await domain.deleteEntry(entryId);
+  for (;;) {
+    const now = await scrape(domain.server.metricsAddress);
+    if ((now.value("assay_server_propagation_seconds_count") ?? 0) > 0) break;
+  }
+});
+
+t.test("an agent that does not hear its server for long is not ready", async (t) => {
+  const clock = new VirtualClock();
+  const now = () => clock.nowMs();
+  let svid: { expiresAt: number } | undefined;
+  let heardAtMs = 0;
+  const cache = {
+    synced: false,
+    entryCount: 0,
+    svidCount: 0,
+    subscriberCount: 0,
+    earliestExpiry: undefined,
+  };
+  const readiness = agentReadiness({
+    clock,
+    // Of the agent's SVID only its end matters here.
+    identity: {
+      get svid() {
+        return svid as never;
+      },
+    },
+    cache,
+    heardAtMs: () => heardAtMs,
+    syncIntervalMs: 5000,
+  });
+  const missing = async () => {
+    clock.step(1000);
+    return (await readiness.results()).map((result) => result.missing);
+  };
+  t.same(await missing(), ["the agent has not attested yet", "nothing came from the server yet"]);
+  svid = { expiresAt: now() / 1000 + 3600 };
+  heardAtMs = now();
+  cache.synced = true;
+  t.same(await missing(), [undefined, undefined]);
+  clock.step(110_000);
+  t.same(await missing(), [undefined, undefined]);
+  clock.step(20_000);
+  t.match(await missing(), [undefined, /^the server was not heard for 13\d s/]);
+  heardAtMs = now();
+  t.same(await missing(), [undefined, undefined]);
+  clock.step(3_600_000);
+  t.match(await missing(), ["the agent's SVID has expired", /not heard/]);
+});
