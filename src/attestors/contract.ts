@@ -19,10 +19,26 @@ export interface WorkloadAttestor {
   /** Selector names it can emit (`uid` for `unix:uid:0`). */
   readonly names: readonly string[];
   /**
+   * Looks at the process where that needs no waiting: at what the kernel holds, never at what was seen before.
+   * `undefined`: ask `attest`.
+   */
+  lookNow?(pid: number): WorkloadLook | undefined;
+  /**
    * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
    * @throws unavailable, denied, deadline
    */
   attest(process: ProcessFacts, signal: AbortSignal): Promise<readonly Selector[]>;
+}
+
+/** What an attestor saw of a process at one moment. */
+export interface WorkloadLook {
+  /** Looks again: whether all that it saw is still so. */
+  isStill(): boolean;
+  /**
+   * What `attest` would find for a process with these facts that looks so. The same frozen array each time for equal
+   * ones, so that what follows from it is worked out once.
+   */
+  selectors(process: ProcessFacts): readonly Selector[];
 }
 
 /** The agent's half of one attestation: `payload` first, then an answer to each challenge. */

@@ -39,8 +39,18 @@ export function canonicalSelectors(selectors: readonly Selector[]): Selector[] {
   return [...byText.values()].sort((a, b) => compare(a.type, b.type) || compare(a.value, b.value));
 }
 
-/** Identifies a set of selectors, whatever order it came in. */
+/** Identifies a set of selectors, whatever order it came in. That of a frozen array is worked out once. */
 export function selectorSetKey(selectors: readonly Selector[]): string {
+  const known = keys.get(selectors);
+  if (known !== undefined) return known;
+  const key = makeKey(selectors);
+  if (Object.isFrozen(selectors)) keys.set(selectors, key);
+  return key;
+}
+
+const keys = new WeakMap<readonly Selector[], string>();
+
+function makeKey(selectors: readonly Selector[]): string {
   return canonicalSelectors(selectors)
     .map(
       (selector) =>

@@ -1,10 +1,11 @@
 import t from "tap";
 import { Attestation } from "../../src/agent/attestation/attestation.ts";
+import { CanonicalLists } from "../../src/agent/attestation/canonical-lists.ts";
 import type { Peer } from "../../src/agent/peer/peer.ts";
 import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
 import { fail } from "../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
-import { formatSelector } from "../../src/spiffe/selector.ts";
+import { type Selector, formatSelector } from "../../src/spiffe/selector.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
 
 const FACTS: ProcessFacts = { pid: 42, uid: 1, gid: 2, groups: [3] };
@@ -50,7 +51,7 @@ class Bench {
       warn: (_, fields) => void this.warned.push(String(fields?.["attestor"])),
     };
     return new Attestation({ attestors, clock: this.clock, logger, deadlineMs: 5000 })
-      .attest(peer, signal)
+      .attest(peer, { signal })
       .then((selectors) => selectors.map(formatSelector));
   }
 }
@@ -119,4 +120,98 @@ t.test("a call that is over is not looked into any longer", async (t) => {
     message: /could not be attested/,
   });
   t.equal(bench.clock.timers, 0);
+});
+
+/** One that needs no waiting; `seen` notes the order of what is looked at. */
+function atOnce(
+  type: string,
+  look: { list?: readonly Selector[]; isStill?: () => boolean; seen?: string[] } = {},
+): WorkloadAttestor {
+  const { list = [{ type, value: "now" }], isStill = () => true, seen = [] } = look;
+  return {
+    ...attestor(type, () => Promise.resolve([{ type, value: "later" }])),
+    lookNow: () => {
+      seen.push(type);
+      return { isStill: () => (seen.push(`${type} again`), isStill()), selectors: () => list };
+    },
+  };
+}
+
+t.test("what can be told at once waits for nothing: no timer, no signal", async (t) => {
+  const bench = new Bench();
+  const seen: string[] = [];
+  const list = Object.freeze([
+    { type: "a", value: "2" },
+    { type: "a", value: "1" },
+  ]);
+  const peer = { ...peerOf(FACTS), read: () => (seen.push("facts"), FACTS) };
+  const attestation = new Attestation({
+    attestors: [
+      atOnce("a", { list, seen }),
+      atOnce("b", { list: Object.freeze([{ type: "b", value: "1" }]), seen }),
+    ],
+    clock: bench.clock,
+    logger: silentLogger,
+  });
+  const call = {
+    get signal(): AbortSignal {
+      return t.fail("nobody waits for anything") as never;
+    },
+  };
+  const found = attestation.attest(peer, call);
+  t.equal(bench.clock.timers, 0);
+  t.same((await found).map(formatSelector), ["a:1", "a:2", "b:1"]);
+  t.same(seen, ["a", "b", "facts", "a again", "b again"], "the facts in between");
+  t.equal(await attestation.attest(peer, call), await found, "the same list for the same answer");
+});
+
+t.test("told at once or not: a process that ended or changed gets nothing", async (t) => {
+  const bench = new Bench();
+  const ended = fail("denied", "the process that connected has ended");
+  await t.rejects(bench.attest([atOnce("a")], peerOf(ended)), { message: /ended/ });
+  const changed = atOnce("a", { isStill: () => false });
+  t.same(await bench.attest([changed]), ["a:later"], "looked at with time");
+  await t.rejects(bench.attest([changed], peerOf(FACTS, ended)), { message: /ended/ });
+  await t.rejects(bench.attest([atOnce("b"), changed], peerOf(FACTS, FACTS, ended)), {
+    message: /ended/,
+  });
+  t.same(
+    await bench.attest([says("a", "1")], peerOf(FACTS, FACTS, { ...FACTS })),
+    ["a:1"],
+    "equal facts will do",
+  );
+});
+
+t.test("one attestor that has to wait, or fails, is asked again with time", async (t) => {
+  const bench = new Bench();
+  const now = atOnce("a");
+  t.same(await bench.attest([now]), ["a:now"]);
+  t.same(await bench.attest([now, says("b", "1")]), ["a:later", "b:1"]);
+  t.same(await bench.attest([now, { ...atOnce("b"), lookNow: () => undefined }]), [
+    "a:later",
+    "b:later",
+  ]);
+  const slip = (): never => {
+    throw new TypeError("a slip");
+  };
+  t.same(await bench.attest([{ ...fails("b"), lookNow: slip }, now]), ["a:later"]);
+  t.same(await bench.attest([atOnce("b", { isStill: slip }), now]), ["a:later", "b:later"]);
+  t.same(bench.warned, ["b"]);
+});
+
+t.test("lists are kept for frozen answers only, each combination apart", (t) => {
+  const lists = new CanonicalLists();
+  const of = (...values: string[]): Selector[] => values.map((value) => ({ type: "x", value }));
+  const [a, b] = [Object.freeze(of("2", "1")), Object.freeze(of("3", "1"))];
+  t.same(lists.of([a, b]), of("1", "2", "3"));
+  t.equal(lists.of([a, b]), lists.of([a, b]));
+  t.equal(Object.isFrozen(lists.of([a, b])), true);
+  t.same(lists.of([a]), of("1", "2"));
+  t.same(lists.of([b]), of("1", "3"));
+  t.same(lists.of([]), []);
+  const loose = of("9");
+  t.same(lists.of([a, loose]), of("1", "2", "9"));
+  loose.push(...of("0"));
+  t.same(lists.of([a, loose]), of("0", "1", "2", "9"));
+  t.end();
 });

@@ -146,6 +146,29 @@ t.test("an entry matches when all its selectors are the workload's", (t) => {
   t.end();
 });
 
+t.test("a frozen list is matched once for each state of the entries", (t) => {
+  const bench = new Bench();
+  const list = Object.freeze(S("unix:uid:1", "unix:gid:1"));
+  const loose = S("unix:uid:1");
+  const ids = (selectors: readonly Selector[]): string =>
+    bench.cache
+      .match(selectors)
+      .map(({ id }) => id)
+      .join("");
+  t.equal(ids(list), "");
+  bench.sync([entry("a")]);
+  t.equal(ids(list), "a");
+  t.equal(bench.cache.match(list), bench.cache.match(list));
+  bench.sync([entry("b", { selectors: S("unix:gid:1") })]);
+  t.equal(ids(list), "ab");
+  t.equal(ids(loose), "a");
+  loose.push(...S("unix:gid:1"));
+  t.equal(ids(loose), "ab");
+  bench.sync([], ["a", "b"]);
+  t.equal(ids(list), "");
+  t.end();
+});
+
 t.test("the index finds what looking at every entry finds, however entries come and go", (t) => {
   const selector = fc.constantFrom("a:1", "a:2", "b:1", "b:2", "c:1");
   const someEntry = fc.record({

@@ -131,6 +131,30 @@ t.test("a caller that changed its user or group is refused", async (t) => {
   client.destroy();
 });
 
+t.test(
+  "facts are read anew each time, and are the same object while they are the same",
+  async (t) => {
+    const dir = temporaryFolder(t);
+    await using acceptor = await Acceptor.listen(join(dir, "s"));
+    const client = connect(acceptor.path);
+    const proc = join(dir, "proc");
+    writeProc(proc, { startTime: "1000", groups: "7 8 " });
+    const peer = trackPeer(await acceptor.accept(), { procDir: proc });
+    const first = peer.read();
+    t.same(first.groups, [7, 8]);
+    t.equal(peer.read(), first);
+    const many = Array.from({ length: 5000 }, (_, i) => 100_000 + i);
+    for (const groups of [[7, 9], [7], [], many]) {
+      writeProc(proc, { startTime: "1000", groups: `${groups.join(" ")} ` });
+      t.same(peer.read().groups, groups, `${groups.length} groups`);
+    }
+    writeProc(proc, { startTime: "1000", groups: "7 8 " });
+    t.same(peer.read(), first);
+    peer.release();
+    client.destroy();
+  },
+);
+
 t.test("a caller without a PID here proves nothing", async (t) => {
   await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
   const client = connect(acceptor.path);
@@ -202,9 +226,9 @@ t.test("the watch tells of processes that ended while their socket lives on", as
 t.test("status and stat are read by line and field, whatever the process calls itself", (t) => {
   const status =
     "Name:\tUid:\t0\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nX:\t1\n";
-  t.same(parseStatus(status), { isZombie: false, uid: 2, gid: 6, groups: [9, 10] });
+  t.same(parseStatus(status), { isZombie: false, ids: { uid: 2, gid: 6, groups: [9, 10] } });
   t.same(
-    parseStatus("N:\nState:\tZ (zombie)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t").groups,
+    parseStatus("N:\nState:\tZ (zombie)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t").ids.groups,
     [],
   );
   for (const broken of ["", "Uid:\t1\t2", "N:\nState:\tR\nUid:\tx\ty\nGid:\t1\t1\nGroups:\t"]) {
@@ -225,14 +249,17 @@ function isZombie(pid: number | undefined): boolean {
 }
 
 /** A /proc with nothing but this process in it. */
-function writeProc(proc: string, as: { startTime: string; uid?: number; gid?: number }): void {
+function writeProc(
+  proc: string,
+  as: { startTime: string; uid?: number; gid?: number; groups?: string },
+): void {
   const dir = join(proc, String(process.pid));
   mkdirSync(dir, { recursive: true });
   const uid = as.uid ?? process.geteuid?.();
   const gid = as.gid ?? process.getegid?.();
   writeFileSync(
     join(dir, "status"),
-    `Name:\tx\nState:\tR (running)\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t${gid}\t0\t0\nGroups:\t\n`,
+    `Name:\tx\nState:\tR (running)\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t${gid}\t0\t0\nGroups:\t${as.groups ?? ""}\n`,
   );
   writeFileSync(join(dir, "stat"), `1 (x) S${" 0".repeat(18)} ${as.startTime} 0`);
 }

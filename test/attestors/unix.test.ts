@@ -20,8 +20,10 @@ import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts"
 import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/account-names.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { Executables } from "../../src/attestors/workload/unix/executable.ts";
+import { isLocalFile, look, lookNow } from "../../src/attestors/workload/unix/file-look.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
+import type { Selector } from "../../src/spiffe/selector.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { workloadAttestorConformance } from "./workload-conformance.ts";
@@ -66,6 +68,137 @@ t.test("all eight selectors, as SPIRE writes them", async (t) => {
     `path:${process.execPath}`,
     `sha256:${sha256}`,
   ]);
+});
+
+t.test(
+  "what is known is told at once, in the same array, and read anew all the same",
+  async (t) => {
+    const dir = temporaryFolder(t);
+    const [passwdFile, clock] = [join(dir, "passwd"), new VirtualClock()];
+    writeFileSync(passwdFile, `before:x:${self.uid}\n`);
+    const attestor = unixAttestor({ clock, logger: silentLogger, passwdFile });
+    const now = (process: ProcessFacts): readonly Selector[] | undefined =>
+      attestor.lookNow?.(process.pid)?.selectors(process);
+    t.equal(now(self), undefined, "nobody has hashed it yet");
+    const found = await attestor.attest(self, never);
+    t.equal(now(self), found);
+    t.equal(await attestor.attest(self, never), found);
+    t.equal(Object.isFrozen(found), true);
+    t.equal(now({ ...self, pid: 2 ** 31 - 1 }), undefined, "no such process");
+    const other = { ...self, groups: [7, 9] };
+    t.same(now(other), await attestor.attest(other, never));
+    t.equal(textsOf(now(other)).includes("supplementary_gid:9"), true);
+    const crowd = { ...self, groups: Array.from({ length: 1000 }, (_, i) => i) };
+    t.equal(
+      textsOf(now(crowd)).filter((text) => text.startsWith("supplementary_gid:")).length,
+      1000,
+    );
+    writeFileSync(passwdFile, `after:x:${self.uid}\n`);
+    clock.step(1000);
+    t.equal(textsOf(now(self)).includes("user:after"), true);
+    t.equal(textsOf(now(self)).includes("user:before"), false);
+  },
+);
+
+t.test("a process that starts another program is another at once", async (t) => {
+  const dir = temporaryFolder(t);
+  const programs = ["one", "two"].map((name) => join(dir, name));
+  for (const program of programs) copyFileSync("/bin/sleep", program);
+  const [one = "", two = ""] = programs;
+  writeFileSync(two, Buffer.concat([readFileSync(two), Buffer.from("more")]));
+  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const run = async (...command: string[]): Promise<ChildProcess> => {
+    const child = spawn(command[0] ?? "", command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
+    t.teardown(() => end(child));
+    await once(child, "spawn");
+    return child;
+  };
+  const known = await executables.read((await run(one, "60")).pid ?? 0);
+  await executables.read((await run(two, "60")).pid ?? 0);
+  // A shell that becomes the one program, then is told to become the other: the same PID all along.
+  const shell = await run("sh", "-c", `read go; exec "${one}" 60`);
+  const pid = shell.pid ?? 0;
+  await executables.read(pid);
+  const before = executables.lookNow(pid);
+  t.equal(before?.isStill(), true);
+  t.equal(before?.executable.path.includes(one), false);
+  shell.stdin?.write("go\n");
+  while (executables.lookNow(pid)?.executable.path !== one) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.same(executables.lookNow(pid)?.executable, known);
+  t.equal(before?.isStill(), false, "the program it was is not the program it is");
+  const running = executables.lookNow(pid);
+  t.equal(running?.isStill(), true);
+  // The same path, replaced while it runs: its name tells, and a new process of that path is another program.
+  rmSync(one);
+  copyFileSync(two, one);
+  t.equal(running?.isStill(), false);
+  t.equal(executables.lookNow(pid), undefined, "a path never seen");
+  t.same(await executables.read(pid), { ...known, path: `${one} (deleted)` });
+  const successor = (await run(one, "60")).pid ?? 0;
+  t.equal(executables.lookNow(successor), undefined, "a path known for another content");
+  t.ok((await executables.read(successor)).sha256 !== known.sha256);
+});
+
+t.test("the same path with another content is another program", async (t) => {
+  const program = join(temporaryFolder(t), "shell");
+  copyFileSync("/bin/sh", program);
+  const child = spawn(program, ["-c", `read go; exec "${program}" -c "read end"`]);
+  t.teardown(() => end(child));
+  await once(child, "spawn");
+  const pid = child.pid ?? 0;
+  const executables = new Executables({ procDir: "/proc", maxBytes: 0 });
+  await executables.read(pid);
+  const look = executables.lookNow(pid);
+  t.equal(look?.isStill(), true);
+  rmSync(program);
+  copyFileSync("/bin/sh", program);
+  child.stdin.write("go\n");
+  while ((await executables.read(pid).catch(() => undefined))?.path !== program) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(executables.lookNow(pid)?.executable.path, program);
+  t.equal(look?.isStill(), false);
+});
+
+t.test("only programs on file systems of this machine are looked at at once", async (t) => {
+  const where = { local: false };
+  const asked: string[] = [];
+  const executables = new Executables({
+    procDir: "/proc",
+    maxBytes: 0,
+    isLocal: (path) => {
+      asked.push(path);
+      return Promise.resolve(where.local);
+    },
+  });
+  const want = { path: process.execPath };
+  for (let i = 0; i < 3; i++) {
+    t.same(await executables.read(process.pid), want);
+    t.equal(executables.lookNow(process.pid), undefined, "not without the thread pool");
+  }
+  t.same(asked, [`/proc/${process.pid}/exe`], "a file is judged once");
+  const others = new Executables({ procDir: "/proc", maxBytes: 0 });
+  await others.read(process.pid);
+  t.same(others.lookNow(process.pid)?.executable, want, "this test runs from a disk");
+});
+
+t.test("looking at once sees what looking with time sees", async (t) => {
+  const file = join(temporaryFolder(t), "file");
+  writeFileSync(file, "x".repeat(1234));
+  for (const path of [file, process.execPath, "/proc/self/exe", "/dev/null", "/proc/self/status"]) {
+    t.same(lookNow(path), await look(path), path);
+  }
+  const before = lookNow(file);
+  t.equal(before?.size, 1234);
+  utimesSync(file, 1, 1);
+  t.ok(lookNow(file)?.key !== before?.key, "the change time counts, and nobody can set it");
+  t.equal(lookNow(join(file, "none")), undefined);
+  await t.rejects(look(join(file, "none")), { code: "ENOTDIR" });
+  t.equal(await isLocalFile("/dev/shm"), true);
+  t.equal(await isLocalFile("/proc/self/status"), false);
+  await t.rejects(isLocalFile(join(file, "none")), { code: "ENOTDIR" });
 });
 
 t.test("an executable that cannot be read costs path and sha256 only, and is told", async (t) => {
@@ -229,4 +362,8 @@ function loggerInto(lines: string[]): Logger {
     write: (line) => lines.push(line),
     nowMs: () => 0,
   });
+}
+
+function textsOf(selectors: readonly Selector[] | undefined): string[] {
+  return (selectors ?? []).map(({ value }) => value);
 }

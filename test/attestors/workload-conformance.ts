@@ -44,6 +44,20 @@ export function workloadAttestorConformance(
       },
     );
 
+    await t.test("what it tells at once is what it tells with time", async (t) => {
+      const selectors = await attestor.attest(subject, never);
+      const look = attestor.lookNow?.(subject.pid);
+      if (look === undefined) {
+        t.pass("it has to wait");
+        return;
+      }
+      t.same(look.selectors(subject), selectors);
+      t.equal(look.isStill(), true);
+      const again = attestor.lookNow?.(subject.pid)?.selectors({ ...subject });
+      t.equal(look.selectors(subject), again, "the same array for the same facts");
+      t.equal(Object.isFrozen(again), true);
+    });
+
     await t.test("a call that was given up on ends soon", async (t) => {
       const given = new AbortController();
       given.abort(new Error("given up"));

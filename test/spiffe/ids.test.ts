@@ -191,6 +191,10 @@ t.test("selectors", (t) => {
     selectorSetKey([parseSelector("a:bc7:vvvvvvv")]),
     "no set can pose as another",
   );
+  const loose = [parseSelector("a:b")];
+  const before = selectorSetKey(loose);
+  loose.push(parseSelector("c:d"));
+  t.not(selectorSetKey(loose), before, "a list that may change has no key for good");
 
   const one = fc.record({
     type: fc.string({ minLength: 1, maxLength: 6 }).filter((text) => !text.includes(":")),

@@ -1,4 +1,4 @@
-import type { ProcessFacts, WorkloadAttestor } from "../../attestors/contract.ts";
+import type { ProcessFacts, WorkloadAttestor, WorkloadLook } from "../../attestors/contract.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
@@ -6,8 +6,9 @@ import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
-import { type Selector, canonicalSelectors } from "../../spiffe/selector.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
+import { CanonicalLists } from "./canonical-lists.ts";
 
 export interface AttestationOptions {
   readonly attestors: readonly WorkloadAttestor[];
@@ -23,6 +24,7 @@ export class Attestation {
   readonly #options: AttestationOptions;
   readonly #deadlineMs: number;
   readonly #log: CallerLog;
+  readonly #canonical = new CanonicalLists();
 
   constructor(options: AttestationOptions) {
     this.#options = options;
@@ -31,10 +33,12 @@ export class Attestation {
   }
 
   /**
-   * The process's selectors, in canonical order. An attestor that fails is logged and blinds no other.
+   * The process's selectors, in canonical order: the same array as before when the attestors say the same. An attestor
+   * that fails is logged and blinds no other.
+   * @param call whose end makes the answer pointless; its signal is only asked for when there is something to wait for
    * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed
    */
-  async attest(peer: Peer, signal: AbortSignal): Promise<readonly Selector[]> {
+  async attest(peer: Peer, call: { readonly signal: AbortSignal }): Promise<readonly Selector[]> {
     const { metrics } = this.#options;
     const { attestations, attestationTime, selectors } = AGENT_METRICS;
     const startMs = performance.now();
@@ -43,7 +47,7 @@ export class Attestation {
       metrics?.observe(attestationTime, [statusName(thrown)], performance.now() - startMs);
     };
     try {
-      const found = await this.#attest(peer, signal);
+      const found = await this.#attest(peer, call);
       note();
       metrics?.observe(selectors, [], found.length);
       return found;
@@ -53,17 +57,44 @@ export class Attestation {
     }
   }
 
-  async #attest(peer: Peer, signal: AbortSignal): Promise<readonly Selector[]> {
+  async #attest(peer: Peer, call: { readonly signal: AbortSignal }): Promise<readonly Selector[]> {
+    const now = this.#attestNow(peer);
+    if (now !== undefined) return now;
     const facts = peer.read();
-    const found = await this.#askAll(facts, signal);
+    const found = await this.#askAll(facts, call.signal);
     // What was read under /proc/PID counts only if the PID was the caller's all along.
     const after = peer.read();
-    if (after.groups.join() !== facts.groups.join()) {
+    if (after !== facts && after.groups.join() !== facts.groups.join()) {
       throw fail("denied", "the calling process changed its groups while it was looked at; retry");
     }
     const known = found.filter((selectors) => selectors !== undefined);
     if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
-    return canonicalSelectors(known.flat());
+    return this.#canonical.of(known);
+  }
+
+  /**
+   * The answer when nothing has to be waited for; `undefined` when an attestor has to, or the process changed.
+   *
+   * The process runs on another core meanwhile, and may become another one: one that ends, or starts a program that
+   * makes it another user's. So what the attestors see is looked at before the facts are read and again after, and all
+   * of it held at the one moment in between. That the facts could be read then proves that the PID was the caller's
+   * before, and what is read after can only differ if it is no more. Reading the facts is what costs most, so it is they
+   * that are read once.
+   */
+  #attestNow(peer: Peer): readonly Selector[] | undefined {
+    const looks: WorkloadLook[] = [];
+    try {
+      for (const attestor of this.#options.attestors) {
+        const look = attestor.lookNow?.(peer.pid);
+        if (look === undefined) return undefined;
+        looks.push(look);
+      }
+      const facts = peer.read();
+      if (looks.length === 0 || !looks.every((look) => look.isStill())) return undefined;
+      return this.#canonical.of(looks.map((look) => look.selectors(facts)));
+    } catch {
+      return undefined; // asked with time, whatever failed says why
+    }
   }
 
   async #askAll(

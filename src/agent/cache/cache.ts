@@ -65,6 +65,8 @@ export class Cache {
   /** Views of selectors that nobody subscribes to just now: the next caller of the kind finds its bytes ready. */
   readonly #idle = new LruMap<string, View>(MAX_IDLE_VIEWS);
   readonly #views = new Map<string, { view: View; groups: number }>();
+  /** By the list itself: attestation gives the same one to all processes of a kind. */
+  #matches = new WeakMap<readonly Selector[], readonly Entry[]>();
   #own: Bundle | undefined;
   #foreign: ReadonlyMap<string, Bundle> = new Map();
   #entries: ReadonlyMap<string, Entry> = new Map();
@@ -114,7 +116,13 @@ export class Cache {
 
   /** The entries of a workload in their stable order, duplicate hints left out. */
   match(selectors: readonly Selector[]): readonly Entry[] {
-    return withoutDuplicateHints(this.#index.match(selectors).filter((entry) => !entry.storeSvid));
+    const known = this.#matches.get(selectors);
+    if (known !== undefined) return known;
+    const entries = withoutDuplicateHints(
+      this.#index.match(selectors).filter((entry) => !entry.storeSvid),
+    );
+    if (Object.isFrozen(selectors)) this.#matches.set(selectors, entries);
+    return entries;
   }
 
   /** The bundle of the own trust domain, or of one that a matching entry federates with. */
@@ -241,6 +249,7 @@ export class Cache {
   ): ReadonlySet<string> {
     const now = epochSeconds(this.#options.clock);
     const changed = this.#index.replace(entries, (entry) => isExpired(entry, now), touched);
+    if (changed.size > 0) this.#matches = new WeakMap();
     for (const id of changed) {
       if (this.#index.get(id) === undefined) this.#svids.remove(id);
     }

@@ -1,9 +1,9 @@
 /**
- * The few system calls that Node does not offer, through koffi; loaded on first use, so that nothing pays for it that
- * does not serve a Unix socket. Linux only: other systems get an `unsupported` error from each call.
+ * What the kernel knows of the process behind a Unix socket. Linux only: other systems get an `unsupported` error from
+ * each call.
  */
-import { createRequire } from "node:module";
 import { fail } from "../../base/errors.ts";
+import { libc } from "../../base/libc.ts";
 
 /** What the kernel noted about the other end at `connect` (unix(7), SO_PEERCRED). */
 export interface PeerCredentials {
@@ -35,29 +35,23 @@ export function native(): Native {
 
 let loaded: Native | undefined;
 
-/** The part of koffi that is used here. */
-interface Koffi {
-  load(path: null): { func(definition: string): (...args: unknown[]) => number };
-  errno(): number;
-}
-
 function load(): Native {
-  if (process.platform !== "linux") return unsupported();
-  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-  const libc = koffi.load(null);
-  const getsockopt = libc.func(
-    "int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)",
+  const c = libc();
+  if (c === undefined) return unsupported();
+  const getsockopt = c.func(
+    "int getsockopt(int fd, int level, int name, void *value, void *length)",
   );
-  const poll = libc.func("int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)");
-  const flock = libc.func("int flock(int fd, int operation)");
+  const poll = c.func("int poll(void *fds, unsigned long count, int timeout)");
+  const flock = c.func("int flock(int fd, int operation)");
+  // Reused: a call is over before the next one starts, and there are several for each connection.
+  const value = Buffer.alloc(12);
+  const length = new Uint32Array(1);
+  const onePollFd = Buffer.alloc(POLLFD_BYTES);
   return {
     peerCredentials(fd) {
-      const value = Buffer.alloc(12);
-      if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, new Uint32Array([12])) !== 0) {
-        throw fail(
-          "unavailable",
-          `the kernel named no peer of the socket (errno ${koffi.errno()})`,
-        );
+      length[0] = 12;
+      if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) !== 0) {
+        throw fail("unavailable", `the kernel named no peer of the socket (errno ${c.errno()})`);
       }
       return {
         pid: value.readInt32LE(0),
@@ -66,11 +60,11 @@ function load(): Native {
       };
     },
     peerPidfd(fd) {
-      const value = Buffer.alloc(4);
-      if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, new Uint32Array([4])) === 0) {
+      length[0] = 4;
+      if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, value, length) === 0) {
         return value.readInt32LE(0);
       }
-      const errno = koffi.errno();
+      const errno = c.errno();
       if (errno === ENOPROTOOPT) return undefined;
       if (errno === EMFILE || errno === ENFILE) {
         throw fail(
@@ -81,22 +75,22 @@ function load(): Native {
       throw fail("denied", `the calling process has ended (errno ${errno})`);
     },
     ended(pidfds) {
-      const fds = Buffer.alloc(8 * pidfds.length);
+      const fds = pidfds.length === 1 ? onePollFd : Buffer.alloc(POLLFD_BYTES * pidfds.length);
       pidfds.forEach((fd, i) => {
-        fds.writeInt32LE(fd, 8 * i);
-        fds.writeInt16LE(POLLIN, 8 * i + 4);
+        fds.writeInt32LE(fd, POLLFD_BYTES * i);
+        fds.writeInt32LE(POLLIN, POLLFD_BYTES * i + 4);
       });
       if (poll(fds, pidfds.length, 0) < 0) {
-        const errno = koffi.errno();
+        const errno = c.errno();
         if (errno === EINTR) return this.ended(pidfds);
         throw fail("unavailable", `callers could not be polled (errno ${errno})`);
       }
       // Any event counts, POLLNVAL too: a descriptor that is not ours proves nothing.
-      return pidfds.map((_, i) => fds.readInt16LE(8 * i + 6) !== 0);
+      return pidfds.map((_, i) => fds.readInt16LE(POLLFD_BYTES * i + 6) !== 0);
     },
     tryLock(fd) {
       if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
-      const errno = koffi.errno();
+      const errno = c.errno();
       if (errno === EWOULDBLOCK) return false;
       throw fail("unavailable", `the lock could not be taken (errno ${errno})`);
     },
@@ -123,6 +117,8 @@ function unsupported(): Native {
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77;
+/** struct pollfd: descriptor, two bytes of events asked for, two of those that came. */
+const POLLFD_BYTES = 8;
 const POLLIN = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;

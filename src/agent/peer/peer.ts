@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { ProcessFacts } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { type Native, type PeerCredentials, native } from "./native.ts";
-import { StatusFile, readStartTime } from "./proc.ts";
+import { type ProcessIds, StatusFile, readStartTime } from "./proc.ts";
 
 /**
  * The process that connected, held for the life of its connection.
@@ -17,7 +17,7 @@ export interface Peer {
   readonly uid: number;
   readonly gid: number;
   /**
-   * The facts as they are now.
+   * The facts as they are now: the same object as before when nothing has changed.
    * @throws denied when the process has ended, changed its user or group since it connected (a set-user-ID program
    * that inherited the socket must not answer for the one who opened it), or has no PID here
    */
@@ -130,25 +130,32 @@ class Facts {
   readonly #procDir: string;
   readonly #alive: () => boolean;
   #status: StatusFile | undefined;
+  #ids: ProcessIds | undefined;
+  #facts: ProcessFacts;
   #released = false;
 
   constructor(credentials: PeerCredentials, procDir: string, alive: () => boolean) {
     this.#credentials = credentials;
     this.#procDir = procDir;
     this.#alive = alive;
+    this.#facts = { ...credentials, groups: [] };
   }
 
   read(): ProcessFacts {
     const { pid, uid, gid } = this.#credentials;
-    const { isZombie, ...now } = this.#open().read();
+    const { isZombie, ids } = this.#open().read();
     if (isZombie && !this.#alive()) throw ended();
-    if (now.uid !== uid || now.gid !== gid) {
+    if (ids.uid !== uid || ids.gid !== gid) {
       throw fail(
         "denied",
         "the calling process changed its user or group since it connected; connect again",
       );
     }
-    return { pid, ...now };
+    if (ids !== this.#ids) {
+      this.#ids = ids;
+      this.#facts = { pid, ...ids };
+    }
+    return this.#facts;
   }
 
   release(): void {

@@ -3,11 +3,15 @@ import { AssayError, fail } from "../../base/errors.ts";
 
 /** What /proc/PID/status says of a process (proc_pid_status(5)): effective ids, as the kernel grants by them. */
 export interface ProcessStatus {
+  readonly ids: ProcessIds;
+  /** The main thread has ended; the process has too unless other threads live on. */
+  readonly isZombie: boolean;
+}
+
+export interface ProcessIds {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** The main thread has ended; the process has too unless other threads live on. */
-  readonly isZombie: boolean;
 }
 
 /**
@@ -16,6 +20,8 @@ export interface ProcessStatus {
  */
 export class StatusFile implements Disposable {
   readonly #fd: number;
+  #lines = "";
+  #ids: ProcessIds | undefined;
 
   /** @throws denied when there is no such process; limited when out of descriptors */
   constructor(procDir: string, pid: number) {
@@ -32,7 +38,10 @@ export class StatusFile implements Disposable {
     }
   }
 
-  /** @throws denied when the process has ended and been collected */
+  /**
+   * Reads it now. `ids` is the same object as before when the kernel says the same as before.
+   * @throws denied when the process has ended and been collected
+   */
   read(): ProcessStatus {
     let text: string;
     try {
@@ -40,7 +49,13 @@ export class StatusFile implements Disposable {
     } catch (cause) {
       throw gone(cause);
     }
-    return parseStatus(text);
+    const lines = idLines(text);
+    if (this.#ids === undefined || lines !== this.#lines) {
+      this.#ids = parseIds(lines);
+      // A slice would keep the whole text alive for as long as the connection.
+      this.#lines = Buffer.from(lines, "latin1").toString("latin1");
+    }
+    return { ids: this.#ids, isZombie: isZombie(text) };
   }
 
   [Symbol.dispose](): void {
@@ -50,17 +65,31 @@ export class StatusFile implements Disposable {
 
 /** @throws denied when a line is missing */
 export function parseStatus(text: string): ProcessStatus {
-  // The name comes first and may hold anything but a line feed: only whole lines count.
-  const state = field(text, "State");
+  return { ids: parseIds(idLines(text)), isZombie: isZombie(text) };
+}
+
+function parseIds(lines: string): ProcessIds {
   return {
-    isZombie: state.startsWith("Z") || state.startsWith("X"),
-    uid: idAt(field(text, "Uid"), 1),
-    gid: idAt(field(text, "Gid"), 1),
-    groups: field(text, "Groups")
+    uid: idAt(field(lines, "Uid"), 1),
+    gid: idAt(field(lines, "Gid"), 1),
+    groups: field(lines, "Groups")
       .split(/\s+/)
       .filter((word) => /^\d+$/.test(word))
       .map(Number),
   };
+}
+
+/** The lines from `Uid` to `Groups`. The name comes first and may hold anything but a line feed: only whole lines count. */
+function idLines(text: string): string {
+  const from = startOf(text, "Uid");
+  const groups = text.indexOf("\nGroups:", from);
+  const to = text.indexOf("\n", groups + 1);
+  return text.slice(from, groups < 0 || to < 0 ? undefined : to);
+}
+
+function isZombie(text: string): boolean {
+  const state = text.charAt(startOf(text, "State") + "\nState:\t".length);
+  return state === "Z" || state === "X";
 }
 
 /**
@@ -122,9 +151,14 @@ function isOutOfDescriptors(thrown: unknown): boolean {
   return code === "EMFILE" || code === "ENFILE";
 }
 
-function field(text: string, name: string): string {
+function startOf(text: string, name: string): number {
   const start = text.indexOf(`\n${name}:`);
   if (start < 0) throw fail("denied", `the status of the calling process has no ${name}`);
+  return start;
+}
+
+function field(text: string, name: string): string {
+  const start = startOf(text, name);
   const end = text.indexOf("\n", start + 1);
   return text.slice(start + name.length + 2, end < 0 ? undefined : end).trim();
 }

@@ -100,9 +100,11 @@ class WorkloadApi {
   }
 
   async stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
-    messageType(requestType).decode(await call.request());
+    const request = await call.request();
+    // Empty, as the standard has it: nothing can be wrong with it.
+    if (request.length > 0) messageType(requestType).decode(request);
     const { attestation, cache, clock } = this.#options;
-    const selectors = await attestation.attest(call.context, call.signal);
+    const selectors = await attestation.attest(call.context, call);
     try {
       await follow({ call, cache, clock, kind, selectors });
     } catch (thrown) {
@@ -125,7 +127,7 @@ class WorkloadApi {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
     const { attestation, cache, jwtCache } = this.#options;
-    const selectors = await attestation.attest(call.context, call.signal);
+    const selectors = await attestation.attest(call.context, call);
     await this.#whenSynced(call);
     const entries = cache
       .match(selectors)
@@ -148,7 +150,7 @@ class WorkloadApi {
     if (request.audience === "") throw fail("invalid", "audience is missing");
     if (request.svid === "") throw fail("invalid", "svid is missing");
     const { attestation, cache, clock, allowedForeignJwtClaims } = this.#options;
-    const selectors = await attestation.attest(call.context, call.signal);
+    const selectors = await attestation.attest(call.context, call);
     if (cache.ownBundle === undefined) await this.#whenSynced(call);
     // Callers without an identity may validate too, with the own trust domain's keys alone.
     const entries = cache.match(selectors);

@@ -21,8 +21,13 @@ export class AccountNames {
   }
 
   nameOf(id: number): string | undefined {
+    return this.all().get(id);
+  }
+
+  /** All names by id, as the file has them now: the same map until it changes. */
+  all(): ReadonlyMap<number, string> {
     this.#refresh();
-    return this.#names.get(id);
+    return this.#names;
   }
 
   #refresh(): void {

@@ -5,10 +5,10 @@
 import type { Clock } from "../../../base/clock.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
-import type { Selector } from "../../../spiffe/selector.ts";
 import type { ProcessFacts, WorkloadAttestor } from "../../contract.ts";
 import { AccountNames } from "./account-names.ts";
-import { Executables } from "./executable.ts";
+import { type Executable, Executables } from "./executable.ts";
+import { SelectorMaker } from "./selector-maker.ts";
 
 export interface UnixAttestorOptions {
   readonly logger: Logger;
@@ -27,53 +27,33 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const callerLog = new CallerLog(logger, clock);
   const users = new AccountNames(options.passwdFile ?? "/etc/passwd", clock, logger);
   const groups = new AccountNames(options.groupFile ?? "/etc/group", clock, logger);
+  const selectorsOf = new SelectorMaker(users, groups);
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
     maxBytes: options.maxExecutableBytes ?? DEFAULT_MAX_EXECUTABLE_BYTES,
   });
 
-  const accountSelectors = (process: ProcessFacts): Selector[] => {
-    const values = [`uid:${process.uid}`, `gid:${process.gid}`];
-    const user = users.nameOf(process.uid);
-    if (user !== undefined) values.push(`user:${user}`);
-    const group = groups.nameOf(process.gid);
-    if (group !== undefined) values.push(`group:${group}`);
-    for (const gid of process.groups) {
-      values.push(`supplementary_gid:${gid}`);
-      const name = groups.nameOf(gid);
-      if (name !== undefined) values.push(`supplementary_group:${name}`);
-    }
-    return values.map(unix);
-  };
-
-  const executableSelectors = async (
-    process: ProcessFacts,
+  const executableOf = async (
+    { pid, uid }: ProcessFacts,
     signal: AbortSignal,
-  ): Promise<Selector[]> => {
+  ): Promise<Executable | undefined> => {
     try {
-      const { path, sha256, isLate } = await executables.read(process.pid, signal);
-      if (isLate === true) {
-        callerLog.warn(
-          process.uid,
-          "executable not hashed in time; its sha256 selector is missing",
-          {
-            pid: process.pid,
-            path,
-          },
-        );
+      const executable = await executables.read(pid, signal);
+      if (executable.isLate === true) {
+        const { path } = executable;
+        callerLog.warn(uid, "executable not hashed in time; its sha256 selector is missing", {
+          pid,
+          path,
+        });
       }
-      return [`path:${path}`, ...(sha256 === undefined ? [] : [`sha256:${sha256}`])].map(unix);
+      return executable;
     } catch (error) {
       // What it runs stays unknown; who it runs as is known all the same.
-      callerLog.warn(
-        process.uid,
-        "executable not discovered; path and sha256 selectors are missing",
-        {
-          pid: process.pid,
-          error,
-        },
-      );
-      return [];
+      callerLog.warn(uid, "executable not discovered; path and sha256 selectors are missing", {
+        pid,
+        error,
+      });
+      return undefined;
     }
   };
 
@@ -88,17 +68,24 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       "supplementary_group",
       ...(discoverExecutable ? ["path", "sha256"] : []),
     ],
+    lookNow(pid) {
+      if (!discoverExecutable) {
+        return {
+          isStill: () => true,
+          selectors: (process) => selectorsOf.make(process, undefined),
+        };
+      }
+      const look = executables.lookNow(pid);
+      if (look === undefined) return undefined;
+      const { executable, isStill } = look;
+      return { isStill, selectors: (process) => selectorsOf.make(process, executable) };
+    },
     async attest(process, signal) {
       signal.throwIfAborted();
-      const accounts = accountSelectors(process);
-      if (!discoverExecutable) return accounts;
-      return [...accounts, ...(await executableSelectors(process, signal))];
+      const executable = discoverExecutable ? await executableOf(process, signal) : undefined;
+      return selectorsOf.make(process, executable);
     },
   };
-}
-
-function unix(value: string): Selector {
-  return { type: "unix", value };
 }
 
 const DEFAULT_MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, readlinkSync, stat } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type AssayError, fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
+import { type FileLook, isLocalFile, look, lookNow, lookOf } from "./file-look.ts";
 import { Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
@@ -15,30 +16,63 @@ export interface Executable {
   readonly isLate?: true;
 }
 
+/** A program that was recognised at one moment. It counts once `isStill` says that it was no mixture of two. */
+export interface ExecutableLook {
+  readonly executable: Executable;
+  /** Looks again. */
+  readonly isStill: () => boolean;
+}
+
 export interface ExecutablesOptions {
   readonly procDir: string;
   /** Larger files have no hash; 0 = never hash. */
   readonly maxBytes: number;
+  /** Default: by the file system's type. */
+  readonly isLocal?: (path: string) => Promise<boolean>;
 }
 
 /**
  * Reads executables through the /proc/PID/exe link, so that the running file is hashed whatever its path now leads to.
- * Hashes are kept by device, inode, change time and size, never by PID.
+ * What is known is kept by device, inode, change time and size, never by PID.
+ *
+ * The main thread never waits for a file system: whatever is not known goes through the thread pool, in a few slots.
+ * A program that is known is recognised at once (`lookNow`) by what the kernel itself holds: its link and its inode.
+ * Two things keep that from waiting. Only a path at which a local file system was found is looked at so, which leaves
+ * out network file systems, whatever they make of AT_STATX_DONT_SYNC. And that flag keeps FUSE from asking its process,
+ * so that a caller who mounts one over such a path in a namespace of its own holds up nobody.
  */
 export class Executables {
   readonly #options: ExecutablesOptions;
-  readonly #hashes = new LruMap<string, Promise<string>>(MAX_HASHES);
+  readonly #isLocal: (path: string) => Promise<boolean>;
+  readonly #programs = new LruMap<string, Program>(MAX_PROGRAMS);
+  /** Paths that led to a local file system when they were last seen. */
+  readonly #localPaths = new LruMap<string, true>(MAX_PROGRAMS);
   /** Looking takes microseconds and hashing seconds: neither waits for the other. */
   readonly #looking = new Slots(2, MAX_WAITING);
   readonly #hashing = new Slots(1, MAX_WAITING);
 
   constructor(options: ExecutablesOptions) {
     this.#options = options;
+    this.#isLocal = options.isLocal ?? isLocalFile;
+  }
+
+  /** What `read` would find, where it is known and can be told without waiting; else `undefined`. */
+  lookNow(pid: number): ExecutableLook | undefined {
+    const link = this.#link(pid);
+    const path = tryReadLink(link);
+    if (path === undefined || this.#localPaths.get(path) === undefined) return undefined;
+    const key = lookNow(link)?.key;
+    const known = key === undefined ? undefined : this.#programs.get(key)?.known;
+    if (known === undefined) return undefined;
+    return {
+      executable: executable(path, known.sha256),
+      isStill: () => tryReadLink(link) === path && lookNow(link)?.key === key,
+    };
   }
 
   /** @throws unavailable when the link cannot be read or the process starts another program meanwhile; limited */
   async read(pid: number, signal?: AbortSignal): Promise<Executable> {
-    const link = `${this.#options.procDir}/${pid}/exe`;
+    const link = this.#link(pid);
     // The link itself is the kernel's and never waits for a file system; what it leads to may.
     const path = readLink(link);
     const hashed = this.#hashed(link, path);
@@ -49,31 +83,65 @@ export class Executables {
   }
 
   async #hashed(link: string, path: string): Promise<Executable> {
-    const stats = await this.#looking.run(() => look(link));
-    if (stats.size > BigInt(this.#options.maxBytes)) {
-      if (readLink(link) !== path) throw changed();
-      return { path };
-    }
-    const key = fileKey(stats);
-    const known = this.#hashes.get(key);
-    const sha256 = await (known ?? this.#startHash(link, key));
-    const after = known === undefined ? await this.#looking.run(() => look(link)) : stats;
-    if (readLink(link) !== path || fileKey(after) !== key) throw changed();
-    return { path, sha256 };
+    const { key, size } = await this.#look(link);
+    let program = this.#programs.get(key);
+    const isNew = program === undefined;
+    program ??= this.#meet(link, key, size);
+    const { sha256, isLocal } = await program.found;
+    const isSame = !isNew || (await this.#look(link)).key === key;
+    if (readLink(link) !== path || !isSame) throw changed();
+    if (isLocal) this.#localPaths.set(path, true);
+    else this.#localPaths.delete(path);
+    return executable(path, sha256);
   }
 
-  #startHash(link: string, key: string): Promise<string> {
-    const hash = this.#hashing.run(() => this.#hash(link, key));
-    this.#hashes.set(key, hash);
-    hash.catch(() => this.#hashes.delete(key));
-    return hash;
+  #link(pid: number): string {
+    return `${this.#options.procDir}/${pid}/exe`;
+  }
+
+  #look(link: string): Promise<FileLook> {
+    return this.#looking.run(() => look(link).catch(rethrowUnreadable));
+  }
+
+  #meet(link: string, key: string, size: number): Program {
+    const found = this.#study(link, key, size);
+    const program: Program = { found, known: undefined };
+    this.#programs.set(key, program);
+    found.then(
+      (known) => (program.known = known),
+      () => this.#programs.delete(key),
+    );
+    return program;
+  }
+
+  async #study(link: string, key: string, size: number): Promise<Known> {
+    const isLocal = await this.#looking.run(() => this.#isLocal(link).catch(rethrowUnreadable));
+    if ((await this.#look(link)).key !== key) throw changed();
+    if (size > this.#options.maxBytes) return { isLocal };
+    return { isLocal, sha256: await this.#hashing.run(() => this.#hash(link, key)) };
   }
 
   async #hash(link: string, key: string): Promise<string> {
     await using file = await open(link, "r");
-    if (fileKey(await file.stat({ bigint: true })) !== key) throw changed();
+    if (lookOf(await file.stat({ bigint: true })).key !== key) throw changed();
     return await digest(file, this.#options.maxBytes);
   }
+}
+
+/** One content of one file. */
+interface Program {
+  readonly found: Promise<Known>;
+  /** What `found` resolved with. */
+  known: Known | undefined;
+}
+
+interface Known {
+  readonly isLocal: boolean;
+  readonly sha256?: string;
+}
+
+function executable(path: string, sha256: string | undefined): Executable {
+  return sha256 === undefined ? { path } : { path, sha256 };
 }
 
 async function digest(file: FileHandle, maxBytes: number): Promise<string> {
@@ -105,17 +173,16 @@ function readLink(link: string): string {
   }
 }
 
-function look(link: string): Promise<BigIntStats> {
-  return new Promise((resolve, reject) => {
-    stat(link, { bigint: true }, (error, stats) => {
-      if (error !== null) reject(unreadable(error));
-      else resolve(stats);
-    });
-  });
+function tryReadLink(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined; // `read` tells why
+  }
 }
 
-function fileKey(stats: BigIntStats): string {
-  return `${stats.dev}:${stats.ino}:${stats.ctimeNs}:${stats.size}`;
+function rethrowUnreadable(cause: unknown): never {
+  throw unreadable(cause);
 }
 
 function unreadable(cause: unknown): AssayError {
@@ -127,5 +194,5 @@ function changed(): AssayError {
 }
 
 const CHUNK_BYTES = 256 * 1024;
-const MAX_HASHES = 1024;
+const MAX_PROGRAMS = 1024;
 const MAX_WAITING = 4096;

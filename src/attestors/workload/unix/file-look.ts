@@ -1,0 +1,119 @@
+import { type BigIntStats, stat, statfs } from "node:fs";
+import { release } from "node:os";
+import { type Libc, libc } from "../../../base/libc.ts";
+
+/** What tells one content of one file from all others, without reading it. */
+export interface FileLook {
+  /** Device, inode, change time and size. */
+  readonly key: string;
+  readonly size: number;
+}
+
+/**
+ * Looks at what a path leads to as the file system has it now, in the thread pool: a file system that hangs holds one
+ * of its threads. Rejects with the system's error.
+ */
+export function look(path: string): Promise<FileLook> {
+  return new Promise((resolve, reject) => {
+    stat(path, { bigint: true }, (error, stats) => {
+      if (error === null) resolve(lookOf(stats));
+      else reject(error);
+    });
+  });
+}
+
+export function lookOf({ dev, ino, ctimeNs, size }: BigIntStats): FileLook {
+  return {
+    key: `${major(dev)}:${minor(dev)}:${ino}:${ctimeNs / NS}.${ctimeNs % NS}:${size}`,
+    size: Number(size),
+  };
+}
+
+/**
+ * The same from what the kernel holds, at once and without asking the file system (AT_STATX_DONT_SYNC, statx(2)).
+ * `undefined` when that cannot be had: then `look` says why. To be called for paths that led to a local file system
+ * when last seen: some network file systems ask their server whatever the flag says.
+ */
+export function lookNow(path: string): FileLook | undefined {
+  return (atOnce ??= openLookNow())(path);
+}
+
+/**
+ * Whether what a path leads to lies on a file system of this machine, which answers from memory for a file that runs.
+ * Asked in the thread pool; rejects with the system's error.
+ */
+export function isLocalFile(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    statfs(path, (error, stats) => {
+      if (error === null) resolve(LOCAL.has(stats.type >>> 0));
+      else reject(error);
+    });
+  });
+}
+
+let atOnce: ((path: string) => FileLook | undefined) | undefined;
+
+function openLookNow(): (path: string) => FileLook | undefined {
+  // Before Linux 4.20 FUSE, which any user may mount, asked its process all the same.
+  const c = Number.parseInt(release(), 10) >= 5 ? libc() : undefined;
+  return c === undefined ? () => undefined : withStatx(c);
+}
+
+function withStatx(c: Libc): (path: string) => FileLook | undefined {
+  const statx = c.func(
+    "int statx(int dirfd, const char *path, int flags, unsigned int mask, void *buffer)",
+  );
+  const buffer = new ArrayBuffer(256);
+  const bytes = new Uint8Array(buffer);
+  // struct statx in words of 8 and 4 bytes, in the machine's own order.
+  const u64 = new BigUint64Array(buffer);
+  const i64 = new BigInt64Array(buffer);
+  const u32 = new Uint32Array(buffer);
+  return (path) => {
+    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, WANTED, bytes) !== 0) return undefined;
+    if (((u32[STX_MASK] ?? 0) & WANTED) !== WANTED) return undefined;
+    const size = u64[STX_SIZE];
+    return {
+      key: `${u32[STX_DEV_MAJOR]}:${u32[STX_DEV_MINOR]}:${u64[STX_INO]}:${i64[STX_CTIME_SEC]}.${u32[STX_CTIME_NSEC]}:${size}`,
+      size: Number(size),
+    };
+  };
+}
+
+/** makedev(3) of glibc and musl, backwards. */
+function major(dev: bigint): bigint {
+  return ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
+}
+
+function minor(dev: bigint): bigint {
+  return (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+}
+
+const NS = 1_000_000_000n;
+const AT_FDCWD = -100;
+const AT_STATX_DONT_SYNC = 0x4000;
+/** STATX_CTIME, STATX_INO and STATX_SIZE; the device always comes. */
+const WANTED = 0x80 | 0x100 | 0x200;
+const STX_MASK = 0;
+const STX_INO = 0x20 / 8;
+const STX_SIZE = 0x28 / 8;
+const STX_CTIME_SEC = 0x60 / 8;
+const STX_CTIME_NSEC = 0x68 / 4;
+const STX_DEV_MAJOR = 0x88 / 4;
+const STX_DEV_MINOR = 0x8c / 4;
+
+/** File system types of statfs(2) that hold their inodes in this machine's memory while they are in use. */
+const LOCAL: ReadonlySet<number> = new Set([
+  0xef53, // ext2, ext3, ext4
+  0x58465342, // XFS
+  0x9123683e, // Btrfs
+  0xf2f52010, // F2FS
+  0x2fc12fc1, // ZFS
+  0xca451a4e, // bcachefs
+  0x01021994, // tmpfs
+  0x858458f6, // ramfs
+  0x73717368, // SquashFS
+  0xe0f5e1e2, // EROFS
+  // What lies below an overlay gets the flag handed on.
+  0x794c7630, // overlayfs
+]);

@@ -1,0 +1,61 @@
+import { LruMap } from "../../../base/lru.ts";
+import type { Selector } from "../../../spiffe/selector.ts";
+import type { ProcessFacts } from "../../contract.ts";
+import type { AccountNames } from "./account-names.ts";
+import type { Executable } from "./executable.ts";
+
+/** Puts facts that were read into selectors: the same array for the same facts, while the account files stay as they are. */
+export class SelectorMaker {
+  readonly #users: AccountNames;
+  readonly #groups: AccountNames;
+  readonly #made = new LruMap<string, readonly Selector[]>(MAX_KINDS);
+  #userNames: ReadonlyMap<number, string> | undefined;
+  #groupNames: ReadonlyMap<number, string> | undefined;
+
+  constructor(users: AccountNames, groups: AccountNames) {
+    this.#users = users;
+    this.#groups = groups;
+  }
+
+  make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
+    this.#refresh();
+    const { uid, gid, groups } = process;
+    if (groups.length > MAX_KEPT_GROUPS) return this.#compose(process, executable);
+    const key = `${uid}:${gid}:${groups.join()}:${executable?.sha256}:${executable?.path}`;
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const made = this.#compose(process, executable);
+    this.#made.set(key, made);
+    return made;
+  }
+
+  #refresh(): void {
+    const users = this.#users.all();
+    const groups = this.#groups.all();
+    if (users === this.#userNames && groups === this.#groupNames) return;
+    this.#userNames = users;
+    this.#groupNames = groups;
+    this.#made.clear();
+  }
+
+  #compose(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
+    const values = [`uid:${process.uid}`, `gid:${process.gid}`];
+    const user = this.#userNames?.get(process.uid);
+    if (user !== undefined) values.push(`user:${user}`);
+    const group = this.#groupNames?.get(process.gid);
+    if (group !== undefined) values.push(`group:${group}`);
+    for (const gid of process.groups) {
+      values.push(`supplementary_gid:${gid}`);
+      const name = this.#groupNames?.get(gid);
+      if (name !== undefined) values.push(`supplementary_group:${name}`);
+    }
+    if (executable !== undefined) values.push(`path:${executable.path}`);
+    if (executable?.sha256 !== undefined) values.push(`sha256:${executable.sha256}`);
+    return Object.freeze(values.map((value) => ({ type: "unix", value })));
+  }
+}
+
+/** Kinds of processes whose selectors are kept. */
+const MAX_KINDS = 1024;
+/** A process may have 65,536 groups; few have more than a handful. */
+const MAX_KEPT_GROUPS = 64;
