@@ -7,7 +7,11 @@ import { type Entry, compareEntries, entryVersion } from "../../src/agent/cache/
 import { JwtCache, type JwtSvid } from "../../src/agent/cache/jwt-cache.ts";
 import { type HeldSvid, SvidStore } from "../../src/agent/cache/svid-store.ts";
 import type { ViewContent, ViewKind } from "../../src/agent/cache/view.ts";
+import { JwtFrames } from "../../src/agent/workload-api/jwt-frames.ts";
 import { fail } from "../../src/base/errors.ts";
+import type { JWTSVIDResponse__Output } from "../../src/rpc/gen/JWTSVIDResponse.ts";
+import { messageOf } from "../../src/rpc/h2/frame.ts";
+import { messageType } from "../../src/rpc/protos.ts";
 import type { Bundle } from "../../src/spiffe/bundle.ts";
 import { type Selector, parseSelector } from "../../src/spiffe/selector.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -612,6 +616,38 @@ t.test(
     t.equal(new Set(tokens).size, 3, "with jti every token is another");
   },
 );
+
+t.test("a held token's message is made once, for the hint of its entry", (t) => {
+  const frames = new JwtFrames();
+  const token = (name: string): JwtSvid => ({
+    spiffeId: `spiffe://example.org/${name}`,
+    token: `${name}.b.c`,
+    keyId: "k",
+    issuedAt: 0,
+    expiresAt: 300,
+  });
+  const told = (frame: Uint8Array): string[] => {
+    const { svids } = messageType("JWTSVIDResponse").decode(
+      messageOf(frame),
+    ) as JWTSVIDResponse__Output;
+    return svids.map(({ spiffe_id, svid, hint }) => `${spiffe_id} ${svid} ${hint}`);
+  };
+  const [one, two] = [token("one"), token("two")];
+  const frame = frames.of([entry("one", { hint: "x" })], [one]);
+  t.same(told(frame), ["spiffe://example.org/one one.b.c x"]);
+  t.equal(frames.of([entry("one", { hint: "x" })], [one]), frame);
+  t.same(told(frames.of([entry("one", { hint: "y" })], [one])), [
+    "spiffe://example.org/one one.b.c y",
+  ]);
+  t.same(told(frames.of([entry("one", { hint: "y" }), entry("two")], [one, two])), [
+    "spiffe://example.org/one one.b.c y",
+    "spiffe://example.org/two two.b.c ",
+  ]);
+  t.same(told(frames.of([entry("one")], [{ ...one, token: "d.e.f" }])), [
+    "spiffe://example.org/one d.e.f ",
+  ]);
+  t.end();
+});
 
 t.test("authorities that are tainted or gone are remembered", async (t) => {
   const { generateKey } = await import("../../src/keys/software-signer.ts");

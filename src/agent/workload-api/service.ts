@@ -8,7 +8,6 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
-import type { JWTSVIDResponse } from "../../rpc/gen/JWTSVIDResponse.ts";
 import type { ValidateJWTSVIDRequest__Output } from "../../rpc/gen/ValidateJWTSVIDRequest.ts";
 import type { ValidateJWTSVIDResponse } from "../../rpc/gen/ValidateJWTSVIDResponse.ts";
 import type { H2Call } from "../../rpc/h2/call.ts";
@@ -24,6 +23,7 @@ import type { ViewKind } from "../cache/view.ts";
 import type { Peer } from "../peer/peer.ts";
 import { structOf, visibleClaims } from "./claims.ts";
 import { HOLD_MS, follow, noIdentity, notReady } from "./follow.ts";
+import { JwtFrames } from "./jwt-frames.ts";
 
 export interface WorkloadApiOptions {
   readonly attestation: Attestation;
@@ -93,6 +93,7 @@ function checkSecurityHeader(call: H2Call<Peer>): void {
 class WorkloadApi {
   readonly #options: WorkloadApiOptions;
   readonly #log: CallerLog;
+  readonly #jwtFrames = new JwtFrames();
 
   constructor(options: WorkloadApiOptions) {
     this.#options = options;
@@ -134,13 +135,9 @@ class WorkloadApi {
       .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
     if (entries.length === 0) throw noIdentity();
     const svids = await Promise.all(
-      entries.map(async (entry) => {
-        const { spiffeId, token } = await jwtCache.fetch(entry, audience).catch(signingFailed);
-        return { spiffe_id: spiffeId, svid: token, hint: entry.hint };
-      }),
+      entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed)),
     );
-    const response: JWTSVIDResponse = { svids };
-    call.send(encodeFrame(messageType("JWTSVIDResponse").encode(response)));
+    call.send(this.#jwtFrames.of(entries, svids));
   }
 
   async validateJwtSvid(call: H2Call<Peer>): Promise<void> {
