@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { type AssayError, fail } from "../base/errors.ts";
 import type { CallContext } from "./service.ts";
 
 /** Header by which an agent says what a call belongs to, so that both sides' logs and records can be joined. */
@@ -16,6 +17,20 @@ export function requestIdOf(call: Pick<CallContext, "metadata" | "store">): stri
   const id = given !== undefined && WELL_FORMED.test(given) ? given : newRequestId();
   call.store.set(REQUEST_ID, id);
   return id;
+}
+
+/** As `requestIdOf` found it before; undefined when nobody has asked yet. */
+export function knownRequestId({ store }: Pick<CallContext, "store">): string | undefined {
+  return store.get(REQUEST_ID) as string | undefined; // only requestIdOf writes this key
+}
+
+/** The same error; whoever logs it logs the ID with it. */
+export function withRequestId(error: AssayError, requestId: string): AssayError {
+  if (error.kind === "cancelled") return error;
+  return fail(error.kind, `${error.message} (request ${requestId})`, {
+    cause: error.cause ?? error,
+    ...(error.reason === undefined ? {} : { reason: error.reason }),
+  });
 }
 
 const REQUEST_ID = Symbol("request id");

@@ -9,6 +9,7 @@ import {
 import { fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import { type RpcMethod, serviceDefinition } from "./protos.ts";
+import { requestIdOf } from "./request-id.ts";
 import { ServerCall } from "./server-call.ts";
 import type { Gate, ServiceImplementation, StreamHandler, UnaryHandler } from "./service.ts";
 import { toStatus } from "./status.ts";
@@ -133,7 +134,9 @@ export class GrpcServer implements AsyncDisposable {
         call.finish(await (handler as UnaryHandler<object, object>)(request, call));
       }
     } catch (thrown) {
-      call.endWith(toStatus(thrown, this.#logger.child({ method: method.path })));
+      call.endWith(
+        toStatus(thrown, this.#logger.child({ method: method.path, requestId: requestIdOf(call) })),
+      );
     } finally {
       this.#calls.delete(call);
     }

@@ -12,6 +12,7 @@ import { loggerHandlers } from "../rpc/logger-service.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
 import { Metrics } from "../observe/metrics.ts";
+import type { CallContext } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
@@ -205,7 +206,7 @@ export async function startServer(
       clock,
     }),
   );
-  let gate: Gate | undefined;
+  let gate: ((method: string, call: CallContext) => Promise<void>) | undefined;
   const services = {
     "spire.api.server.agent.v1.Agent": agentApi({
       ...shared,
@@ -259,7 +260,7 @@ export async function startServer(
       hub,
       positions: new Positions(datastore.changes),
       propagation,
-      recheck: async (call) => gate?.check(call.method, call),
+      recheck: async (call) => gate?.(call.method, call),
       clock,
       random,
       stopping: stopping.signal,
@@ -285,12 +286,12 @@ export async function startServer(
             clock,
             logger,
           });
-          gate = check;
           const audited = auditedGate(
             (method, call) => check.check(method, call),
             trail,
             (label) => connection(label)?.remoteAddress,
           );
+          gate = audited;
           return meteredGate(audited, metrics);
         },
         credentials: () => identity.current(),

@@ -1,7 +1,8 @@
 /** Metrics and health as a scraper and a supervisor see them, of a real server and a real agent. */
 import { connect } from "node:net";
 import t from "tap";
-import { silentLogger } from "../../src/observe/logger.ts";
+import { readFileSync } from "node:fs";
+import { createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { HttpListener } from "../../src/http/http-listener.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { agentReadiness } from "../../src/agent/observe-agent.ts";
@@ -183,6 +184,39 @@ t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) 
     const now = await scrape(domain.server.metricsAddress);
     if ((now.value("assay_server_propagation_seconds_count") ?? 0) > 0) break;
   }
+});
+
+t.test("one request ID in the agent's log, the server's log and the audit log", async (t) => {
+  const serverLines: string[] = [];
+  const agentLines: string[] = [];
+  const logTo = (lines: string[]) =>
+    createLogger({
+      level: "debug",
+      format: "json",
+      write: (line) => lines.push(line),
+      nowMs: () => 0,
+    });
+  await using domain = await Domain.start({}, logTo(serverLines));
+  const agent = await domain.startAgent({}, { logger: logTo(agentLines) });
+  const id = { trust_domain: "example.org", path: agent.spiffeId.path };
+  await domain.call("agent.v1.Agent", "BanAgent", { id });
+  t.match(await agent.stopped, { reason: "AGENT_BANNED" });
+  const denials: { requestId?: string }[] = readFileSync(
+    `${domain.dir}/server/audit/audit-000000000000001.jsonl`,
+    "utf8",
+  )
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { kind: string; requestId?: string })
+    .filter(({ kind }) => kind === "denial");
+  const [requestId = "none"] = denials.flatMap((denial) => denial.requestId ?? []);
+  t.match(requestId, /^[0-9a-f]{16}$/);
+  const logged = serverLines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.ok(logged.some((line) => line["message"] === "call denied" && line["requestId"] === requestId));
+  t.ok(
+    agentLines.some((line) => line.includes(`(request ${requestId})`)),
+    agentLines.join(""),
+  );
 });
 
 t.test("an agent that does not hear its server for long is not ready", async (t) => {

@@ -40,17 +40,18 @@ export class Domain implements AsyncDisposable {
   #admin: Channel | undefined;
   readonly #agents = new Set<RunningAgent>();
 
-  private constructor(dir: string, change: Partial<ServerConfig>) {
+  private constructor(dir: string, change: Partial<ServerConfig>, logger: Logger | undefined) {
     this.dir = dir;
     this.logger =
-      process.env["ASSAY_TEST_LOG"] === undefined
+      logger ??
+      (process.env["ASSAY_TEST_LOG"] === undefined
         ? silentLogger
         : createLogger({
             level: "debug",
             format: "text",
             write: (line) => process.stderr.write(line),
             nowMs: () => systemClock.nowMs(),
-          });
+          }));
     this.#serverConfig = {
       trustDomain: TRUST_DOMAIN,
       dataDir: join(dir, "server"),
@@ -75,11 +76,11 @@ export class Domain implements AsyncDisposable {
     };
   }
 
-  static async start(change: Partial<ServerConfig> = {}): Promise<Domain> {
+  static async start(change: Partial<ServerConfig> = {}, logger?: Logger): Promise<Domain> {
     const dir = mkdtempSync(join(tmpdir(), "assay-test-"));
     // Tests run workloads under other users, too.
     chmodSync(dir, 0o755);
-    const domain = new Domain(dir, change);
+    const domain = new Domain(dir, change, logger);
     await domain.startServer();
     return domain;
   }

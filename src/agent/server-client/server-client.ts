@@ -4,7 +4,8 @@
  */
 import type { NodeProof } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
-import type { Channel } from "../../rpc/channel.ts";
+import type { Channel, UnaryOptions } from "../../rpc/channel.ts";
+import { REQUEST_ID_HEADER, newRequestId, withRequestId } from "../../rpc/request-id.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
@@ -119,20 +120,29 @@ export class ServerClient implements Disposable {
    * Hands over what the server tells until the stream ends, which it never does well.
    * @throws unsupported when the server has no such service; what `onMessage` throws
    */
-  follow(
+  async follow(
     request: FollowRequest,
     onMessage: (message: FollowResponse__Output) => Promise<void>,
     signal: AbortSignal,
   ): Promise<never> {
-    return this.#use(async (channel) => {
-      using stream = channel.stream<FollowRequest, FollowResponse__Output>(SYNC, "Follow", {
-        signal,
+    const requestId = newRequestId();
+    const metadata = { [REQUEST_ID_HEADER]: requestId };
+    const options = { signal, metadata };
+    try {
+      return await this.#use(async (channel) => {
+        using stream = channel.stream<FollowRequest, FollowResponse__Output>(
+          SYNC,
+          "Follow",
+          options,
+        );
+        await stream.send(request);
+        stream.end();
+        for await (const message of stream) await onMessage(message);
+        throw fail("unavailable", "the server ended the stream of changes");
       });
-      await stream.send(request);
-      stream.end();
-      for await (const message of stream) await onMessage(message);
-      throw fail("unavailable", "the server ended the stream of changes");
-    });
+    } catch (thrown) {
+      throw withRequestId(errorFrom(thrown), requestId);
+    }
   }
 
   /** One answer for each request, in order. */
@@ -186,13 +196,20 @@ export class ServerClient implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 
-  #unary<Res extends object>(
+  async #unary<Res extends object>(
     service: string,
     method: string,
     request: object,
     signal: AbortSignal,
   ): Promise<Res> {
-    return this.#use((channel) => channel.unary<Res>(service, method, request, bounded(signal)));
+    const requestId = newRequestId();
+    try {
+      return await this.#use((channel) =>
+        channel.unary<Res>(service, method, request, bounded(signal, requestId)),
+      );
+    } catch (thrown) {
+      throw withRequestId(errorFrom(thrown), requestId);
+    }
   }
 
   async #use<T>(call: (channel: Channel) => Promise<T>): Promise<T> {
@@ -245,8 +262,9 @@ function chainOf(svid: X509SVID__Output | null): readonly Uint8Array[] {
   return svid.cert_chain.map((der) => new Uint8Array(der));
 }
 
-function bounded(signal: AbortSignal): { signal: AbortSignal; deadlineMs: number } {
-  return { signal, deadlineMs: CALL_DEADLINE_MS };
+function bounded(signal: AbortSignal, requestId = newRequestId()): UnaryOptions {
+  const metadata = { [REQUEST_ID_HEADER]: requestId };
+  return { signal, deadlineMs: CALL_DEADLINE_MS, metadata };
 }
 
 const AGENT = "spire.api.server.agent.v1.Agent";

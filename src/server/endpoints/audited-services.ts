@@ -54,6 +54,8 @@ export function auditedGate(
   addressOf: (label: string) => string | undefined,
 ): Gate {
   return async (method, call) => {
+    // Known from here on, to the gate's own log as well.
+    const requestId = requestIdOf(call);
     try {
       await gate(method, call);
     } catch (thrown) {
@@ -66,7 +68,7 @@ export function auditedGate(
           ...(id === undefined ? {} : { id }),
           ...(address === undefined ? {} : { address }),
         };
-        await trail.denied({ method, requestId: requestIdOf(call), caller }, error);
+        await trail.denied({ method, requestId, caller }, error);
       }
       throw thrown;
     }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { EntryReader, EntryRecord } from "../datastore/contract.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
+import { knownRequestId } from "../../rpc/request-id.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Caller, type CallerStore, setCaller, setProvenId } from "./caller.ts";
 import type { KnownPeer, Peer } from "./peer-identity.ts";
@@ -49,7 +50,7 @@ export class Gate {
     try {
       const caller = await this.#admit(roles, method, call);
       setCaller(call, caller);
-      if (isAdministrator(caller) && !READS.test(method)) this.#note(method, caller);
+      if (isAdministrator(caller) && !READS.test(method)) this.#note(method, caller, call);
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind !== "denied" && error.kind !== "unauthenticated") throw error;
@@ -63,6 +64,7 @@ export class Gate {
           peer: call.peer,
           ...(remoteAddress === undefined ? {} : { remoteAddress }),
           why: error.message,
+          ...requestField(call),
         },
       );
       throw denial;
@@ -70,12 +72,13 @@ export class Gate {
   }
 
   /** What administrators do is written down, whether it succeeds or not. */
-  #note(method: string, { role, id, remoteAddress }: Caller): void {
+  #note(method: string, { role, id, remoteAddress }: Caller, call: GateCall): void {
     this.#options.logger.info("administrative call", {
       method,
       role,
       ...(id === undefined ? {} : { callerId: id.toString() }),
       ...(remoteAddress === undefined ? {} : { remoteAddress }),
+      ...requestField(call),
     });
   }
 
@@ -120,6 +123,11 @@ export class Gate {
     await this.#options.checkActive(peer.id.toString(), peer.serial);
     return "agent";
   }
+}
+
+function requestField(call: GateCall): { readonly requestId?: string } {
+  const requestId = knownRequestId(call);
+  return requestId === undefined ? {} : { requestId };
 }
 
 function isAdministrator({ role }: Caller): boolean {

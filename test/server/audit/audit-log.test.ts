@@ -134,6 +134,7 @@ t.test("what a crash left of a last line is cut off, and nothing else", async (t
     await writeFile(path, line(1) + line(2) + line(3) + tail);
     const log = await openLog(dir);
     t.equal(log.lastSeq, next - 1, name);
+    t.equal((await records(dir)).length, next - 1, `${name}: cut at once`);
     await log.append(event("after"));
     t.same(
       (await records(dir)).map(({ seq }) => seq),
@@ -189,9 +190,11 @@ t.test("full disk: refused, never forgotten, and as before when there is room", 
   const disk = new Disk();
   const log = await openLog(dir, { openFile: disk.open });
   await log.append(event("before"));
-  disk.room = 30;
+  // A whole line and a part of the next one fit, and stay behind.
+  disk.room = 700;
   const refusals = await Promise.allSettled([
-    log.append(event("issuance")),
+    log.append(event("issuance", { reason: "x".repeat(500) })),
+    log.append(event("issuance", { reason: "x".repeat(500) })),
     log.append(event("change", { kind: "admin" }), { done: true }),
   ]);
   for (const refusal of refusals) {
@@ -201,12 +204,13 @@ t.test("full disk: refused, never forgotten, and as before when there is room", 
     t.match(String(refusal.reason), /audit log cannot be written.*free space/);
   }
   t.ok(log.failing);
+  t.same(await found(log, {}), [1], "a reader never sees what is not on disk");
   await refused(t, log.append(event("still")), { kind: "unavailable" });
   t.equal(log.lastSeq, 1);
-  t.same(await found(log, {}), [1], "a reader never sees what is not on disk");
 
   disk.room = Number.POSITIVE_INFINITY;
   await log.append(event("after"));
+  await log.append(event("later"));
   t.notOk(log.failing);
   t.same(
     (await records(dir)).map(({ seq, action }) => [seq, action]),
@@ -214,6 +218,7 @@ t.test("full disk: refused, never forgotten, and as before when there is room", 
       [1, "before"],
       [2, "change"],
       [3, "after"],
+      [4, "later"],
     ],
     "what was done is written later; what was not handed out is not",
   );
