@@ -6,24 +6,19 @@ import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
-import { parseAddress } from "../config/address.ts";
 import type { AgentConfig } from "../config/agent.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
-import { HttpListener } from "../http/http-listener.ts";
-import { observeRoutes } from "../http/observe-routes.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { Readiness } from "../observe/readiness.ts";
-import { type HealthSource, serveHealth } from "../rpc/h2/health.ts";
+import { serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
-import { parseCompact } from "../jwt/compact.ts";
 import { AdminListener } from "./admin/admin-listener.ts";
 import { Attestation } from "./attestation/attestation.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
-import type { Entry } from "./cache/entry.ts";
-import { type JwtSvid, JwtCache } from "./cache/jwt-cache.ts";
+import { JwtCache } from "./cache/jwt-cache.ts";
 import { collectHostFacts } from "./host-facts.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
 import { bundleFingerprints, loadBootstrapBundle, unionBundle } from "./identity/bootstrap.ts";
@@ -33,10 +28,11 @@ import {
   isTransient,
   refusedError,
 } from "./identity/node-attestation.ts";
-import { agentReadiness, readAgent } from "./observe-agent.ts";
+import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import type { Peer } from "./peer/peer.ts";
 import { bundleFromMessage } from "./server-client/messages.ts";
 import { ServerClient } from "./server-client/server-client.ts";
+import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
 import { Sync } from "./sync/sync.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
@@ -173,7 +169,7 @@ class Agent implements RunningAgent {
       clock,
       random: this.#random,
       max: config.jwtCacheMax,
-      sign: (entry, audience) => this.#signJwt(client, entry, audience),
+      sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
     const attestors = [unixAttestor({ logger, clock })];
     const metrics = new Metrics();
@@ -191,7 +187,11 @@ class Agent implements RunningAgent {
       trustDomain,
       connections: () => server.connections,
     });
-    await this.#serveMetrics(metrics, readiness);
+    if (config.metricsListen !== undefined) {
+      const { metricsListen } = config;
+      const listener = await openMetrics({ metricsListen, metrics, readiness, logger });
+      this.#metricsAddress = this.#stack.use(listener).address;
+    }
     await this.#serveAdmin(identity, cache, jwtCache, readiness);
 
     const attestation = new NodeAttestation({
@@ -226,18 +226,6 @@ class Agent implements RunningAgent {
     }
   }
 
-  async #serveMetrics(metrics: Metrics, readiness: Readiness): Promise<void> {
-    const { metricsListen } = this.#config;
-    if (metricsListen === undefined) return;
-    const listener = await HttpListener.open({
-      ...parseAddress(metricsListen, "metrics-listen", { zeroPort: true }),
-      routes: observeRoutes({ metrics, readiness }),
-      logger: this.#logger,
-    });
-    this.#metricsAddress = this.#stack.use(listener).address;
-    this.#logger.info("metrics are served", this.#metricsAddress);
-  }
-
   async #serve(
     cache: Cache,
     jwtCache: JwtCache,
@@ -258,7 +246,7 @@ class Agent implements RunningAgent {
     this.#stack.defer(() =>
       server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
     );
-    serveHealth(server, [WORKLOAD_API], this.#health(cache, readiness));
+    serveHealth(server, [WORKLOAD_API], agentHealth({ readiness, cache, clock }));
     serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
     routeWorkloadApi(server, {
       attestation,
@@ -272,21 +260,6 @@ class Agent implements RunningAgent {
     this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
     logger.info("Workload API is listening", { socket: path });
     return server;
-  }
-
-  /** Both sockets say what `/ready` says: the first sync at once, anything else soon. */
-  #health(cache: Cache, readiness: Readiness): HealthSource {
-    return {
-      serving: () => readiness.isReady(),
-      onChange: (listener) => {
-        const stopSynced = cache.onSynced(listener);
-        const stopTicks = every(this.#clock, HEALTH_CHECK_MS, listener);
-        return () => {
-          stopSynced();
-          stopTicks();
-        };
-      },
-    };
   }
 
   async #serveAdmin(
@@ -304,7 +277,7 @@ class Agent implements RunningAgent {
       clock,
       logger,
       logLevel: this.#logLevel,
-      health: this.#health(cache, readiness),
+      health: agentHealth({ readiness, cache, clock }),
       debug: {
         clock,
         startedAtMs: clock.nowMs(),
@@ -462,21 +435,6 @@ class Agent implements RunningAgent {
     this.#stack.use(sync);
   }
 
-  async #signJwt(
-    client: ServerClient,
-    entry: Entry,
-    audience: readonly string[],
-  ): Promise<JwtSvid> {
-    const { token, issuedAt, expiresAt } = await client.signJwtSvid(
-      entry.id,
-      audience,
-      this.#stop.signal,
-    );
-    const { header, claims } = parseCompact(token);
-    if (claims["sub"] !== entry.spiffeId) throw fail("internal", "the server signed another ID");
-    return { spiffeId: entry.spiffeId, token, keyId: header.kid ?? "", issuedAt, expiresAt };
-  }
-
   #reportHost(client: ServerClient, selectorNames: readonly string[]): void {
     const report = async (): Promise<void> => {
       const facts = await collectHostFacts(this.#version, selectorNames);
@@ -530,20 +488,6 @@ class Agent implements RunningAgent {
   }
 }
 
-/** Runs `task` again and again until the returned function is called. */
-function every(clock: Clock, intervalMs: number, task: () => void): () => void {
-  let cancel = (): void => undefined;
-  const arm = (): void => {
-    cancel = clock.after(intervalMs, () => {
-      arm();
-      task();
-    });
-  };
-  arm();
-  return () => cancel();
-}
-
-const HEALTH_CHECK_MS = 2000;
 const SVID_CHECK_MS = 5000;
 const SVIDS_PER_ROUND = 200;
 const IDENTITY_MIN_MS = 1000;

@@ -1,5 +1,10 @@
 /** What the agent shows of itself: readings for metrics, and what it takes to be ready. */
 import type { Clock } from "../base/clock.ts";
+import { parseAddress } from "../config/address.ts";
+import { HttpListener } from "../http/http-listener.ts";
+import { observeRoutes } from "../http/observe-routes.ts";
+import type { HealthSource } from "../rpc/h2/health.ts";
+import type { Logger } from "../observe/logger.ts";
 import { AGENT_METRICS } from "../observe/metric-names.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { readProcess } from "../observe/process-metrics.ts";
@@ -76,6 +81,55 @@ export function agentReadiness(params: AgentReadinessParams): Readiness {
   ]);
 }
 
+export interface AgentHealthParams {
+  readonly readiness: Readiness;
+  readonly cache: Pick<Cache, "onSynced">;
+  readonly clock: Clock;
+}
+
+/** gRPC health says what `/ready` says: of the first sync at once, of anything else soon. */
+export function agentHealth({ readiness, cache, clock }: AgentHealthParams): HealthSource {
+  return {
+    serving: () => readiness.isReady(),
+    onChange: (listener) => {
+      const stopSynced = cache.onSynced(listener);
+      let cancel = (): void => undefined;
+      const arm = (): void => {
+        cancel = clock.after(HEALTH_CHECK_MS, () => {
+          arm();
+          listener();
+        });
+      };
+      arm();
+      return () => {
+        stopSynced();
+        cancel();
+      };
+    },
+  };
+}
+
+export interface OpenMetricsParams {
+  /** `host:port`. */
+  readonly metricsListen: string;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  readonly logger: Logger;
+}
+
+/** @throws precondition when the address cannot be listened on */
+export async function openMetrics(params: OpenMetricsParams): Promise<HttpListener> {
+  const { metricsListen, metrics, readiness, logger } = params;
+  const listener = await HttpListener.open({
+    ...parseAddress(metricsListen, "metrics-listen", { zeroPort: true }),
+    routes: observeRoutes({ metrics, readiness }),
+    logger,
+  });
+  logger.info("metrics are served", listener.address);
+  return listener;
+}
+
+const HEALTH_CHECK_MS = 2000;
 /** A poll may fail a few times before anyone should be woken; a stream gives a sign of life every half minute. */
 const SYNC_INTERVALS = 12;
 const SYNC_PATIENCE_MS = 120_000;
