@@ -25,9 +25,15 @@ export interface WorkloadAttestor {
   lookNow?(pid: number): WorkloadLook | undefined;
   /**
    * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
+   * @param onIncomplete to be called when there may be more to say of the process than is said, and asking again may
+   * help: a caller that matches nothing then comes back instead of being refused
    * @throws unavailable, denied, deadline
    */
-  attest(process: ProcessFacts, signal: AbortSignal): Promise<readonly Selector[]>;
+  attest(
+    process: ProcessFacts,
+    signal: AbortSignal,
+    onIncomplete?: () => void,
+  ): Promise<readonly Selector[]>;
 }
 
 /** What an attestor saw of a process at one moment. */

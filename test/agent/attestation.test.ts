@@ -215,3 +215,18 @@ t.test("lists are kept for frozen answers only, each combination apart", (t) => 
   t.same(lists.of([a, loose]), of("0", "1", "2", "9"));
   t.end();
 });
+
+t.test("an answer that lacks something is told from one that is whole", async (t) => {
+  const clock = new VirtualClock();
+  const half = attestor("p", async (_, __, onIncomplete) => {
+    onIncomplete?.();
+    return [{ type: "p", value: "half" }];
+  });
+  const isIncomplete = async (...attestors: WorkloadAttestor[]): Promise<boolean> => {
+    const attestation = new Attestation({ attestors, clock, logger: silentLogger });
+    return attestation.isIncomplete(await attestation.attest(peerOf(FACTS), { signal: never }));
+  };
+  t.equal(await isIncomplete(says("a", "1")), false);
+  t.equal(await isIncomplete(says("a", "1"), half), true);
+  t.equal(await isIncomplete(says("a", "1"), fails("f")), true, "one failed");
+});

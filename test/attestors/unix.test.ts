@@ -282,12 +282,14 @@ t.test("a file above the bound has a path and no hash", async (t) => {
 t.test("a deadline costs the hash, not the path or the user", async (t) => {
   const attestor = unixAttestor({ clock: systemClock, logger: silentLogger });
   const given = new AbortController();
-  const pending = attestor.attest(self, given.signal);
+  let isIncomplete = false;
+  const pending = attestor.attest(self, given.signal, () => (isIncomplete = true));
   given.abort(new Error("late"));
   const names = (await pending).map(({ value }) => value.split(":")[0]);
   t.ok(names.includes("uid"));
   t.ok(names.includes("path"));
   t.notOk(names.includes("sha256"));
+  t.ok(isIncomplete, "and it says that there is more to say");
 });
 
 t.test("other users' large programs delay a hash, and never cost a path", async (t) => {

@@ -25,6 +25,7 @@ export class Attestation {
   readonly #deadlineMs: number;
   readonly #log: CallerLog;
   readonly #canonical = new CanonicalLists();
+  readonly #incomplete = new WeakSet<readonly Selector[]>();
 
   constructor(options: AttestationOptions) {
     this.#options = options;
@@ -61,7 +62,8 @@ export class Attestation {
     const now = this.#attestNow(peer);
     if (now !== undefined) return now;
     const facts = peer.read();
-    const found = await this.#askAll(facts, call.signal);
+    let isComplete = true;
+    const found = await this.#askAll(facts, call.signal, () => (isComplete = false));
     // What was read under /proc/PID counts only if the PID was the caller's all along.
     const after = peer.read();
     if (after !== facts && after.groups.join() !== facts.groups.join()) {
@@ -69,7 +71,12 @@ export class Attestation {
     }
     const known = found.filter((selectors) => selectors !== undefined);
     if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
-    return this.#canonical.of(known);
+    const selectors = this.#canonical.of(known);
+    if (isComplete && known.length === found.length) return selectors;
+    // A list of its own: the canonical one may be another caller's whole answer.
+    const incomplete = [...selectors];
+    this.#incomplete.add(incomplete);
+    return incomplete;
   }
 
   /**
@@ -97,9 +104,18 @@ export class Attestation {
     }
   }
 
+  /**
+   * True for an answer of `attest` that lacks what an attestor could not tell in time: whoever matches nothing by it may
+   * match later.
+   */
+  isIncomplete(selectors: readonly Selector[]): boolean {
+    return this.#incomplete.has(selectors);
+  }
+
   async #askAll(
     facts: ProcessFacts,
     signal: AbortSignal,
+    onIncomplete: () => void,
   ): Promise<(readonly Selector[] | undefined)[]> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(this.#deadlineMs, () =>
@@ -110,7 +126,9 @@ export class Attestation {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       return await Promise.all(
-        this.#options.attestors.map((attestor) => this.#ask(attestor, facts, deadline.signal)),
+        this.#options.attestors.map((attestor) =>
+          this.#ask(attestor, facts, deadline.signal, onIncomplete),
+        ),
       );
     } finally {
       cancel();
@@ -122,6 +140,7 @@ export class Attestation {
     attestor: WorkloadAttestor,
     facts: ProcessFacts,
     signal: AbortSignal,
+    onIncomplete: () => void,
   ): Promise<readonly Selector[] | undefined> {
     const late = Promise.withResolvers<never>();
     // An attestor that listens to the signal gets one more turn to hand over what it has.
@@ -131,7 +150,10 @@ export class Attestation {
     signal.addEventListener("abort", onAbort, { once: true });
     const startMs = performance.now();
     try {
-      const found = await Promise.race([attestor.attest(facts, signal), late.promise]);
+      const found = await Promise.race([
+        attestor.attest(facts, signal, onIncomplete),
+        late.promise,
+      ]);
       this.#note(attestor, startMs);
       return found;
     } catch (error) {

@@ -15,6 +15,7 @@ import { encodeFrame } from "../../rpc/h2/frame.ts";
 import type { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { messageType } from "../../rpc/protos.ts";
 import { verifyJwtSvid } from "../../spiffe/jwt-svid.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -116,6 +117,7 @@ class WorkloadApi {
           pid: call.context.pid,
           selectors: selectors.map(({ type, value }) => `${type}:${value}`),
         });
+        throw this.#unmatched(selectors);
       }
       throw error;
     }
@@ -133,7 +135,7 @@ class WorkloadApi {
     const entries = cache
       .match(selectors)
       .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
-    if (entries.length === 0) throw noIdentity();
+    if (entries.length === 0) throw this.#unmatched(selectors);
     const svids = await Promise.all(
       entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed)),
     );
@@ -163,6 +165,12 @@ class WorkloadApi {
       claims: structOf(visibleClaims(claims, isForeign, allowedForeignJwtClaims)),
     };
     call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
+  }
+
+  /** Clients such as java-spiffe never ask again once they are denied: only a caller that is fully known is. */
+  #unmatched(selectors: readonly Selector[]): Error {
+    if (!this.#options.attestation.isIncomplete(selectors)) return noIdentity();
+    return fail("unavailable", "the calling process is not fully known yet; retry");
   }
 
   async #whenSynced(call: H2Call<Peer>): Promise<void> {

@@ -36,10 +36,12 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const executableOf = async (
     { pid, uid }: ProcessFacts,
     signal: AbortSignal,
+    onIncomplete: () => void,
   ): Promise<Executable | undefined> => {
     try {
       const executable = await executables.read(pid, signal);
       if (executable.isLate === true) {
+        onIncomplete();
         const { path } = executable;
         callerLog.warn(uid, "executable not hashed in time; its sha256 selector is missing", {
           pid,
@@ -48,6 +50,7 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       }
       return executable;
     } catch (error) {
+      if (!isForbidden(error)) onIncomplete();
       // What it runs stays unknown; who it runs as is known all the same.
       callerLog.warn(uid, "executable not discovered; path and sha256 selectors are missing", {
         pid,
@@ -80,12 +83,22 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       const { executable, isStill } = look;
       return { isStill, selectors: (process) => selectorsOf.make(process, executable) };
     },
-    async attest(process, signal) {
+    async attest(process, signal, onIncomplete = () => undefined) {
       signal.throwIfAborted();
-      const executable = discoverExecutable ? await executableOf(process, signal) : undefined;
+      const executable = discoverExecutable
+        ? await executableOf(process, signal, onIncomplete)
+        : undefined;
       return selectorsOf.make(process, executable);
     },
   };
+}
+
+/** An agent without the right to look learns nothing more by looking again. */
+function isForbidden(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return (
+    cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")
+  );
 }
 
 const DEFAULT_MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;
