@@ -1,11 +1,12 @@
 import { buildAgentConfig } from "../config/build-agent.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../config/build-server.ts";
-import { makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
+import { makeAdminFolder, makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
 import { defaultPaths } from "../config/paths.ts";
 import { KEY_TYPES } from "../keys/contract.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
 import { currentUid } from "./rpc-clients.ts";
+import { orUsage } from "./grammar.ts";
 import { LOG_OPTIONS, PROCESS_OPTIONS, loadSettings } from "./settings.ts";
 
 export const command: Command = {
@@ -92,7 +93,7 @@ export const command: Command = {
   async run(context) {
     const settings = await loadSettings(command, context);
     const who = { uid: currentUid(), env: context.env };
-    const config = buildAgentConfig(settings, who);
+    const config = orUsage(() => buildAgentConfig(settings, who));
     if (settings.text("trust-domain") === undefined) {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
     }
@@ -107,6 +108,9 @@ export const command: Command = {
     }
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
     makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
+    if (config.adminSocket !== undefined) {
+      makeAdminFolder(config.adminSocket, settings.where("admin-socket"));
+    }
     const { startAgent } = await import("../agent/main.ts");
     return runDaemon({
       context,

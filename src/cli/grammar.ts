@@ -1,3 +1,5 @@
+import { isKind } from "../base/errors.ts";
+
 /** The table that parsing, `--help` and their tests are made from. */
 export interface Grammar {
   /** `entry create`. */
@@ -31,4 +33,13 @@ export interface OptionSpec {
 /** Wrong use of the command line: exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** Settings that cannot be are wrong use, wherever they were written. */
+export function orUsage<T>(build: () => T): T {
+  try {
+    return build();
+  } catch (thrown) {
+    throw isKind(thrown, "invalid") ? new UsageError(thrown.message) : thrown;
+  }
 }

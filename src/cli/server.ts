@@ -5,6 +5,7 @@ import { KEY_TYPES } from "../keys/contract.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
 import { currentUid } from "./rpc-clients.ts";
+import { orUsage } from "./grammar.ts";
 import { LOG_OPTIONS, PROCESS_OPTIONS, loadSettings } from "./settings.ts";
 
 export const command: Command = {
@@ -95,7 +96,7 @@ export const command: Command = {
   async run(context) {
     const settings = await loadSettings(command, context);
     const who = { uid: currentUid(), env: context.env };
-    const config = buildServerConfig(settings, who);
+    const config = orUsage(() => buildServerConfig(settings, who));
     if (settings.text("trust-domain") === undefined) {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
     }

@@ -1,11 +1,12 @@
-import { lstatSync, mkdirSync, statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { fail } from "../base/errors.ts";
+import { AssayError, fail } from "../base/errors.ts";
+import { makeFolder } from "../base/make-folder.ts";
 
 /** Makes a folder for private data, 0700, with its parents. @throws denied with the next step */
 export function makePrivateFolder(path: string, option: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path, 0o700);
   } catch (error) {
     throw folderError(error, path, option);
   }
@@ -15,16 +16,39 @@ export function makePrivateFolder(path: string, option: string): void {
 /**
  * Makes the folder that a socket will lie in. A folder that somebody named is made open to all, since workloads must
  * reach the socket in it; the default one of a user lies below `runtime` and is that user's alone.
+ * @throws denied with the next step, also when others could replace the socket
  */
 export function makeSocketFolder(socket: string, runtime: string, option: string): void {
   const folder = dirname(socket);
   const mode = folder.startsWith(runtime) && !runtime.startsWith("/run/assay") ? 0o700 : 0o755;
   if (mode === 0o700) makePrivateFolder(runtime, option);
   try {
-    mkdirSync(folder, { recursive: true, mode });
+    makeFolder(folder, mode);
   } catch (error) {
     throw folderError(error, folder, option);
   }
+  checkNotShared(folder, option);
+}
+
+/** Makes the folder of an administrator's socket, 0700. @throws denied when others could replace the socket */
+export function makeAdminFolder(socket: string, option: string): void {
+  const folder = dirname(socket);
+  try {
+    makeFolder(folder, 0o700);
+  } catch (error) {
+    throw folderError(error, folder, option);
+  }
+  checkNotShared(folder, option);
+}
+
+/** Whoever may rename in the folder could put a socket of their own in the place of ours. @throws denied */
+function checkNotShared(folder: string, option: string): void {
+  const { mode } = statSync(folder);
+  if ((mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0) return;
+  throw fail(
+    "denied",
+    `${option}: others may replace what lies in ${folder}; run 'chmod o-w ${folder}' or choose another folder`,
+  );
 }
 
 /** @throws denied when the folder is a link, another user's, or open to others' writing */
@@ -49,6 +73,7 @@ function checkOwner(path: string, option: string): void {
 }
 
 function folderError(error: unknown, path: string, option: string): unknown {
+  if (error instanceof AssayError) return fail(error.kind, `${option}: ${error.message}`);
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return fail("denied", `no permission to make ${path}; give ${option} a place you may write to`);
@@ -61,3 +86,7 @@ function folderError(error: unknown, path: string, option: string): unknown {
   }
   return error;
 }
+
+/** inode(7). */
+const OTHERS_WRITE = 0o002;
+const STICKY = 0o1000;

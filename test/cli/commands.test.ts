@@ -51,10 +51,17 @@ t.test("1.1 nobody listens: each command says what to do", async (t) => {
     code: 1,
     err: `assay: nobody listens on ${path}; the server has stopped, start 'assay server'\n`,
   });
-  t.match(await run(["agent"], env), {
-    code: 1,
-    err: /--server is missing; for example --server 127.0.0.1:8081/,
-  });
+});
+
+t.test("1.1b settings that cannot be are wrong use", async (t) => {
+  const cases: [string[], RegExp][] = [
+    [["server", "--listen", "foo"], /--listen/],
+    [["server", "--trust-domain", "UPPER"], /--trust-domain/],
+    [["server", "--ca-ttl", "soon"], /--ca-ttl/],
+    [["agent"], /--server is missing; for example --server 127.0.0.1:8081/],
+    [["agent", "--server", "foo"], /--server/],
+  ];
+  for (const [args, err] of cases) t.match(await run(args, env), { code: 2, err }, args.join(" "));
 });
 
 t.test("1.2 a server starts, tells where it listens, and serves", async (t) => {

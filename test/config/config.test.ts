@@ -309,6 +309,15 @@ t.test("addresses", async (t) => {
   }
 });
 
+t.test("a folder where none can be is refused at once", (t) => {
+  t.throws(() => makePrivateFolder("/proc/assay/data", "--data-dir"), {
+    kind: "invalid",
+    message: "--data-dir: no folder can be made in /proc; choose another place",
+  });
+  t.throws(() => makePrivateFolder("/dev/null/data", "--data-dir"), { message: /is not a folder/ });
+  t.end();
+});
+
 t.test("folders are private, and refused when they are not ours alone", async (t) => {
   const folder = join(dir, "a/b");
   makePrivateFolder(folder, "--data-dir");
@@ -324,6 +333,14 @@ t.test("folders are private, and refused when they are not ours alone", async (t
   });
   makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket");
   t.equal(statSync(join(dir, "open")).mode & 0o777 & ~0o022, 0o755);
+  chmodSync(join(dir, "open"), 0o777);
+  t.throws(
+    () => makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket"),
+    { kind: "denied", message: /others may replace what lies in .*chmod o-w/ },
+    "anybody could put another socket there",
+  );
+  chmodSync(join(dir, "open"), 0o1777);
+  makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket");
   const runtime = join(dir, "runtime");
   makeSocketFolder(join(runtime, "agent/api.sock"), runtime, "--socket");
   t.equal(statSync(runtime).mode & 0o777, 0o700);
