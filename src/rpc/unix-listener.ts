@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import { AssayError, fail } from "../base/errors.ts";
+import { makeFolder } from "../base/make-folder.ts";
 
 export interface SocketFileOptions {
   readonly path: string;
@@ -24,7 +25,7 @@ export async function listenOnSocketFile(options: SocketFileOptions): Promise<Se
     );
   }
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
+    makeFolder(dirname(path), directoryMode);
     await removeStale(path);
   } catch (thrown) {
     throw cannotListen(path, thrown);

@@ -1,5 +1,6 @@
-import { chmod, mkdir, readdir, stat } from "node:fs/promises";
+import { chmod, readdir, stat } from "node:fs/promises";
 import { AssayError, fail } from "../base/errors.ts";
+import { makeFolder } from "../base/make-folder.ts";
 
 /** Name of the embedded database in the data folder. */
 export const DATABASE_FILE = "datastore.db";
@@ -13,7 +14,7 @@ export const AUDIT_FOLDER = "audit";
  */
 export async function openDataFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makeFolder(path, 0o700);
     const { mode } = await stat(path);
     if ((mode & 0o077) === 0) return;
     const files = await readdir(path);

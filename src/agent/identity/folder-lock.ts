@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fail } from "../../base/errors.ts";
+import { makeFolder } from "../../base/make-folder.ts";
 import { native } from "../peer/native.ts";
 
 /**
@@ -9,7 +10,7 @@ import { native } from "../peer/native.ts";
  * @throws precondition when another agent holds it, or others may write to it
  */
 export function lockFolder(dir: string): Disposable {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   const mode = statSync(dir).mode & 0o777;
   if ((mode & 0o022) !== 0) {
     throw fail(

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import { makeFolder } from "../../base/make-folder.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { H2GrpcServer } from "../../rpc/h2/server.ts";
@@ -45,7 +46,7 @@ export class WorkloadListener implements AsyncDisposable {
   static async open(options: WorkloadListenerOptions): Promise<WorkloadListener> {
     const { path } = options;
     const folder = dirname(path);
-    const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
+    const made = makeFolder(folder, 0o755);
     // Whatever the umask: others must be able to reach the socket.
     if (made !== undefined) chmodSync(folder, 0o755);
     return new WorkloadListener(await listenOnSocketFile({ path, mode: 0o777 }), options);

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../base/make-folder.ts";
 import { replaceFile } from "../replace-file.ts";
 import type { FetchedSvid } from "./svid.ts";
 
@@ -8,7 +8,7 @@ import type { FetchedSvid } from "./svid.ts";
  * last: whoever waits for a new svid.pem finds its key beside it.
  */
 export async function writeSvid(folder: string, svid: FetchedSvid): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const files = [
     [join(folder, "key.pem"), svid.keyPem, 0o600],
     [join(folder, "bundle.pem"), svid.bundlePem, 0o644],

@@ -1,6 +1,7 @@
 /** Files of the audit log: their names, their order, and the way a last line that was cut off is recognised. */
-import { type FileHandle, mkdir, open, readdir } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../base/make-folder.ts";
 import { AUDIT_VERSION, type AuditRecord } from "../../observe/audit.ts";
 
 /** The first sequence number that a file holds is in its name, so that names sort as records do. */
@@ -15,7 +16,7 @@ export interface AuditFileRef {
 
 /** In order; none when the folder is not there. */
 export async function listAuditFiles(dir: string): Promise<readonly AuditFileRef[]> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   const names = (await readdir(dir)).filter((name) => FILE_NAME.test(name)).sort();
   return names.map((name) => ({
     path: join(dir, name),

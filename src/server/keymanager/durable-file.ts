@@ -1,5 +1,6 @@
-import { chmod, mkdir, open, rename, rm } from "node:fs/promises";
+import { chmod, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "../../base/make-folder.ts";
 
 /**
  * Replaces `path` so that a reader sees the old content or the new one, whatever happens and whenever:
@@ -33,7 +34,7 @@ async function syncFolder(path: string): Promise<void> {
 
 /** Makes the folder (and those above it) if it is missing; only its owner may enter a folder made here. */
 export async function ensurePrivateFolder(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  const made = makeFolder(path, 0o700);
   if (made !== undefined) await chmod(path, 0o700);
 }
 

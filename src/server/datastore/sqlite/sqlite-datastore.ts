@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import { makeFolder } from "../../../base/make-folder.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type {
   AuthorityReader,
@@ -50,7 +51,7 @@ export interface SqliteDatastoreOptions {
 export async function openSqliteDatastore(options: SqliteDatastoreOptions): Promise<Datastore> {
   if (options.path === ":memory:") return openPrivate(options);
   const { path } = options;
-  makeFolder(path);
+  makeFolderOf(path);
   const lock = lockFolder(path);
   try {
     // Only under the lock: closing a descriptor drops the POSIX locks that this process has on the file.
@@ -102,9 +103,9 @@ function open(
   }
 }
 
-function makeFolder(path: string): void {
+function makeFolderOf(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
   } catch (thrown) {
     throw unusable(path, thrown);
   }
