@@ -14,7 +14,7 @@ import { serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
-import { AdminListener } from "./admin/admin-listener.ts";
+import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
@@ -34,7 +34,7 @@ import { bundleFromMessage } from "./server-client/messages.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
-import { Sync } from "./sync/sync.ts";
+import { Sync, type SyncState } from "./sync/sync.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
 import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
@@ -93,6 +93,7 @@ class Agent implements RunningAgent {
   readonly #stack = new AsyncDisposableStack();
   #wakeRenewal: () => void = () => undefined;
   #wakeSync: () => void = () => undefined;
+  #syncState: () => SyncState | undefined = () => undefined;
   #identityRenewed: () => void = () => undefined;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
@@ -175,8 +176,9 @@ class Agent implements RunningAgent {
     const metrics = new Metrics();
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });
+    const workloads = new Attestation({ attestors, clock, logger, metrics });
     const server = await this.#serve(cache, jwtCache, {
-      attestation: new Attestation({ attestors, clock, logger, metrics }),
+      attestation: workloads,
       metrics,
       readiness,
     });
@@ -192,7 +194,14 @@ class Agent implements RunningAgent {
       const listener = await openMetrics({ metricsListen, metrics, readiness, logger });
       this.#metricsAddress = this.#stack.use(listener).address;
     }
-    await this.#serveAdmin(identity, cache, jwtCache, readiness);
+    await this.#serveAdmin({
+      health: agentHealth({ readiness, cache, clock }),
+      identity,
+      cache,
+      jwtCache,
+      client,
+      attestation: workloads,
+    });
 
     const attestation = new NodeAttestation({
       identity,
@@ -263,33 +272,25 @@ class Agent implements RunningAgent {
   }
 
   async #serveAdmin(
-    identity: AgentIdentity,
-    cache: Cache,
-    jwtCache: JwtCache,
-    readiness: Readiness,
+    parts: Pick<
+      AdminParts,
+      "health" | "identity" | "cache" | "jwtCache" | "client" | "attestation"
+    >,
   ): Promise<void> {
     const path = this.#config.adminSocket;
     if (path === undefined) return;
-    const clock = this.#clock;
-    const logger = this.#logger;
-    const listener = await AdminListener.open({
+    const listener = await openAdmin({
+      ...parts,
       path,
-      clock,
-      logger,
+      clock: this.#clock,
+      logger: this.#logger,
       logLevel: this.#logLevel,
-      health: agentHealth({ readiness, cache, clock }),
-      debug: {
-        clock,
-        startedAtMs: clock.nowMs(),
-        chain: () => identity.svid?.chain ?? [],
-        bundle: () => identity.bundle,
-        lastSyncMs: () => this.#lastSyncMs(),
-        x509Svids: () => cache.svidCount,
-        jwtSvids: () => jwtCache.size,
-      },
+      lastSyncMs: () => this.#lastSyncMs(),
+      syncState: () => this.#syncState(),
+      stopping: this.#stop.signal,
     });
     this.#stack.use(listener);
-    logger.info("admin socket is listening", { socket: path });
+    this.#logger.info("admin socket is listening", { socket: path });
   }
 
   /** Gets bundle and SVID where they are missing, however long the server is away. */
@@ -430,6 +431,7 @@ class Agent implements RunningAgent {
     });
     this.#wakeSync = () => sync.wake();
     this.#lastSyncMs = () => sync.lastSuccessMs;
+    this.#syncState = () => sync.state;
     this.#identityRenewed = () => sync.leaveOldConnection();
     this.#stack.use(svids);
     this.#stack.use(sync);

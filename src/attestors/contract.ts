@@ -13,6 +13,13 @@ export interface ProcessFacts {
   readonly groups: readonly number[];
 }
 
+/** Selectors that could not be found out for a process, while others were. */
+export interface SelectorGap {
+  /** Of the attestor's `names`. */
+  readonly names: readonly string[];
+  readonly reason: string;
+}
+
 export interface WorkloadAttestor {
   /** The selector type it owns. */
   readonly type: string;
@@ -27,12 +34,14 @@ export interface WorkloadAttestor {
    * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
    * @param onIncomplete to be called when there may be more to say of the process than is said, and asking again may
    * help: a caller that matches nothing then comes back instead of being refused
+   * @param onGap told of each part that failed while the rest is answered
    * @throws unavailable, denied, deadline
    */
   attest(
     process: ProcessFacts,
     signal: AbortSignal,
     onIncomplete?: () => void,
+    onGap?: (gap: SelectorGap) => void,
   ): Promise<readonly Selector[]>;
 }
 

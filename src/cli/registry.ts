@@ -171,6 +171,11 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./health.ts"),
   },
   {
+    name: "explain",
+    summary: "why a process on this host has its identities, or none",
+    load: () => import("./explain/explain.ts"),
+  },
+  {
     name: "audit tail",
     summary: "show the newest records of the server's audit log, and follow it",
     load: () => import("./audit/tail.ts"),

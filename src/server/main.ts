@@ -20,6 +20,7 @@ import { bundleApi } from "./api/bundle.ts";
 import { debugApi } from "./api/debug.ts";
 import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
+import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { svidApi } from "./api/svid.ts";
@@ -256,6 +257,7 @@ export async function startServer(
     }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
+    "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
     "assay.sync.v1.Sync": followApi({
       hub,
       positions: new Positions(datastore.changes),

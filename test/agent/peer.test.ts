@@ -6,7 +6,7 @@ import { join } from "node:path";
 import t from "tap";
 import { PeerWatch } from "../../src/agent/peer/peer-watch.ts";
 import { type Native, native } from "../../src/agent/peer/native.ts";
-import { trackPeer } from "../../src/agent/peer/peer.ts";
+import { openPeer, trackPeer } from "../../src/agent/peer/peer.ts";
 import { parseStartTime, parseStatus } from "../../src/agent/peer/proc.ts";
 import { Acceptor, connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -43,6 +43,21 @@ t.test("a process that has ended gets nothing, even while it waits to be collect
     t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
     peer.release();
   }
+});
+
+t.test("a process named by its number is held like a caller", async (t) => {
+  for (const proof of PROOFS) {
+    const child = connectingProcess("/nonexistent");
+    const pid = child.pid ?? 0;
+    const peer = openPeer(pid, { proof });
+    t.equal(peer.read().uid, process.geteuid?.());
+    t.equal(peer.pidfd !== undefined, proof === "pidfd");
+    await end(child);
+    t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
+    peer.release();
+    t.throws(() => openPeer(pid, { proof }), { name: "AssayError", kind: "not_found" });
+  }
+  t.throws(() => openPeer(2 ** 31 - 1), { name: "AssayError", kind: "not_found" });
 });
 
 t.test("a zombie has ended", async (t) => {

@@ -8,12 +8,14 @@ import { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { serveUnary } from "../../rpc/h2/unary-service.ts";
 import { loggerHandlers } from "../../rpc/logger-service.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
+import { type ExplainSource, explainHandlers } from "../explain/explain.ts";
 import { type DebugSource, debugHandlers } from "./debug.ts";
 
 export interface AdminListenerOptions {
   readonly path: string;
   readonly health: HealthSource;
   readonly debug: DebugSource;
+  readonly explain: ExplainSource;
   readonly logLevel: LogLevelSwitch;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,9 +44,10 @@ export class AdminListener implements AsyncDisposable {
 
   /** @throws precondition when another process answers on the path or it cannot be used */
   static async open(options: AdminListenerOptions): Promise<AdminListener> {
-    const { path, health, debug, logLevel, clock, logger } = options;
+    const { path, health, debug, explain, logLevel, clock, logger } = options;
     const server = new H2GrpcServer<undefined>({ clock, logger });
     serveUnary(server, DEBUG, { ...debugHandlers(debug) });
+    serveUnary(server, EXPLAIN, { ...explainHandlers(explain) });
     serveUnary(server, LOGGER, { ...loggerHandlers(logLevel) });
     serveHealth(server, SERVICES, health);
     serveReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
@@ -63,7 +66,8 @@ export class AdminListener implements AsyncDisposable {
 }
 
 const DEBUG = "spire.agent.debug.v1.Debug";
+const EXPLAIN = "assay.explain.v1.Explain";
 const LOGGER = "spire.api.agent.logger.v1.Logger";
-const SERVICES = [DEBUG, LOGGER];
+const SERVICES = [DEBUG, EXPLAIN, LOGGER];
 const MAX_CONNECTIONS = 64;
 const GRACE_MS = 1000;

@@ -1,6 +1,11 @@
-import type { ProcessFacts, WorkloadAttestor, WorkloadLook } from "../../attestors/contract.ts";
+import type {
+  ProcessFacts,
+  SelectorGap,
+  WorkloadAttestor,
+  WorkloadLook,
+} from "../../attestors/contract.ts";
 import type { Clock } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
@@ -17,6 +22,25 @@ export interface AttestationOptions {
   readonly metrics?: Metrics;
   /** For all attestors together. Default: 5 s. */
   readonly deadlineMs?: number;
+}
+
+/** What one attestor said of a process. */
+export interface Finding {
+  readonly type: string;
+  /** Selector names it can emit. */
+  readonly names: readonly string[];
+  readonly selectors: readonly Selector[];
+  readonly gaps: readonly SelectorGap[];
+  /** It failed as a whole. */
+  readonly error?: AssayError;
+}
+
+export interface Examination {
+  readonly facts: ProcessFacts;
+  /** In the order of the attestors. */
+  readonly findings: readonly Finding[];
+  /** False when asking again may find more. */
+  readonly isComplete: boolean;
 }
 
 /** Finds out what a calling process is: all workload attestors side by side, under one deadline. */
@@ -61,22 +85,31 @@ export class Attestation {
   async #attest(peer: Peer, call: { readonly signal: AbortSignal }): Promise<readonly Selector[]> {
     const now = this.#attestNow(peer);
     if (now !== undefined) return now;
+    const { findings, isComplete } = await this.examine(peer, call.signal);
+    const known = findings.filter(({ error }) => error === undefined);
+    if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
+    const selectors = this.#canonical.of(known.map((finding) => finding.selectors));
+    if (isComplete && known.length === findings.length) return selectors;
+    // A list of its own: the canonical one may be another caller's whole answer.
+    const incomplete = [...selectors];
+    this.#incomplete.add(incomplete);
+    return incomplete;
+  }
+
+  /**
+   * What each attestor says of the process, and what it failed at.
+   * @throws denied when the process has ended or changed meanwhile
+   */
+  async examine(peer: Peer, signal: AbortSignal): Promise<Examination> {
     const facts = peer.read();
     let isComplete = true;
-    const found = await this.#askAll(facts, call.signal, () => (isComplete = false));
+    const findings = await this.#askAll(facts, signal, () => (isComplete = false));
     // What was read under /proc/PID counts only if the PID was the caller's all along.
     const after = peer.read();
     if (after !== facts && after.groups.join() !== facts.groups.join()) {
       throw fail("denied", "the calling process changed its groups while it was looked at; retry");
     }
-    const known = found.filter((selectors) => selectors !== undefined);
-    if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
-    const selectors = this.#canonical.of(known);
-    if (isComplete && known.length === found.length) return selectors;
-    // A list of its own: the canonical one may be another caller's whole answer.
-    const incomplete = [...selectors];
-    this.#incomplete.add(incomplete);
-    return incomplete;
+    return { facts, findings, isComplete };
   }
 
   /**
@@ -116,7 +149,7 @@ export class Attestation {
     facts: ProcessFacts,
     signal: AbortSignal,
     onIncomplete: () => void,
-  ): Promise<(readonly Selector[] | undefined)[]> {
+  ): Promise<Finding[]> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(this.#deadlineMs, () =>
       deadline.abort(fail("deadline", `no answer within ${this.#deadlineMs} ms`)),
@@ -141,7 +174,9 @@ export class Attestation {
     facts: ProcessFacts,
     signal: AbortSignal,
     onIncomplete: () => void,
-  ): Promise<readonly Selector[] | undefined> {
+  ): Promise<Finding> {
+    const { type, names } = attestor;
+    const gaps: SelectorGap[] = [];
     const late = Promise.withResolvers<never>();
     // An attestor that listens to the signal gets one more turn to hand over what it has.
     const onAbort = (): void => void setImmediate(() => late.reject(signal.reason));
@@ -150,20 +185,22 @@ export class Attestation {
     signal.addEventListener("abort", onAbort, { once: true });
     const startMs = performance.now();
     try {
-      const found = await Promise.race([
-        attestor.attest(facts, signal, onIncomplete),
+      const onGap = (gap: SelectorGap): void => void gaps.push(gap);
+      const selectors = await Promise.race([
+        attestor.attest(facts, signal, onIncomplete, onGap),
         late.promise,
       ]);
       this.#note(attestor, startMs);
-      return found;
-    } catch (error) {
-      this.#note(attestor, startMs, error);
+      return { type, names, selectors, gaps };
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      this.#note(attestor, startMs, thrown);
       this.#log.warn(facts.uid, "workload attestor failed", {
-        attestor: attestor.type,
+        attestor: type,
         pid: facts.pid,
         error,
       });
-      return undefined;
+      return { type, names, selectors: [], gaps, error };
     } finally {
       signal.removeEventListener("abort", onAbort);
     }

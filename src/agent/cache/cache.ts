@@ -37,6 +37,12 @@ export type ViewUpdate =
   | { readonly kind: "view"; readonly frame: Uint8Array }
   | { readonly kind: "none" };
 
+export interface DepartedEntry {
+  readonly entry: Entry;
+  /** When it expired or was taken away. */
+  readonly at: EpochSeconds;
+}
+
 export interface Subscription {
   /** Hands over what there is, though some SVID is still missing; false when there is nothing at all. */
   settle(): boolean;
@@ -71,6 +77,8 @@ export class Cache {
   #foreign: ReadonlyMap<string, Bundle> = new Map();
   #entries: ReadonlyMap<string, Entry> = new Map();
   #nextExpiry: EpochSeconds = Number.POSITIVE_INFINITY;
+  /** For whoever asks why an identity is gone; nothing is served from it. */
+  readonly #departed = new LruMap<string, DepartedEntry>(MAX_DEPARTED);
   #cancelExpiry: () => void = () => undefined;
   #synced = false;
   #onMissing: () => void = () => undefined;
@@ -112,6 +120,27 @@ export class Cache {
 
   entry(id: string): Entry | undefined {
     return this.#index.get(id);
+  }
+
+  /** All that the server told, expired ones too. */
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#entries;
+  }
+
+  /** Entries that were here until lately, and when they went; some of them may have come back. */
+  get departed(): Iterable<DepartedEntry> {
+    return this.#departed.values();
+  }
+
+  /** Until when an SVID of the entry is held, in epoch seconds, and whether the server refused to sign one. */
+  svidState(entry: Entry): {
+    readonly expiresAt: EpochSeconds | undefined;
+    readonly failed: boolean;
+  } {
+    return {
+      expiresAt: this.#svids.usable(entry, epochSeconds(this.#options.clock))?.expiresAt,
+      failed: this.#svids.hasFailed(entry),
+    };
   }
 
   /** The entries of a workload in their stable order, duplicate hints left out. */
@@ -248,7 +277,12 @@ export class Cache {
     touched: ReadonlySet<string> | undefined,
   ): ReadonlySet<string> {
     const now = epochSeconds(this.#options.clock);
-    const changed = this.#index.replace(entries, (entry) => isExpired(entry, now), touched);
+    const changed = this.#index.replace(
+      entries,
+      (entry) => isExpired(entry, now),
+      touched,
+      (entry) => this.#departed.set(entry.id, { entry, at: now }),
+    );
     if (changed.size > 0) this.#matches = new WeakMap();
     for (const id of changed) {
       if (this.#index.get(id) === undefined) this.#svids.remove(id);
@@ -393,4 +427,5 @@ function sameBundles(a: ReadonlyMap<string, Bundle>, b: ReadonlyMap<string, Bund
 }
 
 const MAX_IDLE_VIEWS = 1000;
+const MAX_DEPARTED = 200;
 const EXPIRY_CHECK_MS = 60_000;

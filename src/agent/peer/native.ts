@@ -22,6 +22,11 @@ export interface Native {
    * @throws denied when the process has ended already; limited when out of descriptors; unsupported
    */
   peerPidfd(fd: number): number | undefined;
+  /**
+   * A pidfd of any process; the caller closes it. `undefined` where the kernel has no pidfd_open(2) or denies it.
+   * @throws not_found when there is no such process; limited when out of descriptors; unsupported
+   */
+  openPidfd(pid: number): number | undefined;
   /** For each pidfd whether its process has ended: one call for all of them. */
   ended(pidfds: readonly number[]): boolean[];
   /** Takes an exclusive advisory lock (flock(2)) without waiting. @returns false when another holds it */
@@ -43,6 +48,8 @@ function load(): Native {
   );
   const poll = c.func("int poll(void *fds, unsigned long count, int timeout)");
   const flock = c.func("int flock(int fd, int operation)");
+  // The C library has a function of its own for it only since glibc 2.36.
+  const syscall = c.func("long syscall(long number, long pid, long flags)");
   // Reused: a call is over before the next one starts, and there are several for each connection.
   const value = Buffer.alloc(12);
   const length = new Uint32Array(1);
@@ -73,6 +80,21 @@ function load(): Native {
         );
       }
       throw fail("denied", `the calling process has ended (errno ${errno})`);
+    },
+    openPidfd(pid) {
+      const fd = syscall(SYS_PIDFD_OPEN, pid, 0);
+      if (fd >= 0) return fd;
+      const errno = c.errno();
+      // EINVAL: a thread, which is no process.
+      if (errno === ESRCH || errno === EINVAL)
+        throw fail("not_found", `there is no process ${pid}`);
+      if (errno === EMFILE || errno === ENFILE) {
+        throw fail(
+          "limited",
+          "no file descriptor is left for a process; raise the limit (ulimit -n)",
+        );
+      }
+      return undefined;
     },
     ended(pidfds) {
       const fds = pidfds.length === 1 ? onePollFd : Buffer.alloc(POLLFD_BYTES * pidfds.length);
@@ -107,6 +129,7 @@ function unsupported(): Native {
   return {
     peerCredentials: refuse,
     peerPidfd: refuse,
+    openPidfd: refuse,
     ended: refuse,
     // Development only: without flock nothing keeps a second agent off the folder.
     tryLock: () => true,
@@ -117,13 +140,17 @@ function unsupported(): Native {
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77;
+/** The same on every architecture. */
+const SYS_PIDFD_OPEN = 434;
 /** struct pollfd: descriptor, two bytes of events asked for, two of those that came. */
 const POLLFD_BYTES = 8;
 const POLLIN = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+const ESRCH = 3;
 const EINTR = 4;
 const EWOULDBLOCK = 11;
+const EINVAL = 22;
 const ENFILE = 23;
 const EMFILE = 24;
 const ENOPROTOOPT = 92;

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { ProcessFacts } from "../../attestors/contract.ts";
-import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import { type Native, type PeerCredentials, native } from "./native.ts";
 import { type ProcessIds, StatusFile, readStartTime } from "./proc.ts";
 
@@ -46,6 +46,33 @@ export function trackPeer(socket: Socket, options: TrackPeerOptions = {}): Peer 
   } catch (thrown) {
     return refusedPeer({ pid: 0, uid: -1, gid: -1 }, errorFrom(thrown));
   }
+}
+
+/**
+ * A process by its PID, for those who may ask about others: held as a caller is, from this moment on.
+ * @throws not_found when there is none or it has ended; limited; unsupported
+ */
+export function openPeer(pid: number, options: TrackPeerOptions = {}): Peer {
+  const calls = options.native ?? native();
+  const procDir = options.procDir ?? "/proc";
+  const pidfd = options.proof === "start-time" ? undefined : calls.openPidfd(pid);
+  try {
+    using status = new StatusFile(procDir, pid);
+    const { uid, gid } = status.read().ids;
+    const peer =
+      pidfd === undefined
+        ? startTimePeer({ pid, uid, gid }, procDir)
+        : pidfdPeer({ pid, uid, gid }, procDir, pidfd, calls);
+    // What the status said counts only if the process that is held was the one that it spoke of.
+    if (peer.alive()) return peer;
+  } catch (thrown) {
+    if (!isKind(thrown, "denied")) {
+      if (pidfd !== undefined) closeSync(pidfd);
+      throw thrown;
+    }
+  }
+  if (pidfd !== undefined) closeSync(pidfd);
+  throw fail("not_found", `there is no process ${pid}, or it has ended`);
 }
 
 function track(fd: number, options: TrackPeerOptions): Peer {

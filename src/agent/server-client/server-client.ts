@@ -7,6 +7,7 @@ import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Channel, UnaryOptions } from "../../rpc/channel.ts";
 import { REQUEST_ID_HEADER, newRequestId, withRequestId } from "../../rpc/request-id.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
+import type { NearestResponse__Output } from "../../rpc/gen/assay/explain/v1/NearestResponse.ts";
 import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
@@ -16,6 +17,7 @@ import type { BatchNewX509SVIDResponse__Output } from "../../rpc/gen/spire/api/s
 import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewJWTSVIDResponse.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 import type { Entry } from "../cache/entry.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import { Connection, dial } from "./connection.ts";
@@ -192,6 +194,17 @@ export class ServerClient implements Disposable {
     await this.#unary("assay.agent.v1.AgentHost", "ReportHost", { facts }, signal);
   }
 
+  /**
+   * Entries that a workload with these selectors comes near to, and whether they are this agent's.
+   * @throws unsupported when the server does not tell
+   */
+  nearest(selectors: readonly Selector[], signal: AbortSignal): Promise<NearestResponse__Output> {
+    const request = { selectors: [...selectors] };
+    // Somebody waits for the rest of the answer.
+    const options = { signal, deadlineMs: EXPLAIN_DEADLINE_MS };
+    return this.#use((channel) => channel.unary(REGISTRY, "Nearest", request, options));
+  }
+
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
   }
@@ -269,6 +282,8 @@ function bounded(signal: AbortSignal, requestId = newRequestId()): UnaryOptions 
 
 const AGENT = "spire.api.server.agent.v1.Agent";
 const BUNDLE = "spire.api.server.bundle.v1.Bundle";
+const REGISTRY = "assay.explain.v1.Registry";
 const SYNC = "assay.sync.v1.Sync";
 const SVID = "spire.api.server.svid.v1.SVID";
+const EXPLAIN_DEADLINE_MS = 5000;
 const CALL_DEADLINE_MS = 30_000;

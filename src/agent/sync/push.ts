@@ -49,6 +49,11 @@ export class Push {
     return this.#spreadMs;
   }
 
+  /** How far in the server's history of changes; `undefined` while that is unknown. */
+  get revision(): number | undefined {
+    return this.#position === undefined ? undefined : Number(this.#position.revision);
+  }
+
   /** Another source has changed the mirror: what the server told before is no base any more. */
   forget(): void {
     this.#position = undefined;

@@ -38,6 +38,19 @@ export interface SyncOptions {
   readonly onSynced: (synced: Synced) => Promise<void>;
 }
 
+/** How well the agent hears its server. */
+export interface SyncState {
+  /** How it heard from the server last; `undefined` before it did. */
+  readonly mode: "push" | "poll" | undefined;
+  /** Milliseconds since 1970; 0 before the first. */
+  readonly lastContactMs: number;
+  /** How far in the server's history of changes; `undefined` while that is unknown. */
+  readonly revision: number | undefined;
+  /** In a row. */
+  readonly failures: number;
+  readonly lastError: AssayError | undefined;
+}
+
 export class Sync implements AsyncDisposable {
   readonly #options: SyncOptions;
   readonly #mirror: Mirror;
@@ -49,6 +62,8 @@ export class Sync implements AsyncDisposable {
   #pushAgainAtMs = 0;
   #failures = 0;
   #lastSuccessMs = 0;
+  #lastError: AssayError | undefined;
+  #mode: SyncState["mode"];
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -73,6 +88,7 @@ export class Sync implements AsyncDisposable {
       },
       onError: (error, retryMs) => {
         this.#failures += 1;
+        this.#lastError = error;
         // Whoever answers next may be another server.
         this.#pushAgainAtMs = 0;
         logger.warn("sync with the server failed; serving on what is held", {
@@ -92,6 +108,16 @@ export class Sync implements AsyncDisposable {
   /** Over how long work is to be spread that all agents begin because of the last change. */
   get spreadMs(): number {
     return this.#push.spreadMs;
+  }
+
+  get state(): SyncState {
+    return {
+      mode: this.#mode,
+      lastContactMs: this.#lastSuccessMs,
+      revision: this.#push.revision,
+      failures: this.#failures,
+      lastError: this.#lastError,
+    };
   }
 
   /** Polls at once, or right after the round that runs; follows anew where the server has a stream. */
@@ -136,7 +162,7 @@ export class Sync implements AsyncDisposable {
       return await this.#push.run(
         () => {
           worked = true;
-          this.#succeeded();
+          this.#succeeded("push");
           this.leaveOldConnection();
         },
         AbortSignal.any([signal, stream.signal]),
@@ -168,13 +194,15 @@ export class Sync implements AsyncDisposable {
     mirror.entries = new Map(entries);
     mirror.foreign = foreign;
     await onSynced({ entries: mirror.entries, own: mirror.own, foreign });
-    this.#succeeded();
+    this.#succeeded("poll");
     return intervalMs * (1 - 0.1 * random.unit());
   }
 
-  #succeeded(): void {
+  #succeeded(mode: "push" | "poll"): void {
     if (this.#failures > 0) this.#options.logger.info("sync with the server works again");
     this.#failures = 0;
+    this.#lastError = undefined;
+    this.#mode = mode;
     this.#lastSuccessMs = this.#options.clock.nowMs();
   }
 

@@ -96,6 +96,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.audit.v1.Audit": {
     Read: ["local"],
   },
+  "/assay.explain.v1.Registry": {
+    Nearest: ["agent"],
+  },
   "/assay.sync.v1.Sync": {
     Follow: ["agent"],
   },

@@ -15,6 +15,7 @@ export class Limits {
   readonly #attest: RateLimit;
   readonly #sign: RateLimit;
   readonly #report: RateLimit;
+  readonly #explain: RateLimit;
 
   constructor({ attestPerSecond, signPerSecond, clock }: LimitsOptions) {
     const attestBurst = Math.max(attestPerSecond, ATTEST_BURST);
@@ -23,6 +24,11 @@ export class Limits {
     this.#report = new RateLimit({
       perSecond: REPORTS_PER_SECOND,
       burst: REPORTS_PER_SECOND,
+      clock,
+    });
+    this.#explain = new RateLimit({
+      perSecond: EXPLANATIONS_PER_SECOND,
+      burst: EXPLANATIONS_PER_SECOND,
       clock,
     });
   }
@@ -41,6 +47,11 @@ export class Limits {
   report(call: LimitedCall): Promise<void> {
     return take(this.#report, call, 1);
   }
+
+  /** @throws limited */
+  explain(call: LimitedCall): Promise<void> {
+    return take(this.#explain, call, 1);
+  }
 }
 
 export interface LimitedCall extends CallerStore {
@@ -57,3 +68,5 @@ async function take(limit: RateLimit, call: LimitedCall, count: number): Promise
 /** Agents of one network behind one address may start together. */
 const ATTEST_BURST = 10;
 const REPORTS_PER_SECOND = 10;
+/** A person asks; each looks at every entry. */
+const EXPLANATIONS_PER_SECOND = 10;

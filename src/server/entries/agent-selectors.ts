@@ -37,6 +37,10 @@ export class AgentSelectors {
     return true;
   }
 
+  has(agentId: string): boolean {
+    return this.#byAgent.has(agentId);
+  }
+
   /** An agent that is not known (yet) has its own ID and nothing else. */
   of(agentId: string): ReadonlySet<string> {
     return this.#byAgent.get(agentId) ?? new Set([ownSelector(agentId)]);
@@ -61,6 +65,11 @@ export class AgentSelectors {
       if (selectors.every((selector) => own.has(selector))) yield agentId;
     }
   }
+}
+
+/** True of an entry for an agent's own ID: another name for the agent, as join tokens give it, and no workload. */
+export function isAgentSelf({ selectors }: { readonly selectors: readonly Selector[] }): boolean {
+  return selectors.some(({ type }) => type === OWN_TYPE);
 }
 
 /** Attested selectors as texts. None of them may pass for the implicit one. */

@@ -7,7 +7,10 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Change, Datastore, EntryRecord, NodeRecord } from "../datastore/contract.ts";
 import { AgentViews } from "./agent-views.ts";
 import { type AgentView, EntryGraph } from "./entry-graph.ts";
+import { isAgentSelf } from "./agent-selectors.ts";
 import { searchEntry } from "./entry-order.ts";
+import { type NearEntry, nearestEntries } from "./nearest-entries.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 
 /** What the index reads: a datastore, or as much of one. */
 export type AuthorizedEntriesSource = Pick<Datastore, "entries" | "nodes" | "changes" | "onCommit">;
@@ -90,6 +93,27 @@ export class AuthorizedEntries implements AsyncDisposable {
     const { entries } = this.#view(agentId);
     const found = entries[searchEntry(entries, entry)];
     return found?.id === entryId ? found : undefined;
+  }
+
+  /**
+   * The entries that a workload of the agent comes nearest to but for what is the agent's and matches in part.
+   * @throws the signal's reason
+   */
+  async nearest(
+    agentId: string,
+    selectors: readonly Selector[],
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: readonly NearEntry[]; readonly agentIds: readonly string[] }> {
+    const now = epochSeconds(this.#options.clock);
+    const graph = this.#graph;
+    const agentIds = [...graph.idsOf(agentId, now)];
+    const parents = new Set(agentIds);
+    for (const entry of this.forAgent(agentId)) {
+      if (isAgentSelf(entry) && !parents.has(entry.spiffeId)) agentIds.push(entry.spiffeId);
+      parents.add(entry.spiffeId);
+    }
+    const entries = await nearestEntries(graph, { parents, selectors, now, signal });
+    return { entries, agentIds };
   }
 
   /** Called after the index has changed. @returns unsubscribe */

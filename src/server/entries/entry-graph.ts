@@ -3,6 +3,7 @@ import type { EntryRecord, NodeRecord } from "../datastore/contract.ts";
 import { AgentSelectors } from "./agent-selectors.ts";
 import { OrderedGroups, compareEntries } from "./entry-order.ts";
 import { isExpired } from "./expiry.ts";
+import type { ParentKind } from "./nearest-entries.ts";
 import { NodeAliases, isNodeAlias } from "./node-aliases.ts";
 
 /** What an agent may fetch, and until when that holds if no entry changes. */
@@ -73,10 +74,7 @@ export class EntryGraph {
       if (entry.expiresAt !== 0) validUntil = Math.min(validUntil, entry.expiresAt);
       return true;
     };
-    const parents = new Set([agentId]);
-    for (const { entry } of this.#aliases.within(this.#agents.of(agentId))) {
-      if (live(entry)) parents.add(entry.spiffeId);
-    }
+    const parents = this.#walkFrom(agentId, live);
     // A Set hands out what is added while it is walked, and each parent once: cycles end.
     for (const parent of parents) {
       for (const entry of this.#byParent.get(parent)) {
@@ -87,6 +85,33 @@ export class EntryGraph {
     }
     entries.sort(compareEntries);
     return { entries, validFrom: now, validUntil };
+  }
+
+  entries(): Iterable<EntryRecord> {
+    return this.#entries.values();
+  }
+
+  /** The agent's own ID, then those of the node aliases it falls under. */
+  idsOf(agentId: string, now: EpochSeconds): ReadonlySet<string> {
+    return this.#walkFrom(agentId, (entry) => !isExpired(entry, now));
+  }
+
+  /** What bears an ID, seen from anywhere. */
+  kindOf(spiffeId: string, now: EpochSeconds): ParentKind {
+    if (this.#agents.has(spiffeId)) return "agent";
+    const bearers = this.#bySpiffeId.get(spiffeId);
+    if (bearers.length === 0) return "nobody";
+    const live = bearers.filter((entry) => !isExpired(entry, now));
+    if (live.length === 0) return "expired";
+    return live.some(isNodeAlias) ? "alias" : "entry";
+  }
+
+  #walkFrom(agentId: string, live: (entry: EntryRecord) => boolean): Set<string> {
+    const ids = new Set([agentId]);
+    for (const { entry } of this.#aliases.within(this.#agents.of(agentId))) {
+      if (live(entry)) ids.add(entry.spiffeId);
+    }
+    return ids;
   }
 
   /** Adds to `agentIds` every agent, known or not, whose view these entries are or could lead to. */

@@ -3,9 +3,10 @@
  * writes them: uid, user, gid, group, supplementary_gid, supplementary_group, path, sha256.
  */
 import type { Clock } from "../../../base/clock.ts";
+import { errorFrom } from "../../../base/errors.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
-import type { ProcessFacts, WorkloadAttestor } from "../../contract.ts";
+import type { ProcessFacts, SelectorGap, WorkloadAttestor } from "../../contract.ts";
 import { AccountNames } from "./account-names.ts";
 import { type Executable, Executables } from "./executable.ts";
 import { SelectorMaker } from "./selector-maker.ts";
@@ -24,19 +25,21 @@ export interface UnixAttestorOptions {
 
 export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const { logger, clock, discoverExecutable = true } = options;
+  const maxBytes = options.maxExecutableBytes ?? DEFAULT_MAX_EXECUTABLE_BYTES;
   const callerLog = new CallerLog(logger, clock);
   const users = new AccountNames(options.passwdFile ?? "/etc/passwd", clock, logger);
   const groups = new AccountNames(options.groupFile ?? "/etc/group", clock, logger);
   const selectorsOf = new SelectorMaker(users, groups);
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
-    maxBytes: options.maxExecutableBytes ?? DEFAULT_MAX_EXECUTABLE_BYTES,
+    maxBytes,
   });
 
   const executableOf = async (
     { pid, uid }: ProcessFacts,
     signal: AbortSignal,
     onIncomplete: () => void,
+    onGap: OnGap,
   ): Promise<Executable | undefined> => {
     try {
       const executable = await executables.read(pid, signal);
@@ -47,11 +50,15 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
           pid,
           path,
         });
+        onGap({ names: ["sha256"], reason: "the executable was not hashed in time" });
+      } else if (executable.sha256 === undefined) {
+        onGap({ names: ["sha256"], reason: `the executable is larger than ${maxBytes} bytes` });
       }
       return executable;
     } catch (error) {
       if (!isForbidden(error)) onIncomplete();
       // What it runs stays unknown; who it runs as is known all the same.
+      onGap({ names: EXECUTABLE_NAMES, reason: reasonOf(error) });
       callerLog.warn(uid, "executable not discovered; path and sha256 selectors are missing", {
         pid,
         error,
@@ -69,7 +76,7 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       "group",
       "supplementary_gid",
       "supplementary_group",
-      ...(discoverExecutable ? ["path", "sha256"] : []),
+      ...(discoverExecutable ? EXECUTABLE_NAMES : []),
     ],
     lookNow(pid) {
       if (!discoverExecutable) {
@@ -83,10 +90,10 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       const { executable, isStill } = look;
       return { isStill, selectors: (process) => selectorsOf.make(process, executable) };
     },
-    async attest(process, signal, onIncomplete = () => undefined) {
+    async attest(process, signal, onIncomplete = () => undefined, onGap = () => undefined) {
       signal.throwIfAborted();
       const executable = discoverExecutable
-        ? await executableOf(process, signal, onIncomplete)
+        ? await executableOf(process, signal, onIncomplete, onGap)
         : undefined;
       return selectorsOf.make(process, executable);
     },
@@ -101,4 +108,13 @@ function isForbidden(error: unknown): boolean {
   );
 }
 
+/** With what the system said, for whoever may ask about other processes. */
+function reasonOf(thrown: unknown): string {
+  const { message, cause } = errorFrom(thrown);
+  return cause instanceof Error ? `${message} (${cause.message})` : message;
+}
+
+type OnGap = (gap: SelectorGap) => void;
+
+const EXECUTABLE_NAMES = ["path", "sha256"];
 const DEFAULT_MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;

@@ -1,0 +1,57 @@
+import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
+import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { connectTo } from "../rpc-clients.ts";
+import { explanationJson } from "./explanation-json.ts";
+import { explanationLines } from "./explanation-lines.ts";
+
+export const command: Command = {
+  name: "explain",
+  operand: "pid",
+  options: [
+    { name: "pid", value: "N", help: "the process to explain", required: true },
+    {
+      name: "socket",
+      value: "PATH",
+      help: "the agent's admin socket; it has one when it was started with --admin-socket",
+      env: "ASSAY_AGENT_ADMIN_SOCKET",
+    },
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay explain --pid 4711 --socket /run/assay/agent-admin/admin.sock",
+    "assay explain 4711 --output json",
+  ],
+  notes: [
+    "Says what each attestor saw, which entries match, and why the nearest others do not.",
+    "The process need not be connected to the agent; its number is that in the agent's PID namespace.",
+  ],
+  async run({ options, output, signal }) {
+    const pid = pidOf(options.required("pid"));
+    const socket = options.text("socket");
+    if (socket === undefined) {
+      throw new UsageError(
+        "--socket is missing; name the socket that the agent was given with --admin-socket",
+      );
+    }
+    using agent = await connectTo("agent", socket, signal);
+    const answer = await agent.call<ExplainPidResponse__Output>(
+      "assay.explain.v1.Explain",
+      "ExplainPid",
+      { pid },
+    );
+    output.data(explanationJson(answer), () => explanationLines(answer, Date.now()));
+    return undefined;
+  },
+};
+
+function pidOf(text: string): number {
+  const pid = Number(text);
+  if (!/^\d{1,10}$/.test(text) || pid < 1 || pid > MAX_PID) {
+    throw new UsageError(`--pid: '${text.slice(0, 40)}' is not the number of a process`);
+  }
+  return pid;
+}
+
+const MAX_PID = 2 ** 31 - 1;

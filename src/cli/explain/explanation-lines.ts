@@ -1,0 +1,91 @@
+/** The form for people: the answer first, then what it rests on. */
+import type { AttestorReport__Output } from "../../rpc/gen/assay/explain/v1/AttestorReport.ts";
+import type { AgentSync__Output } from "../../rpc/gen/assay/explain/v1/AgentSync.ts";
+import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
+import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
+import { timeText } from "../facts.ts";
+import { type Nearest, isInSync, selectorText } from "./explanation-json.ts";
+import { missingLine, obstacleLine } from "./obstacle-lines.ts";
+
+export function explanationLines(answer: ExplainPidResponse__Output, nowMs: number): string[] {
+  const { process, attestors, matching, nearest, sync } = answer;
+  const identity = sync?.agent_id ?? "";
+  return [
+    `process ${process?.pid}: ${verdictText(answer)}`,
+    "",
+    `attested (uid ${process?.uid}, gid ${process?.gid})`,
+    ...attestors.flatMap(attestorLines),
+    "",
+    matching.length === 0 ? "no entry matches" : "entries that match",
+    ...matching.flatMap((entry) => matchingLines(entry, nowMs)),
+    ...(nearest.length === 0 ? [] : ["", "nearest entries that do not"]),
+    ...nearest.flatMap((entry) => nearLines(entry, answer, nowMs)),
+    "",
+    `agent ${identity === "" ? "without an identity" : identity}`,
+    ...answer.parent_ids.filter((id) => id !== identity).map((id) => `  also ${id}`),
+    ...(sync === null ? [] : syncLines(sync, nearest, nowMs)),
+    ...(answer.server_error === ""
+      ? []
+      : [`  the server was not asked for more: ${answer.server_error}`]),
+  ];
+}
+
+function verdictText({ verdict, matching }: ExplainPidResponse__Output): string {
+  switch (verdict) {
+    case "SERVED":
+      return `${matching.length} ${matching.length === 1 ? "entry gives" : "entries give"} it an identity`;
+    case "NOT_ATTESTED":
+      return "no identity, as every attestor failed";
+    case "NOT_SYNCED":
+      return "no identity yet, as the agent lacks what the server has";
+    case "NO_ENTRY":
+    case "VERDICT_UNSPECIFIED":
+      return "no identity, as no entry of this agent matches";
+  }
+}
+
+function attestorLines({ type, selectors, error, gaps }: AttestorReport__Output): string[] {
+  return [
+    ...(error === "" ? [] : [`  ${type} failed: ${error}`]),
+    ...selectors.map((selector) => `  ${selectorText(selector)}`),
+    ...gaps.map(({ names, reason }) => {
+      const missing = names.map((name) => `${type}:${name}`).join(", ");
+      return `  without ${missing}: ${reason}`;
+    }),
+  ];
+}
+
+function matchingLines(entry: ExplainedEntry__Output, nowMs: number): string[] {
+  const until = Number(entry.svid_expires_at);
+  const svid = until === 0 ? "no X.509-SVID is held" : `X.509-SVID until ${timeText(until, nowMs)}`;
+  return [`  ${entry.spiffe_id}  (entry ${entry.id}, ${svid})`];
+}
+
+function nearLines(
+  entry: ExplainedEntry__Output,
+  answer: ExplainPidResponse__Output,
+  nowMs: number,
+): string[] {
+  const others = entry.obstacles.filter((obstacle) => obstacle !== "SELECTORS");
+  return [
+    `  ${entry.spiffe_id}  (entry ${entry.id})`,
+    ...others.map((obstacle) => `    ${obstacleLine(obstacle, entry, answer, nowMs)}`),
+    ...entry.missing.map((missing) => `    ${missingLine(missing, answer.attestors)}`),
+  ];
+}
+
+function syncLines(sync: AgentSync__Output, nearest: Nearest, nowMs: number): string[] {
+  const contact = Number(sync.last_contact);
+  const how = { push: "by the server's stream", poll: "by polling" }[sync.mode] ?? "";
+  const heard = contact === 0 ? "never heard" : `last heard ${timeText(contact, nowMs)}`;
+  const server = sync.server_revision === "0" ? "" : `, the server's ${sync.server_revision}`;
+  return [
+    isInSync(sync, nearest)
+      ? `  in sync ${how}: ${heard}, ${sync.entries} entries`
+      : `  out of sync with its server: ${heard}, ${sync.entries} entries`,
+    ...(sync.revision === "0" ? [] : [`  revision ${sync.revision}${server}`]),
+    ...(sync.failures === 0
+      ? []
+      : [`  ${sync.failures} failures in a row, the last: ${sync.last_error}`]),
+  ];
+}

@@ -1,0 +1,84 @@
+/** One sentence for each thing that keeps an entry from a process, with what to do where that is known. */
+import type { AttestorReport__Output } from "../../rpc/gen/assay/explain/v1/AttestorReport.ts";
+import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
+import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
+import type { MissingSelector__Output } from "../../rpc/gen/assay/explain/v1/MissingSelector.ts";
+import type { Obstacle__Output } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
+import type { ParentKind__Output } from "../../rpc/gen/assay/explain/v1/ParentKind.ts";
+import { timeText } from "../facts.ts";
+import { nearest } from "../nearest.ts";
+import { selectorText } from "./explanation-json.ts";
+
+export function obstacleLine(
+  obstacle: Obstacle__Output,
+  entry: ExplainedEntry__Output,
+  { parent_ids, sync }: ExplainPidResponse__Output,
+  nowMs: number,
+): string {
+  switch (obstacle) {
+    case "EXPIRED":
+      return `expired ${timeText(Number(entry.expires_at), nowMs)}`;
+    case "PARENT":
+      return `its parent is ${entry.parent_id} (${PARENTS[entry.parent_kind]}); this agent has ${parent_ids.join(", ")}`;
+    case "NODE_ALIAS":
+      return "its parent is the server: it groups agents and is no workload's; give it an agent or an alias as its parent";
+    case "NOT_HELD":
+      return `the agent does not hold revision ${entry.revision_number} of it: it is at revision ${sync?.revision ?? 0}, the server at ${sync?.server_revision ?? 0}`;
+    case "REMOVED":
+      return `taken from this agent ${timeText(Number(entry.removed_at), nowMs)}: deleted, or given to another`;
+    case "STORED":
+      return "its SVIDs go to a store and not to workloads (store_svid)";
+    case "SAME_HINT":
+      return "an older entry that matches has the same hint";
+    case "NOT_SIGNED":
+      return "the server signed no SVID for it; the agent's log says why";
+    case "SELECTORS":
+      return "its selectors are not the process's";
+    case "OBSTACLE_UNSPECIFIED":
+      return "for a reason that this version does not know";
+  }
+}
+
+export function missingLine(
+  { selector, reason, found, detail }: MissingSelector__Output,
+  attestors: readonly AttestorReport__Output[],
+): string {
+  const wanted = selectorText(selector);
+  const type = selector?.type ?? "";
+  const name = (selector?.value ?? "").split(":", 1)[0] ?? "";
+  switch (reason) {
+    case "DIFFERENT_VALUE":
+      return `wants ${wanted}; the process has ${found.map(selectorText).join(", ")}`;
+    case "ABSENT":
+      return `wants ${wanted}; the process has no ${type}:${name}`;
+    case "UNKNOWN_NAME": {
+      const names = attestors.find((attestor) => attestor.type === type)?.names ?? [];
+      return `wants ${wanted}; the attestor ${type} has no selector ${name}${hint(name, names)}`;
+    }
+    case "UNKNOWN_TYPE": {
+      const types = attestors.map((attestor) => attestor.type);
+      return `wants ${wanted}; no attestor of this agent has the type ${type}${hint(type, types)}`;
+    }
+    case "UNREADABLE":
+      return `wants ${wanted}; that could not be found out: ${detail}`;
+    case "MISSING_REASON_UNSPECIFIED":
+      return `wants ${wanted}`;
+  }
+}
+
+function hint(word: string, candidates: readonly string[]): string {
+  const meant = nearest(word, candidates);
+  const those = candidates.join(", ");
+  return meant === undefined
+    ? `; there are ${those}`
+    : `, did you mean ${meant}? there are ${those}`;
+}
+
+const PARENTS: Readonly<Record<ParentKind__Output, string>> = {
+  PARENT_KIND_UNSPECIFIED: "not this agent",
+  NOBODY: "neither an agent nor an entry has this ID",
+  OTHER_AGENT: "another agent",
+  OTHER_ALIAS: "a group of agents that this one is not in",
+  OTHER_ENTRY: "an entry that this agent does not serve",
+  EXPIRED_PARENT: "an entry that has expired",
+};
