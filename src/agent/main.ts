@@ -21,8 +21,9 @@ import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
 import { collectHostFacts } from "./host-facts.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
-import { bundleFingerprints, loadBootstrapBundle, unionBundle } from "./identity/bootstrap.ts";
+import { bundleFingerprints, trustBootstrapBundle } from "./identity/bootstrap.ts";
 import {
+  EXPIRED,
   NodeAttestation,
   bannedError,
   isTransient,
@@ -98,7 +99,11 @@ class Agent implements RunningAgent {
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #lastSyncMs: () => number = () => 0;
+  readonly #loops: AsyncDisposable[] = [];
+  #stopSync: () => void = () => undefined;
   #failure: AssayError | undefined;
+  /** Why there will be nothing new, while what is held is still served. */
+  #fading: AssayError | undefined;
   #disposing: Promise<void> | undefined;
 
   constructor(config: AgentConfig, dependencies: AgentDependencies) {
@@ -154,11 +159,11 @@ class Agent implements RunningAgent {
         server: config.server,
         trustDomain,
         identity,
-        onRefused: (error) => this.#refused(error, identity),
+        onRefused: (error) => this.#refused(error, identity, cache),
       }),
     );
-    await this.#trustBootstrapBundle(identity);
-    const cache = this.#stack.use(
+    await trustBootstrapBundle(identity, config);
+    const cache: Cache = this.#stack.use(
       new Cache({
         clock,
         encode: encodeView,
@@ -219,20 +224,6 @@ class Agent implements RunningAgent {
       client,
       attestors.flatMap(({ type, names }) => names.map((name) => `${type}:${name}`)),
     );
-  }
-
-  async #trustBootstrapBundle(identity: AgentIdentity): Promise<void> {
-    const { bootstrap, trustDomain } = this.#config;
-    if (bootstrap.kind === "bundle") {
-      const given = await loadBootstrapBundle(bootstrap.file, trustDomain);
-      // Until the first sync: the stored one may be the newer of the two, the given one was asked for.
-      identity.trust(identity.bundle === undefined ? given : unionBundle(identity.bundle, given));
-    } else if (bootstrap.kind === "stored" && identity.bundle === undefined) {
-      throw fail(
-        "precondition",
-        "no trust bundle is known; pass --trust-bundle FILE (assay bundle show on the server) or --insecure-bootstrap",
-      );
-    }
   }
 
   async #serve(
@@ -348,7 +339,8 @@ class Agent implements RunningAgent {
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
       onError: (error, retryMs) => {
         if (error.kind === "precondition") {
-          this.#fail(error);
+          if (error.reason === EXPIRED) this.#fade(error, cache);
+          else this.#fail(error);
           return;
         }
         this.#logger.warn("the agent's SVID was not renewed", {
@@ -358,7 +350,7 @@ class Agent implements RunningAgent {
       },
     });
     this.#wakeRenewal = () => loop.wake();
-    this.#stack.use(loop);
+    this.#loops.push(this.#stack.use(loop));
   }
 
   #keepCache(
@@ -387,6 +379,10 @@ class Agent implements RunningAgent {
       random: this.#random,
       round: async (signal) => {
         const { awaited, others } = cache.due(replaced);
+        if (this.#fading !== undefined) {
+          if (cache.svidCount === 0) this.#fail(this.#fading);
+          return SVID_CHECK_MS;
+        }
         // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
         const due = awaited.length > 0 ? awaited : others;
         if (cache.synced) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
@@ -404,7 +400,7 @@ class Agent implements RunningAgent {
     });
     // Streams that wait must not turn a server that fails into one that is stormed.
     cache.onMissing = () => {
-      if (!isFailing) svids.wake();
+      if (!isFailing && this.#fading === undefined) svids.wake();
     };
     const sync = new Sync({
       trustDomain: this.#config.trustDomain,
@@ -433,8 +429,8 @@ class Agent implements RunningAgent {
     this.#lastSyncMs = () => sync.lastSuccessMs;
     this.#syncState = () => sync.state;
     this.#identityRenewed = () => sync.leaveOldConnection();
-    this.#stack.use(svids);
-    this.#stack.use(sync);
+    this.#loops.push(this.#stack.use(svids), this.#stack.use(sync));
+    this.#stopSync = () => void sync[Symbol.asyncDispose]();
   }
 
   #reportHost(client: ServerClient, selectorNames: readonly string[]): void {
@@ -449,31 +445,48 @@ class Agent implements RunningAgent {
   }
 
   /** The server refuses the agent itself. */
-  #refused(error: AssayError, identity: AgentIdentity): void {
+  #refused(error: AssayError, identity: AgentIdentity, cache: Cache): void {
     if (error.reason === "AGENT_BANNED") {
       this.#fail(bannedError(error));
       return;
     }
     const svid = identity.svid;
-    if (svid === undefined) return;
+    if (svid === undefined || this.#fading !== undefined) return;
+    if (error.reason === EXPIRED && !svid.reattestable) {
+      this.#fade(refusedError(error), cache);
+      return;
+    }
     this.#logger.warn("the server does not accept the agent's SVID any more", { error });
-    void this.#drop(identity);
+    identity
+      .drop()
+      .catch((thrown: unknown) =>
+        this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) }),
+      );
     if (svid.reattestable) this.#wakeRenewal();
     else this.#fail(refusedError(error));
   }
 
-  async #drop(identity: AgentIdentity): Promise<void> {
-    try {
-      await identity.drop();
-    } catch (thrown) {
-      this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) });
+  /** Its own time ran out, that of its workloads' SVIDs may not have: those are served until the last one ends. */
+  #fade(error: AssayError, cache: Cache): void {
+    if (this.#fading !== undefined) return;
+    this.#fading = error;
+    if (cache.svidCount === 0) {
+      this.#fail(error);
+      return;
     }
+    this.#logger.error("the agent gets nothing new; it stops when the last SVID it holds ends", {
+      error,
+      held: cache.svidCount,
+    });
+    this.#stopSync();
   }
 
   #fail(error: AssayError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#logger.error("the agent stops", { error });
+    // They end now, and have no more to say; that they have ended is for disposal to wait for.
+    for (const loop of this.#loops) void loop[Symbol.asyncDispose]();
     // Not from within the loop that found out, which disposal waits for.
     setImmediate(() => void this[Symbol.asyncDispose]());
   }

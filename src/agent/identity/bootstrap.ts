@@ -3,9 +3,11 @@ import { toHex } from "../../base/bytes.ts";
 import { createHash } from "node:crypto";
 import { fail } from "../../base/errors.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
+import type { AgentConfig } from "../../config/agent.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { decodePem } from "../../x509/pem.ts";
+import type { AgentIdentity } from "./agent-identity.ts";
 
 /** The trust bundle an operator gave: PEM certificates or a SPIFFE bundle document. @throws precondition */
 export async function loadBootstrapBundle(file: string, trustDomain: string): Promise<Bundle> {
@@ -65,4 +67,24 @@ function bundleFromPem(text: string, trustDomain: string): Bundle {
     refreshHint: 0,
     sequence: 0,
   };
+}
+
+/**
+ * Trusts what the operator gave for the first start.
+ * @throws precondition when nothing is given and nothing is stored, or the file holds no bundle
+ */
+export async function trustBootstrapBundle(
+  identity: AgentIdentity,
+  { bootstrap, trustDomain }: Pick<AgentConfig, "bootstrap" | "trustDomain">,
+): Promise<void> {
+  if (bootstrap.kind === "bundle") {
+    const given = await loadBootstrapBundle(bootstrap.file, trustDomain);
+    // Until the first sync: the stored one may be the newer of the two, the given one was asked for.
+    identity.trust(identity.bundle === undefined ? given : unionBundle(identity.bundle, given));
+  } else if (bootstrap.kind === "stored" && identity.bundle === undefined) {
+    throw fail(
+      "precondition",
+      "no trust bundle is known; pass --trust-bundle FILE (assay bundle show on the server) or --insecure-bootstrap",
+    );
+  }
 }

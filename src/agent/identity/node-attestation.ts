@@ -73,7 +73,7 @@ export class NodeAttestation {
     const isTainted = taintedAuthorities.has(authorityOf(svid.chain));
     if (svid.expiresAt <= now) {
       if (svid.reattestable) return this.#dueIn(await this.attest(signal));
-      throw fail("precondition", `the agent's SVID has expired; ${NEXT_STEP}`);
+      throw fail("precondition", `the agent's SVID has expired; ${NEXT_STEP}`, { reason: EXPIRED });
     }
     const dueInMs = this.#dueIn(svid);
     if (dueInMs > 0 && !isTainted) return dueInMs;
@@ -129,6 +129,9 @@ export function bannedError(cause: AssayError): AssayError {
     { cause, reason: "AGENT_BANNED" },
   );
 }
+
+/** Reason of errors that say no more than that time ran out: what was signed before stays good. */
+export const EXPIRED = "AGENT_EXPIRED";
 
 export function refusedError(cause: AssayError): AssayError {
   return new AssayError(

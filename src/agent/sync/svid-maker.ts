@@ -60,6 +60,7 @@ export class SvidMaker {
         await this.#makeBatch(batch, signal);
         this.#batchSize = Math.min(MAX_BATCH, this.#batchSize * 2);
       } catch (thrown) {
+        signal.throwIfAborted();
         const error = errorFrom(thrown);
         this.#batchSize = Math.max(1, Math.floor(batch.length / 2));
         // Halving has found the one that spoils every batch: the others need not wait for it.

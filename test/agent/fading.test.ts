@@ -1,0 +1,54 @@
+import t from "tap";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { createLogger } from "../../src/observe/logger.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
+import { Domain } from "../support/running.ts";
+import { settle } from "../support/virtual-clock.ts";
+import { WorkloadClient } from "../support/workload-client.ts";
+
+t.test("an agent whose own SVID ended serves what it holds until that ends, too", async (t) => {
+  await using domain = await Domain.start({
+    ttl: { x509SvidSeconds: 150, jwtSvidSeconds: 300, agentSvidSeconds: 60 },
+  });
+  await domain.entry({ path: "/one" });
+  const lines: string[] = [];
+  const startMs = systemClock.nowMs();
+  const clock: Clock = {
+    nowMs: () => startMs + (systemClock.nowMs() - startMs) * HASTE,
+    after: (delayMs, task) => systemClock.after(delayMs / HASTE, task),
+  };
+  const logger = createLogger({
+    level: "info",
+    format: "text",
+    write: (line) => void lines.push(line),
+    nowMs: () => clock.nowMs(),
+  });
+  const agent = await domain.startAgent({}, { clock, logger });
+  using client = new WorkloadClient(agent.socket);
+  t.equal((await client.fetchX509()).svids.length, 1);
+  await domain.stopServer();
+  const faded = (): boolean => lines.some((line) => line.includes("gets nothing new"));
+  while (!faded()) await settle();
+  t.equal((await client.fetchX509()).svids.length, 1, "still served");
+  using channel = connectUnix(agent.socket);
+  const { status } = await channel.unary<{ status: string }>(
+    "grpc.health.v1.Health",
+    "Check",
+    {},
+    { metadata: { "workload.spiffe.io": "true" } },
+  );
+  t.equal(status, "NOT_SERVING");
+  const reason = await agent.stopped;
+  t.match(reason?.message, /SVID has expired.*assay token generate/);
+  t.equal(lines.filter((line) => line.includes("gets nothing new")).length, 1);
+  const last = lines.findIndex((line) => line.includes("the agent stops"));
+  t.ok(last > 0);
+  t.same(
+    lines.slice(last + 1).filter((line) => /WARN|ERROR/i.test(line)),
+    [],
+    "nothing is complained of after the end",
+  );
+});
+
+/** So many times faster than the machine's own clock. */
+const HASTE = 30;
