@@ -39,11 +39,11 @@ export interface RpcClient extends Disposable {
 }
 
 export function connectServer(
-  { options, env, signal }: CommandContext,
+  { options, env, signal, output }: CommandContext,
   given = options.text("socket"),
 ): Promise<RpcClient> {
   const path = given ?? defaultPaths({ uid: currentUid(), env }).serverSocket;
-  return connectTo("server", path, signal);
+  return connectTo("server", path, signal, output.note);
 }
 
 export function connectAgent(
@@ -59,7 +59,9 @@ export async function connectTo(
   role: "server" | "agent",
   given: string,
   signal: AbortSignal,
+  note: (text: string) => void = () => undefined,
 ): Promise<RpcClient> {
+  const onWarning = (warning: string): void => note(`assay: warning: ${warning}`);
   const socket = socketPathOf(given, "--socket");
   const [{ connectUnix }] = await Promise.all([import("../rpc/channel.ts"), probe(role, socket)]);
   const channel = connectUnix(socket);
@@ -74,7 +76,7 @@ export async function connectTo(
       listedBy?: string,
     ): Promise<Response> {
       try {
-        const options = { signal, deadlineMs: DEADLINE_MS, metadata };
+        const options = { signal, deadlineMs: DEADLINE_MS, metadata, onWarning };
         return await channel.unary<Response>(service, method, request, options);
       } catch (thrown) {
         if (listedBy !== undefined && isKind(thrown, "not_found")) {

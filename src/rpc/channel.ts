@@ -11,6 +11,7 @@ import {
 import { systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { type RpcMethod, serviceDefinition } from "./protos.ts";
+import { WARNING_TRAILER } from "./service.ts";
 import { DETAILS_TRAILER, errorFromStatus } from "./status.ts";
 import { TlsCredentials, type TlsClientOptions } from "./tls-credentials.ts";
 
@@ -24,6 +25,8 @@ export interface UnaryOptions {
   /** From now; sent along, so that the server gives up as well. */
   readonly deadlineMs?: number;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Told each sentence that the server sends along with its answer. */
+  readonly onWarning?: (warning: string) => void;
 }
 
 export type StreamOptions = UnaryOptions;
@@ -97,6 +100,9 @@ export class Channel implements Disposable {
           else resolve(response as Response);
         },
       );
+      call.on("status", ({ metadata }) => {
+        for (const warning of metadata.get(WARNING_TRAILER)) options.onWarning?.(String(warning));
+      });
       signal?.addEventListener("abort", cancel, { once: true });
     });
   }

@@ -1,7 +1,7 @@
 import { type ServerDuplexStream, Metadata } from "@grpc/grpc-js";
 import { type AssayError, fail } from "../base/errors.ts";
 import type { RpcMethod } from "./protos.ts";
-import type { StreamContext } from "./service.ts";
+import { type StreamContext, WARNINGS, WARNING_TRAILER } from "./service.ts";
 import { DETAILS_TRAILER, type WireStatus } from "./status.ts";
 
 /** A call under way, over grpc-js; messages are bytes there, so that nothing is decoded before the gate has passed. */
@@ -77,7 +77,9 @@ export class ServerCall implements StreamContext<object, object> {
     if (this.#ended) return;
     this.#ended = true;
     this.#stream.write(bytes);
-    this.#stream.end();
+    const warnings = this.store.get(WARNINGS) as readonly string[] | undefined;
+    if (warnings === undefined) this.#stream.end();
+    else this.#stream.end(warningTrailers(warnings));
   }
 
   /** Ends a stream well, behind what has been sent. */
@@ -116,4 +118,14 @@ export class ServerCall implements StreamContext<object, object> {
   }
 }
 
+function warningTrailers(warnings: readonly string[]): Metadata {
+  const metadata = new Metadata();
+  for (const warning of warnings.slice(0, MAX_WARNINGS)) {
+    metadata.add(WARNING_TRAILER, warning.replaceAll(/[^ -~]/g, "?"));
+  }
+  return metadata;
+}
+
+/** Trailers are headers: a batch must not make more of them than a client takes. */
+const MAX_WARNINGS = 20;
 const CANCELLED = fail("cancelled", "the call is over");

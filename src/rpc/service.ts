@@ -19,6 +19,15 @@ export interface CallContext {
   readonly store: Map<symbol, unknown>;
 }
 
+/**
+ * Where a unary handler leaves sentences for the person who called, in the call's `store`: they go along as trailing
+ * metadata, which other clients do not look at. Printable ASCII.
+ */
+export const WARNINGS = Symbol("warnings");
+
+/** Name of that trailing metadata. */
+export const WARNING_TRAILER = "assay-warning";
+
 /** A call that answers with any number of messages. */
 export interface StreamContext<Req, Res> extends CallContext {
   /** Read once; ends with the client's half-close, throws `cancelled` with the call. Unread requests are held back at the client. */

@@ -27,3 +27,21 @@ t.test("debug", async (t) => {
   });
   t.match(await ok("debug"), /^up for .*\nagents +0\n[^]*spiffe:\/\/example\.org {2}ends /);
 });
+
+t.test("a lifetime beyond what the authority can sign is told to who asked for it", async (t) => {
+  const { run } = await startAdminRig(t);
+  const create = (...more: string[]) =>
+    run(
+      ...["entry", "create", "--spiffe-id", "spiffe://example.org/long"],
+      ...["--parent-id", "spiffe://example.org/host", "--selector", "unix:uid:1", ...more],
+    );
+  const { code, out, err } = await create("--x509-ttl", "50h", "--output", "json");
+  t.equal(code, 0);
+  const { id } = JSON.parse(out) as { id: string };
+  t.match(err, new RegExp(`^assay: warning: entry ${id}: x509 SVID ttl of 180000s is beyond`));
+  t.match(await run("entry", "update", id, "--x509-ttl", "40h"), {
+    code: 0,
+    err: /ttl of 144000s/,
+  });
+  t.match(await run("entry", "update", id, "--x509-ttl", "1h"), { code: 0, err: "" });
+});

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { EntryHandlers } from "../../rpc/gen/spire/api/server/entry/v1/Entry.ts";
 import type { EntryMask__Output } from "../../rpc/gen/spire/api/types/EntryMask.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
-import type { Implementation } from "../../rpc/service.ts";
+import { type CallContext, type Implementation, WARNINGS } from "../../rpc/service.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { MAX_BATCH, atMost, pageField } from "./fields.ts";
@@ -29,9 +29,14 @@ export interface EntryApiDeps {
 export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
   const { entries, authorizedEntries, trustDomain, logger } = deps;
 
-  const itemResult = (result: BatchResult<EntryRecord>, mask: EntryMask__Output | null) => {
+  const itemResult = (
+    result: BatchResult<EntryRecord>,
+    mask: EntryMask__Output | null,
+    warned: string[],
+  ) => {
     if ("value" in result) {
       for (const warning of result.warnings ?? []) {
+        warned.push(`entry ${result.value.id}: ${warning}`);
         logger.warn("entry accepted with a warning", { entryId: result.value.id, warning });
       }
       return { status: OK_STATUS, entry: entryMessage(result.value, mask) };
@@ -44,6 +49,7 @@ export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
   const writeEach = async <M, T>(
     messages: readonly M[],
     mask: EntryMask__Output | null,
+    call: CallContext,
     convert: (message: M) => T,
     write: (items: readonly T[]) => Promise<BatchResult<EntryRecord>[]>,
   ) => {
@@ -57,12 +63,14 @@ export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
     });
     const good = converted.flatMap((each) => ("item" in each ? [each.item] : []));
     const written = (good.length === 0 ? [] : await write(good)).values();
+    const warned: string[] = [];
     const results = converted.map((each) => {
       if (each.status !== undefined) return { status: each.status };
       const { value } = written.next();
       if (value === undefined) throw new TypeError("a batch answers each of its items");
-      return itemResult(value, mask);
+      return itemResult(value, mask, warned);
     });
+    if (warned.length > 0) call.store.set(WARNINGS, warned);
     return { results };
   };
 
@@ -83,18 +91,20 @@ export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
       return entryMessage(await entries.get(id), output_mask);
     },
 
-    BatchCreateEntry: (request) =>
+    BatchCreateEntry: (request, call) =>
       writeEach(
         request.entries,
         request.output_mask,
+        call,
         (entry) => draftFields(entry, trustDomain),
         (drafts) => entries.create(drafts),
       ),
 
-    BatchUpdateEntry: (request) =>
+    BatchUpdateEntry: (request, call) =>
       writeEach(
         request.entries,
         request.output_mask,
+        call,
         (entry) => patchFields(entry, request.input_mask, trustDomain),
         (patches) => entries.update(patches),
       ),
