@@ -76,11 +76,24 @@ export class TlsListener implements AsyncDisposable {
     try {
       await ready.promise;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw fail("precondition", `cannot listen on ${host} port ${port}: ${why}`, { cause });
+      throw cannotListen(host, port, cause);
     }
     listener.#net.on("error", (error) => logger.warn("listener failed", { error }));
     return listener;
+  }
+
+  /**
+   * Tries whether `listen` would get its address, and gives it back at once.
+   * @throws precondition when it would not
+   */
+  static async probe({ host, port }: { host: string; port: number }): Promise<void> {
+    const server = createServer();
+    const ready = Promise.withResolvers<void>();
+    server.once("listening", ready.resolve);
+    server.once("error", (cause) => ready.reject(cannotListen(host, port, cause)));
+    server.listen({ host, port });
+    await ready.promise;
+    await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -172,6 +185,11 @@ export class TlsListener implements AsyncDisposable {
     connection.handedOver = true;
     onConnection(socket, `tls:${randomUUID()}`);
   }
+}
+
+function cannotListen(host: string, port: number, cause: unknown): Error {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return fail("precondition", `cannot listen on ${host} port ${port}: ${why}`, { cause });
 }
 
 /**

@@ -55,6 +55,11 @@ export class Listeners implements AsyncDisposable {
     return listeners;
   }
 
+  /** @throws precondition when `open` could not have the address */
+  static probe(address: { readonly host: string; readonly port: number }): Promise<void> {
+    return TlsListener.probe(address);
+  }
+
   get tcpAddress(): { readonly host: string; readonly port: number } {
     if (this.#tls === undefined) throw new TypeError("the listeners are not open");
     return this.#tls.address;

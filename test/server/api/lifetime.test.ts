@@ -138,6 +138,14 @@ t.test("a restart keeps what was acknowledged", async (t) => {
   await refusedStart(t, { ...config, trustDomain: "Not A Domain" }, /configuration: /);
   await refusedStart(t, { ...config, listen: "nowhere" }, /configuration: listen/);
   await refusedStart(t, { ...config, listen: "192.0.2.1:1" }, /listeners: cannot listen on/);
+  const fresh = { ...config, dataDir: join(dir, "fresh"), trustDomain: "other.org" };
+  await refusedStart(t, { ...fresh, listen: "192.0.2.1:1" }, /listeners: cannot listen on/);
+  // A start that failed before has not bound the folder to its trust domain.
+  await refusedStart(
+    t,
+    { ...fresh, trustDomain: "third.org", socket: join(dir, "x".repeat(200)) },
+    /listeners: socket path/,
+  );
   await t.rejects(stat(config.socket), { code: "ENOENT" });
   await refusedStart(
     t,
