@@ -27,6 +27,7 @@ import {
 } from "../../../src/server/datastore/sqlite/migrate.ts";
 import { MIGRATIONS } from "../../../src/server/datastore/sqlite/migrations/list.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { fromSqliteError } from "../../../src/server/datastore/sqlite/sqlite-error.ts";
 import { Transaction } from "../../../src/server/datastore/sqlite/transaction.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
@@ -192,6 +193,22 @@ t.test("a folder that cannot be made is a clear error", async (t) => {
   writeFileSync(path, "");
   const refused = await refusal(t, join(path, "server.db"));
   t.ok(isKind(refused, "unavailable"));
+});
+
+t.test("a full disk is told to the caller and, once a minute, to the log", async (t) => {
+  const lines: string[] = [];
+  const clock = new VirtualClock();
+  const logger = { ...silentLogger, error: (line: string) => void lines.push(line) };
+  await using store = await openSqliteDatastore({ path: newPath(), clock, logger });
+  const full = fromSqliteError(Object.assign(new Error("full"), { errcode: 13 }), "server.db");
+  const write = (error: unknown): Promise<unknown> =>
+    store.transaction(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
+  for (let i = 0; i < 3; i++) t.equal(await write(full), full);
+  await write(new TypeError("none of the disk's business"));
+  t.same(lines, ["the database takes no writes"]);
+  await clock.advance(60_000);
+  await write(full);
+  t.equal(lines.length, 2);
 });
 
 t.test("an empty file becomes a database", async (t) => {

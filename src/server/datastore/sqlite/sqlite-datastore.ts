@@ -3,7 +3,7 @@ import { chmodSync, closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
-import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import { type AssayError, errorFrom, fail, isKind } from "../../../base/errors.ts";
 import { makeFolder } from "../../../base/make-folder.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type {
@@ -29,7 +29,7 @@ import { MIGRATIONS } from "./migrations/list.ts";
 import { SqliteNodeReader } from "./nodes.ts";
 import { SqliteRelationshipReader } from "./relationships.ts";
 import { readText } from "./row.ts";
-import { damaged, fromSqliteError } from "./sqlite-error.ts";
+import { damaged, fromSqliteError, sqliteCode } from "./sqlite-error.ts";
 import { SqliteTokenReader } from "./tokens.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -145,6 +145,7 @@ class SqliteDatastore implements Datastore {
   #waiting = 0;
   #group: CommitGroup | undefined;
   #closed = false;
+  #complainedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     options: SqliteDatastoreOptions,
@@ -168,9 +169,23 @@ class SqliteDatastore implements Datastore {
 
   async transaction<T>(work: (writers: Writers) => Promise<T>): Promise<T> {
     if (this.#current.getStore()?.open) throw new TypeError("transactions do not nest");
-    const { result, group } = await this.#write(work);
-    await group.done;
-    return result;
+    try {
+      const { result, group } = await this.#write(work);
+      await group.done;
+      return result;
+    } catch (thrown) {
+      this.#complain(thrown);
+      throw thrown;
+    }
+  }
+
+  /** The caller learns of it, but it is whoever reads the log that can do something about a full disk. */
+  #complain(thrown: unknown): void {
+    if (!isKind(thrown, "unavailable") || sqliteCode(thrown.cause) === undefined) return;
+    const now = this.#clock.nowMs();
+    if (Math.abs(now - this.#complainedAtMs) < COMPLAIN_EVERY_MS) return;
+    this.#complainedAtMs = now;
+    this.#logger.error("the database takes no writes", { error: thrown });
   }
 
   /** Runs `work` in its turn; what it wrote stands when the group's commit does. */
@@ -272,3 +287,4 @@ class SqliteDatastore implements Datastore {
 }
 
 const MAX_WAITING_TRANSACTIONS = 10_000;
+const COMPLAIN_EVERY_MS = 60_000;
