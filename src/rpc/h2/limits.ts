@@ -28,7 +28,10 @@ export const MAX_STREAMS_PER_CONNECTION = 1_000;
 export const MAX_REFUSED_STREAMS = 100_000;
 /** Open connections of one listener. */
 export const MAX_CONNECTIONS = 20_000;
-/** One request's headers, as HTTP/2 counts them (name + value + 32 each). */
+/**
+ * One request's headers, as HTTP/2 counts them (name + value + 32 each). Announced in SETTINGS; Node resets a stream
+ * beyond it (ENHANCE_YOUR_CALM) once the client has acknowledged them, and one beyond 64 KiB before that.
+ */
 export const MAX_HEADER_LIST_BYTES = 32 * 1024;
 /** Number of headers of one request. */
 export const MAX_HEADERS = 128;
