@@ -1,11 +1,32 @@
 import { arch } from "node:os";
+import type { WorkloadAttestor } from "../attestors/contract.ts";
+import { errorFrom } from "../base/errors.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { HostFacts } from "../rpc/gen/assay/agent/v1/HostFacts.ts";
+
+export interface ReportHostParams {
+  readonly client: { reportHost(facts: HostFacts, signal: AbortSignal): Promise<void> };
+  readonly attestors: readonly Pick<WorkloadAttestor, "type" | "names">[];
+  readonly version: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** For people to read only: a server without a place for it, or none at all, changes nothing. */
+export function reportHost({ client, attestors, version, logger, signal }: ReportHostParams): void {
+  const names = attestors.flatMap((each) => each.names.map((name) => `${each.type}:${name}`));
+  collectHostFacts(version, names)
+    .then((facts) => client.reportHost(facts, signal))
+    .catch((error: unknown) =>
+      logger.debug("host facts were not reported", { error: errorFrom(error) }),
+    );
+}
 
 /**
  * What people want to know of the host an agent runs on. Told by the agent itself and proven by nobody. The library is
  * loaded here and not before: it is of no use to serving.
  */
-export async function collectHostFacts(
+async function collectHostFacts(
   agentVersion: string,
   selectorNames: readonly string[],
 ): Promise<HostFacts> {

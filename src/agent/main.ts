@@ -19,7 +19,7 @@ import { Attestation } from "./attestation/attestation.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
-import { collectHostFacts } from "./host-facts.ts";
+import { reportHost } from "./host-facts.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
 import { bundleFingerprints, trustBootstrapBundle } from "./identity/bootstrap.ts";
 import {
@@ -220,10 +220,7 @@ class Agent implements RunningAgent {
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
     this.#keepIdentity(identity, attestation, cache);
     this.#keepCache(identity, client, cache, jwtCache);
-    this.#reportHost(
-      client,
-      attestors.flatMap(({ type, names }) => names.map((name) => `${type}:${name}`)),
-    );
+    reportHost({ client, attestors, version: this.#version, logger, signal: this.#stop.signal });
   }
 
   async #serve(
@@ -431,17 +428,6 @@ class Agent implements RunningAgent {
     this.#identityRenewed = () => sync.leaveOldConnection();
     this.#loops.push(this.#stack.use(svids), this.#stack.use(sync));
     this.#stopSync = () => void sync[Symbol.asyncDispose]();
-  }
-
-  #reportHost(client: ServerClient, selectorNames: readonly string[]): void {
-    const report = async (): Promise<void> => {
-      const facts = await collectHostFacts(this.#version, selectorNames);
-      await client.reportHost(facts, this.#stop.signal);
-    };
-    // For people to read only: a server without a place for it, or none at all, changes nothing.
-    report().catch((error: unknown) =>
-      this.#logger.debug("host facts were not reported", { error: errorFrom(error) }),
-    );
   }
 
   /** The server refuses the agent itself. */
