@@ -18,14 +18,17 @@ export async function withWait<T>(
   attempt: () => Promise<T>,
 ): Promise<T> {
   const until = systemClock.nowMs() + (options.seconds("wait") ?? 0) * 1000;
+  let retryMs = RETRY_MS;
   for (;;) {
     try {
       return await attempt();
     } catch (thrown) {
       if (!isKind(thrown, ...kinds) || systemClock.nowMs() >= until) throw thrown;
     }
-    await sleep(systemClock, RETRY_MS, signal);
+    await sleep(systemClock, retryMs, signal);
+    retryMs = Math.min(MAX_RETRY_MS, retryMs * 1.5);
   }
 }
 
 const RETRY_MS = 100;
+const MAX_RETRY_MS = 1000;

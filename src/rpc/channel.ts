@@ -215,7 +215,7 @@ function errorOf(error: ServiceError, signal: AbortSignal | undefined): AssayErr
   const details = error.metadata?.get(DETAILS_TRAILER)[0];
   return errorFromStatus({
     code: error.code,
-    message: error.details,
+    message: error.details.replace(/\.? Resolution note: .*$/s, ""),
     ...(details instanceof Uint8Array && { details }),
   });
 }

@@ -1,4 +1,5 @@
 // What an operator asks a running server on the command line.
+import { X509Certificate } from "node:crypto";
 import t from "tap";
 import { startAdminRig } from "./admin.ts";
 
@@ -44,4 +45,14 @@ t.test("a lifetime beyond what the authority can sign is told to who asked for i
     err: /ttl of 144000s/,
   });
   t.match(await run("entry", "update", id, "--x509-ttl", "1h"), { code: 0, err: "" });
+});
+
+t.test("an agent's serial number is written as its certificate's is", async (t) => {
+  const { server, json, ok } = await startAdminRig(t);
+  const { identity } = await server.attest();
+  const serial = new X509Certificate(identity.certPem).serialNumber
+    .toLowerCase()
+    .replace(/^0+/, "");
+  t.match(await json("agents", "list"), [{ serialNumber: serial }]);
+  t.match(await ok("agents", "list"), serial);
 });

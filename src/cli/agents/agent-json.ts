@@ -10,7 +10,7 @@ export interface AgentJson {
   readonly banned: boolean;
   readonly canReattest: boolean;
   readonly agentVersion: string;
-  /** Of the agent's own SVID; absent when it has none any more. */
+  /** Of the agent's own SVID, lower-case hex; absent when it has none any more. */
   readonly serialNumber?: string;
   readonly expiresAt?: string;
 }
@@ -24,7 +24,9 @@ export function agentJson(agent: Agent__Output): AgentJson {
     banned: agent.banned,
     canReattest: agent.can_reattest,
     agentVersion: agent.agent_version,
-    ...(agent.x509svid_serial_number === "" ? {} : { serialNumber: agent.x509svid_serial_number }),
+    ...(agent.x509svid_serial_number === ""
+      ? {}
+      : { serialNumber: hexSerial(agent.x509svid_serial_number) }),
     ...(expiresAt === 0 ? {} : { expiresAt: isoTime(expiresAt) }),
   };
 }
@@ -45,6 +47,11 @@ export function agentLines(agent: Agent__Output, nowMs: number): string[] {
       "  ",
     ),
   ];
+}
+
+/** The API has it in decimal; certificates are told apart in hex everywhere else. */
+function hexSerial(text: string): string {
+  return /^\d+$/.test(text) ? BigInt(text).toString(16) : text;
 }
 
 function stateText(agent: Agent__Output, nowMs: number): string {

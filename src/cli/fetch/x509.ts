@@ -32,8 +32,9 @@ export const command: Command = {
     });
     const wanted = hint === undefined ? svids[0] : svids.find((svid) => svid.hint === hint);
     if (wanted === undefined) {
-      const hints = svids.map((svid) => `'${svid.hint}'`).join(", ");
-      throw new UsageError(`--hint: no SVID has the hint '${hint}'; there are ${hints}`);
+      const hints = svids.filter((svid) => svid.hint !== "").map((svid) => `'${svid.hint}'`);
+      const known = hints.length === 0 ? "none has any" : `there are ${hints.join(", ")}`;
+      throw new UsageError(`--hint: no SVID has the hint '${hint}'; ${known}`);
     }
     const files = folder === undefined ? [] : await writeSvid(folder, wanted);
     output.data(svids.map(svidJson), () => [

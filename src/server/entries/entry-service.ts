@@ -222,7 +222,7 @@ async function requireBundles(
     if ((await writers.bundles.get(trustDomain)) === undefined) {
       throw fail(
         "precondition",
-        `there is no bundle of the federated trust domain '${trustDomain}'; set it first`,
+        `there is no bundle of the federated trust domain '${trustDomain}'; set it first (assay bundle set)`,
       );
     }
     known.add(trustDomain);

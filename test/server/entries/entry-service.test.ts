@@ -224,7 +224,7 @@ await check("one item's trouble is not the others'", async (t, { service }) => {
   );
   const existing = results.map((result) => ("error" in result ? result.existing?.id : undefined));
   t.same(existing, [undefined, "one", undefined, undefined, undefined, undefined, "one"]);
-  t.match(errorOf(results[4]).message, /unknown\.example.*set it first/);
+  t.match(errorOf(results[4]).message, /unknown\.example.*set it first \(assay bundle set\)/);
   t.equal(await service.count({}), 2);
 
   const updates = await service.update([
