@@ -443,13 +443,17 @@ class Agent implements RunningAgent {
       return;
     }
     this.#logger.warn("the server does not accept the agent's SVID any more", { error });
-    identity
-      .drop()
-      .catch((thrown: unknown) =>
-        this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) }),
-      );
+    void this.#drop(identity);
     if (svid.reattestable) this.#wakeRenewal();
     else this.#fail(refusedError(error));
+  }
+
+  async #drop(identity: AgentIdentity): Promise<void> {
+    try {
+      await identity.drop();
+    } catch (thrown) {
+      this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) });
+    }
   }
 
   /** Its own time ran out, that of its workloads' SVIDs may not have: those are served until the last one ends. */

@@ -33,8 +33,15 @@ t.test("a lifetime beyond what the authority can sign is told to who asked for i
   const { run } = await startAdminRig(t);
   const create = (...more: string[]) =>
     run(
-      ...["entry", "create", "--spiffe-id", "spiffe://example.org/long"],
-      ...["--parent-id", "spiffe://example.org/host", "--selector", "unix:uid:1", ...more],
+      "entry",
+      "create",
+      "--spiffe-id",
+      "spiffe://example.org/long",
+      "--parent-id",
+      "spiffe://example.org/host",
+      "--selector",
+      "unix:uid:1",
+      ...more,
     );
   const { code, out, err } = await create("--x509-ttl", "50h", "--output", "json");
   t.equal(code, 0);

@@ -201,8 +201,8 @@ t.test("a full disk is told to the caller and, once a minute, to the log", async
   const logger = { ...silentLogger, error: (line: string) => void lines.push(line) };
   await using store = await openSqliteDatastore({ path: newPath(), clock, logger });
   const full = fromSqliteError(Object.assign(new Error("full"), { errcode: 13 }), "server.db");
-  const write = (error: unknown): Promise<unknown> =>
-    store.transaction(() => Promise.reject(error)).catch((thrown: unknown) => thrown);
+  const write = (what: unknown): Promise<unknown> =>
+    store.transaction(() => Promise.reject(what)).catch((thrown: unknown) => thrown);
   for (let i = 0; i < 3; i++) t.equal(await write(full), full);
   await write(new TypeError("none of the disk's business"));
   t.same(lines, ["the database takes no writes"]);
