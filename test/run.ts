@@ -1,8 +1,8 @@
 /**
- * The gate's runner: `node test/run.ts core|interop [FILTER]`.
+ * The gate's runner: `node test/run.ts core|interop|faults [FILTER]`.
  *
  * core: static checks one after the other, stopping at the first red, then every test that needs Node alone.
- * interop: the real clients. Ends with one line `N passed, N failed`; exit code 1 when anything failed.
+ * interop: the real clients. faults: real processes that are killed and starved (FAULTS_ROUNDS makes it long). Ends with one line `N passed, N failed`; exit code 1 when anything failed.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -40,11 +40,11 @@ if (group === "core") {
     passed += 1;
     process.stdout.write(`ok: ${step.name} (${seconds} s)\n`);
   }
-  await runTap(testFiles("test").filter((file) => !file.startsWith("test/interop/")));
-} else if (group === "interop") {
-  await runTap(testFiles("test/interop"));
+  await runTap(testFiles("test").filter((file) => !/^test\/(interop|faults)\//.test(file)));
+} else if (group === "interop" || group === "faults") {
+  await runTap(testFiles(`test/${group}`));
 } else {
-  process.stderr.write(`unknown test group '${group}'; write core or interop\n`);
+  process.stderr.write(`unknown test group '${group}'; write core, interop or faults\n`);
   process.exit(2);
 }
 finish(passed, failed);
@@ -67,7 +67,10 @@ async function runTap(files: readonly string[]): Promise<void> {
     failed += 1;
     return;
   }
-  const jobs = group === "interop" ? ["--jobs=2", "--timeout=1500"] : [];
+  const jobs =
+    group === "core"
+      ? []
+      : ["--jobs=2", `--timeout=${process.env["FAULTS_ROUNDS"] === undefined ? 1500 : 36_000}`];
   const child = spawn(bin("tap"), ["--reporter=tap", ...jobs, ...files], {
     stdio: ["ignore", "pipe", "inherit"],
     shell: false,

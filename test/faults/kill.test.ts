@@ -1,0 +1,302 @@
+/** `kill -9` of server and agent at random moments, and whether everything that was promised is so afterwards. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import t from "tap";
+import { errorFrom, isKind } from "../../src/base/errors.ts";
+import { generateKey } from "../../src/keys/software-signer.ts";
+import type { BatchCreateEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
+import type { BatchDeleteEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchDeleteEntryResponse.ts";
+import type { BatchUpdateEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
+import type { ListEntriesResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/ListEntriesResponse.ts";
+import type { PrepareJWTAuthorityResponse__Output } from "../../src/rpc/gen/spire/api/server/localauthority/v1/PrepareJWTAuthorityResponse.ts";
+import type { MintX509SVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintX509SVIDResponse.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { createCsr } from "../../src/x509/csr.ts";
+import { FaultHistory, type ListedEntry, auditRecords } from "../support/fault-history.ts";
+import { FaultRig, OWN_SELECTOR, entryDraft, pause, until, within } from "../support/fault-rig.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+import { StreamWatch } from "../support/stream-watch.ts";
+
+const ROUNDS = Number(process.env["FAULTS_ROUNDS"] ?? 20);
+const SEED = process.env["FAULTS_SEED"] ?? "1";
+const ENTRY = "entry.v1.Entry";
+
+/** The callers: each goes on until told to stop, through any number of failures that a caller may come back after. */
+class Load implements AsyncDisposable {
+  readonly #rig: FaultRig;
+  readonly #history: FaultHistory;
+  readonly #deletable: { path: string; id: string }[] = [];
+  readonly #done: Promise<unknown>;
+  #stopping = false;
+  #givingUp = false;
+  #count = 0;
+  failures = 0;
+
+  constructor(rig: FaultRig, history: FaultHistory) {
+    this.#rig = rig;
+    this.#history = history;
+    this.#done = Promise.all([
+      this.#repeat(20, () => this.#create()),
+      this.#repeat(20, () => this.#create()),
+      this.#repeat(30, () => this.#change()),
+      this.#repeat(50, () => this.#spendToken()),
+      this.#repeat(50, () => this.#spendToken()),
+      this.#repeat(20, () => this.#mint()),
+      this.#repeat(2500, () => this.#rotate()),
+      this.#repeat(100, () => this.#readBundle()),
+    ]);
+  }
+
+  /** Waits for the answers that are still to come. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#done;
+  }
+
+  /** Waits for nothing: the server may be gone for good. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    this.#givingUp = true;
+    return Promise.resolve();
+  }
+
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await work();
+      } catch (thrown) {
+        this.#failed(thrown);
+        await pause(100);
+      }
+      await pause(everyMs);
+    }
+  }
+
+  /** What a dying server may answer with; anything else is a finding. */
+  #failed(thrown: unknown): void {
+    this.failures += 1;
+    if (isKind(thrown, "unavailable", "deadline", "limited")) return;
+    const { kind, message } = errorFrom(thrown);
+    this.#history.wrong.push(`a caller was told '${kind}: ${message}'`);
+  }
+
+  async #create(): Promise<void> {
+    const paths = Array.from({ length: 3 }, () => `/e/${(this.#count += 1)}`);
+    const histories = paths.map((path) => this.#history.asked(path));
+    // Each tenth is this process's own, so that the agent has SVIDs to make.
+    const selector = this.#count % 30 === 0 ? OWN_SELECTOR : "unix:uid:4242421";
+    const { results } = await this.#rig.call<BatchCreateEntryResponse__Output>(
+      ENTRY,
+      "BatchCreateEntry",
+      { entries: paths.map((path) => entryDraft(path, selector)) },
+    );
+    paths.forEach((path, index) => {
+      const id = results[index]?.entry?.id;
+      const history = histories[index];
+      if (results[index]?.status?.code !== 0 || id === undefined || history === undefined) return;
+      history.id = id;
+      this.#deletable.push({ path, id });
+    });
+  }
+
+  async #change(): Promise<void> {
+    const chosen = this.#deletable.shift();
+    if (chosen === undefined) return;
+    const { path, id } = chosen;
+    const history = this.#history.entries.get(path);
+    if (history === undefined) return;
+    if (Number(path.slice(3)) % 3 === 0) {
+      history.deleteAsked = true;
+      const { results } = await this.#rig.call<BatchDeleteEntryResponse__Output>(
+        ENTRY,
+        "BatchDeleteEntry",
+        { ids: [id] },
+      );
+      history.deleted = results[0]?.status?.code === 0;
+      return;
+    }
+    const hint = history.hint + 1;
+    const { results } = await this.#rig.call<BatchUpdateEntryResponse__Output>(
+      ENTRY,
+      "BatchUpdateEntry",
+      { entries: [{ id, hint: String(hint) }], input_mask: { hint: true } },
+    );
+    if (results[0]?.status?.code === 0) history.hint = hint;
+    this.#deletable.push(chosen);
+  }
+
+  /** Two keys race for one token until each has its answer; then the winner asks again, its reply may have been lost. */
+  async #spendToken(): Promise<void> {
+    const token = await this.#rig.token();
+    this.#history.tokenMade(token);
+    const keys = await Promise.all([generateKey("ec-p256"), generateKey("ec-p256")]);
+    const wins = await Promise.all(keys.map(({ signer }) => this.#attest(token, signer)));
+    for (const [index, { signer }] of keys.entries()) {
+      if (wins[index] === true) await this.#attest(token, signer);
+    }
+  }
+
+  async #attest(token: string, signer: Parameters<FaultRig["attest"]>[1]): Promise<boolean> {
+    for (;;) {
+      try {
+        const leaf = parseCertificate(await this.#rig.attest(token, signer));
+        this.#history.tokenGave(token, leaf.publicKey, leaf.uris[0] ?? "");
+        this.#history.certificates.set(leaf.serial, "attested");
+        return true;
+      } catch (thrown) {
+        if (isKind(thrown, "invalid")) return false;
+        this.#failed(thrown);
+        if (this.#givingUp) throw thrown;
+        await pause(100);
+      }
+    }
+  }
+
+  async #mint(): Promise<void> {
+    const path = `/minted/${(this.#count += 1)}`;
+    const { signer } = await generateKey("ec-p256");
+    const csr = await createCsr({ uris: [`spiffe://example.org${path}`], signer });
+    const { svid } = await this.#rig.call<MintX509SVIDResponse__Output>(
+      "svid.v1.SVID",
+      "MintX509SVID",
+      { csr, ttl: 10 },
+    );
+    const der = svid?.cert_chain[0];
+    if (der !== undefined) {
+      this.#history.certificates.set(parseCertificate(new Uint8Array(der)).serial, "minted");
+    }
+    await this.#rig.call("svid.v1.SVID", "MintJWTSVID", {
+      id: { trust_domain: "example.org", path },
+      audience: ["a"],
+      ttl: 10,
+    });
+    this.#history.minted.add(`spiffe://example.org${path}`);
+  }
+
+  async #rotate(): Promise<void> {
+    const service = "localauthority.v1.LocalAuthority";
+    const { prepared_authority: prepared } =
+      await this.#rig.call<PrepareJWTAuthorityResponse__Output>(service, "PrepareJWTAuthority", {});
+    await this.#rig
+      .call(service, "ActivateJWTAuthority", { authority_id: prepared?.authority_id })
+      .catch((thrown: unknown) => {
+        // The server's own rotation may have come first.
+        if (!isKind(thrown, "precondition", "not_found", "invalid")) throw thrown;
+      });
+  }
+
+  async #readBundle(): Promise<void> {
+    this.#history.bundleSeen(Number((await this.#rig.bundle()).sequence_number));
+    await this.#rig.roots();
+  }
+}
+
+async function listEntries(rig: FaultRig): Promise<ListedEntry[]> {
+  const found: ListedEntry[] = [];
+  for (let token = ""; ; ) {
+    const page = await rig.call<ListEntriesResponse__Output>(ENTRY, "ListEntries", {
+      page_size: 500,
+      page_token: token,
+    });
+    for (const { id, spiffe_id, hint } of page.entries) {
+      found.push({ id, path: spiffe_id?.path ?? "", hint });
+    }
+    token = page.next_page_token;
+    if (token === "") return found;
+  }
+}
+
+t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
+  const random = new SeededRandom(SEED);
+  await using rig = await FaultRig.start({
+    server: {
+      options: [
+        "--ca-ttl=60s",
+        "--x509-ttl=10s",
+        "--jwt-ttl=10s",
+        "--agent-ttl=25s",
+        "--log-level=warn",
+      ],
+    },
+    agent: { options: ["--log-level=warn"] },
+  });
+  const history = new FaultHistory();
+  history.asked("/watched").id = await rig.entry("/watched");
+  await using watch = new StreamWatch(rig.socket);
+  await using load = new Load(rig, history);
+
+  const kills = { server: 0, agent: 0 };
+  const dead = (): void => {
+    if (!rig.agent.running) history.wrong.push("the agent ended by itself");
+    if (!rig.server.running) history.wrong.push("the server ended by itself");
+  };
+  for (let killed = 0; killed < ROUNDS; ) {
+    await pause(200 + random.unit() * 2300);
+    dead();
+    const choice = random.unit();
+    const hitServer = choice < 0.6;
+    const hitAgent = choice >= 0.45;
+    await Promise.all([hitServer && rig.server.end(), hitAgent && rig.agent.end()]);
+    killed += Number(hitServer) + Number(hitAgent);
+    await pause(random.unit() * 500);
+    const starts: (() => Promise<void>)[] = [];
+    if (hitServer) {
+      kills.server += 1;
+      if (random.unit() < 0.3 && killed < ROUNDS) {
+        // In the middle of its start.
+        rig.spawnServer();
+        await pause(random.unit() * 700);
+        await rig.server.end();
+        killed += 1;
+        kills.server += 1;
+      }
+      starts.push(() => rig.startServer());
+    }
+    if (hitAgent) {
+      kills.agent += 1;
+      starts.push(() => rig.startAgent());
+    }
+    if (random.unit() < 0.5) starts.reverse();
+    await Promise.all(starts.map((start) => start()));
+  }
+  await within("the callers' last answers", 60_000, load.stop());
+  dead();
+
+  t.comment("kills", kills, "acknowledged", history.counts, "caller failures", load.failures);
+  t.comment("streams", watch.messages, "messages; ends", watch.ends);
+  const listed = await listEntries(rig);
+  const own = [...watch.serials].filter(([, id]) => id !== "");
+  for (const [serial, id] of own) history.certificates.set(serial, id);
+  t.same(
+    history.check(
+      listed.filter(({ path }) => path !== "/host"),
+      auditRecords(rig.serverData),
+    ),
+    [],
+  );
+  t.same(watch.fatal, [], "no stream ended so that a client would stop for good");
+  t.same(watch.expired, [], "no expired SVID was handed out");
+  const { created = 0, tokens = 0, certificates = 0, bundle = 0 } = history.counts;
+  t.ok(created > ROUNDS && tokens > ROUNDS && certificates > ROUNDS, "the callers were at work");
+  t.ok(bundle > 4, "authorities rotated");
+
+  const [serial = ""] = own[0] ?? [];
+  const { stdout } = await promisify(execFile)(join(import.meta.dirname, "../../bin/assay"), [
+    "audit",
+    "find",
+    "--serial",
+    serial,
+    "--socket",
+    rig.adminSocket,
+    "--output",
+    "json",
+  ]);
+  t.match(JSON.parse(stdout), { kind: "issuance", subject: { serial } }, "audit find finds it");
+
+  await rig.entry("/afterwards");
+  await until("a stream shows what comes next", 30_000, () => {
+    if (watch.ids.includes("spiffe://example.org/afterwards")) return Promise.resolve();
+    throw new Error(`it shows ${watch.ids.length} others`);
+  });
+});
