@@ -212,10 +212,10 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   await using rig = await FaultRig.start({
     server: {
       options: [
-        "--ca-ttl=60s",
+        "--ca-ttl=120s",
         "--x509-ttl=10s",
         "--jwt-ttl=10s",
-        "--agent-ttl=25s",
+        "--agent-ttl=40s",
         "--log-level=warn",
       ],
     },
@@ -297,6 +297,6 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   await rig.entry("/afterwards");
   await until("a stream shows what comes next", 30_000, () => {
     if (watch.ids.includes("spiffe://example.org/afterwards")) return Promise.resolve();
-    throw new Error(`it shows ${watch.ids.length} others`);
+    throw new Error(`it shows ${watch.ids.length} others; agent:\n${rig.agent.log.slice(-3000)}`);
   });
 });

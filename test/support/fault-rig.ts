@@ -166,6 +166,9 @@ export class FaultRig implements AsyncDisposable {
   async startServer(launch?: Launch): Promise<void> {
     const server = this.spawnServer(launch);
     const ready = await started(server);
+    // The one made before has met the closed door and waits until it tries again.
+    this.#admin?.close();
+    this.#admin = connectUnix(this.adminSocket);
     const { host, port } = ready["listen"] as { host: string; port: number };
     this.#listen = `${host}:${port}`;
   }
