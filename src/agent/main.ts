@@ -1,8 +1,6 @@
 /** Composition root of the agent: identity, sync, cache, Workload API. */
-import { joinTokenAttestor } from "../attestors/node/join-token/agent.ts";
 import { unixAttestor } from "../attestors/workload/unix/attest.ts";
-import { Backoff } from "../base/backoff.ts";
-import { type Clock, sleep, systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
@@ -21,17 +19,17 @@ import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
 import { reportHost } from "./host-facts.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
-import { bundleFingerprints, trustBootstrapBundle } from "./identity/bootstrap.ts";
+import { trustBootstrapBundle } from "./identity/bootstrap.ts";
+import { FirstIdentity } from "./identity/first-identity.ts";
+import { nodeAttestor } from "./identity/node-attestors.ts";
 import {
   EXPIRED,
   NodeAttestation,
   bannedError,
-  isTransient,
   refusedError,
 } from "./identity/node-attestation.ts";
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import type { Peer } from "./peer/peer.ts";
-import { bundleFromMessage } from "./server-client/messages.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
@@ -98,6 +96,7 @@ class Agent implements RunningAgent {
   #identityRenewed: () => void = () => undefined;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
+  #canReattest = false;
   #lastSyncMs: () => number = () => 0;
   readonly #loops: AsyncDisposable[] = [];
   #stopSync: () => void = () => undefined;
@@ -162,6 +161,15 @@ class Agent implements RunningAgent {
         onRefused: (error) => this.#refused(error, identity, cache),
       }),
     );
+    const first = new FirstIdentity({
+      config,
+      identity,
+      client,
+      clock,
+      random: this.#random,
+      logger,
+      signal: this.#stop.signal,
+    });
     await trustBootstrapBundle(identity, config);
     const cache: Cache = this.#stack.use(
       new Cache({
@@ -208,15 +216,17 @@ class Agent implements RunningAgent {
       attestation: workloads,
     });
 
+    const attestor = nodeAttestor(config, this.#random);
     const attestation = new NodeAttestation({
       identity,
       server: client,
       clock,
       random: this.#random,
       logger,
-      ...(config.joinToken === undefined ? {} : { attestor: joinTokenAttestor(config.joinToken) }),
+      ...(attestor === undefined ? {} : { attestor }),
     });
-    await this.#bootstrap(identity, client, attestation);
+    this.#canReattest = attestor?.repeatable === true;
+    this.#spiffeId = (await first.obtain(attestation)).spiffeId;
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
     this.#keepIdentity(identity, attestation, cache);
     this.#keepCache(identity, client, cache, jwtCache);
@@ -279,45 +289,6 @@ class Agent implements RunningAgent {
     });
     this.#stack.use(listener);
     this.#logger.info("admin socket is listening", { socket: path });
-  }
-
-  /** Gets bundle and SVID where they are missing, however long the server is away. */
-  async #bootstrap(
-    identity: AgentIdentity,
-    client: ServerClient,
-    attestation: NodeAttestation,
-  ): Promise<void> {
-    const signal = this.#stop.signal;
-    const backoff = new Backoff({ baseMs: 1000, maxMs: 60_000, jitter: 0.2 }, this.#random);
-    for (;;) {
-      try {
-        if (identity.bundle === undefined) await this.#trustOnFirstUse(identity, client);
-        const svid = identity.svid ?? (await attestation.attest(signal));
-        this.#spiffeId = svid.spiffeId;
-        return;
-      } catch (thrown) {
-        signal.throwIfAborted();
-        const error = errorFrom(thrown);
-        if (!isTransient(error)) throw error;
-        const retryMs = backoff.nextMs();
-        this.#logger.warn("the server cannot be asked for an identity; retrying", {
-          server: this.#config.server,
-          error,
-          retryMs: Math.round(retryMs),
-        });
-        await sleep(this.#clock, retryMs, signal);
-      }
-    }
-  }
-
-  async #trustOnFirstUse(identity: AgentIdentity, client: ServerClient): Promise<void> {
-    const message = await client.fetchUnverifiedBundle(this.#stop.signal);
-    const { bundle } = bundleFromMessage(message, this.#config.trustDomain);
-    await identity.setBundle(bundle);
-    this.#logger.warn(
-      "insecure bootstrap: the server was believed without proof; compare these authorities with assay bundle show",
-      { server: this.#config.server, sha256: bundleFingerprints(bundle) },
-    );
   }
 
   #keepIdentity(identity: AgentIdentity, attestation: NodeAttestation, cache: Cache): void {
@@ -433,18 +404,20 @@ class Agent implements RunningAgent {
   /** The server refuses the agent itself. */
   #refused(error: AssayError, identity: AgentIdentity, cache: Cache): void {
     if (error.reason === "AGENT_BANNED") {
+      // Dropped, so that the folder can be used again: the server refuses the ID itself, not this SVID alone.
+      void this.#drop(identity);
       this.#fail(bannedError(error));
       return;
     }
     const svid = identity.svid;
     if (svid === undefined || this.#fading !== undefined) return;
-    if (error.reason === EXPIRED && !svid.reattestable) {
+    if (error.reason === EXPIRED && !svid.reattestable && !this.#canReattest) {
       this.#fade(refusedError(error), cache);
       return;
     }
     this.#logger.warn("the server does not accept the agent's SVID any more", { error });
     void this.#drop(identity);
-    if (svid.reattestable) this.#wakeRenewal();
+    if (svid.reattestable || this.#canReattest) this.#wakeRenewal();
     else this.#fail(refusedError(error));
   }
 

@@ -65,6 +65,8 @@ export interface NodeProof {
 
 export interface NodeAttestorAgent {
   readonly type: string;
+  /** Can prove the node again at any time; a join token can but once. */
+  readonly repeatable: boolean;
   /** @throws precondition when the host has nothing to prove itself with */
   prove(signal: AbortSignal): Promise<NodeProof>;
 }

@@ -26,9 +26,33 @@ export const command: Command = {
       help: "bundle by which the server is known at the first start (PEM, from 'assay bundle show')",
     },
     {
+      name: "trust-bundle-url",
+      value: "URL",
+      help: "https address to get that bundle from instead",
+    },
+    {
+      name: "trust-bundle-sha256",
+      value: "HEX",
+      help: "SHA-256 of the public key of that address's TLS server, which then needs no web authority",
+    },
+    {
       name: "insecure-bootstrap",
       help: "believe whatever server answers at the first start; for trials only",
     },
+    {
+      name: "attestor",
+      value: "TYPE",
+      help: "how this node proves itself",
+      choices: ["join_token", "x509pop"],
+      fallback: "join_token",
+    },
+    {
+      name: "x509pop-cert",
+      value: "FILE",
+      help: "this host's certificate (PEM), read again at each attestation",
+    },
+    { name: "x509pop-key", value: "FILE", help: "its private key (PEM)" },
+    { name: "x509pop-chain", value: "FILE", help: "its intermediates (PEM), 4 at most" },
     {
       name: "join-token-file",
       value: "FILE",

@@ -80,6 +80,18 @@ export const command: Command = {
     },
     { name: "agent-ttl", value: "DURATION", help: "life of an agent's own SVID", fallback: "1h" },
     {
+      name: "x509pop-ca",
+      value: "FILE",
+      help: "authorities (PEM) of certificates that agents may attest with",
+    },
+    {
+      name: "x509pop-mode",
+      value: "MODE",
+      help: "whose certificates: those below --x509pop-ca, or own SVIDs below /spire-exchange/",
+      choices: ["external_pki", "spiffe"],
+      fallback: "external_pki",
+    },
+    {
       name: "attest-limit",
       value: "N",
       help: "attestations a second from one address",

@@ -18,6 +18,12 @@ export interface AgentConfig {
   readonly bootstrap: BootstrapConfig;
   /** The join token itself; absent when there is none (a restart needs none). */
   readonly joinToken?: string;
+  /** PEM files to attest with instead of a join token. */
+  readonly x509pop?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly chainFile?: string;
+  };
   readonly workloadKeyType: KeyType;
   readonly syncIntervalMs: number;
   readonly x509CacheMax: number;
@@ -28,6 +34,8 @@ export interface AgentConfig {
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }
+  /** `pin`: SHA-256 of the TLS server's SubjectPublicKeyInfo, lower-case hex. */
+  | { readonly kind: "url"; readonly url: string; readonly pin?: string }
   | { readonly kind: "insecure" }
   /** Nothing given: only an agent that has attested before can start. */
   | { readonly kind: "stored" };

@@ -31,6 +31,7 @@ export function buildAgentConfig(settings: Settings, context: PathContext): Agen
     bootstrap: bootstrapSetting(settings),
     ...adminSocketSetting(settings, socket),
     ...(joinToken === undefined ? {} : { joinToken }),
+    ...x509popSetting(settings, joinToken),
     workloadKeyType: settings.choice("workload-key-type", KEY_TYPES) ?? "ec-p256",
     syncIntervalMs: syncIntervalSetting(settings),
     x509CacheMax: settings.count("x509-cache", 1, 1_000_000) ?? AGENT_DEFAULTS.x509CacheMax,
@@ -62,11 +63,53 @@ function adminSocketSetting(
   return { adminSocket };
 }
 
+function x509popSetting(
+  settings: Settings,
+  joinToken: string | undefined,
+): Pick<AgentConfig, "x509pop"> {
+  const attestor = settings.choice("attestor", ["join_token", "x509pop"]) ?? "join_token";
+  const files = ["x509pop-cert", "x509pop-key", "x509pop-chain"] as const;
+  const stray = files.find((name) => settings.text(name) !== undefined);
+  if (attestor === "join_token") {
+    if (stray === undefined) return {};
+    throw fail("invalid", `--${stray} has a meaning with --attestor x509pop only`);
+  }
+  if (joinToken !== undefined) {
+    throw fail("invalid", "a join token has no meaning with --attestor x509pop; leave one out");
+  }
+  const certFile = settings.text("x509pop-cert");
+  const keyFile = settings.text("x509pop-key");
+  const chainFile = settings.text("x509pop-chain");
+  if (certFile === undefined || keyFile === undefined) {
+    throw fail("invalid", "--attestor x509pop needs --x509pop-cert and --x509pop-key");
+  }
+  // The files are read at each attestation: that they are not there yet is no error of the configuration.
+  return {
+    x509pop: {
+      certFile: resolve(certFile),
+      keyFile: resolve(keyFile),
+      ...(chainFile === undefined ? {} : { chainFile: resolve(chainFile) }),
+    },
+  };
+}
+
 function bootstrapSetting(settings: Settings): BootstrapConfig {
   const file = settings.text("trust-bundle");
   const insecure = settings.flag("insecure-bootstrap");
-  if (file !== undefined && insecure) {
-    throw fail("invalid", "--trust-bundle and --insecure-bootstrap are both given; leave one out");
+  const url = settings.text("trust-bundle-url");
+  const given = [
+    ["--trust-bundle", file !== undefined],
+    ["--trust-bundle-url", url !== undefined],
+    ["--insecure-bootstrap", insecure],
+  ].filter(([, isGiven]) => isGiven);
+  if (given.length > 1) {
+    const names = given.map(([name]) => name).join(" and ");
+    throw fail("invalid", `${names} are both given; leave one out`);
+  }
+  const pin = settings.text("trust-bundle-sha256");
+  if (url !== undefined) return bundleUrlSetting(settings, url, pin);
+  if (pin !== undefined) {
+    throw fail("invalid", "--trust-bundle-sha256 has a meaning with --trust-bundle-url only");
   }
   if (insecure) return { kind: "insecure" };
   if (file === undefined) return { kind: "stored" };
@@ -77,6 +120,29 @@ function bootstrapSetting(settings: Settings): BootstrapConfig {
     );
   }
   return { kind: "bundle", file: resolve(file) };
+}
+
+function bundleUrlSetting(
+  settings: Settings,
+  text: string,
+  pin: string | undefined,
+): BootstrapConfig {
+  const where = settings.where("trust-bundle-url");
+  const url = URL.parse(text);
+  if (url === null || url.protocol !== "https:") {
+    throw fail("invalid", `${where} is no https address`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw fail("invalid", `${where} holds a user name or password, which would stand in logs`);
+  }
+  if (pin === undefined) return { kind: "url", url: url.href };
+  if (!/^[0-9a-fA-F]{64}$/.test(pin)) {
+    throw fail(
+      "invalid",
+      `${settings.where("trust-bundle-sha256")} is not 64 hex digits: the SHA-256 of the TLS server's public key (SubjectPublicKeyInfo)`,
+    );
+  }
+  return { kind: "url", url: url.href, pin: pin.toLowerCase() };
 }
 
 function joinTokenSetting(settings: Settings, { env }: PathContext): string | undefined {

@@ -36,6 +36,7 @@ export function buildServerConfig(settings: Settings, context: PathContext): Ser
       jwtSvidSeconds: settings.seconds("jwt-ttl", 5) ?? SERVER_DEFAULTS.jwtSvidSeconds,
       agentSvidSeconds: settings.seconds("agent-ttl", 10) ?? SERVER_DEFAULTS.x509SvidSeconds,
     },
+    ...x509popSetting(settings),
     limits: {
       attestPerSecond:
         settings.count("attest-limit", 1, 100_000) ?? SERVER_DEFAULTS.attestPerSecond,
@@ -68,6 +69,26 @@ export function socketSetting(settings: Settings, name: string, fallback: string
   const given = settings.text(name);
   if (given === undefined) return checkSocketPath(fallback, `--${name}`);
   return socketPathOf(given, settings.where(name));
+}
+
+function x509popSetting(settings: Settings): Pick<ServerConfig, "x509pop"> {
+  const mode = settings.choice("x509pop-mode", ["external_pki", "spiffe"]);
+  const file = settings.text("x509pop-ca");
+  if (mode === "spiffe") {
+    if (file === undefined) return { x509pop: { mode } };
+    throw fail(
+      "invalid",
+      "--x509pop-ca has no meaning with --x509pop-mode spiffe, which trusts the own trust domain; leave one out",
+    );
+  }
+  if (file === undefined) {
+    if (mode === undefined) return {};
+    throw fail("invalid", "--x509pop-mode external_pki needs the authorities' file: --x509pop-ca");
+  }
+  if (!existsSync(file)) {
+    throw fail("not_found", `${settings.where("x509pop-ca")}: there is no file ${file}`);
+  }
+  return { x509pop: { mode: "external_pki", caFile: resolve(file) } };
 }
 
 /** A leaf must fit into an authority that was prepared, published and activated before: half of its life at most. */

@@ -25,8 +25,16 @@ export interface ServerConfig {
     readonly jwtSvidSeconds: number;
     readonly agentSvidSeconds: number;
   };
+  /** Node attestation by certificate; absent: not offered. */
+  readonly x509pop?: X509PopServerConfig;
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
+
+export type X509PopServerConfig =
+  /** Certificates below the authorities in a PEM file. */
+  | { readonly mode: "external_pki"; readonly caFile: string }
+  /** SVIDs of the own trust domain. */
+  | { readonly mode: "spiffe" };
 
 export type KeyManagerConfig =
   | { readonly kind: "memory" }

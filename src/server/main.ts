@@ -1,7 +1,5 @@
 /** Composition root of the server: every part is made here, in order, and taken down in the opposite one. */
 import { join } from "node:path";
-import { JOIN_TOKEN_TYPE } from "../attestors/node/join-token/payload.ts";
-import { joinTokenServer } from "../attestors/node/join-token/server.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
@@ -55,6 +53,7 @@ import type { KeyManager } from "./keymanager/contract.ts";
 import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
+import { nodeAttestors } from "./node-attestors.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Positions } from "./push/position.ts";
@@ -180,6 +179,16 @@ export async function startServer(
     started.use(start({ store: datastore, clock, random, logger }));
   }
 
+  const roots = new TrustedRoots(() => bundles.own());
+  const attestors = await step("node attestors", () =>
+    nodeAttestors(config, {
+      tokens: datastore.tokens,
+      trustDomain,
+      ownRoots: () => roots.current().all,
+      clock,
+      random,
+    }),
+  );
   const limits = new Limits({ ...config.limits, clock });
   const stopping = new AbortController();
   const readiness = serverReadiness({
@@ -213,7 +222,7 @@ export async function startServer(
   const services = {
     "spire.api.server.agent.v1.Agent": agentApi({
       ...shared,
-      attestors: new Map([[JOIN_TOKEN_TYPE, joinTokenServer(datastore.tokens, clock)]]),
+      attestors,
       joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
     }),
     "spire.api.server.bundle.v1.Bundle": bundleApi({
@@ -299,7 +308,7 @@ export async function startServer(
           return meteredGate(audited, metrics);
         },
         credentials: () => identity.current(),
-        roots: new TrustedRoots(() => bundles.own()),
+        roots,
         clock,
         logger,
       }),

@@ -11,13 +11,14 @@ import { algorithmMismatch, checkSigned } from "./signature-algorithm.ts";
  *
  * The others of `chain` may come in any order and need not be used. Any extended key usage will do; the rules of a
  * leaf are not looked at (spiffe/x509-svid.ts has those). The work is bounded: 16 certificates, 64 signatures.
+ * @returns the path that was found, leaf first, root last
  * @throws unauthenticated with the rule that broke the most promising path
  */
 export async function verifyChain(
   chain: readonly Certificate[],
   roots: readonly Certificate[],
   now: EpochSeconds,
-): Promise<void> {
+): Promise<readonly Certificate[]> {
   const [leaf, ...intermediates] = chain;
   if (leaf === undefined) throw fail("unauthenticated", "certificate chain is empty");
   if (chain.length > MAX_CHAIN) {
@@ -26,7 +27,8 @@ export async function verifyChain(
   const broken = validityProblem(leaf, now) ?? extensionProblem(leaf);
   if (broken !== undefined) throw fail("unauthenticated", `certificate ${broken}`);
   const search = new PathSearch(intermediates, roots, now);
-  if (await search.from([leaf])) return;
+  const path = await search.from([leaf]);
+  if (path !== undefined) return path;
   throw fail("unauthenticated", search.reason);
 }
 
@@ -53,18 +55,19 @@ class PathSearch {
     return this.#reason ?? "certificate chain leads to no authority of the trust bundle";
   }
 
-  async from(path: readonly Certificate[]): Promise<boolean> {
+  async from(path: readonly Certificate[]): Promise<readonly Certificate[] | undefined> {
     const child = path.at(-1);
-    if (child === undefined) return false;
+    if (child === undefined) return undefined;
     for (const root of candidates(this.#roots, child)) {
-      if (await this.#accepts(path, child, root)) return true;
+      if (await this.#accepts(path, child, root)) return [...path, root];
     }
     for (const issuer of candidates(this.#intermediates, child)) {
       if (path.some((used) => isSameAuthority(used, issuer))) continue;
       if (!(await this.#accepts(path, child, issuer))) continue;
-      if (await this.from([...path, issuer])) return true;
+      const whole = await this.from([...path, issuer]);
+      if (whole !== undefined) return whole;
     }
-    return false;
+    return undefined;
   }
 
   async #accepts(

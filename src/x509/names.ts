@@ -41,6 +41,15 @@ export function formatName(der: Uint8Array): string {
     .join(", ");
 }
 
+/** The text of the last common name, undefined when there is none. @throws invalid */
+export function commonNameOf(der: Uint8Array): string | undefined {
+  const last = readName(der)
+    .flat()
+    .findLast(({ oid: id, tag }) => id === OID.commonName && TEXT_TAGS.has(tag));
+  if (last === undefined) return undefined;
+  return Buffer.from(last.value).toString(last.tag === TAG.utf8String ? "utf8" : "latin1");
+}
+
 /** True for a Name without any RDN. */
 export function isEmptyName(der: Uint8Array): boolean {
   return der.length === 2;

@@ -17,19 +17,24 @@ export async function loadBootstrapBundle(file: string, trustDomain: string): Pr
   } catch (cause) {
     throw fail("precondition", `the trust bundle ${file} cannot be read`, { cause });
   }
+  return parseBootstrapBundle(text, file, trustDomain);
+}
+
+/** @param source file or address, for the message @throws precondition */
+export function parseBootstrapBundle(text: string, source: string, trustDomain: string): Bundle {
   try {
     const bundle = text.trimStart().startsWith("{")
       ? parseBundleDocument(trustDomain, text)
       : bundleFromPem(text, trustDomain);
     if (bundle.x509Authorities.length > 0) return bundle;
   } catch (cause) {
-    throw fail("precondition", `the trust bundle ${file} is neither PEM nor a bundle document`, {
+    throw fail("precondition", `the trust bundle ${source} is neither PEM nor a bundle document`, {
       cause,
     });
   }
   throw fail(
     "precondition",
-    `the trust bundle ${file} holds no certificate; get one with assay bundle show`,
+    `the trust bundle ${source} holds no certificate; get one with assay bundle show`,
   );
 }
 
@@ -84,7 +89,7 @@ export async function trustBootstrapBundle(
   } else if (bootstrap.kind === "stored" && identity.bundle === undefined) {
     throw fail(
       "precondition",
-      "no trust bundle is known; pass --trust-bundle FILE (assay bundle show on the server) or --insecure-bootstrap",
+      "no trust bundle is known; pass --trust-bundle FILE (assay bundle show on the server), --trust-bundle-url or --insecure-bootstrap",
     );
   }
 }

@@ -50,7 +50,7 @@ export class NodeAttestation {
     try {
       answer = await server.attest(proof, csr, signal);
     } catch (error) {
-      throw refusal(errorFrom(error), attestor.type);
+      throw refusal(errorFrom(error), attestor);
     }
     const svid = await identity.adopt({ key: key.pkcs8, ...answer });
     logger.info("node attested", {
@@ -66,19 +66,32 @@ export class NodeAttestation {
    * @throws precondition when it has expired and cannot be had anew
    */
   async keepFresh(taintedAuthorities: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
-    const { identity, clock } = this.#options;
+    const { identity, clock, attestor } = this.#options;
     const svid = identity.svid;
     if (svid === undefined) throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
     const now = epochSeconds(clock);
     const isTainted = taintedAuthorities.has(authorityOf(svid.chain));
     if (svid.expiresAt <= now) {
-      if (svid.reattestable) return this.#dueIn(await this.attest(signal));
+      if (svid.reattestable || attestor?.repeatable === true) {
+        return this.#dueIn(await this.attest(signal));
+      }
       throw fail("precondition", `the agent's SVID has expired; ${NEXT_STEP}`, { reason: EXPIRED });
     }
     const dueInMs = this.#dueIn(svid);
     if (dueInMs > 0 && !isTainted) return dueInMs;
-    const renewed = svid.reattestable ? await this.attest(signal) : await this.#renew(signal);
+    const renewed = svid.reattestable ? await this.#reattest(signal) : await this.#renew(signal);
     return this.#dueIn(renewed);
+  }
+
+  /** While the SVID lives, what refuses the proof may be put right: files renewed, authorities corrected. */
+  async #reattest(signal: AbortSignal): Promise<AgentSvid> {
+    try {
+      return await this.attest(signal);
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (error.kind !== "precondition" || error.reason !== undefined) throw error;
+      throw fail("unavailable", error.message, { cause: error });
+    }
   }
 
   async #renew(signal: AbortSignal): Promise<AgentSvid> {
@@ -107,12 +120,12 @@ export class NodeAttestation {
 }
 
 /** A refusal of the proof itself is final; the operator learns what to do. */
-function refusal(error: AssayError, attestor: string): AssayError {
+function refusal(error: AssayError, attestor: NodeAttestorAgent): AssayError {
   if (isTransient(error)) return error;
   if (error.reason === "AGENT_BANNED") return bannedError(error);
   return new AssayError(
     "precondition",
-    `the server refused the node attestation (${attestor}): ${error.message}; ${NEXT_STEP}`,
+    `the server refused the node attestation (${attestor.type}): ${error.message}; ${attestor.repeatable ? NEXT_STEP_OF_REPEATABLE : NEXT_STEP}`,
     { cause: error, ...(error.reason === undefined ? {} : { reason: error.reason }) },
   );
 }
@@ -125,7 +138,7 @@ export function isTransient({ kind }: AssayError): boolean {
 export function bannedError(cause: AssayError): AssayError {
   return new AssayError(
     "precondition",
-    "this agent is banned; to let its host join again, start it with another data folder and a new join token (assay token generate)",
+    "this agent is banned; to let its host join again, start it with a new join token (assay token generate)",
     { cause, reason: "AGENT_BANNED" },
   );
 }
@@ -148,5 +161,7 @@ const TRANSIENT: readonly ErrorKind[] = [
   "cancelled",
   "internal",
 ];
+const NEXT_STEP_OF_REPEATABLE =
+  "compare what this agent attests with to the server's settings for it";
 const NEXT_STEP =
   "create a join token on the server (assay token generate) and start with --join-token-file";

@@ -265,7 +265,8 @@ export class NodeService implements AsyncDisposable {
     svid: S,
     present: NodeRecord | undefined,
   ): NodeRecord {
-    const isRetry = present !== undefined && admission.spendsToken !== undefined;
+    // The answer may be lost: the SVID of before stays active until the new one is used, as with a renewal.
+    const isRetry = present !== undefined;
     return {
       spiffeId: agentId.toString(),
       attestationType,

@@ -5,6 +5,7 @@ import type { NodeAttestorAgent } from "../../contract.ts";
 export function joinTokenAttestor(token: string): NodeAttestorAgent {
   return {
     type: "join_token",
+    repeatable: false,
     prove() {
       if (token === "") {
         return Promise.reject(fail("precondition", "the join token is empty; create a new one"));

@@ -1,0 +1,14 @@
+import { joinTokenAttestor } from "../../attestors/node/join-token/agent.ts";
+import { x509popAttestor } from "../../attestors/node/x509pop/agent.ts";
+import type { NodeAttestorAgent } from "../../attestors/contract.ts";
+import type { Random } from "../../base/random.ts";
+import type { AgentConfig } from "../../config/agent.ts";
+
+/** What this agent proves its node with; undefined when the operator gave nothing. */
+export function nodeAttestor(
+  { joinToken, x509pop }: Pick<AgentConfig, "joinToken" | "x509pop">,
+  random: Random,
+): NodeAttestorAgent | undefined {
+  if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random });
+  return joinToken === undefined ? undefined : joinTokenAttestor(joinToken);
+}
