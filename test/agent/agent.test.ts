@@ -545,9 +545,9 @@ t.test("banned: the agent stops and says why", async (t) => {
   const { trustDomain, path } = agent.spiffeId;
   const agentId = { id: { trust_domain: trustDomain.name, path } };
   await domain.call("agent.v1.Agent", "BanAgent", agentId);
-  t.match(await agent.stopped, refusedWith("precondition", /banned.*another data folder/));
+  t.match(await agent.stopped, refusedWith("precondition", /banned.*new join token/));
   await t.rejects(watch.next(), refusedWith("unavailable", /stopping/));
-  const again = await domain.startAgent({ dataDir: join(domain.dir, "another-agent") });
+  const again = await domain.startAgent();
   t.ok(again.spiffeId.toString() !== agent.spiffeId.toString());
 });
 

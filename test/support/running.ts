@@ -125,13 +125,14 @@ export class Domain implements AsyncDisposable {
 
   /** The server's bundle in a PEM file, as an operator would hand it to an agent. */
   async bundleFile(): Promise<string> {
-    const bundle = await this.call<Bundle__Output>("bundle.v1.Bundle", "GetBundle", {});
     const file = join(this.dir, `bundle-${randomBytes(4).toString("hex")}.pem`);
-    writeFileSync(
-      file,
-      bundle.x509_authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join(""),
-    );
+    writeFileSync(file, await this.bundlePem());
     return file;
+  }
+
+  async bundlePem(): Promise<string> {
+    const bundle = await this.call<Bundle__Output>("bundle.v1.Bundle", "GetBundle", {});
+    return bundle.x509_authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join("");
   }
 
   async agentConfig(change: Partial<AgentConfig> = {}): Promise<AgentConfig> {
