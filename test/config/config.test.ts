@@ -351,3 +351,45 @@ t.test("folders are private, and refused when they are not ours alone", async (t
     "a link to a folder that others write to",
   );
 });
+
+t.test("attestation by certificate, and bundles by address", async (t) => {
+  const pop = { attestor: "x509pop", "x509pop-cert": "/c", "x509pop-key": "/k" };
+  const pin = "Ab".repeat(32);
+  const url = "https://example.org/bundle";
+  t.same(agent({ ...pop, "x509pop-chain": "/i" }).x509pop, {
+    certFile: "/c",
+    keyFile: "/k",
+    chainFile: "/i",
+  });
+  t.equal(agent({}).x509pop, undefined);
+  t.same(agent({ "trust-bundle-url": url, "trust-bundle-sha256": pin }).bootstrap, {
+    kind: "url",
+    url,
+    pin: pin.toLowerCase(),
+  });
+  t.same(agent({ "trust-bundle-url": url }).bootstrap, { kind: "url", url });
+  const wrongAgents: Record<string, string>[] = [
+    { attestor: "x509pop" },
+    { attestor: "x509pop", "x509pop-cert": "/c" },
+    { attestor: "other" },
+    { "x509pop-cert": "/c" },
+    { ...pop, "join-token": "abc" },
+    { "trust-bundle-url": "http://example.org/bundle" },
+    { "trust-bundle-url": "file:///etc/passwd" },
+    { "trust-bundle-url": "https://a:b@example.org/" },
+    { "trust-bundle-url": "x" },
+    { "trust-bundle-url": url, "trust-bundle-sha256": "ab" },
+    { "trust-bundle-url": url, "insecure-bootstrap": "true" },
+    { "trust-bundle-sha256": pin },
+  ];
+  for (const wrong of wrongAgents) {
+    t.throws(() => agent(wrong), { kind: "invalid" }, JSON.stringify(wrong));
+  }
+  const caFile = import.meta.filename;
+  t.same(server({ "x509pop-ca": caFile }).x509pop, { mode: "external_pki", caFile });
+  t.same(server({ "x509pop-mode": "spiffe" }).x509pop, { mode: "spiffe" });
+  t.equal(server({}).x509pop, undefined);
+  t.throws(() => server({ "x509pop-mode": "spiffe", "x509pop-ca": caFile }), { kind: "invalid" });
+  t.throws(() => server({ "x509pop-mode": "external_pki" }), { kind: "invalid" });
+  t.throws(() => server({ "x509pop-ca": "/none/such" }), { kind: "not_found" });
+});
