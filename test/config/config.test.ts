@@ -383,13 +383,15 @@ t.test("attestation by certificate, and bundles by address", async (t) => {
     { "trust-bundle-sha256": pin },
   ];
   for (const wrong of wrongAgents) {
-    t.throws(() => agent(wrong), { kind: "invalid" }, JSON.stringify(wrong));
+    t.throws(() => agent(wrong), { name: "AssayError", message: /x509pop|trust-bundle|attestor/ });
   }
   const caFile = import.meta.filename;
   t.same(server({ "x509pop-ca": caFile }).x509pop, { mode: "external_pki", caFile });
   t.same(server({ "x509pop-mode": "spiffe" }).x509pop, { mode: "spiffe" });
   t.equal(server({}).x509pop, undefined);
-  t.throws(() => server({ "x509pop-mode": "spiffe", "x509pop-ca": caFile }), { kind: "invalid" });
-  t.throws(() => server({ "x509pop-mode": "external_pki" }), { kind: "invalid" });
-  t.throws(() => server({ "x509pop-ca": "/none/such" }), { kind: "not_found" });
+  t.throws(() => server({ "x509pop-mode": "spiffe", "x509pop-ca": caFile }), {
+    message: /x509pop/,
+  });
+  t.throws(() => server({ "x509pop-mode": "external_pki" }), { message: /x509pop/ });
+  t.throws(() => server({ "x509pop-ca": "/none/such" }), { message: /there is no file/ });
 });
