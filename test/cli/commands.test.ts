@@ -356,7 +356,7 @@ t.test("3.2 with an entry it fetches, and writes files that belong together", as
   t.equal(statSync(`${dir}/id/key.pem`).mode & 0o777, 0o600);
   t.match(await run(["fetch", "x509", "--hint", "none"], env), {
     code: 2,
-    err: /no SVID has the hint 'none'; there are ''/,
+    err: /no SVID has the hint 'none'; none has any/,
   });
 });
 

@@ -130,21 +130,13 @@ export class ServerClient implements Disposable {
     const requestId = newRequestId();
     const metadata = { [REQUEST_ID_HEADER]: requestId };
     const options = { signal, metadata };
-    try {
-      return await this.#use(async (channel) => {
-        using stream = channel.stream<FollowRequest, FollowResponse__Output>(
-          SYNC,
-          "Follow",
-          options,
-        );
-        await stream.send(request);
-        stream.end();
-        for await (const message of stream) await onMessage(message);
-        throw fail("unavailable", "the server ended the stream of changes");
-      });
-    } catch (thrown) {
-      throw withRequestId(errorFrom(thrown), requestId);
-    }
+    return this.#use(async (channel) => {
+      using stream = channel.stream<FollowRequest, FollowResponse__Output>(SYNC, "Follow", options);
+      await stream.send(request);
+      stream.end();
+      for await (const message of stream) await onMessage(message);
+      throw fail("unavailable", "the server ended the stream of changes");
+    }, requestId);
   }
 
   /** One answer for each request, in order. */
@@ -216,22 +208,21 @@ export class ServerClient implements Disposable {
     signal: AbortSignal,
   ): Promise<Res> {
     const requestId = newRequestId();
-    try {
-      return await this.#use((channel) =>
-        channel.unary<Res>(service, method, request, bounded(signal, requestId)),
-      );
-    } catch (thrown) {
-      throw withRequestId(errorFrom(thrown), requestId);
-    }
+    return this.#use(
+      (channel) => channel.unary<Res>(service, method, request, bounded(signal, requestId)),
+      requestId,
+    );
   }
 
-  async #use<T>(call: (channel: Channel) => Promise<T>): Promise<T> {
+  /** @param requestId named by what is thrown and by what `onRefused` is told, so that both can be found at the server */
+  async #use<T>(call: (channel: Channel) => Promise<T>, requestId?: string): Promise<T> {
     const { identity, onRefused } = this.#options;
     const { svid } = identity;
     try {
       return await this.#connection.use(call);
     } catch (thrown) {
-      const error = errorFrom(thrown);
+      const plain = errorFrom(thrown);
+      const error = requestId === undefined ? plain : withRequestId(plain, requestId);
       if (error.reason === undefined || !AGENT_REFUSALS.has(error.reason)) throw error;
       if (identity.svid !== svid) {
         // The first use of a renewed SVID ends the old one; a call that still ran on that proves nothing.
