@@ -16,6 +16,7 @@ function fakeTimeLibrary(): string {
   const found = find();
   if (found !== undefined) return found;
   try {
+    execFileSync("apt-get", ["update"], { stdio: "ignore" });
     execFileSync("apt-get", ["install", "-y", "faketime"], { stdio: "ignore" });
   } catch (cause) {
     throw new Error("this test needs Debian's package faketime: apt-get install faketime", {
