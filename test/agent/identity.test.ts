@@ -380,7 +380,7 @@ t.test("half a write is never read: a new file takes the old one's place as a wh
   // Left over by a crash, or planted as a link to something precious.
   const precious = join(node.dir, "precious");
   writeFileSync(precious, "precious");
-  symlinkSync(precious, `${file.path}.new`);
+  symlinkSync(precious, join(node.dir, ".identity.json.new"));
   const { pkcs8 } = await generateKey("ec-p256");
   await file.save({ trustDomain: "example.org", pendingKey: pkcs8 });
   t.equal(readFileSync(precious, "utf8"), "precious");

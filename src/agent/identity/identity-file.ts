@@ -1,6 +1,7 @@
-import { open, readFile, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { asBuffer, toBase64 } from "../../base/bytes.ts";
+import { replaceFile } from "../../base/durable-file.ts";
 import { fail } from "../../base/errors.ts";
 import { encodeBundleRecord, parseBundleRecord } from "../../spiffe/bundle-document.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
@@ -55,13 +56,7 @@ export class IdentityFile {
   }
 
   async save(identity: StoredIdentity): Promise<void> {
-    const folder = dirname(this.path);
-    const temporary = `${this.path}.new`;
-    await rm(temporary, { force: true });
-    await writeSynced(temporary, encodeIdentity(identity));
-    await rename(temporary, this.path);
-    await using handle = await open(folder, "r");
-    await handle.sync();
+    await replaceFile(this.path, encodeIdentity(identity));
   }
 }
 
@@ -137,13 +132,6 @@ function parseBundle(trustDomain: string, json: unknown): Bundle {
     throw fail("invalid", "no bundle");
   }
   return parseBundleRecord(trustDomain, content, sequence);
-}
-
-async function writeSynced(path: string, content: string): Promise<void> {
-  // Exclusive: a link that somebody planted is never followed.
-  await using handle = await open(path, "wx", 0o600);
-  await handle.writeFile(content);
-  await handle.sync();
 }
 
 function bytesOf(json: unknown): Uint8Array {

@@ -6,7 +6,7 @@ import { Serial } from "../../base/serial.ts";
 import type { KeyType, Signer } from "../../keys/contract.ts";
 import { generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { KeyManager } from "./contract.ts";
-import { ensurePrivateFolder, hasCode, replaceFile } from "./durable-file.ts";
+import { ensurePrivateFolder, hasCode, replaceFile } from "../../base/durable-file.ts";
 import { checkKeyName } from "./key-name.ts";
 import {
   type SealedKey,

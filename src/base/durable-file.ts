@@ -1,6 +1,6 @@
 import { chmod, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { makeFolder } from "../../base/make-folder.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /**
  * Replaces `path` so that a reader sees the old content or the new one, whatever happens and whenever:
