@@ -50,7 +50,7 @@ export function recordFromDraft(
   { trustDomain, id, now }: NewEntry,
 ): EntryRecord {
   checkEntryId(id);
-  return check({ ...ZERO, ...checkFields(draft, trustDomain), id, createdAt: now });
+  return check({ ...EMPTY_ENTRY, ...checkFields(draft, trustDomain), id, createdAt: now });
 }
 
 /** The record after an update; its revision number has risen by one. @throws invalid, naming the field and the rule */
@@ -211,7 +211,8 @@ export const MAX_HINT_BYTES = 1024;
 const MAX_TTL = 2 ** 31 - 1;
 const ENTRY_ID = /^[A-Za-z0-9._-]{1,255}$/;
 
-const ZERO: EntryRecord = {
+/** What an entry has where nothing is said. */
+export const EMPTY_ENTRY: EntryRecord = {
   id: "",
   spiffeId: "",
   parentId: "",

@@ -8,6 +8,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { type Random, uuid } from "../../base/random.ts";
 import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { EMPTY_ENTRY } from "../entries/draft.ts";
 import { EntryIds } from "../entries/entry-id.ts";
 import { fail } from "../../base/errors.ts";
 
@@ -109,22 +110,11 @@ function aliasEntry(
   createdAt: EpochSeconds,
 ): EntryRecord {
   return {
+    ...EMPTY_ENTRY,
     id,
     spiffeId: alias.toString(),
     parentId: agentId.toString(),
     selectors: [{ type: "spiffe_id", value: agentId.toString() }],
-    x509SvidTtl: 0,
-    jwtSvidTtl: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    expiresAt: 0,
-    dnsNames: [],
-    hint: "",
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    revisionNumber: 0,
     createdAt,
   };
 }
