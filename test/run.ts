@@ -1,8 +1,10 @@
 /**
- * The gate's runner: `node test/run.ts core|interop|faults [FILTER]`.
+ * The gate's runner: `node test/run.ts core|interop|faults|docker|kubernetes [FILTER]`.
  *
  * core: static checks one after the other, stopping at the first red, then every test that needs Node alone.
- * interop: the real clients. faults: real processes that are killed and starved (FAULTS_ROUNDS makes it long). Ends with one line `N passed, N failed`; exit code 1 when anything failed.
+ * interop: the real clients. faults: real processes that are killed and starved (FAULTS_ROUNDS makes it long).
+ * docker: a real Docker Engine. kubernetes: a real cluster. Ends with one line `N passed, N failed`; exit code 1 when
+ * anything failed.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -22,6 +24,8 @@ const STATIC_CHECKS: readonly Step[] = [
   { name: "generated types", command: ["node", "src/rpc/generate.ts", "--check"] },
 ];
 
+const LONG_GROUPS = ["interop", "faults", "docker", "kubernetes"];
+
 const group = process.argv[2] ?? "core";
 const filter = process.argv[3] ?? "";
 let passed = 0;
@@ -40,11 +44,15 @@ if (group === "core") {
     passed += 1;
     process.stdout.write(`ok: ${step.name} (${seconds} s)\n`);
   }
-  await runTap(testFiles("test").filter((file) => !/^test\/(interop|faults)\//.test(file)));
-} else if (group === "interop" || group === "faults") {
+  await runTap(
+    testFiles("test").filter(
+      (file) => !LONG_GROUPS.some((long) => file.startsWith(`test/${long}/`)),
+    ),
+  );
+} else if (LONG_GROUPS.includes(group)) {
   await runTap(testFiles(`test/${group}`));
 } else {
-  process.stderr.write(`unknown test group '${group}'; write core, interop or faults\n`);
+  process.stderr.write(`unknown test group '${group}'; write core, ${LONG_GROUPS.join(", ")}\n`);
   process.exit(2);
 }
 finish(passed, failed);

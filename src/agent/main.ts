@@ -1,5 +1,4 @@
 /** Composition root of the agent: identity, sync, cache, Workload API. */
-import { unixAttestor } from "../attestors/workload/unix/attest.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
@@ -14,6 +13,7 @@ import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
+import { workloadAttestors } from "./attestation/workload-attestors.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
@@ -185,7 +185,7 @@ class Agent implements RunningAgent {
       max: config.jwtCacheMax,
       sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
-    const attestors = [unixAttestor({ logger, clock })];
+    const attestors = workloadAttestors(config, { logger, clock });
     const metrics = new Metrics();
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });

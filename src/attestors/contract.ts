@@ -18,6 +18,16 @@ export interface SelectorGap {
   /** Of the attestor's `names`. */
   readonly names: readonly string[];
   readonly reason: string;
+  /** Asking again may help: a caller that matches nothing then comes back instead of being refused. */
+  readonly isTransient: boolean;
+}
+
+/** One call whose process is asked about. */
+export interface AttestCall {
+  /** Ends the asking: its deadline, or the call itself, is over. */
+  readonly signal: AbortSignal;
+  /** Told of each part that failed while the rest is answered. */
+  readonly onGap: (gap: SelectorGap) => void;
 }
 
 export interface WorkloadAttestor {
@@ -32,17 +42,9 @@ export interface WorkloadAttestor {
   lookNow?(pid: number): WorkloadLook | undefined;
   /**
    * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
-   * @param onIncomplete to be called when there may be more to say of the process than is said, and asking again may
-   * help: a caller that matches nothing then comes back instead of being refused
-   * @param onGap told of each part that failed while the rest is answered
    * @throws unavailable, denied, deadline
    */
-  attest(
-    process: ProcessFacts,
-    signal: AbortSignal,
-    onIncomplete?: () => void,
-    onGap?: (gap: SelectorGap) => void,
-  ): Promise<readonly Selector[]>;
+  attest(process: ProcessFacts, call: AttestCall): Promise<readonly Selector[]>;
 }
 
 /** What an attestor saw of a process at one moment. */

@@ -82,7 +82,7 @@ t.test("at the deadline an attestor may still hand over what it has", async (t) 
   const bench = new Bench();
   const partial = attestor(
     "p",
-    (_, signal) =>
+    (_, { signal }) =>
       new Promise((resolve) => {
         signal.addEventListener("abort", () => resolve([{ type: "p", value: "half" }]));
       }),
@@ -218,8 +218,8 @@ t.test("lists are kept for frozen answers only, each combination apart", (t) => 
 
 t.test("an answer that lacks something is told from one that is whole", async (t) => {
   const clock = new VirtualClock();
-  const half = attestor("p", async (_, __, onIncomplete) => {
-    onIncomplete?.();
+  const half = attestor("p", async (_, { onGap }) => {
+    onGap({ names: ["whole"], reason: "not in time", isTransient: true });
     return [{ type: "p", value: "half" }];
   });
   const isIncomplete = async (...attestors: WorkloadAttestor[]): Promise<boolean> => {
@@ -228,5 +228,10 @@ t.test("an answer that lacks something is told from one that is whole", async (t
   };
   t.equal(await isIncomplete(says("a", "1")), false);
   t.equal(await isIncomplete(says("a", "1"), half), true);
+  const lacking = attestor("l", async (_, { onGap }) => {
+    onGap({ names: ["whole"], reason: "never to be had", isTransient: false });
+    return [{ type: "l", value: "half" }];
+  });
+  t.equal(await isIncomplete(says("a", "1"), lacking), false, "asking again cannot help");
   t.equal(await isIncomplete(says("a", "1"), fails("f")), true, "one failed");
 });

@@ -15,7 +15,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import t from "tap";
-import type { ProcessFacts } from "../../src/attestors/contract.ts";
+import type { ProcessFacts, SelectorGap } from "../../src/attestors/contract.ts";
 import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts";
 import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/account-names.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
@@ -24,6 +24,7 @@ import { isLocalFile, look, lookNow } from "../../src/attestors/workload/unix/fi
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
 import type { Selector } from "../../src/spiffe/selector.ts";
+import { attestCall } from "../support/attest-call.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { workloadAttestorConformance } from "./workload-conformance.ts";
@@ -55,7 +56,7 @@ t.test("all eight selectors, as SPIRE writes them", async (t) => {
     passwdFile,
     groupFile,
   });
-  const values = (await attestor.attest(self, never)).map(({ value }) => value);
+  const values = (await attestor.attest(self, attestCall())).map(({ value }) => value);
   const sha256 = createHash("sha256").update(readFileSync(process.execPath)).digest("hex");
   t.same(values, [
     `uid:${self.uid}`,
@@ -80,13 +81,13 @@ t.test(
     const now = (process: ProcessFacts): readonly Selector[] | undefined =>
       attestor.lookNow?.(process.pid)?.selectors(process);
     t.equal(now(self), undefined, "nobody has hashed it yet");
-    const found = await attestor.attest(self, never);
+    const found = await attestor.attest(self, attestCall());
     t.equal(now(self), found);
-    t.equal(await attestor.attest(self, never), found);
+    t.equal(await attestor.attest(self, attestCall()), found);
     t.equal(Object.isFrozen(found), true);
     t.equal(now({ ...self, pid: 2 ** 31 - 1 }), undefined, "no such process");
     const other = { ...self, groups: [7, 9] };
-    t.same(now(other), await attestor.attest(other, never));
+    t.same(now(other), await attestor.attest(other, attestCall()));
     t.equal(textsOf(now(other)).includes("supplementary_gid:9"), true);
     const crowd = { ...self, groups: Array.from({ length: 1000 }, (_, i) => i) };
     t.equal(
@@ -208,7 +209,7 @@ t.test("an executable that cannot be read costs path and sha256 only, and is tol
     logger: loggerInto(lines),
     procDir: join(temporaryFolder(t), "none"),
   });
-  const names = (await attestor.attest(self, never)).map(({ value }) => value.split(":")[0]);
+  const names = (await attestor.attest(self, attestCall())).map(({ value }) => value.split(":")[0]);
   t.ok(names.includes("uid"));
   t.equal(names.includes("path"), false);
   t.equal(names.includes("sha256"), false);
@@ -222,7 +223,7 @@ t.test("discovery of the executable can be turned off", async (t) => {
     discoverExecutable: false,
   });
   t.equal(attestor.names.includes("path"), false);
-  const names = (await attestor.attest(self, never)).map(({ value }) => value.split(":")[0]);
+  const names = (await attestor.attest(self, attestCall())).map(({ value }) => value.split(":")[0]);
   t.equal(names.includes("path"), false);
 });
 
@@ -282,14 +283,18 @@ t.test("a file above the bound has a path and no hash", async (t) => {
 t.test("a deadline costs the hash, not the path or the user", async (t) => {
   const attestor = unixAttestor({ clock: systemClock, logger: silentLogger });
   const given = new AbortController();
-  let isIncomplete = false;
-  const pending = attestor.attest(self, given.signal, () => (isIncomplete = true));
+  const gaps: SelectorGap[] = [];
+  const pending = attestor.attest(self, attestCall(given.signal, gaps));
   given.abort(new Error("late"));
   const names = (await pending).map(({ value }) => value.split(":")[0]);
   t.ok(names.includes("uid"));
   t.ok(names.includes("path"));
   t.notOk(names.includes("sha256"));
-  t.ok(isIncomplete, "and it says that there is more to say");
+  t.same(
+    gaps.map(({ names, isTransient }) => ({ names, isTransient })),
+    [{ names: ["sha256"], isTransient: true }],
+    "and it says that there is more to say",
+  );
 });
 
 t.test("other users' large programs delay a hash, and never cost a path", async (t) => {
@@ -303,9 +308,9 @@ t.test("other users' large programs delay a hash, and never cost a path", async 
   const lines: string[] = [];
   const attestor = unixAttestor({ clock: systemClock, logger: loggerInto(lines) });
   const ahead = new AbortController();
-  const behind = attestor.attest({ ...self, pid: child.pid ?? 0 }, ahead.signal);
+  const behind = attestor.attest({ ...self, pid: child.pid ?? 0 }, attestCall(ahead.signal));
   const patience = new AbortController();
-  const waiting = attestor.attest(self, patience.signal);
+  const waiting = attestor.attest(self, attestCall(patience.signal));
   setImmediate(() => patience.abort(new Error("late")));
   const values = (await waiting).map(({ value }) => value);
   t.ok(values.includes(`path:${process.execPath}`));

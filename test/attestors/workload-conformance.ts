@@ -1,6 +1,7 @@
 /** What every workload attestor owes its caller, whatever it looks at. */
 import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
 import { checkSelector } from "../../src/spiffe/selector.ts";
+import { attestCall } from "../support/attest-call.ts";
 import { connectingProcess, end } from "../support/caller.ts";
 
 export interface WorkloadAttestorCase {
@@ -16,12 +17,12 @@ export function workloadAttestorConformance(
 ): Promise<unknown> {
   return t.test("conformance of a workload attestor", async (t) => {
     const { attestor, subject } = await open(t);
-    const never = new AbortController().signal;
+    const asked = attestCall();
 
     await t.test(
       "its selectors are of its own type, valid, and of the names it declares",
       async (t) => {
-        const selectors = await attestor.attest(subject, never);
+        const selectors = await attestor.attest(subject, asked);
         t.ok(selectors.length > 0);
         t.ok(attestor.names.length > 0);
         for (const selector of selectors) {
@@ -36,16 +37,16 @@ export function workloadAttestorConformance(
     await t.test(
       "the same process has the same selectors, asked once or a hundred times at once",
       async (t) => {
-        const first = await attestor.attest(subject, never);
+        const first = await attestor.attest(subject, asked);
         const many = await Promise.all(
-          Array.from({ length: 100 }, () => attestor.attest(subject, never)),
+          Array.from({ length: 100 }, () => attestor.attest(subject, asked)),
         );
         for (const selectors of many) t.same(selectors, first);
       },
     );
 
     await t.test("what it tells at once is what it tells with time", async (t) => {
-      const selectors = await attestor.attest(subject, never);
+      const selectors = await attestor.attest(subject, asked);
       const look = attestor.lookNow?.(subject.pid);
       if (look === undefined) {
         t.pass("it has to wait");
@@ -61,10 +62,10 @@ export function workloadAttestorConformance(
     await t.test("a call that was given up on ends soon", async (t) => {
       const given = new AbortController();
       given.abort(new Error("given up"));
-      await attestor.attest(subject, given.signal).catch(() => undefined);
+      await attestor.attest(subject, attestCall(given.signal)).catch(() => undefined);
       t.pass("settled");
       const later = new AbortController();
-      const pending = attestor.attest(subject, later.signal).catch(() => undefined);
+      const pending = attestor.attest(subject, attestCall(later.signal)).catch(() => undefined);
       later.abort(new Error("given up"));
       await pending;
       t.pass("settled");
@@ -74,10 +75,10 @@ export function workloadAttestorConformance(
       const child = connectingProcess("/nonexistent");
       const pid = child.pid ?? 0;
       await end(child);
-      const selectors = await attestor.attest({ ...subject, pid }, never).catch(() => []);
+      const selectors = await attestor.attest({ ...subject, pid }, asked).catch(() => []);
       // What follows from the facts alone (ids) may be said again; what is read under its PID may not.
       const fromFacts = await attestor
-        .attest({ ...subject, pid: 2 ** 31 - 1 }, never)
+        .attest({ ...subject, pid: 2 ** 31 - 1 }, asked)
         .catch(() => []);
       t.same(selectors, fromFacts);
     });

@@ -102,13 +102,13 @@ export class Attestation {
    */
   async examine(peer: Peer, signal: AbortSignal): Promise<Examination> {
     const facts = peer.read();
-    let isComplete = true;
-    const findings = await this.#askAll(facts, signal, () => (isComplete = false));
+    const findings = await this.#askAll(facts, signal);
     // What was read under /proc/PID counts only if the PID was the caller's all along.
     const after = peer.read();
     if (after !== facts && after.groups.join() !== facts.groups.join()) {
       throw fail("denied", "the calling process changed its groups while it was looked at; retry");
     }
+    const isComplete = !findings.some(({ gaps }) => gaps.some(({ isTransient }) => isTransient));
     return { facts, findings, isComplete };
   }
 
@@ -145,11 +145,7 @@ export class Attestation {
     return this.#incomplete.has(selectors);
   }
 
-  async #askAll(
-    facts: ProcessFacts,
-    signal: AbortSignal,
-    onIncomplete: () => void,
-  ): Promise<Finding[]> {
+  async #askAll(facts: ProcessFacts, signal: AbortSignal): Promise<Finding[]> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(this.#deadlineMs, () =>
       deadline.abort(fail("deadline", `no answer within ${this.#deadlineMs} ms`)),
@@ -159,9 +155,7 @@ export class Attestation {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       return await Promise.all(
-        this.#options.attestors.map((attestor) =>
-          this.#ask(attestor, facts, deadline.signal, onIncomplete),
-        ),
+        this.#options.attestors.map((attestor) => this.#ask(attestor, facts, deadline.signal)),
       );
     } finally {
       cancel();
@@ -173,7 +167,6 @@ export class Attestation {
     attestor: WorkloadAttestor,
     facts: ProcessFacts,
     signal: AbortSignal,
-    onIncomplete: () => void,
   ): Promise<Finding> {
     const { type, names } = attestor;
     const gaps: SelectorGap[] = [];
@@ -187,7 +180,7 @@ export class Attestation {
     try {
       const onGap = (gap: SelectorGap): void => void gaps.push(gap);
       const selectors = await Promise.race([
-        attestor.attest(facts, signal, onIncomplete, onGap),
+        attestor.attest(facts, { signal, onGap }),
         late.promise,
       ]);
       this.#note(attestor, startMs);

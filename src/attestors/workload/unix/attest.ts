@@ -6,7 +6,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { errorFrom } from "../../../base/errors.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
-import type { ProcessFacts, SelectorGap, WorkloadAttestor } from "../../contract.ts";
+import type { AttestCall, ProcessFacts, WorkloadAttestor } from "../../contract.ts";
 import { AccountNames } from "./account-names.ts";
 import { type Executable, Executables } from "./executable.ts";
 import { SelectorMaker } from "./selector-maker.ts";
@@ -37,28 +37,36 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
 
   const executableOf = async (
     { pid, uid }: ProcessFacts,
-    signal: AbortSignal,
-    onIncomplete: () => void,
-    onGap: OnGap,
+    { signal, onGap }: AttestCall,
   ): Promise<Executable | undefined> => {
     try {
       const executable = await executables.read(pid, signal);
       if (executable.isLate === true) {
-        onIncomplete();
         const { path } = executable;
         callerLog.warn(uid, "executable not hashed in time; its sha256 selector is missing", {
           pid,
           path,
         });
-        onGap({ names: ["sha256"], reason: "the executable was not hashed in time" });
+        onGap({
+          names: ["sha256"],
+          reason: "the executable was not hashed in time",
+          isTransient: true,
+        });
       } else if (executable.sha256 === undefined) {
-        onGap({ names: ["sha256"], reason: `the executable is larger than ${maxBytes} bytes` });
+        onGap({
+          names: ["sha256"],
+          reason: `the executable is larger than ${maxBytes} bytes`,
+          isTransient: false,
+        });
       }
       return executable;
     } catch (error) {
-      if (!isForbidden(error)) onIncomplete();
       // What it runs stays unknown; who it runs as is known all the same.
-      onGap({ names: EXECUTABLE_NAMES, reason: reasonOf(error) });
+      onGap({
+        names: EXECUTABLE_NAMES,
+        reason: reasonOf(error),
+        isTransient: !isForbidden(error),
+      });
       callerLog.warn(uid, "executable not discovered; path and sha256 selectors are missing", {
         pid,
         error,
@@ -90,11 +98,9 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
       const { executable, isStill } = look;
       return { isStill, selectors: (process) => selectorsOf.make(process, executable) };
     },
-    async attest(process, signal, onIncomplete = () => undefined, onGap = () => undefined) {
-      signal.throwIfAborted();
-      const executable = discoverExecutable
-        ? await executableOf(process, signal, onIncomplete, onGap)
-        : undefined;
+    async attest(process, call) {
+      call.signal.throwIfAborted();
+      const executable = discoverExecutable ? await executableOf(process, call) : undefined;
       return selectorsOf.make(process, executable);
     },
   };
@@ -113,8 +119,6 @@ function reasonOf(thrown: unknown): string {
   const { message, cause } = errorFrom(thrown);
   return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
-
-type OnGap = (gap: SelectorGap) => void;
 
 const EXECUTABLE_NAMES = ["path", "sha256"];
 const DEFAULT_MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;
