@@ -22,6 +22,7 @@ const STATIC_CHECKS: readonly Step[] = [
   { name: "import directions", command: ["depcruise", "src", "--output-type", "err"] },
   { name: "dead code", command: ["knip", "--no-config-hints"] },
   { name: "generated types", command: ["node", "src/rpc/generate.ts", "--check"] },
+  { name: "generated schema", command: ["node", "src/config/generate-schema.ts", "--check"] },
 ];
 
 const LONG_GROUPS = ["interop", "faults", "docker", "kubernetes"];

@@ -1,11 +1,17 @@
-import { readConfigFile } from "../config/config-file.ts";
+import { type ConfigFile, readConfigFile } from "../config/config-file.ts";
+import type { PathContext } from "../config/paths.ts";
+import { type Setting, type SettingTable, isOption } from "../config/setting.ts";
 import { Settings } from "../config/source.ts";
-import type { Command, CommandContext } from "./command.ts";
+import type { CommandContext } from "./command.ts";
 import type { OptionSpec } from "./grammar.ts";
 
 /** Options of the two daemons that belong to one start and not into a configuration file. */
 export const PROCESS_OPTIONS: readonly OptionSpec[] = [
-  { name: "config", value: "FILE", help: "YAML or JSON with these options as camelCase keys" },
+  {
+    name: "config",
+    value: "FILE",
+    help: "YAML or JSON with these options as camelCase keys, and the attestors' sections",
+  },
   {
     name: "ready-fd",
     value: "N",
@@ -14,45 +20,52 @@ export const PROCESS_OPTIONS: readonly OptionSpec[] = [
   { name: "exit-with-stdin", help: "end when standard input is closed, for supervisors" },
 ];
 
-export const LOG_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: "metrics-listen",
-    value: "HOST:PORT",
-    help: "serve /metrics, /live and /ready there, to anyone who can reach it",
-    fallback: "nowhere",
-  },
-  {
-    name: "log-level",
-    value: "LEVEL",
-    help: "least severe lines to log",
-    choices: ["debug", "info", "warn", "error"],
-    fallback: "info",
-  },
-  {
-    name: "log-format",
-    value: "FORMAT",
-    help: "form of log lines, on standard error",
-    choices: ["text", "json"],
-    fallback: "text",
-  },
-];
+/** The command line's options for a table of settings. */
+export function settingOptions(table: SettingTable): readonly OptionSpec[] {
+  return Object.entries(table)
+    .filter(([, setting]) => isOption(setting))
+    .map(([name, setting]) => optionOf(name, setting));
+}
 
-/** The settings of a daemon: command line, then environment, then the file that --config names. */
-export async function loadSettings(
-  command: Command,
+function optionOf(name: string, setting: Setting): OptionSpec {
+  const { shape, value, help, env, default: given } = setting;
+  const fallback =
+    setting.fallback ??
+    (given === undefined || typeof given === "function" || typeof given === "boolean"
+      ? undefined
+      : String(given));
+  return {
+    name,
+    help,
+    ...(value === undefined ? {} : { value }),
+    ...(env === undefined ? {} : { env }),
+    ...(shape.kind === "choice" ? { choices: shape.choices } : {}),
+    ...(fallback === undefined ? {} : { fallback }),
+  };
+}
+
+/** The settings of a daemon: command line, then environment, then the file that --config names, read now. */
+export async function loadSettings<T extends SettingTable>(
+  table: T,
   { options }: CommandContext,
-): Promise<Settings> {
-  const perStart = new Set(PROCESS_OPTIONS.map((spec) => spec.name));
-  const own = command.options.filter((spec) => !perStart.has(spec.name));
+  context: PathContext,
+): Promise<Settings<T>> {
   const fileName = options.text("config");
-  const names = own.map((spec) => spec.name);
-  const file = fileName === undefined ? new Map() : await readConfigFile(fileName, names);
-  const flags = new Set(own.filter((spec) => spec.value === undefined).map((spec) => spec.name));
+  const file: ConfigFile | undefined =
+    fileName === undefined ? undefined : await readConfigFile(fileName);
+  const kind = (name: string): "flag" | "value" | "none" => {
+    const setting = table[name];
+    if (setting === undefined || !isOption(setting)) return "none";
+    return setting.shape.kind === "flag" ? "flag" : "value";
+  };
   return new Settings({
-    given: (name) =>
-      flags.has(name) ? (options.flag(name) ? "true" : undefined) : options.given(name),
-    fromEnv: (name) => (flags.has(name) ? undefined : options.text(name)),
-    file,
-    ...(fileName === undefined ? {} : { fileName }),
+    table,
+    given: (name) => {
+      if (kind(name) === "flag") return options.flag(name) ? "true" : undefined;
+      return kind(name) === "value" ? options.given(name) : undefined;
+    },
+    fromEnv: (name) => (kind(name) === "value" ? options.text(name) : undefined),
+    ...(file === undefined ? {} : { file }),
+    context,
   });
 }

@@ -1,5 +1,8 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
+import type { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import type { ValueOf } from "./shape.ts";
+import type { WORKLOAD_ATTESTORS } from "./workload-attestor-sections.ts";
 
 /** Everything an agent process needs to know, complete. */
 export interface AgentConfig {
@@ -24,6 +27,10 @@ export interface AgentConfig {
     readonly keyFile: string;
     readonly chainFile?: string;
   };
+  /** `nodeAttestors` of the file: settings of the one that `attestor` names. */
+  readonly nodeAttestors: ValueOf<typeof AGENT_NODE_ATTESTORS>;
+  /** `workloadAttestors` of the file: the attestors beside `unix` that are on. */
+  readonly workloadAttestors: ValueOf<typeof WORKLOAD_ATTESTORS>;
   readonly workloadKeyType: KeyType;
   readonly syncIntervalMs: number;
   readonly x509CacheMax: number;
@@ -39,9 +46,3 @@ export type BootstrapConfig =
   | { readonly kind: "insecure" }
   /** Nothing given: only an agent that has attested before can start. */
   | { readonly kind: "stored" };
-
-export const AGENT_DEFAULTS = {
-  syncIntervalMs: 5000,
-  x509CacheMax: 1000,
-  jwtCacheMax: 1000,
-} as const;

@@ -1,39 +1,25 @@
 import { readFileSync, statSync } from "node:fs";
 import { fail } from "../base/errors.ts";
-import { camelCase } from "./source.ts";
+import { isMapping } from "./read-value.ts";
+
+/** A configuration file as it was written; what it may say is checked with the settings it is read for. */
+export interface ConfigFile {
+  /** As an error calls it. */
+  readonly name: string;
+  readonly root: Readonly<Record<string, unknown>>;
+}
 
 /**
- * Reads a configuration file, YAML or JSON (which YAML 1.2 contains): one mapping of option names in camelCase to
- * text, numbers or true/false.
- * @param names the options that may stand in it
- * @returns values by option name, as text
- * @throws invalid, naming the file and the key; unknown keys are errors
+ * Reads a configuration file, YAML or JSON (which YAML 1.2 contains): one mapping.
+ * @throws invalid, not_found, naming the file
  */
-export async function readConfigFile(
-  path: string,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
+export async function readConfigFile(path: string): Promise<ConfigFile> {
   const root = await parse(path, readText(path));
-  if (root === null || root === undefined) return new Map();
-  if (typeof root !== "object" || Array.isArray(root)) {
+  if (root === null || root === undefined) return { name: path, root: {} };
+  if (!isMapping(root)) {
     throw fail("invalid", `${path} is not a mapping; write one 'key: value' a line`);
   }
-  const known = new Map(names.map((name) => [camelCase(name), name]));
-  const values = new Map<string, string>();
-  for (const [key, value] of Object.entries(root)) {
-    const name = known.get(key);
-    if (name === undefined) {
-      throw fail(
-        "invalid",
-        `${path}: unknown key '${key}'; known are ${[...known.keys()].join(", ")}`,
-      );
-    }
-    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
-      throw fail("invalid", `${path}: ${key} is not text, a number or true/false`);
-    }
-    values.set(name, String(value));
-  }
-  return values;
+  return { name: path, root };
 }
 
 function readText(path: string): string {

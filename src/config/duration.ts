@@ -5,7 +5,7 @@ import { fail } from "../base/errors.ts";
  * @throws invalid
  */
 export function parseDuration(text: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text);
+  if (/^\d{1,10}$/.test(text)) return bounded(Number(text));
   const parts = [...text.matchAll(/(\d{1,10})([smhd])/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
     throw fail("invalid", `'${text.slice(0, 32)}' is no duration; write it as 90s, 5m, 1h or 2d`);
@@ -14,8 +14,7 @@ export function parseDuration(text: string): number {
     (sum, [, count, unit]) => sum + Number(count) * unitSeconds(unit),
     0,
   );
-  if (seconds > MAX_SECONDS) throw fail("invalid", "a duration is longer than 100 years");
-  return seconds;
+  return bounded(seconds);
 }
 
 /** The longest two units: `1h30m`, `45s`, `2d`. */
@@ -32,6 +31,11 @@ export function formatDuration(seconds: number): string {
   return parts.length === 0 ? "0s" : parts.join("");
 }
 
+function bounded(seconds: number): number {
+  if (seconds > MAX_SECONDS) throw fail("invalid", "a duration is longer than 100 years");
+  return seconds;
+}
+
 function unitSeconds(unit: string | undefined): number {
   return UNITS.find(([name]) => name === unit)?.[1] ?? 1;
 }
@@ -42,4 +46,4 @@ const UNITS = [
   ["m", 60],
   ["s", 1],
 ] as const;
-const MAX_SECONDS = 100 * 366 * 86_400;
+export const MAX_SECONDS = 100 * 366 * 86_400;

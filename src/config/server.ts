@@ -1,5 +1,7 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
+import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import type { ValueOf } from "./shape.ts";
 
 /** Everything a server process needs to know, complete: defaults are filled in, contradictions refused. */
 export interface ServerConfig {
@@ -27,6 +29,8 @@ export interface ServerConfig {
   };
   /** Node attestation by certificate; absent: not offered. */
   readonly x509pop?: X509PopServerConfig;
+  /** `nodeAttestors` of the file. */
+  readonly nodeAttestors: ValueOf<typeof SERVER_NODE_ATTESTORS>;
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 
@@ -39,12 +43,3 @@ export type X509PopServerConfig =
 export type KeyManagerConfig =
   | { readonly kind: "memory" }
   | { readonly kind: "disk"; readonly keyFile: string; readonly keyText?: string };
-
-export const SERVER_DEFAULTS = {
-  listen: "127.0.0.1:8081",
-  caTtlSeconds: 24 * 3600,
-  x509SvidSeconds: 3600,
-  jwtSvidSeconds: 300,
-  attestPerSecond: 1,
-  signPerSecond: 500,
-} as const;

@@ -2,7 +2,7 @@
 import t from "tap";
 import type { Command } from "../../src/cli/command.ts";
 import { UsageError } from "../../src/cli/grammar.ts";
-import { nearest } from "../../src/cli/nearest.ts";
+import { nearest } from "../../src/base/nearest.ts";
 import { Options } from "../../src/cli/options.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { COMMANDS } from "../../src/cli/registry.ts";

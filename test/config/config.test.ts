@@ -11,13 +11,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { parseAddress } from "../../src/config/address.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
 import { buildAgentConfig } from "../../src/config/build-agent.ts";
 import { buildServerConfig } from "../../src/config/build-server.ts";
 import { readConfigFile } from "../../src/config/config-file.ts";
 import { formatDuration, parseDuration } from "../../src/config/duration.ts";
 import { makePrivateFolder, makeSocketFolder } from "../../src/config/folders.ts";
 import { type PathContext, defaultPaths, socketPathOf } from "../../src/config/paths.ts";
+import { problemsOf } from "../../src/config/problems.ts";
 import { readSecretFile, redacted } from "../../src/config/secret.ts";
+import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
+import type { SettingTable } from "../../src/config/setting.ts";
 import { Settings } from "../../src/config/source.ts";
 
 const user: PathContext = {
@@ -27,30 +31,31 @@ const user: PathContext = {
 const dir = mkdtempSync(join(tmpdir(), "assay-config-"));
 t.teardown(() => rmSync(dir, { recursive: true, force: true }));
 
-function settings(
-  given: Readonly<Record<string, string>>,
-  file: Readonly<Record<string, string>> = {},
-): Settings {
+type Texts = Readonly<Record<string, string>>;
+
+function settings<T extends SettingTable>(
+  table: T,
+  given: Texts,
+  file: Readonly<Record<string, unknown>> = {},
+  context = user,
+): Settings<T> {
   return new Settings({
+    table,
     given: (name) => given[name],
     fromEnv: () => undefined,
-    file: new Map(Object.entries(file)),
-    fileName: "server.yaml",
+    file: { name: "server.yaml", root: file },
+    context,
   });
 }
 
-function server(given: Readonly<Record<string, string>>, context = user) {
-  return buildServerConfig(settings(given), context);
+function server(given: Texts, context = user, file: Readonly<Record<string, unknown>> = {}) {
+  return buildServerConfig(settings(SERVER_SETTINGS, given, file, context), context);
 }
 
-function agent(
-  given: Readonly<Record<string, string>>,
-  env: Readonly<Record<string, string>> = {},
-) {
-  return buildAgentConfig(settings({ server: "127.0.0.1:8081", ...given }), {
-    ...user,
-    env: { ...user.env, ...env },
-  });
+function agent(given: Texts, env: Texts = {}) {
+  const context = { ...user, env: { ...user.env, ...env } };
+  const withServer = { server: "127.0.0.1:8081", ...given };
+  return buildAgentConfig(settings(AGENT_SETTINGS, withServer, {}, context), context);
 }
 
 t.test("default paths: the system's for root, XDG's for everybody else", async (t) => {
@@ -115,7 +120,10 @@ t.test("a server's defaults", async (t) => {
 
 t.test("a server's settings that cannot be are refused, with the name", async (t) => {
   const cases: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
-    [{ "trust-domain": "Example" }, /^--trust-domain: trust domain characters/],
+    [
+      { "trust-domain": "Example" },
+      /^--trust-domain: 'Example' is no trust domain: 1 to 255 lower case/,
+    ],
     [{ listen: "8081" }, /^--listen: '8081' is not host:port, for example 127.0.0.1:8081$/],
     [{ listen: "h:65536" }, /is not host:port/],
     [{ "x509-ttl": "13h" }, /^--x509-ttl \(13h\) is more than half of ca-ttl \(1d\)/],
@@ -126,7 +134,7 @@ t.test("a server's settings that cannot be are refused, with the name", async (t
     [{ "sign-limit": "0" }, /^--sign-limit: is a whole number from 1 to/],
     [
       { "key-manager": "memory", "key-file": "/k" },
-      /^--key-file has no meaning with --key-manager memory/,
+      /^--key-file has no meaning with key-manager memory/,
     ],
     [{ "log-level": "loud" }, /^--log-level: takes debug or info/],
   ];
@@ -189,7 +197,9 @@ t.test("an agent's settings that cannot be are refused", async (t) => {
   });
   t.throws(() => agent({ server: "host" }), { message: /is not host:port/ });
   t.throws(() => agent({ server: "host:0" }), { message: /is not host:port/ });
-  t.throws(() => buildAgentConfig(settings({}), user), { message: /^--server is missing/ });
+  t.throws(() => buildAgentConfig(settings(AGENT_SETTINGS, {}), user), {
+    message: /^--server is missing/,
+  });
   t.throws(() => agent({ "join-token": "a" }, { ASSAY_JOIN_TOKEN: "b" }), {
     message: /^--join-token and ASSAY_JOIN_TOKEN are both given/,
   });
@@ -223,26 +233,20 @@ t.test("secrets are not printed", async (t) => {
   t.equal(text.match(/\[redacted\]/g)?.length, 2);
 });
 
-t.test("a configuration file: YAML or JSON, known keys only", async (t) => {
-  const names = ["trust-domain", "x509-ttl", "insecure-bootstrap"];
+t.test("a configuration file: YAML or JSON, one mapping", async (t) => {
   const file = join(dir, "file.yaml");
-  const read = (text: string) => {
+  const read = async (text: string) => {
     writeFileSync(file, text);
-    return readConfigFile(file, names);
+    return (await readConfigFile(file)).root;
   };
-  t.same(
-    await read("trustDomain: a.org # why\nx509Ttl: 90\n"),
-    new Map([
-      ["trust-domain", "a.org"],
-      ["x509-ttl", "90"],
-    ]),
-  );
-  t.same(await read('{"insecureBootstrap": true}'), new Map([["insecure-bootstrap", "true"]]));
-  t.same(await read(""), new Map());
+  t.same(await read("trustDomain: a.org # why\nx509Ttl: 90\n"), {
+    trustDomain: "a.org",
+    x509Ttl: 90,
+  });
+  t.same(await read('{"insecureBootstrap": true}'), { insecureBootstrap: true });
+  t.same(await read(""), {});
   for (const [text, rule] of [
-    ["trust-domain: a", /unknown key 'trust-domain'; known are trustDomain, x509Ttl/],
     ["- a", /is not a mapping/],
-    ["trustDomain: [a]", /trustDomain is not text, a number or true\/false/],
     ["trustDomain: a\ntrustDomain: b", /is neither YAML nor JSON/],
     ["a: &x [1]\nb: *x", /./],
     ["{", /is neither YAML nor JSON/],
@@ -250,24 +254,40 @@ t.test("a configuration file: YAML or JSON, known keys only", async (t) => {
   ] as const) {
     await t.rejects(read(text), { kind: "invalid", message: rule }, text.slice(0, 30));
   }
-  await t.rejects(readConfigFile(join(dir, "none"), names), {
+  await t.rejects(readConfigFile(join(dir, "none")), {
     kind: "not_found",
     message: /cannot read the configuration file/,
   });
 });
 
 t.test("the command line wins over the file, and an error names the place", async (t) => {
-  const both = buildServerConfig(
-    settings({ "trust-domain": "a.org" }, { "trust-domain": "b.org", "x509-ttl": "30m" }),
-    user,
-  );
+  const both = server({ "trust-domain": "a.org" }, user, { trustDomain: "b.org", x509Ttl: "30m" });
   t.match(both, { trustDomain: "a.org", ttl: { x509SvidSeconds: 1800 } });
-  t.throws(() => buildServerConfig(settings({}, { "x509-ttl": "x" }), user), {
+  t.throws(() => server({}, user, { x509Ttl: "x" }), {
     message: /^x509Ttl in server.yaml: 'x' is no duration/,
   });
-  t.throws(() => settings({}, { "insecure-bootstrap": "yes" }).flag("insecure-bootstrap"), {
-    message: /is true or false, not 'yes'/,
-  });
+});
+
+t.test("all that is wrong is said at once, each thing once", async (t) => {
+  const file = {
+    "trust-domain": "a.org",
+    x509Ttl: true,
+    signLimit: "many",
+    caTtl: "2h",
+    jwtTtl: 4000,
+  };
+  try {
+    server({ listen: "x" }, user, file);
+    t.fail("it was taken");
+  } catch (error) {
+    t.same(problemsOf(error), [
+      "trust-domain in server.yaml: is unknown; did you mean 'trustDomain'?",
+      "--listen: 'x' is not host:port, for example 127.0.0.1:8081",
+      "x509Ttl in server.yaml: is not text; put it in quotes",
+      "signLimit in server.yaml: is a whole number from 1 to 1000000, not 'many'",
+      "jwtTtl in server.yaml (1h6m) is more than half of ca-ttl (2h), so authorities could not rotate before what they signed ends; lower it or raise --ca-ttl",
+    ]);
+  }
 });
 
 t.test("durations there and back", async (t) => {

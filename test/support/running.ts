@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type AgentDependencies, type RunningAgent, startAgent } from "../../src/agent/main.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { AGENT_DEFAULTS, type AgentConfig } from "../../src/config/agent.ts";
-import { SERVER_DEFAULTS, type ServerConfig } from "../../src/config/server.ts";
+import type { AgentConfig } from "../../src/config/agent.ts";
+import type { ServerConfig } from "../../src/config/server.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
 import type { BatchCreateEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
@@ -62,15 +62,16 @@ export class Domain implements AsyncDisposable {
       keyManager: { kind: "disk", keyFile: join(dir, "key") },
       ca: {
         keyType: "ec-p256",
-        ttlSeconds: SERVER_DEFAULTS.caTtlSeconds,
+        ttlSeconds: 24 * 3600,
         jwtKeyType: "ec-p256",
         jwtIssuer: "",
       },
       ttl: {
-        x509SvidSeconds: SERVER_DEFAULTS.x509SvidSeconds,
-        jwtSvidSeconds: SERVER_DEFAULTS.jwtSvidSeconds,
-        agentSvidSeconds: SERVER_DEFAULTS.x509SvidSeconds,
+        x509SvidSeconds: 3600,
+        jwtSvidSeconds: 300,
+        agentSvidSeconds: 3600,
       },
+      nodeAttestors: {},
       limits: { attestPerSecond: 100, signPerSecond: 10_000 },
       ...change,
     };
@@ -145,8 +146,11 @@ export class Domain implements AsyncDisposable {
       logFormat: "text",
       bootstrap: change.bootstrap ?? { kind: "bundle", file: await this.bundleFile() },
       workloadKeyType: "ec-p256",
-      ...AGENT_DEFAULTS,
+      nodeAttestors: {},
+      workloadAttestors: {},
       syncIntervalMs: 100,
+      x509CacheMax: 1000,
+      jwtCacheMax: 1000,
       allowUnauthenticatedVerifiers: false,
       allowedForeignJwtClaims: [],
       ...change,

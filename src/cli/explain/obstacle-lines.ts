@@ -6,7 +6,7 @@ import type { MissingSelector__Output } from "../../rpc/gen/assay/explain/v1/Mis
 import type { Obstacle__Output } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
 import type { ParentKind__Output } from "../../rpc/gen/assay/explain/v1/ParentKind.ts";
 import { timeText } from "../facts.ts";
-import { nearest } from "../nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { selectorText } from "./explanation-json.ts";
 
 export function obstacleLine(

@@ -1,0 +1,12 @@
+import { section } from "./shape.ts";
+
+/**
+ * `nodeAttestors` of a server's file: which agents it admits. One key for each attestor; that the key is there switches
+ * the attestor on. Several of a kind are a map or a list:
+ *
+ *     oidc: { shape: section({ issuers: { shape: list(ISSUER, { most: 16 }), help: "...", required: true } }), help: "..." },
+ */
+export const SERVER_NODE_ATTESTORS = section({});
+
+/** `nodeAttestors` of an agent's file: what the attestor that `attestor` names proves this node with. */
+export const AGENT_NODE_ATTESTORS = section({});

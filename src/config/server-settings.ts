@@ -1,0 +1,123 @@
+import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
+import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import { defaultPaths } from "./paths.ts";
+import { choice, count, duration, text } from "./shape.ts";
+import type { SettingTable } from "./setting.ts";
+
+/** Everything that can be set on `assay server`, in the order in which `--help` lists it. */
+export const SERVER_SETTINGS = {
+  "trust-domain": TRUST_DOMAIN_SETTING,
+  "data-dir": {
+    shape: text(),
+    value: "DIR",
+    help: "folder for the database and the keys",
+    default: (context) => defaultPaths(context).serverData,
+    fallback: "/var/lib/assay/server, or below $XDG_STATE_HOME",
+  },
+  listen: {
+    shape: LISTEN_ADDRESS,
+    value: "HOST:PORT",
+    help: "where agents connect; port 0 takes a free one",
+    default: "127.0.0.1:8081",
+  },
+  socket: {
+    shape: text(),
+    value: "PATH",
+    help: "admin socket, for this user alone",
+    env: "ASSAY_SERVER_SOCKET",
+    default: (context) => defaultPaths(context).serverSocket,
+    fallback: "/run/assay/server.sock, or below $XDG_RUNTIME_DIR",
+  },
+  "key-manager": {
+    shape: choice(["disk", "memory"]),
+    value: "KIND",
+    help: "where the authorities' keys live",
+    default: "disk",
+    fallback: "disk, encrypted",
+  },
+  "key-file": {
+    shape: text(),
+    value: "FILE",
+    help: "key that encrypts the keys on disk; also $ASSAY_KEY_ENCRYPTION_KEY or the systemd credential assay-key",
+    fallback: "generated in the data folder",
+  },
+  "ca-key-type": {
+    shape: KEY_TYPE,
+    value: "TYPE",
+    help: "key of X.509 authorities",
+    default: "ec-p256",
+  },
+  "ca-ttl": {
+    shape: duration(60),
+    value: "DURATION",
+    help: "life of an authority",
+    default: "24h",
+  },
+  "jwt-key-type": {
+    shape: KEY_TYPE,
+    value: "TYPE",
+    help: "key of JWT authorities",
+    default: "ec-p256",
+  },
+  "jwt-issuer": {
+    shape: text(),
+    value: "TEXT",
+    help: "'iss' of JWT-SVIDs",
+    fallback: "none",
+    reload: "now",
+  },
+  "x509-ttl": {
+    shape: duration(5),
+    value: "DURATION",
+    help: "life of an X.509-SVID whose entry names none",
+    default: "1h",
+    reload: "now",
+  },
+  "jwt-ttl": {
+    shape: duration(5),
+    value: "DURATION",
+    help: "life of a JWT-SVID whose entry names none",
+    default: "5m",
+    reload: "now",
+  },
+  "agent-ttl": {
+    shape: duration(10),
+    value: "DURATION",
+    help: "life of an agent's own SVID",
+    default: "1h",
+    reload: "now",
+  },
+  "x509pop-ca": {
+    shape: text(),
+    value: "FILE",
+    help: "authorities (PEM) of certificates that agents may attest with",
+    reload: "now",
+  },
+  "x509pop-mode": {
+    shape: choice(["external_pki", "spiffe"]),
+    value: "MODE",
+    help: "whose certificates: those below --x509pop-ca, or own SVIDs below /spire-exchange/",
+    fallback: "external_pki",
+  },
+  "attest-limit": {
+    shape: count(1, 100_000),
+    value: "N",
+    help: "attestations a second from one address",
+    default: 1,
+    reload: "now",
+  },
+  "sign-limit": {
+    shape: count(1, 1_000_000),
+    value: "N",
+    help: "signatures a second for one agent",
+    default: 500,
+    reload: "now",
+  },
+  "node-attestors": {
+    shape: SERVER_NODE_ATTESTORS,
+    help: "how agents may prove their nodes, beside join tokens",
+  },
+  ...LOG_SETTINGS,
+} as const satisfies SettingTable;
+
+export type ServerSettings = typeof SERVER_SETTINGS;
