@@ -1,0 +1,115 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { type AssayError, fail } from "../../../base/errors.ts";
+import { LruMap } from "../../../base/lru.ts";
+import {
+  type ContainerRef,
+  type UserContainerRef,
+  containerOf,
+  unknownContainer,
+  userContainerOf,
+} from "./container-of.ts";
+
+export interface ContainerLookupOptions {
+  /** Default: /proc. */
+  readonly procDir?: string;
+}
+
+/** Where a process was at one moment. */
+export interface ContainerLook {
+  /** Absent: in no container of the system. */
+  readonly container?: ContainerRef;
+  /** In a container of a user's own engine, which that user may have made up. */
+  readonly userContainer?: UserContainerRef;
+  /** The raw lines of one that looks like a container's and is known for none. */
+  readonly unknown?: string;
+}
+
+/** Looks up containers by PID, in what the kernel says now. Reading never waits: /proc/PID/cgroup is memory. */
+export class ContainerLookup {
+  readonly #procDir: string;
+  /** By the text that was read, never by PID. */
+  readonly #known = new LruMap<string, ContainerLook>(MAX_KNOWN);
+  #ownCgroup: string | undefined;
+
+  constructor({ procDir = "/proc" }: ContainerLookupOptions = {}) {
+    this.#procDir = procDir;
+  }
+
+  /**
+   * The system's container that the process is in; `undefined` for a process of the host.
+   * @throws denied when there is no such process, or its cgroups name two containers (the message has the raw lines)
+   */
+  read(pid: number): ContainerRef | undefined {
+    return this.look(pid).container;
+  }
+
+  /**
+   * All that can be told: the same object as before while the kernel says the same of a process.
+   * @throws as `read`
+   */
+  look(pid: number): ContainerLook {
+    const text = this.#readCgroup(String(pid));
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const found = lookAt(text, this.#own());
+    // A process may make cgroups with names as long as it likes.
+    if (text.length <= MAX_KEPT_TEXT) this.#known.set(text, found);
+    return found;
+  }
+
+  #own(): string {
+    this.#ownCgroup ??= this.#readCgroup("self");
+    return this.#ownCgroup;
+  }
+
+  #readCgroup(pid: string): string {
+    let fd: number;
+    try {
+      fd = openSync(`${this.#procDir}/${pid}/cgroup`, "r");
+    } catch (cause) {
+      throw gone(cause);
+    }
+    try {
+      return readWhole(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function lookAt(text: string, ownCgroup: string): ContainerLook {
+  const container = containerOf(text, { ownCgroup });
+  if (container !== undefined) return { container };
+  const userContainer = userContainerOf(text);
+  if (userContainer !== undefined) return { userContainer };
+  // Components that the agent is below as well say nothing of the process.
+  const unknown = text === ownCgroup ? undefined : unknownContainer(text);
+  return unknown === undefined ? {} : { unknown };
+}
+
+function readWhole(fd: number): string {
+  let text = "";
+  for (;;) {
+    let length: number;
+    try {
+      length = readSync(fd, chunk, 0, chunk.length, null);
+    } catch (cause) {
+      throw gone(cause);
+    }
+    if (length === 0) return text;
+    text += chunk.toString("latin1", 0, length);
+    if (text.length > MAX_TEXT) {
+      throw fail("denied", `the cgroups of the process are longer than ${MAX_TEXT} bytes`);
+    }
+  }
+}
+
+function gone(cause: unknown): AssayError {
+  return fail("denied", "the calling process has ended or its cgroups cannot be read", { cause });
+}
+
+const chunk = Buffer.alloc(8192);
+/** A path of 4096 bytes (PATH_MAX) in each of 15 hierarchies. */
+const MAX_TEXT = 64 * 1024;
+const MAX_KEPT_TEXT = 4096;
+const MAX_KNOWN = 1024;

@@ -1,0 +1,193 @@
+/** PID to container: every sample of the corpus, and that nothing below a container's own cgroup or in a mount table counts. */
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import t from "tap";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import {
+  containerOf,
+  unknownContainer,
+  userContainerOf,
+} from "../../src/attestors/workload/container/container-of.ts";
+import { isKind } from "../../src/base/errors.ts";
+import { temporaryFolder } from "../support/caller.ts";
+
+interface Sample {
+  readonly name: string;
+  /** `captured: ...`, `quoted: URL` or `constructed: ...`. */
+  readonly origin: string;
+  /** The agent's own /proc/self/cgroup. */
+  readonly agentCgroup?: readonly string[];
+  readonly cgroup: readonly string[];
+  readonly mountinfo?: readonly string[];
+  readonly container?: string;
+  readonly pod?: string;
+  readonly user?: { readonly uid: number; readonly container: string };
+  /** Its hierarchies name two containers. */
+  readonly conflict?: true;
+  /** Looks like a container's, and the raw lines are shown. */
+  readonly unknown?: true;
+}
+
+const FOLDER = join(import.meta.dirname, "container/samples");
+const ID = "0123456789abcdef".repeat(4);
+
+const samples = readdirSync(FOLDER).flatMap((file) =>
+  (JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as Sample[]).map((sample) => ({
+    file,
+    ...sample,
+  })),
+);
+
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+t.test("the corpus", async (t) => {
+  t.ok(samples.length > 60, "was read");
+  for (const sample of samples) {
+    await t.test(`${sample.file}: ${sample.name}`, async (t) => {
+      t.match(sample.origin, /^(captured|quoted|constructed): \S/);
+      const text = textOf(sample.cgroup);
+      const options = {
+        ownCgroup: textOf(sample.agentCgroup ?? ["0::/system.slice/assay.service"]),
+      };
+      if (sample.conflict === true) {
+        t.throws(() => containerOf(text, options), {
+          kind: "denied",
+          message: JSON.stringify(text.trimEnd()).slice(1, -1),
+        });
+        return;
+      }
+      const expected =
+        sample.container === undefined
+          ? undefined
+          : {
+              containerId: sample.container,
+              ...(sample.pod === undefined ? {} : { podUid: sample.pod }),
+            };
+      t.same(containerOf(text, options), expected);
+      const user = sample.user;
+      t.same(
+        userContainerOf(text),
+        user === undefined ? undefined : { uid: user.uid, containerId: user.container },
+      );
+      const named = sample.container !== undefined || user !== undefined;
+      if (!named) t.equal(unknownContainer(text) !== undefined, sample.unknown === true);
+
+      // The same through the files, with whatever the mount table says.
+      const procDir = temporaryFolder(t);
+      for (const [pid, cgroup] of [
+        ["self", options.ownCgroup],
+        ["7", text],
+      ] as const) {
+        mkdirSync(join(procDir, pid));
+        writeFileSync(join(procDir, pid, "cgroup"), cgroup);
+        writeFileSync(join(procDir, pid, "mountinfo"), textOf(sample.mountinfo ?? []));
+      }
+      t.same(new ContainerLookup({ procDir }).read(7), expected);
+    });
+  }
+});
+
+t.test("what a container makes below its own cgroup changes nothing", (t) => {
+  const parts = fc.oneof(
+    fc.constantFrom("docker", "..", ID, `docker-${ID}.scope`, "kubepods", `pod${"0".repeat(32)}`),
+    fc.constantFrom("user.slice", "user@0.service", "lxc", "libpod_parent", " (deleted)", "a:b"),
+    fc.string({ maxLength: 20 }).filter((text) => !/[\n/]/.test(text)),
+  );
+  const named = samples.filter(
+    ({ container, pod }) => container !== undefined || pod !== undefined,
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...named), fc.array(parts, { maxLength: 6 }), (sample, below) => {
+      const ownCgroup = textOf(sample.agentCgroup ?? []);
+      const before = containerOf(textOf(sample.cgroup), { ownCgroup });
+      // Inside of the agent's own containers the agent's neighbour is who it was; names below are an engine's there.
+      const isShared = sample.cgroup.some((line) => sample.agentCgroup?.includes(line));
+      fc.pre(!isShared && before?.containerId === sample.container);
+      fc.pre(!sample.name.startsWith("Kind, agent in a pod: a process of the node"));
+      const after = sample.cgroup.map((line) =>
+        line.includes(before?.containerId ?? "-") ? [line, ...below].join("/") : line,
+      );
+      t.strictSame(containerOf(textOf(after), { ownCgroup }), before);
+    }),
+    { seed: 5, numRuns: 2000 },
+  );
+  t.end();
+});
+
+t.test("nothing that a user makes below its own service is the system's", (t) => {
+  const hostile = fc.array(fc.constantFrom("docker", ID, `docker-${ID}.scope`, "x.slice", "pod1"), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  const owned = [
+    "/user.slice/user-1000.slice/user@1000.service",
+    "/user.slice/user-1000.slice/session-4.scope",
+    "/user.slice/user-1000.slice",
+    "/system.slice/jobs.service",
+    "/system.slice/run-r1.scope",
+    "/lxc.payload.c",
+    "/lxc/c",
+  ];
+  fc.assert(
+    fc.property(fc.constantFrom(...owned), hostile, (parent, below) => {
+      t.equal(containerOf(`0::${parent}/${below.join("/")}\n`), undefined);
+    }),
+    { seed: 6, numRuns: 1000 },
+  );
+  t.end();
+});
+
+t.test("the lookup", async (t) => {
+  const write = (procDir: string, pid: string, text: string): void => {
+    mkdirSync(join(procDir, pid), { recursive: true });
+    writeFileSync(join(procDir, pid, "cgroup"), text);
+  };
+
+  await t.test("reads this very process", async (t) => {
+    const lookup = new ContainerLookup();
+    t.doesNotThrow(() => lookup.read(process.pid));
+    t.equal(lookup.look(process.pid), lookup.look(process.pid), "the same object");
+  });
+
+  await t.test("refuses a process that is gone", async (t) => {
+    t.throws(() => new ContainerLookup().read(2 ** 31 - 1), { message: /has ended/ });
+  });
+
+  await t.test("knows nothing by PID: what is read now counts", async (t) => {
+    const procDir = temporaryFolder(t);
+    write(procDir, "self", "0::/\n");
+    write(procDir, "7", `0::/docker/${ID}\n`);
+    const lookup = new ContainerLookup({ procDir });
+    t.same(lookup.read(7), { containerId: ID });
+    write(procDir, "7", "0::/\n");
+    t.equal(lookup.read(7), undefined);
+  });
+
+  await t.test("takes longer texts than one read, and refuses endless ones", async (t) => {
+    const procDir = temporaryFolder(t);
+    write(procDir, "self", "0::/\n");
+    const deep = "/x".repeat(2000);
+    const lines = Array.from({ length: 12 }, (_, at) => `${at + 1}:c${at}:/docker/${ID}${deep}\n`);
+    write(procDir, "7", lines.join(""));
+    const lookup = new ContainerLookup({ procDir });
+    t.same(lookup.read(7), { containerId: ID });
+    write(procDir, "7", lines.join("").repeat(2));
+    t.throws(() => lookup.read(7), { kind: "denied", message: /longer than 65536 bytes/ });
+  });
+
+  await t.test("shows raw lines bounded and printable", async (t) => {
+    const text = `1:a:/docker/${ID}/\u0007${"y".repeat(5000)}\n2:b:/docker/${"f".repeat(64)}\n`;
+    try {
+      containerOf(text);
+      t.fail("named two containers");
+    } catch (error) {
+      if (!isKind(error, "denied")) throw error;
+      t.ok(error.message.length < 2300);
+      t.match(error.message, /\\u0007/);
+      t.match(error.message, /\.\.\.$/);
+    }
+  });
+});
