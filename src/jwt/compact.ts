@@ -4,6 +4,7 @@ import { toBase64Url } from "../base/bytes.ts";
 import type { KeyType, Signer } from "../keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../keys/ecdsa-signature.ts";
 import { type Hash, keyTypeOfSpki, verifySignature } from "../keys/public-key.ts";
+import { type JwtClaims, decodeJwsBytes, decodeJwsObject } from "./jws-parts.ts";
 
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
@@ -13,7 +14,7 @@ export interface JwtHeader {
   readonly typ?: "JWT" | "JOSE";
 }
 
-export type JwtClaims = Readonly<Record<string, unknown>>;
+export type { JwtClaims } from "./jws-parts.ts";
 
 export interface CompactJwt {
   readonly header: JwtHeader;
@@ -49,9 +50,9 @@ export function parseCompact(token: string): CompactJwt {
   const parts = token.split(".", 4);
   const [headerPart = "", claimsPart = "", signaturePart = ""] = parts;
   if (parts.length !== 3) throw fail("invalid", "token is not a jws in compact form");
-  const header = checkHeader(decodeObject(headerPart, "header"));
-  const claims = decodeObject(claimsPart, "claims");
-  const signature = decodePart(signaturePart, "signature");
+  const header = checkHeader(decodeJwsObject(headerPart, "header"));
+  const claims = decodeJwsObject(claimsPart, "claims");
+  const signature = decodeJwsBytes(signaturePart, "signature");
   return {
     header,
     claims,
@@ -103,30 +104,6 @@ function checkHeader(header: JwtClaims): JwtHeader {
   };
 }
 
-function decodeObject(part: string, what: string): JwtClaims {
-  let value: unknown;
-  try {
-    value = JSON.parse(UTF8.decode(decodePart(part, what)));
-  } catch {
-    // The parser quotes its input, which must not be repeated.
-    throw fail("invalid", `token ${what} is not base64url of a json object`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw fail("invalid", `token ${what} is not a json object`);
-  }
-  if (isDeeperThan(value, MAX_DEPTH)) throw fail("invalid", `token ${what} is nested too deeply`);
-  return value as JwtClaims;
-}
-
-/** Canonical base64url without padding: every token has one spelling. */
-function decodePart(part: string, what: string): Uint8Array {
-  const bytes = Buffer.from(part, "base64url");
-  if (part === "" || bytes.toString("base64url") !== part) {
-    throw fail("invalid", `token ${what} is not base64url`);
-  }
-  return bytes;
-}
-
 function encodeJson(value: JwtClaims): string {
   const text = JSON.stringify(value, (_key, member: unknown) => {
     if (typeof member === "number" && !Number.isSafeInteger(member)) {
@@ -135,12 +112,6 @@ function encodeJson(value: JwtClaims): string {
     return member;
   });
   return Buffer.from(text, "utf8").toString("base64url");
-}
-
-function isDeeperThan(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (depth === 0) return true;
-  return Object.values(value).some((member) => isDeeperThan(member, depth - 1));
 }
 
 function ecdsaHalf(keyType: KeyType): number | undefined {
@@ -174,8 +145,6 @@ const HASHES: Readonly<Record<string, Hash>> = {
   "512": "sha512",
 };
 
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Tokens travel in HTTP headers, which end at 8 to 16 KiB in most servers. */
 const MAX_TOKEN_LENGTH = 32 * 1024;
 const MAX_KEY_ID = 1024;
-const MAX_DEPTH = 16;
