@@ -21,12 +21,14 @@ const common = { clock: systemClock, random: systemRandom, logger: silentLogger 
 
 await using datastore = await openSqliteDatastore({ ...common, path: ":memory:" });
 await using keyManager = await openMemoryKeyManager();
+const audit = { issued: async () => undefined, rotated: async () => undefined };
 await using authorities = await AuthoritySet.open({
   ...common,
   name: "trust-domain",
   trustDomain: TRUST_DOMAIN,
   datastore,
   keyManager,
+  audit,
   x509: { keyType: "ec-p256", ttlSeconds: 86_400 },
   jwt: { keyType: "ec-p256", ttlSeconds: 86_400 },
   longestTtlSeconds: { x509: 3600, jwt: 300 },
@@ -35,7 +37,7 @@ const issuance = new Issuance({
   ...common,
   trustDomain: TRUST_DOMAIN,
   authorities,
-  audit: { issued: async () => undefined },
+  audit,
   ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
 });
 const entry: EntryRecord = {

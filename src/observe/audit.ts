@@ -15,9 +15,12 @@ export const AUDIT_KINDS = ["issuance", "denial", "admin", "system"] as const;
 
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 
-/** On whose behalf; absent where the server acts by itself. */
+/** On whose behalf; absent where there is nobody (start, stop, summaries). */
 export interface AuditCaller {
-  /** `local`, `admin`, `agent`, `downstream`, `any`; `unknown` when the gate refused the caller. */
+  /**
+   * `local`, `admin`, `agent`, `downstream`, `any`; `unknown` when the gate refused the caller; `server` when the
+   * server moved its authorities by the clock.
+   */
   readonly role: string;
   readonly id?: string;
   readonly address?: string;
@@ -78,4 +81,22 @@ export interface IssuanceAudit {
 export interface AuditIssue {
   readonly action: string;
   readonly subject: AuditSubject;
+}
+
+/** What the server does to an authority when nobody asked for it. */
+export type RotationStep = "prepare" | "activate" | "prune";
+
+export interface AuditRotation {
+  readonly step: RotationStep;
+  readonly kind: "x509" | "jwt";
+  readonly authorityId: string;
+  /** Epoch seconds. */
+  readonly expiresAt: number;
+  /** Why, where it is not the clock alone. */
+  readonly reason?: string;
+}
+
+/** Where steps by the clock are recorded. They are done already: a record that cannot be written now is owed. */
+export interface RotationAudit {
+  rotated(rotation: AuditRotation): Promise<void>;
 }

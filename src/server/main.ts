@@ -136,6 +136,7 @@ export async function startServer(
         clock,
         random,
         logger,
+        audit: trail,
         x509: { keyType: config.ca.keyType, ttlSeconds: config.ca.ttlSeconds },
         jwt: { keyType: config.ca.jwtKeyType, ttlSeconds: config.ca.ttlSeconds },
         longestTtlSeconds: longestTtlSeconds(config.ttl),

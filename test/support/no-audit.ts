@@ -1,4 +1,7 @@
-import type { IssuanceAudit } from "../../src/observe/audit.ts";
+import type { IssuanceAudit, RotationAudit } from "../../src/observe/audit.ts";
 
 /** For what signs without a server around it. */
-export const NO_AUDIT: IssuanceAudit = { issued: async () => undefined };
+export const NO_AUDIT: IssuanceAudit & RotationAudit = {
+  issued: async () => undefined,
+  rotated: async () => undefined,
+};

@@ -2,7 +2,13 @@ import type { Clock } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
-import type { AuditIssue, AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
+import type {
+  AuditIssue,
+  AuditRotation,
+  AuditSubject,
+  IssuanceAudit,
+  RotationAudit,
+} from "../../observe/audit.ts";
 import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { MetricSpec, Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -28,7 +34,7 @@ export interface AdminAct {
 }
 
 /** The business events of the server, each in one place: whoever makes one happen tells it here and waits. */
-export class AuditTrail implements IssuanceAudit, AsyncDisposable {
+export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable {
   readonly #options: AuditTrailOptions;
   readonly #denials: DenialBudget;
   readonly #loop: Loop;
@@ -61,6 +67,26 @@ export class AuditTrail implements IssuanceAudit, AsyncDisposable {
     await log.append({ kind: "issuance", action, outcome: "ok", ...scope.origin, subject });
     metrics.observe(SERVER_METRICS.auditWait, [], (performance.now() - askedMs) / 1000);
     metrics.add(signedMetric(action));
+  }
+
+  /** Never fails: an authority that is due must not wait for a disk that is full. */
+  async rotated({ step, kind, authorityId, expiresAt, reason }: AuditRotation): Promise<void> {
+    const { log, logger } = this.#options;
+    const action = `${kind}.authority.${step}`;
+    try {
+      await log.append(
+        {
+          kind: "system",
+          action,
+          outcome: "ok",
+          caller: { role: "server" },
+          ...described({ subject: { authorityId, expiresAt }, ...(reason && { reason }) }),
+        },
+        { done: true },
+      );
+    } catch (error) {
+      logger.warn("a step with an authority was not recorded yet", { action, authorityId, error });
+    }
   }
 
   /**

@@ -7,6 +7,7 @@ import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { Serial } from "../../base/serial.ts";
 import type { KeyType } from "../../keys/contract.ts";
+import type { RotationAudit } from "../../observe/audit.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord, Datastore } from "../datastore/contract.ts";
@@ -34,6 +35,8 @@ export interface AuthoritySetOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Told of each step that the clock led to. */
+  readonly audit: RotationAudit;
   readonly x509: AuthorityProfile;
   readonly jwt: AuthorityProfile;
   /** The longest SVID any profile signs, seconds: none within it is cut short by an authority's end. */

@@ -10,6 +10,7 @@ import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { KeyType } from "../../keys/contract.ts";
+import type { RotationAudit, RotationStep } from "../../observe/audit.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
@@ -37,6 +38,7 @@ export interface AuthoritySlotsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly audit: RotationAudit;
   readonly keyType: KeyType;
   readonly ttlSeconds: number;
   readonly longestTtlSeconds: number;
@@ -167,8 +169,10 @@ export class AuthoritySlots {
     const plan = this.plan(lifeOf(active));
     const now = this.#now();
     let next = this.#usablePrepared();
-    if (next === undefined && shouldPrepare(plan, active, now)) next = await this.#make();
-    if (next !== undefined && shouldActivate(plan, active, next, now)) await this.activate(next.id);
+    if (next === undefined && shouldPrepare(plan, active, now)) next = await this.#prepareByClock();
+    if (next !== undefined && shouldActivate(plan, active, next, now)) {
+      await this.#activateByClock(next.id);
+    }
     await this.#prune();
   }
 
@@ -185,12 +189,14 @@ export class AuthoritySlots {
       const line = { set: name, kind, status: "prepared", tainted: false, createdAt: now } as const;
       const record: AuthorityRecord = { ...line, ...made, keyName, publicKey };
       const superseded = this.#withStatus("prepared").map((authority) => retired(authority));
+      const dropped = this.#surplus();
       await this.#commit({
         put: [...superseded, authorityOf(record, signer)],
-        remove: this.#surplus(),
+        remove: dropped,
         publish: (bundle) => this.#rules.addTo(bundle, record),
       });
       this.#log(`${noun} prepared`, record);
+      for (const surplus of dropped) await this.#audit("prune", surplus, "there are too many");
       return record;
     } catch (thrown) {
       await this.#deleteKey(keyName);
@@ -198,19 +204,45 @@ export class AuthoritySlots {
     }
   }
 
+  async #prepareByClock(reason?: string): Promise<AuthorityRecord> {
+    const record = await this.#make();
+    await this.#audit("prepare", record, reason);
+    return record;
+  }
+
+  async #activateByClock(id: string, reason?: string): Promise<AuthorityRecord> {
+    const record = await this.activate(id);
+    await this.#audit("activate", record, reason);
+    return record;
+  }
+
+  /** What an administrator's call does is recorded where the call is known. */
+  async #audit(step: RotationStep, record: AuthorityRecord, reason?: string): Promise<void> {
+    const { kind, id: authorityId, notAfter: expiresAt } = record;
+    await this.#options.audit.rotated({
+      step,
+      kind,
+      authorityId,
+      expiresAt,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
   /** After a start, a lost key or a long sleep there may be none that can sign: then one is made at once. */
   async #ensureActive(): Promise<AuthorityRecord> {
     const active = this.#active;
+    let why: string | undefined = "there is none yet";
     if (active !== undefined) {
-      const why = active.signer === undefined ? "its key is gone" : this.#outOfTime(active.record);
+      why = active.signer === undefined ? "its key is gone" : this.#outOfTime(active.record);
       if (why === undefined) return active.record;
       this.#options.logger.warn(`${this.#rules.noun} cannot sign any more; another takes over`, {
         ...logFields(active.record),
         reason: why,
       });
     }
-    const next = this.#usablePrepared() ?? (await this.#make());
-    return this.activate(next.id);
+    const reason = active === undefined ? why : `${active.record.id}: ${why}`;
+    const next = this.#usablePrepared() ?? (await this.#prepareByClock(reason));
+    return this.#activateByClock(next.id, reason);
   }
 
   /** The prepared one, unless its key is gone or too little of its life is left to be worth activating. */
@@ -251,7 +283,10 @@ export class AuthoritySlots {
     );
     if (remove.length === 0) return;
     await this.#commit({ remove });
-    for (const record of remove) this.#log(`${this.#rules.noun} ended and pruned`, record);
+    for (const record of remove) {
+      this.#log(`${this.#rules.noun} ended and pruned`, record);
+      await this.#audit("prune", record);
+    }
   }
 
   async #commit(change: SlotsChange): Promise<void> {

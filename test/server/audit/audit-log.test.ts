@@ -11,6 +11,10 @@ import {
   AuditLog,
   type AuditLogOptions,
 } from "../../../src/server/audit/audit-log.ts";
+import { AuditTrail } from "../../../src/server/audit/audit-trail.ts";
+import { CallScope } from "../../../src/server/audit/call-scope.ts";
+import { Metrics } from "../../../src/observe/metrics.ts";
+import { SeededRandom } from "../../support/seeded-random.ts";
 import { type AuditFilter, readAudit } from "../../../src/server/audit/audit-reader.ts";
 import { DenialBudget } from "../../../src/server/audit/denial-budget.ts";
 import { refused } from "../../support/refused.ts";
@@ -223,6 +227,34 @@ t.test("full disk: refused, never forgotten, and as before when there is room", 
     "what was done is written later; what was not handed out is not",
   );
   await log[Symbol.asyncDispose]();
+});
+
+t.test("full disk: authorities rotate by the clock, and their records come later", async (t) => {
+  const dir = await folder(t);
+  const disk = new Disk();
+  const log = await openLog(dir, { openFile: disk.open });
+  const trail = await AuditTrail.open({
+    log,
+    scope: new CallScope(),
+    clock,
+    random: new SeededRandom(1),
+    logger: silentLogger,
+    metrics: new Metrics(),
+  });
+  disk.room = 0;
+  const rotation = { kind: "x509", authorityId: "aa", expiresAt: 7 } as const;
+  await trail.rotated({ ...rotation, step: "prepare" });
+  await trail.rotated({ ...rotation, step: "activate", reason: "bb: its key is gone" });
+  t.ok(log.failing);
+  disk.room = Number.POSITIVE_INFINITY;
+  await trail[Symbol.asyncDispose]();
+  await log[Symbol.asyncDispose]();
+  t.match(await records(dir), [
+    { action: "server.start" },
+    { action: "x509.authority.prepare", subject: { authorityId: "aa", expiresAt: 7 } },
+    { action: "x509.authority.activate", reason: "bb: its key is gone" },
+    { action: "server.stop" },
+  ]);
 });
 
 t.test("find: by ID of subject or caller, serial, kind and time", async (t) => {

@@ -262,6 +262,60 @@ t.test("a flood of strangers leaves a bounded number of records, and their count
   });
 });
 
+t.test(
+  "what the clock does to authorities is recorded, with the server as its actor",
+  async (t) => {
+    const server = await startTestServer(t, {
+      config: {
+        ca: { keyType: "ec-p256", ttlSeconds: 3600, jwtKeyType: "ec-p256", jwtIssuer: "" },
+        ttl: { x509SvidSeconds: 600, jwtSvidSeconds: 300, agentSvidSeconds: 600 },
+      },
+    });
+    const { authorities } = server.server;
+    const steps = async () =>
+      (await readOver(server.admin, { kinds: ["system"] })).filter(({ action }) =>
+        action.includes(".authority."),
+      );
+    const first = await steps();
+    t.same(
+      first.map(({ action, caller }) => [action, caller]),
+      ["x509", "jwt"].flatMap((kind) =>
+        ["prepare", "activate"].map((step) => [`${kind}.authority.${step}`, { role: "server" }]),
+      ),
+      "the first ones",
+    );
+    t.match(first[0], { outcome: "ok", reason: "there is none yet", caller: { role: "server" } });
+    await server.admin.unary(
+      "spire.api.server.localauthority.v1.LocalAuthority",
+      "PrepareX509Authority",
+      {},
+    );
+    t.same(await steps(), first, "what an administrator asks for is the administrator's act");
+
+    const before = authorities.records("x509").map(({ id }) => id);
+    server.clock.step(3590_000);
+    await authorities.rotate();
+    server.clock.step(3 * 3600_000);
+    await authorities.rotate();
+    const after = (await steps()).slice(first.length);
+    const x509 = after.filter(({ action }) => action.startsWith("x509."));
+    const pruned = x509
+      .filter(({ action }) => action.endsWith("prune"))
+      .map(({ subject }) => subject?.authorityId);
+    t.same(pruned.slice(0, before.length), before, "those that ended");
+    const ended = x509.filter(({ reason }) => reason?.endsWith("it has ended") === true);
+    t.same(
+      ended.map(({ action }) => action),
+      ["x509.authority.prepare", "x509.authority.activate"],
+      "and why another took over",
+    );
+    t.match(ended[1]?.subject, {
+      authorityId: authorities.activeX509().id,
+      expiresAt: authorities.activeX509().notAfter,
+    });
+  },
+);
+
 t.test("a killed server has a record for every certificate that it handed out", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "assay-audit-kill-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));

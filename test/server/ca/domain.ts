@@ -9,6 +9,7 @@ import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
 import type { Bundle } from "../../../src/spiffe/bundle.ts";
 import { parseBundleRecord } from "../../../src/spiffe/bundle-document.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { NO_AUDIT } from "../../support/no-audit.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 export const TRUST_DOMAIN: TrustDomain = TrustDomain.parse("example.org");
@@ -51,6 +52,7 @@ export class Domain implements AsyncDisposable {
       clock: this.clock,
       random: systemRandom,
       logger: silentLogger,
+      audit: NO_AUDIT,
       x509: { keyType: "ec-p256", ttlSeconds: DAY },
       jwt: { keyType: "ec-p256", ttlSeconds: DAY },
       longestTtlSeconds: { x509: HOUR, jwt: 300 },
