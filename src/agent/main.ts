@@ -31,6 +31,7 @@ import {
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import type { Peer } from "./peer/peer.ts";
 import { ServerClient } from "./server-client/server-client.ts";
+import { Replacement } from "./sync/replacement.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
 import { Sync, type SyncState } from "./sync/sync.ts";
@@ -91,6 +92,7 @@ class Agent implements RunningAgent {
   readonly #stopped = Promise.withResolvers<AssayError | undefined>();
   readonly #stack = new AsyncDisposableStack();
   #wakeRenewal: () => void = () => undefined;
+  #outdateIdentity: () => void = () => undefined;
   #wakeSync: () => void = () => undefined;
   #syncState: () => SyncState | undefined = () => undefined;
   #identityRenewed: () => void = () => undefined;
@@ -318,6 +320,7 @@ class Agent implements RunningAgent {
       },
     });
     this.#wakeRenewal = () => loop.wake();
+    this.#outdateIdentity = () => attestation.outdate();
     this.#loops.push(this.#stack.use(loop));
   }
 
@@ -327,11 +330,21 @@ class Agent implements RunningAgent {
     cache: Cache,
     jwtCache: JwtCache,
   ): void {
-    const authorities = new AuthorityWatch();
     /** Authorities whose SVIDs are replaced: those that are lost, as soon as it is this agent's turn. */
     let replaced: ReadonlySet<string> = new Set();
-    let cancelTurn = (): void => undefined;
-    this.#stack.defer(() => cancelTurn());
+    const replacement = this.#stack.use(
+      new Replacement({
+        clock: this.#clock,
+        random: this.#random,
+        onTurn: ({ lost, rotated }) => {
+          replaced = lost;
+          jwtCache.outdate(rotated);
+          if (rotated === "all") this.#outdateIdentity();
+          this.#wakeRenewal();
+          svids.wake();
+        },
+      }),
+    );
     let isFailing = false;
     const maker = new SvidMaker({
       signer: client,
@@ -379,16 +392,12 @@ class Agent implements RunningAgent {
       intervalMs: this.#config.syncIntervalMs,
       onSynced: async (synced) => {
         await identity.setBundle(synced.own);
-        if (authorities.see(synced.own)) {
-          cancelTurn();
-          cancelTurn = this.#clock.after(sync.spreadMs * this.#random.unit(), () => {
-            replaced = new Set(authorities.lost);
-            this.#wakeRenewal();
-            svids.wake();
-          });
-        }
-        jwtCache.retain(authorities.jwtKeyIds);
+        const turnAtMs = replacement.see(synced, sync.spreadMs);
+        jwtCache.retain(replacement.jwtKeyIds);
         cache.apply(synced);
+        if (turnAtMs !== undefined && synced.rotated !== undefined) {
+          cache.rotate(synced.rotated, turnAtMs);
+        }
         // There may be something new to sign, and a server that failed before is back.
         svids.wake();
       },

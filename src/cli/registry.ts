@@ -33,6 +33,13 @@ function authorityCommands(kind: AuthorityWord, noun: string): readonly Register
         command: (await import("./authority/prepare.ts")).prepareCommand(kind),
       }),
     },
+    {
+      name: `authority ${kind} rotate`,
+      summary: `prepare the next ${noun} authority, and let it sign a little later`,
+      load: async () => ({
+        command: (await import("./authority/rotate.ts")).rotateCommand(kind),
+      }),
+    },
     step("activate", `let a prepared ${noun} authority sign`),
     step("taint", `have all that an old ${noun} authority signed replaced`),
     step("revoke", `take a tainted ${noun} authority out of the bundle`),
@@ -66,6 +73,11 @@ export const COMMANDS: readonly Registered[] = [
   { name: "entry list", summary: "list entries", load: () => import("./entry/list.ts") },
   { name: "entry update", summary: "change an entry", load: () => import("./entry/update.ts") },
   { name: "entry delete", summary: "delete entries", load: () => import("./entry/delete.ts") },
+  {
+    name: "entry rotate",
+    summary: "have agents make new SVIDs for entries now",
+    load: () => import("./entry/rotate.ts"),
+  },
   { name: "entry count", summary: "count entries", load: () => import("./entry/count.ts") },
   {
     name: "entry plan",
@@ -85,6 +97,11 @@ export const COMMANDS: readonly Registered[] = [
     name: "agents evict",
     summary: "delete agents; they have to attest again",
     load: () => import("./agents/evict.ts"),
+  },
+  {
+    name: "agents rotate",
+    summary: "have agents replace all their SVIDs now",
+    load: () => import("./agents/rotate.ts"),
   },
   {
     name: "agents purge",

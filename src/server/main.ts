@@ -21,6 +21,7 @@ import { followApi } from "./api/follow.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
+import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
@@ -219,6 +220,13 @@ export async function startServer(
       clock,
     }),
   );
+  const entries = new EntryService({
+    store: datastore,
+    trustDomain,
+    clock,
+    random,
+    ttlReachSeconds: () => authorities.plan("x509").reach,
+  });
   let gate: ((method: string, call: CallContext) => Promise<void>) | undefined;
   const services = {
     "spire.api.server.agent.v1.Agent": agentApi({
@@ -237,13 +245,7 @@ export async function startServer(
     }),
     "spire.api.server.entry.v1.Entry": entryApi({
       ...shared,
-      entries: new EntryService({
-        store: datastore,
-        trustDomain,
-        clock,
-        random,
-        ttlReachSeconds: () => authorities.plan("x509").reach,
-      }),
+      entries,
       authorizedEntries,
     }),
     "spire.api.server.debug.v1.Debug": debugApi({
@@ -270,6 +272,7 @@ export async function startServer(
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
+    "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries }),
     "assay.sync.v1.Sync": followApi({
       hub,
       positions: new Positions(datastore.changes),

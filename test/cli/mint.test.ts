@@ -93,6 +93,47 @@ t.test("agents count, evict, purge", async (t) => {
   );
 });
 
+t.test("entry rotate, agents rotate, authority rotate", async (t) => {
+  const { run, ok, json, server } = await startAdminRig(t);
+  const [a, b, c] = [await server.attest(), await server.attest(), await server.attest()];
+  await ok("agents", "ban", c.spiffeId);
+  t.equal(await ok("agents", "rotate", a.spiffeId), `rotated ${a.spiffeId}\n`);
+  t.same(
+    new Set(await json<object[]>("agents", "rotate", "--all")),
+    new Set([{ spiffeId: a.spiffeId }, { spiffeId: b.spiffeId }]),
+    "all but the banned one",
+  );
+  t.match(await run("agents", "rotate", c.spiffeId, "spiffe://example.org/spire/agent/none"), {
+    code: 1,
+    out: "",
+    err: /is banned\n[^]*none.* not found; 'assay agents list' shows what there is\n$/,
+  });
+  t.match(await run("agents", "rotate"), { code: 2, err: /name the agents/ });
+  t.match(await run("agents", "rotate", "--all", a.spiffeId), { code: 2 });
+
+  const path = "spiffe://example.org/web";
+  const made = await json<{ id: string }>(
+    ...["entry", "create", "--spiffe-id", path, "--parent-id", a.spiffeId],
+    ...["--selector", "unix:uid:1"],
+  );
+  t.match(await run("entry", "rotate", made.id, "none"), {
+    code: 1,
+    out: `rotated ${made.id}\n`,
+    err: /none.*'assay entry list' shows what there is/,
+  });
+  t.match(await json("entry", "show", made.id), { revisionNumber: 1 });
+  t.match(await run("entry", "rotate"), { code: 2 });
+
+  for (const kind of ["x509", "jwt"]) {
+    const before = await json<{ active: { id: string } }>("authority", kind, "show");
+    const next = await json<{ id: string }>("authority", kind, "rotate", "--wait", "0s");
+    t.not(next.id, before.active.id);
+    t.match(await json("authority", kind, "show"), { active: next, old: before.active });
+  }
+  const waited = await run("authority", "x509", "rotate", "--wait", "1s");
+  t.match(waited, { code: 0, out: /^active /, err: /is published; it signs in 1 s\n$/ });
+});
+
 t.test("agents purge deletes what ended long ago, but for banned ones", async (t) => {
   // Two days behind: what this server signs has ended.
   const clock = new VirtualClock(Date.now() - 2 * 24 * 3600 * 1000);

@@ -101,12 +101,12 @@ t.test("commands that do not exist", async (t) => {
     [["qqqqqqqqq"], /^assay: unknown command 'qqqqqqqqq'; 'assay --help' lists the commands\n$/],
     [
       ["entry"],
-      /^assay: 'assay entry' needs one more word: create, show, list, update, delete, count, plan, apply\n$/,
+      /^assay: 'assay entry' needs one more word: create, show, list, update, delete, rotate, count, plan, apply\n$/,
     ],
     [["entry", "creat"], /did you mean 'assay entry create'\?\n$/],
     [
       ["entry", "qqqqqqqqq"],
-      /there are: create, show, list, update, delete, count, plan, apply\n$/,
+      /there are: create, show, list, update, delete, rotate, count, plan, apply\n$/,
     ],
     [["version", "--ouput", "json"], /did you mean --output\?\n$/],
     [["version", "extra"], /^assay: unexpected word 'extra'/],

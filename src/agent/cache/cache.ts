@@ -28,6 +28,8 @@ export interface Synced {
   readonly foreign: ReadonlyMap<string, Bundle>;
   /** Ids of all entries that may have come, gone or changed since the last time; absent = unknown. */
   readonly touched?: ReadonlySet<string>;
+  /** Whose SVIDs an operator wants anew: entries as they were before, by id, or all of them. Absent = none. */
+  readonly rotated?: ReadonlyMap<string, Entry> | "all";
 }
 
 /**
@@ -205,6 +207,15 @@ export class Cache {
     if (bundlesChanged) this.#markAll();
     if (changed.size > 0 || bundlesChanged || first) this.#push();
     if (first) for (const resolve of this.#onSynced) resolve();
+  }
+
+  /** Has good SVIDs made anew at that moment, milliseconds of the wall clock; what is held stays until then. */
+  rotate(rotated: ReadonlyMap<string, Entry> | "all", atMs: number): void {
+    const entries = rotated === "all" ? this.#index.entries() : rotated.values();
+    for (const before of entries) {
+      const entry = this.#index.get(before.id);
+      if (entry !== undefined) this.#svids.rotate(before, entry, atMs);
+    }
   }
 
   /** Ends the wait for the next expiry. */

@@ -71,6 +71,15 @@ export class JwtCache {
     }
   }
 
+  /** Has tokens of these SPIFFE IDs signed anew when they are asked for next. */
+  outdate(spiffeIds: ReadonlySet<string> | "all"): void {
+    for (const [key, { svid }] of [...this.#cached.entries()]) {
+      if (spiffeIds === "all" || spiffeIds.has(svid.spiffeId)) {
+        this.#cached.set(key, { svid, renewAtMs: 0 });
+      }
+    }
+  }
+
   #sign(key: string, entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;

@@ -72,6 +72,14 @@ export class SvidStore {
     this.#failures.delete(svid.entryId);
   }
 
+  /** The SVID made for `before`, which `entry` changes in nothing, is made anew at that moment and not earlier. */
+  rotate(before: Entry, entry: Entry, atMs: number): void {
+    const svid = this.#svids.get(entry.id);
+    if (svid === undefined || svid.version !== entryVersion(before)) return;
+    const renewAtMs = Math.min(svid.renewAtMs, atMs);
+    this.#svids.set(entry.id, { ...svid, version: entryVersion(entry), renewAtMs });
+  }
+
   failed(entry: Entry, nowMs: number): void {
     const version = entryVersion(entry);
     const before = this.#failures.get(entry.id);

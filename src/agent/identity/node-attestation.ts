@@ -83,6 +83,12 @@ export class NodeAttestation {
     return this.#dueIn(renewed);
   }
 
+  /** Makes the present SVID due, though it is good. */
+  outdate(): void {
+    const { svid } = this.#options.identity;
+    if (svid !== undefined) this.#renewAt = { svid, ms: 0 };
+  }
+
   /** While the SVID lives, what refuses the proof may be put right: files renewed, authorities corrected. */
   async #reattest(signal: AbortSignal): Promise<AgentSvid> {
     try {

@@ -31,6 +31,7 @@ interface Gathered {
   readonly removed: string[];
   readonly bundles: FollowResponse__Output["bundles"];
   readonly removedBundles: string[];
+  readonly rotated: string[];
 }
 
 export class Push {
@@ -39,6 +40,8 @@ export class Push {
   /** False once a change may not have reached the cache: the next one names no entries. */
   #told = true;
   #spreadMs = 0;
+  /** What was asked of this agent up to now; `undefined` before it heard. */
+  #rotation: number | undefined;
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -115,18 +118,29 @@ export class Push {
       this.forget();
       throw fail("internal", "the server went back to an older revision");
     }
-    if (isSignOfLife(change) && !first) {
+    const rotation = message.rotation === null ? this.#rotation : Number(message.rotation.number);
+    // Whatever was asked before this process began: it made everything since.
+    const rotatesAll = this.#rotation !== undefined && rotation !== this.#rotation;
+    if (isSignOfLife(change) && !first && !rotatesAll) {
       this.#position = position;
       return;
     }
     this.#spreadMs = Number(message.spread_ms);
+    const rotated = rotatesAll ? "all" : entriesOf(mirror, change.rotated);
     const touched = takeEntries(mirror, change);
     this.#takeBundles(change, first);
     const { own, foreign } = mirror;
     if (own === undefined) throw fail("internal", "the server sent no bundle of its own");
     const isWhole = this.#told && !change.reset;
     this.#told = false;
-    await onSynced({ entries: mirror.entries, own, foreign, ...(isWhole && { touched }) });
+    await onSynced({
+      entries: mirror.entries,
+      own,
+      foreign,
+      ...(isWhole && { touched }),
+      ...((rotated === "all" || rotated.size > 0) && { rotated }),
+    });
+    this.#rotation = rotation;
     this.#told = true;
     this.#position = position;
   }
@@ -149,7 +163,14 @@ export class Push {
 }
 
 function emptyChange(): Gathered {
-  return { reset: false, entries: new Map(), removed: [], bundles: [], removedBundles: [] };
+  return {
+    reset: false,
+    entries: new Map(),
+    removed: [],
+    bundles: [],
+    removedBundles: [],
+    rotated: [],
+  };
 }
 
 function gather(change: Gathered, message: FollowResponse__Output, mirror: Mirror): void {
@@ -163,10 +184,21 @@ function gather(change: Gathered, message: FollowResponse__Output, mirror: Mirro
   change.removed.push(...message.removed_entries);
   change.bundles.push(...message.bundles);
   change.removedBundles.push(...message.removed_bundles);
+  change.rotated.push(...message.rotated_entries);
 }
 
 function isSignOfLife({ reset, entries, removed, bundles, removedBundles }: Gathered): boolean {
   return !reset && entries.size + removed.length + bundles.length + removedBundles.length === 0;
+}
+
+/** Those that are held. */
+function entriesOf({ entries }: Mirror, ids: readonly string[]): ReadonlyMap<string, Entry> {
+  return new Map(
+    ids.flatMap((id) => {
+      const entry = entries.get(id);
+      return entry === undefined ? [] : [[id, entry]];
+    }),
+  );
 }
 
 /** @returns the ids that may have changed */

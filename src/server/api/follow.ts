@@ -91,7 +91,7 @@ async function resumed(
 }
 
 async function tell(call: FollowCall, delta: FeedDelta, deps: FollowApiDeps): Promise<void> {
-  const { upserts, removed, bundles, removedBundles, reset, revision } = delta;
+  const { upserts, removed, rotated, rotation, bundles, removedBundles, reset, revision } = delta;
   // Entries first: the last page has the rest, and the position that holds once all pages are there.
   let at = 0;
   for (; upserts.length - at > PAGE_SIZE; at += PAGE_SIZE) {
@@ -102,9 +102,11 @@ async function tell(call: FollowCall, delta: FeedDelta, deps: FollowApiDeps): Pr
     reset: reset && at === 0,
     entries: upserts.slice(at).map((entry) => entryMessage(entry, null)),
     removed_entries: [...removed],
+    rotated_entries: [...rotated],
     bundles: bundles.map((bundle) => bundleMessage(bundle, null)),
     removed_bundles: [...removedBundles],
     position: await deps.positions.of(revision),
+    ...(rotation === undefined ? {} : { rotation: { number: rotation } }),
     spread_ms: Math.min(deps.hub.size * SPREAD_PER_AGENT_MS, MAX_SPREAD_MS),
   };
   await send(call, last, deps.clock);

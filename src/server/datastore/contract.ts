@@ -102,6 +102,8 @@ export interface NodeRecord {
   /** Host facts as the agent reported them (assay.agent.v1), JSON; empty = none. */
   readonly hostFacts: string;
   readonly attestedAt: EpochSeconds;
+  /** How often an operator had the agent replace all its SVIDs. */
+  readonly rotation: number;
 }
 
 export interface NodeFilter {

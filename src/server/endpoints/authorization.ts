@@ -99,6 +99,10 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.explain.v1.Registry": {
     Nearest: ["agent"],
   },
+  "/assay.rotation.v1.Rotation": {
+    BatchRotateAgent: ["local", "admin"],
+    BatchRotateEntry: ["local", "admin"],
+  },
   "/assay.sync.v1.Sync": {
     Follow: ["agent"],
   },

@@ -89,6 +89,20 @@ export class EntryService {
     });
   }
 
+  /** Has agents make new SVIDs: the revisions rise, all in one transaction. Item errors: invalid (no id), not_found */
+  async rotate(ids: readonly string[]): Promise<BatchResult<EntryRecord>[]> {
+    return this.#batch(ids, (id) => {
+      requireId(id);
+      return async (writers) => {
+        const old = await writers.entries.get(id);
+        if (old === undefined) throw notFound(id);
+        const record = { ...old, revisionNumber: old.revisionNumber + 1 };
+        await writers.entries.update(record);
+        return { value: record };
+      };
+    });
+  }
+
   /** All in one transaction. @returns the deleted entries. Item errors: invalid (no id), not_found */
   async delete(ids: readonly string[]): Promise<BatchResult<EntryRecord>[]> {
     return this.#batch(ids, (id) => {

@@ -5,7 +5,7 @@ import { errorFrom } from "../../base/errors.ts";
 /** What each call of an agent is checked against; small, because all nodes are held. */
 export type NodeStatus = Pick<
   NodeRecord,
-  "spiffeId" | "serial" | "newSerial" | "banned" | "canReattest"
+  "spiffeId" | "serial" | "newSerial" | "banned" | "canReattest" | "rotation"
 >;
 
 /** Every node's status in memory, kept by the change feed. It follows the store and never runs ahead of it. */
@@ -109,17 +109,18 @@ export class NodeCache implements AsyncDisposable {
     this.#revision = revision;
   }
 
-  #keep({ spiffeId, serial, newSerial, banned, canReattest }: NodeRecord): void {
+  #keep({ spiffeId, serial, newSerial, banned, canReattest, rotation }: NodeRecord): void {
     const before = this.#nodes.get(spiffeId);
     if (
       before?.serial === serial &&
       before.newSerial === newSerial &&
       before.banned === banned &&
-      before.canReattest === canReattest
+      before.canReattest === canReattest &&
+      before.rotation === rotation
     ) {
       return;
     }
-    this.#nodes.set(spiffeId, { spiffeId, serial, newSerial, banned, canReattest });
+    this.#nodes.set(spiffeId, { spiffeId, serial, newSerial, banned, canReattest, rotation });
     this.#tell(spiffeId);
   }
 

@@ -170,7 +170,21 @@ export class NodeService implements AsyncDisposable {
     this.#logger.info("agent evicted", { agentId });
   }
 
-  /** Told of each agent that came, went, was banned or has another serial. @returns unsubscribe */
+  /** Has the agent replace all its SVIDs. @throws not_found, precondition (banned) */
+  async rotate(agentId: string): Promise<void> {
+    await this.#change(agentId, (node) => {
+      if (node.banned) throw fail("precondition", `agent '${agentId}' is banned`);
+      return { ...node, rotation: node.rotation + 1 };
+    });
+    this.#logger.info("agent told to replace its SVIDs", { agentId });
+  }
+
+  /** How often the agent was to replace its SVIDs, as far as memory knows. */
+  rotationOf(agentId: string): number {
+    return this.#cache.get(agentId)?.rotation ?? 0;
+  }
+
+  /** Told of each agent that came, went, was banned, has another serial or is to rotate. @returns unsubscribe */
   onChange(listener: (agentId: string) => void): () => void {
     return this.#cache.onChange(listener);
   }
@@ -281,6 +295,7 @@ export class NodeService implements AsyncDisposable {
       keyHash,
       hostFacts: present?.hostFacts ?? "",
       attestedAt: epochSeconds(this.#clock),
+      rotation: present?.rotation ?? 0,
     };
   }
 

@@ -8,6 +8,8 @@ export interface FeedSource {
   entries(agentId: string): readonly EntryRecord[];
   /** Epoch seconds; Infinity = the entries stay the same while nothing is changed. */
   entriesValidUntil(agentId: string): number;
+  /** How often an operator had the agent replace its SVIDs. */
+  rotation(agentId: string): number;
   readonly revision: number;
   readonly ownBundle: () => Bundle;
   bundle(trustDomain: string): Bundle | undefined;
@@ -18,6 +20,8 @@ export interface FeedDelta extends EntryDiff {
   readonly reset: boolean;
   readonly bundles: readonly Bundle[];
   readonly removedBundles: readonly string[];
+  /** With the first one and when it rose. */
+  readonly rotation: number | undefined;
   /** The state that this leads to. */
   readonly revision: number;
 }
@@ -38,6 +42,7 @@ export class AgentFeed implements Disposable {
   /** What the agent holds, as far as this stream knows: what it said, then what it was sent. */
   #held: readonly HeldEntry[] | undefined;
   #sent: readonly EntryRecord[] | undefined;
+  #rotation: number | undefined;
   #tookAtMs = 0;
   /** When `#sent` changes by itself, epoch seconds. */
   #validUntil = Number.POSITIVE_INFINITY;
@@ -93,8 +98,12 @@ export class AgentFeed implements Disposable {
     this.#validUntil = source.entriesValidUntil(this.agentId);
     this.#held = undefined;
     const { bundles, removedBundles } = this.#takeBundles(first || moved);
-    if (!first && !moved && bundles.length === 0 && removedBundles.length === 0) return undefined;
-    return { ...diff, reset, bundles, removedBundles, revision: source.revision };
+    const number = source.rotation(this.agentId);
+    const rotation = number === this.#rotation ? undefined : number;
+    this.#rotation = number;
+    const bundlesMoved = bundles.length > 0 || removedBundles.length > 0;
+    if (!first && !moved && !bundlesMoved && rotation === undefined) return undefined;
+    return { ...diff, reset, bundles, removedBundles, rotation, revision: source.revision };
   }
 
   /** The next thing that happened; `quiet` when nothing did for so long. @throws the signal's reason */

@@ -12,6 +12,8 @@ export interface EntryDiff {
   readonly upserts: readonly EntryRecord[];
   /** Ids. */
   readonly removed: readonly string[];
+  /** Ids of those among `upserts` that are as before but for their revision: an operator wants new SVIDs. */
+  readonly rotated: readonly string[];
 }
 
 /** Between two states of the index, whose records are the same objects until they change. */
@@ -27,11 +29,14 @@ export function diffEntries(
   while (tail < most - head && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
   const gone = new Map(before.slice(head, before.length - tail).map((entry) => [entry.id, entry]));
   const upserts: EntryRecord[] = [];
+  const rotated: string[] = [];
   for (const entry of after.slice(head, after.length - tail)) {
-    if (gone.get(entry.id) !== entry) upserts.push(entry);
+    const known = gone.get(entry.id);
+    if (known !== entry) upserts.push(entry);
+    if (known !== undefined && isRotation(known, entry)) rotated.push(entry.id);
     gone.delete(entry.id);
   }
-  return { upserts, removed: [...gone.keys()] };
+  return { upserts, removed: [...gone.keys()], rotated };
 }
 
 /** Between what an agent holds since before and what it may have now. */
@@ -45,5 +50,13 @@ export function diffHeld(held: readonly HeldEntry[], after: readonly EntryRecord
       known?.revisionNumber === entry.revisionNumber && known.createdAt === entry.createdAt;
     if (!isSame) upserts.push(entry);
   }
-  return { upserts, removed: [...gone.keys()] };
+  return { upserts, removed: [...gone.keys()], rotated: [] };
+}
+
+function isRotation(before: EntryRecord, after: EntryRecord): boolean {
+  const { revisionNumber } = after;
+  return (
+    before.revisionNumber < revisionNumber &&
+    JSON.stringify({ ...before, revisionNumber }) === JSON.stringify(after)
+  );
 }

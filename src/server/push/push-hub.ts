@@ -13,7 +13,7 @@ export interface PushHubOptions {
     "forAgent" | "validUntil" | "revision" | "onChange" | "refresh"
   >;
   readonly bundles: Pick<BundleService, "own" | "find" | "onChange">;
-  readonly nodes: Pick<NodeService, "onChange">;
+  readonly nodes: Pick<NodeService, "onChange" | "rotationOf">;
   readonly clock: Clock;
 }
 
@@ -32,6 +32,7 @@ export class PushHub implements Disposable {
     this.#source = {
       entries: (agentId) => entries.forAgent(agentId),
       entriesValidUntil: (agentId) => entries.validUntil(agentId),
+      rotation: (agentId) => nodes.rotationOf(agentId),
       get revision() {
         return entries.revision;
       },

@@ -237,7 +237,7 @@ t.test("full disk: authorities rotate by the clock, and their records come later
     log,
     scope: new CallScope(),
     clock,
-    random: new SeededRandom(1),
+    random: new SeededRandom("rotation"),
     logger: silentLogger,
     metrics: new Metrics(),
   });

@@ -50,6 +50,7 @@ export function sampleNode(name: string, over: Partial<NodeRecord> = {}): NodeRe
     keyHash: "",
     hostFacts: "",
     attestedAt: 1_700_000_000,
+    rotation: 0,
     ...over,
   };
 }

@@ -22,6 +22,7 @@ class Bench implements Disposable {
   readonly hub: PushHub;
   /** Agents whose entries were looked at. */
   readonly looked: string[] = [];
+  readonly rotations = new Map<string, number>();
   bundleChanged: (trustDomain: string) => void = () => undefined;
   nodeChanged: (agentId: string) => void = () => undefined;
 
@@ -50,6 +51,7 @@ class Bench implements Disposable {
         },
       },
       nodes: {
+        rotationOf: (agentId) => this.rotations.get(agentId) ?? 0,
         onChange: (listener) => {
           this.nodeChanged = listener;
           return () => undefined;
@@ -155,6 +157,35 @@ t.test("a change wakes whom it concerns", async (t) => {
   });
 });
 
+t.test("rotations: of one entry, of the agent, each told once", async (t) => {
+  await withRig(async (rig) => {
+    using bench = new Bench(rig);
+    await rig.put(entry("one"), entry("two"));
+    const feed = bench.hub.open(agent("a"));
+    t.match(feed.take(), { rotated: [], rotation: 0 }, "a stream begins with the number");
+    const put = async (record: EntryRecord): Promise<FeedDelta | undefined> => {
+      await rig.put(record);
+      return feed.take();
+    };
+    t.match(await put(entry("one", { revisionNumber: 1 })), { rotated: ["one"] });
+    t.match(
+      await put(entry("one", { revisionNumber: 2, dnsNames: ["a.example.org"] })),
+      { rotated: [], rotation: undefined },
+      "whatever changed is no rotation",
+    );
+    t.match(await put(entry("two", { createdAt: 7, revisionNumber: 1 })), { rotated: [] });
+
+    bench.rotations.set(agent("a"), 1);
+    bench.nodeChanged(agent("a"));
+    t.equal(await feed.wait(1000, never), "identity");
+    t.match(feed.take(), { upserts: [], removed: [], rotated: [], rotation: 1 });
+    t.equal(feed.take(), undefined);
+    const resumed = bench.hub.open(agent("a"));
+    resumed.resume([]);
+    t.equal(resumed.take()?.rotation, 1, "one that comes back learns of it");
+  });
+});
+
 t.test("bundles come with the entries that need them, and go with them", async (t) => {
   await withRig(async (rig) => {
     using bench = new Bench(rig);
@@ -213,6 +244,7 @@ t.test("an agent with many entries is told of a storm of changes now and then", 
     source: {
       entries: () => many,
       entriesValidUntil: () => Number.POSITIVE_INFINITY,
+      rotation: () => 0,
       revision: 1,
       ownBundle: () => bundle("example.org"),
       bundle: () => undefined,

@@ -83,6 +83,7 @@ export class SqliteNodeWriter extends SqliteNodeReader implements NodeWriter {
       node.keyHash,
       node.hostFacts,
       node.attestedAt,
+      node.rotation,
     );
     this.#scope.changed("node", node.spiffeId);
     // Renewals put the same selectors again and again.
@@ -127,6 +128,7 @@ function nodeFromRow(row: Row): NodeRecord {
     keyHash: readText(row, "key_hash"),
     hostFacts: readText(row, "host_facts"),
     attestedAt: readInteger(row, "attested_at"),
+    rotation: readInteger(row, "rotation"),
   };
 }
 
@@ -161,6 +163,7 @@ const COLUMN_LIST = [
   "key_hash",
   "host_facts",
   "attested_at",
+  "rotation",
 ] as const;
 
 const COLUMNS = COLUMN_LIST.join(", ");

@@ -3,6 +3,7 @@
 import type { Entry as _spire_api_types_Entry, Entry__Output as _spire_api_types_Entry__Output } from '../../../spire/api/types/Entry.ts';
 import type { Bundle as _spire_api_types_Bundle, Bundle__Output as _spire_api_types_Bundle__Output } from '../../../spire/api/types/Bundle.ts';
 import type { Position as _assay_sync_v1_Position, Position__Output as _assay_sync_v1_Position__Output } from '../../../assay/sync/v1/Position.ts';
+import type { Rotation as _assay_sync_v1_Rotation, Rotation__Output as _assay_sync_v1_Rotation__Output } from '../../../assay/sync/v1/Rotation.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -41,6 +42,15 @@ export interface FollowResponse {
    * Work that all agents begin because of this change (renewals, reconnecting) is to be spread over this time.
    */
   'spread_ms'?: (number | string | Long);
+  /**
+   * Of `entries`: nothing but the revision rose, as an operator wants new SVIDs. They are due within the spread.
+   */
+  'rotated_entries'?: (string)[];
+  /**
+   * On the first change of a stream and on each that raises it. When it differs from the one that the agent was told
+   * before, an operator wants all its SVIDs replaced, its own too, within the spread.
+   */
+  'rotation'?: (_assay_sync_v1_Rotation | null);
 }
 
 /**
@@ -79,4 +89,13 @@ export interface FollowResponse__Output {
    * Work that all agents begin because of this change (renewals, reconnecting) is to be spread over this time.
    */
   'spread_ms': (string);
+  /**
+   * Of `entries`: nothing but the revision rose, as an operator wants new SVIDs. They are due within the spread.
+   */
+  'rotated_entries': (string)[];
+  /**
+   * On the first change of a stream and on each that raises it. When it differs from the one that the agent was told
+   * before, an operator wants all its SVIDs replaced, its own too, within the spread.
+   */
+  'rotation': (_assay_sync_v1_Rotation__Output | null);
 }

@@ -1,0 +1,46 @@
+import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
+import { idMessage, idText } from "../ids.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { rotateEach } from "../rotation.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { listAgents } from "./list.ts";
+
+export const command: Command = {
+  name: "agents rotate",
+  operand: "spiffe-id",
+  options: [
+    { name: "spiffe-id", value: "ID", help: "the agent's SPIFFE ID", many: true },
+    { name: "all", help: "every agent that is not banned" },
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay agents rotate spiffe://example.org/spire/agent/join_token/3f2a",
+    "assay agents rotate --all",
+  ],
+  notes: [
+    "The agent replaces its own SVID and those of its workloads; one that is away does so when it comes back. Many agents",
+    "spread it over time. SPIRE agents are not told: rotate their entries instead.",
+  ],
+  async run(context) {
+    const { options, output } = context;
+    const named = options.list("spiffe-id").map((text) => idMessage(text, "spiffe-id"));
+    if (options.flag("all") === named.length > 0) {
+      throw new UsageError("name the agents with --spiffe-id, or all of them with --all");
+    }
+    using server = await connectServer(context);
+    const ids = options.flag("all")
+      ? (await listAgents(server, { by_banned: { value: false } })).map(({ id }) =>
+          idMessage(idText(id), "spiffe-id"),
+        )
+      : named;
+    return await rotateEach(server, output, {
+      method: "BatchRotateAgent",
+      ids,
+      name: idText,
+      field: "spiffeId",
+      listedBy: "assay agents list",
+    });
+  },
+};

@@ -1,0 +1,47 @@
+/** Has SVIDs replaced before their time, in parts that the server takes, and says which. */
+import type { Status__Output } from "../rpc/gen/spire/api/types/Status.ts";
+import { EXIT_FAILURE } from "./command.ts";
+import type { Output } from "./output.ts";
+import type { RpcClient } from "./rpc-clients.ts";
+import { itemError } from "./status.ts";
+
+export interface RotationParams<T> {
+  readonly method: "BatchRotateEntry" | "BatchRotateAgent";
+  readonly ids: readonly T[];
+  /** The ID as people write it. */
+  readonly name: (id: T) => string;
+  /** The field of the JSON output that has it. */
+  readonly field: "id" | "spiffeId";
+  /** The command that shows what there is. */
+  readonly listedBy: string;
+}
+
+/** @returns the exit code */
+export async function rotateEach<T>(
+  server: RpcClient,
+  output: Output,
+  { method, ids, name, field, listedBy }: RotationParams<T>,
+): Promise<number | undefined> {
+  const done: string[] = [];
+  const notes: string[] = [];
+  for (let at = 0; at < ids.length; at += PART) {
+    const part = ids.slice(at, at + PART);
+    const { results } = await server.call<{
+      readonly results: readonly { readonly status: Status__Output | null }[];
+    }>(ROTATION_SERVICE, method, { ids: part });
+    for (const [index, id] of part.entries()) {
+      const error = itemError(results[index]?.status, listedBy);
+      if (error === undefined) done.push(name(id));
+      else notes.push(`assay: ${name(id)}: ${error.message}`);
+    }
+  }
+  output.data(
+    done.map((id) => ({ [field]: id })),
+    () => done.map((id) => `rotated ${id}`),
+  );
+  for (const note of notes) output.note(note);
+  return notes.length === 0 ? undefined : EXIT_FAILURE;
+}
+
+const ROTATION_SERVICE = "assay.rotation.v1.Rotation";
+const PART = 500;

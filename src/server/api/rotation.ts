@@ -1,0 +1,51 @@
+import type { RotationHandlers } from "../../rpc/gen/assay/rotation/v1/Rotation.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { Implementation } from "../../rpc/service.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import type { EntryService } from "../entries/entry-service.ts";
+import type { NodeService } from "../nodes/node-service.ts";
+import { MAX_BATCH, agentIdField, atMost } from "./fields.ts";
+import { OK_STATUS, itemStatus } from "./item-status.ts";
+
+export interface RotationApiDeps {
+  readonly entries: Pick<EntryService, "rotate">;
+  readonly nodes: Pick<NodeService, "rotate">;
+  readonly trustDomain: TrustDomain;
+  readonly logger: Logger;
+}
+
+/** `assay.rotation.v1.Rotation`: operators have SVIDs replaced before their time. */
+export function rotationApi(deps: RotationApiDeps): Implementation<RotationHandlers> {
+  const { entries, nodes, trustDomain, logger } = deps;
+  return {
+    async BatchRotateEntry({ ids }) {
+      atMost("ids", ids.length, MAX_BATCH);
+      const results = await entries.rotate(ids);
+      return {
+        results: results.map((result, index) => ({
+          id: ids[index] ?? "",
+          ...("value" in result
+            ? { status: OK_STATUS, revision_number: result.value.revisionNumber }
+            : { status: itemStatus(result.error, logger) }),
+        })),
+      };
+    },
+
+    async BatchRotateAgent({ ids }) {
+      atMost("ids", ids.length, MAX_AGENTS);
+      const results = [];
+      for (const id of ids) {
+        try {
+          await nodes.rotate(agentIdField("ids", id, trustDomain).toString());
+          results.push({ id, status: OK_STATUS });
+        } catch (thrown) {
+          results.push({ id, status: itemStatus(thrown, logger) });
+        }
+      }
+      return { results };
+    },
+  };
+}
+
+/** Each is a transaction of its own. */
+const MAX_AGENTS = 500;
