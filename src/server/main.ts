@@ -46,6 +46,7 @@ import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
+import { Reach } from "./entries/reach.ts";
 import { Relationships } from "./federation/relationships.ts";
 import { DownstreamIssuance } from "./issuance/downstream.ts";
 import { Issuance } from "./issuance/issuance.ts";
@@ -226,6 +227,7 @@ export async function startServer(
     clock,
     random,
     ttlReachSeconds: () => authorities.plan("x509").reach,
+    reach: new Reach({ index: authorizedEntries, nodes: datastore.nodes }),
   });
   let gate: ((method: string, call: CallContext) => Promise<void>) | undefined;
   const services = {

@@ -1,5 +1,6 @@
 /** What every workload attestor owes its caller, whatever it looks at. */
 import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
+import { checkSelectorName } from "../../src/attestors/selector-types.ts";
 import { checkSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { connectingProcess, end } from "../support/caller.ts";
@@ -25,6 +26,10 @@ export function workloadAttestorConformance(
         const selectors = await attestor.attest(subject, asked);
         t.ok(selectors.length > 0);
         t.ok(attestor.names.length > 0);
+        // What can be found out can be demanded: src/attestors/selector-types.ts knows each name.
+        for (const name of attestor.names) {
+          checkSelectorName({ type: attestor.type, value: `${name}:a:b` });
+        }
         for (const selector of selectors) {
           t.equal(selector.type, attestor.type);
           checkSelector(selector);

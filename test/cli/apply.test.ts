@@ -168,3 +168,43 @@ t.test("files that say it wrong", async (t) => {
   t.match(await run("entry", "plan", join(dir, "none")), { code: 1, err: /cannot read/ });
   t.same(await json("entry", "count"), { count: 0 });
 });
+
+t.test("typed selectors: a wrong name is refused, a foreign type only with --strict", async (t) => {
+  const { run, ok } = await startAdminRig(t);
+  const create = (path: string, selector: string, ...more: string[]) => [
+    "entry",
+    "create",
+    "--spiffe-id",
+    `spiffe://example.org${path}`,
+    "--parent-id",
+    "spiffe://example.org/host",
+    "--selector",
+    selector,
+    ...more,
+  ];
+  t.match(await run(...create("/a", "k8s:pod_name:web")), {
+    code: 1,
+    err: /selector type k8s has no 'pod_name'; did you mean 'k8s:pod-name'\?/,
+  });
+  t.match(await run(...create("/a", "slurm:job_id:1", "--strict")), {
+    code: 2,
+    err: /type 'slurm' is none of Assay's own; leave --strict out/,
+  });
+  t.match(await run(...create("/a", "slurm:job_id:1", "--entry-id", "a")), { code: 0, err: "" });
+  t.match(await run(...create("/b", "unix:uid:root", "--entry-id", "b", "--strict")), {
+    code: 0,
+    err: /warning: .*unix:uid is a number/,
+  });
+  t.match(await run("entry", "show", "b"), { code: 0, err: /warning: .*unix:uid is a number/ });
+  t.match(await run("entry", "update", "b", "--selector", "x:y", "--strict"), { code: 2 });
+  t.match(await run("entry", "update", "b", "--selector", "unix:uidd:1"), { code: 1, err: /uid/ });
+  const foreign = file(`
+entries:
+  - spiffeId: spiffe://example.org/c
+    parentId: spiffe://example.org/host
+    selectors: ["windows:user_name:x"]
+`);
+  t.match(await run("entry", "plan", foreign, "--strict"), { code: 2, err: /windows/ });
+  t.match(await run("entry", "apply", foreign, "--strict"), { code: 2, err: /windows/ });
+  await ok("entry", "apply", foreign);
+});

@@ -4,7 +4,8 @@ import { idMessage } from "../ids.ts";
 import { ENTRY_SERVICE, type RpcClient, connectServer } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
 import { type FieldChange, diffRegistry } from "./diff.ts";
-import { type DesiredEntry, readEntryFile } from "./entry-file.ts";
+import type { DesiredEntry } from "./entry-file.ts";
+import { readDesired } from "./desired.ts";
 import { selectorMessage } from "./fields.ts";
 import { listEntries } from "./list.ts";
 import { PLAN_OPTIONS, printDiff } from "./plan.ts";
@@ -19,7 +20,7 @@ export const command: Command = {
   ],
   async run(context) {
     const { options, output } = context;
-    const desired = await readEntryFile(options.required("file"));
+    const desired = await readDesired(options);
     using server = await connectServer(context);
     const diff = diffRegistry(desired, await listEntries(server, {}));
     const failures: string[] = [];

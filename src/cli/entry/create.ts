@@ -4,7 +4,7 @@ import { OUTPUT_OPTION } from "../options.ts";
 import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { entryOfBatch } from "./batch.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
-import { FIELD_OPTIONS, RIGHTS, entryFields } from "./fields.ts";
+import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
 
 export const command: Command = {
   name: "entry create",
@@ -26,6 +26,7 @@ export const command: Command = {
     ...FIELD_OPTIONS,
     { name: "entry-id", value: "ID", help: "the entry's own ID", fallback: "a random one" },
     ...RIGHTS.map(([name, help]) => ({ name, help })),
+    STRICT_OPTION,
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],

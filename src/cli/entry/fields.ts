@@ -1,3 +1,4 @@
+import { isOwnSelectorType } from "../../attestors/selector-types.ts";
 import { parseSelector } from "../../spiffe/selector.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
 import { idMessage } from "../ids.ts";
@@ -23,6 +24,11 @@ export const FIELD_OPTIONS: readonly OptionSpec[] = [
   { name: "expires-at", value: "TIME", help: "end of the entry, such as 2030-01-31T12:00:00Z" },
 ];
 
+export const STRICT_OPTION: OptionSpec = {
+  name: "strict",
+  help: "refuse selector types that are not Assay's own",
+};
+
 export const RIGHTS = [
   ["admin", "may administer the server over its TLS port"],
   ["downstream", "may ask for an intermediate authority"],
@@ -36,6 +42,7 @@ export function entryFields(options: Options): Record<string, unknown> {
   const spiffeId = options.text("spiffe-id");
   const parentId = options.text("parent-id");
   const selectors = options.list("selector").map(selectorMessage);
+  if (options.flag("strict")) selectors.forEach(requireOwnType);
   const expiresAt = options.text("expires-at");
   const hint = options.text("hint");
   const seconds = (name: string, field: string): Record<string, number> => {
@@ -63,6 +70,14 @@ export function selectorMessage(text: string): { type: string; value: string } {
   } catch (error) {
     throw new UsageError(`--selector: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** For `--strict`: what nobody here knows may be a typing mistake. @throws UsageError */
+export function requireOwnType({ type, value }: { type: string; value: string }): void {
+  if (isOwnSelectorType(type)) return;
+  throw new UsageError(
+    `selector '${type}:${value}': type '${type}' is none of Assay's own; leave --strict out if another program's attestor emits it`,
+  );
 }
 
 function timeSeconds(text: string): number {

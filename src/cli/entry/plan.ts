@@ -4,7 +4,8 @@ import { idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { type RegistryDiff, diffRegistry } from "./diff.ts";
-import { readEntryFile } from "./entry-file.ts";
+import { readDesired } from "./desired.ts";
+import { STRICT_OPTION } from "./fields.ts";
 import { listEntries } from "./list.ts";
 
 export const PLAN_OPTIONS: readonly OptionSpec[] = [
@@ -15,6 +16,7 @@ export const PLAN_OPTIONS: readonly OptionSpec[] = [
     required: true,
   },
   { name: "prune", help: "delete entries that are not in the file" },
+  STRICT_OPTION,
   SERVER_SOCKET_OPTION,
   OUTPUT_OPTION,
 ];
@@ -29,7 +31,7 @@ export const command: Command = {
     "same SPIFFE ID, parent and selectors. Names that join tokens gave to hosts are never pruned.",
   ],
   async run(context) {
-    const desired = await readEntryFile(context.options.required("file"));
+    const desired = await readDesired(context.options);
     using server = await connectServer(context);
     const diff = diffRegistry(desired, await listEntries(server, {}));
     printDiff(context, diff, "would ");

@@ -6,7 +6,7 @@ import { OUTPUT_OPTION } from "../options.ts";
 import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { entryOfBatch } from "./batch.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
-import { FIELD_OPTIONS, RIGHTS, entryFields } from "./fields.ts";
+import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
 
 export const command: Command = {
   name: "entry update",
@@ -28,6 +28,7 @@ export const command: Command = {
       help,
       choices: ["true", "false"],
     })),
+    STRICT_OPTION,
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],

@@ -3,6 +3,7 @@ import type { EntryMask__Output } from "../../rpc/gen/spire/api/types/EntryMask.
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { epochField, inField, memberIdField, textField, workloadIdField } from "./fields.ts";
+import { checkSelectorName } from "../../attestors/selector-types.ts";
 import { checkSelector } from "../../spiffe/selector.ts";
 import { checkTrustDomainName } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
@@ -60,7 +61,9 @@ function selectors({ selectors: given }: Entry__Output): EntryFields["selectors"
     inField(`selectors[${index}]`, () => {
       textField("type", type, MAX_SELECTOR_LENGTH);
       textField("value", value, MAX_SELECTOR_LENGTH);
-      return checkSelector({ type, value });
+      const selector = checkSelector({ type, value });
+      checkSelectorName(selector);
+      return selector;
     }),
   );
 }

@@ -87,8 +87,11 @@ export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
       };
     },
 
-    async GetEntry({ id, output_mask }) {
-      return entryMessage(await entries.get(id), output_mask);
+    async GetEntry({ id, output_mask }, call) {
+      const entry = await entries.get(id);
+      const doubts = await entries.doubts(entry);
+      if (doubts.length > 0) call.store.set(WARNINGS, doubts);
+      return entryMessage(entry, output_mask);
     },
 
     BatchCreateEntry: (request, call) =>

@@ -116,6 +116,11 @@ export class AuthorizedEntries implements AsyncDisposable {
     return { entries, agentIds };
   }
 
+  /** Agents, known to the server or not, that could serve an entry with this parent; at most `limit`. */
+  agentsBelow(parentId: string, limit: number): readonly string[] {
+    return this.#graph.agentsBelow(parentId, limit);
+  }
+
   /** Called after the index has changed. @returns unsubscribe */
   onChange(listener: (change: AuthorizedEntriesChange) => void): () => void {
     const own = (change: AuthorizedEntriesChange): void => listener(change);

@@ -1,3 +1,4 @@
+import { checkSelectorName } from "../../attestors/selector-types.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { checkDnsName } from "../../spiffe/dns-name.ts";
@@ -161,7 +162,7 @@ function checkMember(what: string, text: string, trustDomain: TrustDomain): Spif
 function checkSelectors(selectors: readonly Selector[]): readonly Selector[] {
   if (selectors.length === 0) throw fail("invalid", "an entry needs at least one selector");
   checkCount("selectors", selectors.length, MAX_SELECTORS);
-  for (const selector of selectors) checkSelector(selector);
+  for (const selector of selectors) checkSelectorName(checkSelector(selector));
   return canonicalSelectors(selectors);
 }
 

@@ -114,6 +114,29 @@ export class EntryGraph {
     return ids;
   }
 
+  /** Agents, known or not, that could serve an entry with this parent; at most `limit`. */
+  agentsBelow(parentId: string, limit: number): string[] {
+    const agents = new Set<string>();
+    const parents = new Set([parentId]);
+    // A Set hands out what is added while it is walked, and each parent once: cycles end.
+    for (const parent of parents) {
+      if (AGENT_ID.test(parent)) agents.add(parent);
+      for (const entry of this.#bySpiffeId.get(parent)) {
+        const alias = this.#aliases.get(entry.id);
+        if (alias === undefined) {
+          parents.add(entry.parentId);
+          continue;
+        }
+        for (const agentId of this.#agents.holding(alias.selectors)) {
+          agents.add(agentId);
+          if (agents.size >= limit) return [...agents];
+        }
+      }
+      if (agents.size >= limit) break;
+    }
+    return [...agents].slice(0, limit);
+  }
+
   /** Adds to `agentIds` every agent, known or not, whose view these entries are or could lead to. */
   collectAgents(entryIds: Iterable<string>, agentIds: Set<string>): void {
     const seenAliases = new Set<string>();

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
+import { selectorDoubt } from "../../attestors/selector-types.ts";
 import type { Random } from "../../base/random.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type {
@@ -14,6 +15,7 @@ import type {
 import { type EntryDraft, type EntryPatch, patchRecord, recordFromDraft } from "./draft.ts";
 import { EntryIds } from "./entry-id.ts";
 import { isExpired } from "./expiry.ts";
+import type { Reach } from "./reach.ts";
 
 export interface EntryServiceOptions {
   readonly store: Datastore;
@@ -22,6 +24,8 @@ export interface EntryServiceOptions {
   readonly random: Random;
   /** The longest life that the active authority could sign at this moment. */
   readonly ttlReachSeconds: () => number;
+  /** Finds entries that no agent can satisfy; without it nobody warns of them. */
+  readonly reach?: Pick<Reach, "warnings">;
 }
 
 /** One answer for each item of a batch, in the batch's order. */
@@ -51,7 +55,7 @@ export class EntryService {
   async create(drafts: readonly EntryDraft[]): Promise<BatchResult<EntryRecord>[]> {
     const { trustDomain, clock } = this.#options;
     const now = epochSeconds(clock);
-    return this.#batch(drafts, (draft) => {
+    const created = await this.#batch(drafts, (draft) => {
       const id = draft.id === undefined || draft.id === "" ? this.#ids.next() : draft.id;
       const record = recordFromDraft(draft, { trustDomain, id, now });
       return async (writers, known) => {
@@ -65,11 +69,12 @@ export class EntryService {
         return this.#accept(record);
       };
     });
+    return this.#warned(created);
   }
 
   /** All in one transaction. Item errors: invalid, not_found, exists (became similar to another), precondition. */
   async update(patches: readonly EntryPatch[]): Promise<BatchResult<EntryRecord>[]> {
-    return this.#batch(patches, (patch) => {
+    const updated = await this.#batch(patches, (patch) => {
       requireId(patch.id);
       return async (writers, known) => {
         const old = await writers.entries.get(patch.id);
@@ -87,6 +92,7 @@ export class EntryService {
         return this.#accept(record);
       };
     });
+    return this.#warned(updated);
   }
 
   /** Has agents make new SVIDs: the revisions rise, all in one transaction. Item errors: invalid (no id), not_found */
@@ -122,6 +128,12 @@ export class EntryService {
     const entry = await this.#options.store.entries.get(id);
     if (entry === undefined) throw notFound(id);
     return entry;
+  }
+
+  /** What an operator who looks at the entry should know of it, one sentence each. */
+  async doubts(entry: EntryRecord): Promise<readonly string[]> {
+    const [unreached] = (await this.#options.reach?.warnings([entry])) ?? [];
+    return [...selectorDoubts(entry), ...(unreached === undefined ? [] : [unreached])];
   }
 
   /** Ordered by creation, then id. Without `page`: all. @throws invalid for a bad page or an empty set in the filter */
@@ -182,8 +194,22 @@ export class EntryService {
     };
   }
 
+  /** With what the agents say that could serve the entries. */
+  async #warned(results: BatchResult<EntryRecord>[]): Promise<BatchResult<EntryRecord>[]> {
+    const { reach } = this.#options;
+    const accepted = results.flatMap((result) => ("value" in result ? [result.value] : []));
+    if (reach === undefined || accepted.length === 0) return results;
+    const told = (await reach.warnings(accepted)).values();
+    return results.map((result) => {
+      if (!("value" in result)) return result;
+      const { value: warning } = told.next();
+      if (warning === undefined) return result;
+      return { ...result, warnings: [...(result.warnings ?? []), warning] };
+    });
+  }
+
   #accept(record: EntryRecord): BatchResult<EntryRecord> {
-    const warnings: string[] = [];
+    const warnings = selectorDoubts(record);
     const reach = Math.floor(this.#options.ttlReachSeconds());
     for (const [what, ttl] of [
       ["x509", record.x509SvidTtl],
@@ -199,6 +225,10 @@ export class EntryService {
     }
     return warnings.length === 0 ? { value: record } : { value: record, warnings };
   }
+}
+
+function selectorDoubts({ selectors }: EntryRecord): string[] {
+  return selectors.flatMap((selector) => selectorDoubt(selector) ?? []);
 }
 
 type ItemWork = (

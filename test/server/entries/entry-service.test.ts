@@ -179,7 +179,7 @@ await check("hostile drafts, each refused by its own rule", async (t, { service,
     ["an overlong id", { id: "a".repeat(256) }, /entry id/],
     [
       "mixed types, stored",
-      { storeSvid: true, selectors: [...uid(1), { type: "k8s", value: "x" }] },
+      { storeSvid: true, selectors: [...uid(1), { type: "k8s", value: "ns:x" }] },
       /one type/,
     ],
     ["stored without prefetch", { storeSvid: true, disableX509SvidPrefetch: true }, /prefetch/],
@@ -298,7 +298,7 @@ await check(
       t.same(await service.get(old.id), want);
     }
     const [mixed] = await service.update([
-      { id: old.id, selectors: [...uid(1), { type: "k8s", value: "x" }] },
+      { id: old.id, selectors: [...uid(1), { type: "k8s", value: "ns:x" }] },
     ]);
     t.match(errorOf(mixed).message, /one type/, "rules between fields see the result");
   },
