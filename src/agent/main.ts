@@ -152,6 +152,7 @@ class Agent implements RunningAgent {
     const logger = this.#logger;
     const clock = this.#clock;
     const { trustDomain } = config;
+    const metrics = new Metrics();
     const identity = this.#stack.use(
       await AgentIdentity.open({ dir: config.dataDir, trustDomain, clock, logger }),
     );
@@ -161,6 +162,7 @@ class Agent implements RunningAgent {
         trustDomain,
         identity,
         onRefused: (error) => this.#refused(error, identity, cache),
+        metrics,
       }),
     );
     const first = new FirstIdentity({
@@ -188,7 +190,6 @@ class Agent implements RunningAgent {
       sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
     const attestors = workloadAttestors(config, { logger, clock });
-    const metrics = new Metrics();
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });
     const workloads = new Attestation({ attestors, clock, logger, metrics });
@@ -203,6 +204,8 @@ class Agent implements RunningAgent {
       version: this.#version,
       trustDomain,
       connections: () => server.connections,
+      entryChanges: () => cache.entryChanges,
+      syncState: () => this.#syncState(),
     });
     if (config.metricsListen !== undefined) {
       const { metricsListen } = config;

@@ -11,6 +11,7 @@ import { readProcess } from "../observe/process-metrics.ts";
 import { Readiness } from "../observe/readiness.ts";
 import type { Cache } from "./cache/cache.ts";
 import type { JwtCache } from "./cache/jwt-cache.ts";
+import type { SyncState } from "./sync/sync.ts";
 import type { AgentIdentity } from "./identity/agent-identity.ts";
 
 export interface AgentObserved {
@@ -28,6 +29,9 @@ export interface ReadAgentParams extends AgentObserved {
   readonly version: string;
   readonly trustDomain: string;
   readonly jwtCache: Pick<JwtCache, "size">;
+  readonly entryChanges: () => Cache["entryChanges"];
+  /** `undefined` before there is a sync. */
+  readonly syncState: () => SyncState | undefined;
   /** Open connections of workloads. */
   readonly connections: () => number;
 }
@@ -39,6 +43,17 @@ export function readAgent(metrics: Metrics, params: ReadAgentParams): void {
   const one = (value: number | undefined) => (value === undefined ? [] : [{ labels: [], value }]);
   const secondsUntil = (end: number | undefined): number | undefined =>
     end === undefined ? undefined : end - clock.nowMs() / 1000;
+  const { entryChanges, syncState } = params;
+  metrics.read(AGENT_METRICS.entriesAdded, () => one(entryChanges().added));
+  metrics.read(AGENT_METRICS.entriesUpdated, () => one(entryChanges().updated));
+  metrics.read(AGENT_METRICS.entriesRemoved, () => one(entryChanges().removed));
+  metrics.read(AGENT_METRICS.entryRecords, () => [{ labels: ["x509"], value: cache.entryCount }]);
+  metrics.read(AGENT_METRICS.revision, () => one(syncState()?.revision));
+  metrics.read(AGENT_METRICS.revisionLag, () => one(revisionLag(syncState())));
+  metrics.read(AGENT_METRICS.appliedAge, () => {
+    const appliedMs = syncState()?.lastAppliedMs ?? 0;
+    return one(appliedMs === 0 ? undefined : (clock.nowMs() - appliedMs) / 1000);
+  });
   metrics.read(AGENT_METRICS.connections, () => one(connections()));
   metrics.read(AGENT_METRICS.entries, () => one(cache.entryCount));
   metrics.read(AGENT_METRICS.streams, () => one(cache.subscriberCount));
@@ -50,6 +65,12 @@ export function readAgent(metrics: Metrics, params: ReadAgentParams): void {
     const heardMs = heardAtMs();
     return one(heardMs === 0 ? undefined : (clock.nowMs() - heardMs) / 1000);
   });
+}
+
+/** Without a revision of its own, the agent has everything before it. */
+function revisionLag(state: SyncState | undefined): number | undefined {
+  if (state?.newestRevision === undefined) return undefined;
+  return Math.max(0, state.newestRevision - (state.revision ?? 0));
 }
 
 export interface AgentReadinessParams extends AgentObserved {

@@ -83,7 +83,7 @@ export interface AuditIssue {
   readonly subject: AuditSubject;
 }
 
-/** What the server does to an authority when nobody asked for it. */
+/** What happens to an authority by the clock, or by hand. */
 export type RotationStep = "prepare" | "activate" | "prune";
 
 export interface AuditRotation {
@@ -94,9 +94,11 @@ export interface AuditRotation {
   readonly expiresAt: number;
   /** Why, where it is not the clock alone. */
   readonly reason?: string;
+  /** An administrator's call led to it, which has a record of its own. */
+  readonly byHand: boolean;
 }
 
-/** Where steps by the clock are recorded. They are done already: a record that cannot be written now is owed. */
+/** Who is told of each step. It is done already: a record that cannot be written now is owed. */
 export interface RotationAudit {
   rotated(rotation: AuditRotation): Promise<void>;
 }

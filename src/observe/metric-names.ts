@@ -26,6 +26,12 @@ const gauge = metric("gauge");
 const summary = metric("summary");
 const histogram = metric("histogram");
 
+/** A call counter of SPIRE's: how often by status, and how long it took. */
+const call = (name: string, help: string): CallMetrics => ({
+  count: counter(name, help, ["status"]),
+  elapsed: summary(`${name}_elapsed_time`, "Milliseconds that took.", ["status"]),
+});
+
 /** From a millisecond to ten seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -38,6 +44,35 @@ export const SERVER_METRICS = {
   signedX509: counter("spire_server_server_ca_sign_x509_svid", "X.509-SVIDs signed."),
   signedCa: counter("spire_server_server_ca_sign_x509_ca_svid", "Downstream authorities signed."),
   signedJwt: counter("spire_server_server_ca_sign_jwt_svid", "JWT-SVIDs signed."),
+  preparedX509: counter("spire_server_ca_manager_x509_ca_prepare", "X.509 authorities prepared.", [
+    "status",
+  ]),
+  preparedJwt: counter("spire_server_ca_manager_jwt_key_prepare", "JWT authorities prepared.", [
+    "status",
+  ]),
+  activatedX509: counter(
+    "spire_server_ca_manager_x509_ca_activate",
+    "X.509 authorities activated.",
+  ),
+  activatedJwt: counter("spire_server_manager_jwt_key_activate", "JWT authorities activated."),
+  pruned: counter(
+    "spire_server_ca_manager_bundle_pruned",
+    "Authorities that ended and left the bundle.",
+  ),
+  svidRotate: call("spire_server_svid_rotate", "The server's own SVID made anew."),
+  entryPrune: call(
+    "spire_server_registration_entry_manager_prune",
+    "Looks for entries that expired.",
+  ),
+  entries: gauge(
+    "spire_server_entry_entries_by_entryid_cache_count",
+    "Entries that agents are answered from.",
+  ),
+  nodes: gauge(
+    "spire_server_node_agents_by_id_cache_count",
+    "Agents whose calls are checked from memory.",
+  ),
+  followers: gauge("assay_server_following_agents", "Agents that follow the stream of changes."),
   authorityExpiration: gauge(
     "spire_server_manager_x509_ca_rotate_expiration",
     "End of the active X.509 authority, seconds since 1970.",
@@ -116,6 +151,26 @@ export const AGENT_METRICS = {
     "Calls of workloads that were refused, by kind of error.",
     ["kind"],
   ),
+  attest: call("spire_agent_node_attestor_new_svid", "Attestations of this agent."),
+  renew: call("spire_agent_agent_svid_rotate", "Renewals of the agent's own SVID."),
+  fetchEntries: call(
+    "spire_agent_manager_sync_fetch_entries_updates",
+    "Polls for entries; none where the server has a stream of changes.",
+  ),
+  fetchSvids: call("spire_agent_manager_sync_fetch_svids_updates", "Batches of SVIDs asked for."),
+  entriesAdded: counter("spire_agent_lru_cache_entry_add", "Entries that came."),
+  entriesUpdated: counter("spire_agent_lru_cache_entry_update", "Entries that changed."),
+  entriesRemoved: counter("spire_agent_lru_cache_entry_remove", "Entries that went."),
+  entryRecords: gauge("spire_agent_lru_cache_record_map_size", "Entries held.", ["svid_type"]),
+  revision: gauge("assay_agent_revision", "Revision of the registry that the agent serves."),
+  revisionLag: gauge(
+    "assay_agent_revision_lag",
+    "How far that is behind the newest revision that the server named.",
+  ),
+  appliedAge: gauge(
+    "assay_agent_applied_age_seconds",
+    "Seconds since a change of the server's was taken over.",
+  ),
   syncAge: gauge("assay_agent_sync_age_seconds", "Seconds since the server was last heard."),
   entries: gauge("assay_agent_entries", "Entries that the agent may serve."),
   svidCount: gauge("spire_agent_lru_cache_svid_map_size", "X.509-SVIDs held.", ["svid_type"]),
@@ -152,10 +207,7 @@ export function callMetrics(role: Role, method: string): CallMetrics {
   const short = service.replace(/^spire\.api\.server\.|^grpc\.health\.v1\.|^Spiffe/, "");
   const keys = [...short.split("."), name].map(snakeCase);
   const base = `spire_${role}_rpc_${keys.join("_")}`;
-  const made = {
-    count: counter(base, `Calls of ${service}/${name}.`, ["status"]),
-    elapsed: summary(`${base}_elapsed_time`, "Milliseconds that took.", ["status"]),
-  };
+  const made = call(base, `Calls of ${service}/${name}.`);
   calls.set(`${role}${method}`, made);
   return made;
 }

@@ -169,7 +169,7 @@ export async function startServer(
   );
   const identity = started.use(
     await step("server SVID", () =>
-      ServerIdentity.create({ issuance, authorities, clock, random, logger }),
+      ServerIdentity.create({ issuance, authorities, clock, random, logger, metrics }),
     ),
   );
   started.defer(
@@ -179,7 +179,7 @@ export async function startServer(
   );
   authorities.start();
   for (const start of [startEntryPruner, startTokenPruner, startFeedPruner]) {
-    started.use(start({ store: datastore, clock, random, logger }));
+    started.use(start({ store: datastore, clock, random, logger, metrics }));
   }
 
   const roots = new TrustedRoots(() => bundles.own());
@@ -327,6 +327,9 @@ export async function startServer(
     authorities,
     auditLog,
     revision: () => authorizedEntries.revision,
+    entries: () => authorizedEntries.size,
+    nodes: () => nodes.size,
+    followers: () => hub.size,
   });
   const http =
     config.metricsListen === undefined

@@ -15,6 +15,11 @@ export interface ReadServerParams {
   readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
   readonly auditLog: Pick<AuditLog, "lastSeq" | "failing">;
   readonly revision: () => number;
+  /** How many of each are held in memory. */
+  readonly entries: () => number;
+  readonly nodes: () => number;
+  /** Agents on the stream of changes. */
+  readonly followers: () => number;
 }
 
 export function readServer(metrics: Metrics, params: ReadServerParams): void {
@@ -37,6 +42,9 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
     { labels: [], value: auditLog.failing ? 1 : 0 },
   ]);
   metrics.read(SERVER_METRICS.revision, () => [{ labels: [], value: revision() }]);
+  for (const name of ["entries", "nodes", "followers"] as const) {
+    metrics.read(SERVER_METRICS[name], () => [{ labels: [], value: params[name]() }]);
+  }
   metrics.declare(SERVER_METRICS.signedX509);
   metrics.declare(SERVER_METRICS.signedJwt);
 }

@@ -534,6 +534,8 @@ t.test("what the stream tells is taken over change by change, and never backward
   );
   script.failOnce = true;
   await script.say(8, { up: "d", ...OWN });
+  const { revision, newestRevision } = script.sync.state;
+  t.same([revision, newestRevision], [7, 8], "how far behind is known");
   await script.clock.advance(2000);
   await script.say(8, OWN);
   t.same(script.synced.splice(0), ["bcd:all"], "a change that was not taken over is not forgotten");

@@ -112,10 +112,8 @@ t.test("entry rotate, agents rotate, authority rotate", async (t) => {
   t.match(await run("agents", "rotate", "--all", a.spiffeId), { code: 2 });
 
   const path = "spiffe://example.org/web";
-  const made = await json<{ id: string }>(
-    ...["entry", "create", "--spiffe-id", path, "--parent-id", a.spiffeId],
-    ...["--selector", "unix:uid:1"],
-  );
+  const create = ["entry", "create", "--spiffe-id", path, "--parent-id", a.spiffeId];
+  const made = await json<{ id: string }>(...create, "--selector", "unix:uid:1");
   t.match(await run("entry", "rotate", made.id, "none"), {
     code: 1,
     out: `rotated ${made.id}\n`,

@@ -2,6 +2,8 @@
 import { connect } from "node:net";
 import t from "tap";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AGENT_METRICS, SERVER_METRICS } from "../../src/observe/metric-names.ts";
 import { createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { HttpListener } from "../../src/http/http-listener.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
@@ -52,6 +54,16 @@ t.test("server: counters move, gauges tell, and readiness ends with the datastor
   );
   t.equal(after.value("assay_server_refusals_total", { kind: "denied" }), 1);
   t.equal(after.value("assay_server_audit_wait_seconds_count"), signed + 2);
+  for (const name of ["ca_manager_x509_ca_prepare", "ca_manager_jwt_key_prepare"]) {
+    t.equal(after.value(`spire_server_${name}`, { status: "OK" }), 1, name);
+  }
+  for (const name of ["ca_manager_x509_ca_activate", "manager_jwt_key_activate"]) {
+    t.equal(after.value(`spire_server_${name}`), 1, name);
+  }
+  t.equal(after.value("spire_server_registration_entry_manager_prune", { status: "OK" }), 1);
+  t.equal(after.value("spire_server_node_agents_by_id_cache_count"), 1);
+  t.equal(after.value("spire_server_entry_entries_by_entryid_cache_count"), 0);
+  t.equal(after.value("assay_server_following_agents"), 0);
 
   t.equal((await get(at, "/live")).status, 200);
   const ready = await get(at, "/ready");
@@ -174,6 +186,17 @@ t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) 
   t.equal(value("spire_agent_jwt_svid_cache_size"), 1);
   t.ok((value("assay_agent_svid_seconds_left") ?? 0) > 3000);
   t.ok((value("assay_agent_sync_age_seconds") ?? 99) < 30);
+  t.equal(value("spire_agent_node_attestor_new_svid", { status: "OK" }), 1);
+  t.equal(value("spire_agent_manager_sync_fetch_svids_updates", { status: "OK" }), 1);
+  t.equal(value("spire_agent_lru_cache_entry_add"), 2);
+  t.equal(value("spire_agent_lru_cache_entry_remove"), 0);
+  t.equal(value("spire_agent_lru_cache_record_map_size", { svid_type: "x509" }), 2);
+  t.equal(value("assay_agent_revision_lag"), 0);
+  const server = await scrape(domain.server.metricsAddress);
+  t.ok((value("assay_agent_revision") ?? 0) > 0);
+  t.ok((value("assay_agent_revision") ?? 99) <= (server.value("assay_server_revision") ?? 0));
+  t.equal(server.value("assay_server_following_agents"), 1);
+  t.ok((value("assay_agent_applied_age_seconds") ?? 99) < 30);
   const ready = await get(at, "/ready");
   t.equal(ready.status, 200);
   t.same(await ready.json(), { status: "ready", checks: { identity: "ok", sync: "ok" } });
@@ -184,6 +207,19 @@ t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) 
     const now = await scrape(domain.server.metricsAddress);
     if ((now.value("assay_server_propagation_seconds_count") ?? 0) > 0) break;
   }
+});
+
+t.test("doc/observability.md lists every metric", (t) => {
+  const text = readFileSync(join(import.meta.dirname, "../../doc/observability.md"), "utf8");
+  const names = [SERVER_METRICS, AGENT_METRICS].flatMap((metrics) =>
+    Object.values(metrics).map((each) => ("count" in each ? each.count.name : each.name)),
+  );
+  t.ok(names.length > 50, `${names.length} metrics were seen`);
+  for (const name of names) {
+    const short = name.replace(/^(spire|assay)_(server|agent)_/, "");
+    t.match(text, new RegExp(`\`(${name}|${short})(\`|\\{)`), name);
+  }
+  t.end();
 });
 
 t.test("one request ID in the agent's log, the server's log and the audit log", async (t) => {

@@ -100,6 +100,11 @@ export class Cache {
     return this.#index.size;
   }
 
+  /** How many entries came, changed and went so far. */
+  get entryChanges(): EntryIndex["changes"] {
+    return this.#index.changes;
+  }
+
   get svidCount(): number {
     return this.#svids.size;
   }

@@ -7,6 +7,8 @@ import { type Entry, compareEntries } from "./entry.ts";
  */
 export class EntryIndex {
   readonly #entries = new Map<string, { entry: Entry; selectors: readonly string[]; at: string }>();
+  /** How many came, changed and went so far. */
+  readonly changes = { added: 0, updated: 0, removed: 0 };
   readonly #bySelector = new Map<string, Set<string>>();
 
   get size(): number {
@@ -44,6 +46,8 @@ export class EntryIndex {
       if (after !== undefined) fresh.push(after);
       else if (before !== undefined) onGone(before);
       changed.add(id);
+      const kind = before === undefined ? "added" : after === undefined ? "removed" : "updated";
+      this.changes[kind] += 1;
     }
     const counts = new Map<string, number>();
     for (const { selectors } of fresh) {

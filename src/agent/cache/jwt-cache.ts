@@ -23,7 +23,7 @@ export interface JwtCacheOptions {
 
 interface Cached {
   readonly svid: JwtSvid;
-  readonly renewAtMs: number;
+  renewAtMs: number;
 }
 
 /**
@@ -73,10 +73,8 @@ export class JwtCache {
 
   /** Has tokens of these SPIFFE IDs signed anew when they are asked for next. */
   outdate(spiffeIds: ReadonlySet<string> | "all"): void {
-    for (const [key, { svid }] of [...this.#cached.entries()]) {
-      if (spiffeIds === "all" || spiffeIds.has(svid.spiffeId)) {
-        this.#cached.set(key, { svid, renewAtMs: 0 });
-      }
+    for (const cached of this.#cached.values()) {
+      if (spiffeIds === "all" || spiffeIds.has(cached.svid.spiffeId)) cached.renewAtMs = 0;
     }
   }
 

@@ -4,7 +4,11 @@
  */
 import type { NodeProof } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { metered } from "../../observe/metered.ts";
+import { AGENT_METRICS } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
 import type { Channel, UnaryOptions } from "../../rpc/channel.ts";
+import { statusName } from "../../rpc/status.ts";
 import { REQUEST_ID_HEADER, newRequestId, withRequestId } from "../../rpc/request-id.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { NearestResponse__Output } from "../../rpc/gen/assay/explain/v1/NearestResponse.ts";
@@ -30,6 +34,7 @@ export interface ServerClientOptions {
   readonly identity: AgentIdentity;
   /** Told of every refusal that concerns the agent itself (a reason of `AGENT_REFUSALS`). */
   readonly onRefused: (error: AssayError) => void;
+  readonly metrics: Metrics;
 }
 
 /** The server's reasons for refusing the agent itself rather than one request. */
@@ -84,7 +89,7 @@ export class ServerClient implements Disposable {
     const { server, trustDomain, identity } = this.#options;
     const channel = dial({ server, trustDomain, bundle: identity.bundle, svid: undefined });
     try {
-      return await attestOn(channel, proof, csr, signal);
+      return await this.#metered("attest", () => attestOn(channel, proof, csr, signal));
     } finally {
       channel.close();
     }
@@ -92,11 +97,8 @@ export class ServerClient implements Disposable {
 
   async renew(csr: Uint8Array, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     const request = { params: { csr } };
-    const answer = await this.#unary<RenewAgentResponse__Output>(
-      AGENT,
-      "RenewAgent",
-      request,
-      signal,
+    const answer = await this.#metered("renew", () =>
+      this.#unary<RenewAgentResponse__Output>(AGENT, "RenewAgent", request, signal),
     );
     return chainOf(answer.svid);
   }
@@ -115,7 +117,9 @@ export class ServerClient implements Disposable {
     onBadEntry: (id: string, error: AssayError) => void,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Entry>> {
-    return this.#use((channel) => fetchEntries({ channel, known, onBadEntry, signal }));
+    return this.#metered("fetchEntries", () =>
+      this.#use((channel) => fetchEntries({ channel, known, onBadEntry, signal })),
+    );
   }
 
   /**
@@ -145,11 +149,8 @@ export class ServerClient implements Disposable {
     signal: AbortSignal,
   ): Promise<readonly SignedSvid[]> {
     const params = requests.map(({ entryId, csr }) => ({ entry_id: entryId, csr }));
-    const { results } = await this.#unary<BatchNewX509SVIDResponse__Output>(
-      SVID,
-      "BatchNewX509SVID",
-      { params },
-      signal,
+    const { results } = await this.#metered("fetchSvids", () =>
+      this.#unary<BatchNewX509SVIDResponse__Output>(SVID, "BatchNewX509SVID", { params }, signal),
     );
     if (results.length !== requests.length) {
       throw fail("internal", "the server answered another number of SVIDs than was asked for");
@@ -199,6 +200,13 @@ export class ServerClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
+  }
+
+  #metered<T>(
+    call: "attest" | "renew" | "fetchEntries" | "fetchSvids",
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return metered(this.#options.metrics, AGENT_METRICS[call], work, statusName);
   }
 
   async #unary<Res extends object>(

@@ -42,6 +42,8 @@ export class Push {
   #spreadMs = 0;
   /** What was asked of this agent up to now; `undefined` before it heard. */
   #rotation: number | undefined;
+  #newestRevision: number | undefined;
+  #lastAppliedMs = 0;
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -57,9 +59,20 @@ export class Push {
     return this.#position === undefined ? undefined : Number(this.#position.revision);
   }
 
+  /** The newest that the server named, taken over or not. */
+  get newestRevision(): number | undefined {
+    return this.#newestRevision;
+  }
+
+  /** When a change was taken over, milliseconds since 1970; 0 = not yet. */
+  get lastAppliedMs(): number {
+    return this.#lastAppliedMs;
+  }
+
   /** Another source has changed the mirror: what the server told before is no base any more. */
   forget(): void {
     this.#position = undefined;
+    this.#newestRevision = undefined;
     this.#told = false;
   }
 
@@ -114,6 +127,7 @@ export class Push {
     const { mirror, onSynced } = this.#options;
     const { position } = message;
     if (position === null) throw fail("internal", "the server sent a change without its position");
+    this.#newestRevision = Number(position.revision);
     if (!change.reset && isBefore(position, this.#position)) {
       this.forget();
       throw fail("internal", "the server went back to an older revision");
@@ -141,6 +155,7 @@ export class Push {
       ...((rotated === "all" || rotated.size > 0) && { rotated }),
     });
     this.#rotation = rotation;
+    this.#lastAppliedMs = this.#options.clock.nowMs();
     this.#told = true;
     this.#position = position;
   }

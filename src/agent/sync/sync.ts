@@ -46,6 +46,10 @@ export interface SyncState {
   readonly lastContactMs: number;
   /** How far in the server's history of changes; `undefined` while that is unknown. */
   readonly revision: number | undefined;
+  /** The newest one that the server named; `undefined` while none was. */
+  readonly newestRevision: number | undefined;
+  /** When something was taken over, milliseconds since 1970; 0 before the first. */
+  readonly lastAppliedMs: number;
   /** In a row. */
   readonly failures: number;
   readonly lastError: AssayError | undefined;
@@ -62,6 +66,7 @@ export class Sync implements AsyncDisposable {
   #pushAgainAtMs = 0;
   #failures = 0;
   #lastSuccessMs = 0;
+  #polledAtMs = 0;
   #lastError: AssayError | undefined;
   #mode: SyncState["mode"];
 
@@ -115,6 +120,8 @@ export class Sync implements AsyncDisposable {
       mode: this.#mode,
       lastContactMs: this.#lastSuccessMs,
       revision: this.#push.revision,
+      newestRevision: this.#push.newestRevision,
+      lastAppliedMs: Math.max(this.#push.lastAppliedMs, this.#polledAtMs),
       failures: this.#failures,
       lastError: this.#lastError,
     };
@@ -195,6 +202,7 @@ export class Sync implements AsyncDisposable {
     mirror.foreign = foreign;
     await onSynced({ entries: mirror.entries, own: mirror.own, foreign });
     this.#succeeded("poll");
+    this.#polledAtMs = this.#lastSuccessMs;
     return intervalMs * (1 - 0.1 * random.unit());
   }
 

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
+import { metered } from "../../observe/metered.ts";
 import { AGENT_METRICS, callMetrics } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
@@ -45,7 +46,7 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
   const api = new WorkloadApi(options);
   const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
     server.route(`/${WORKLOAD_API}/${method}`, (call) =>
-      metered(call.path, options.metrics, async () => {
+      counted(call.path, options.metrics, async () => {
         checkSecurityHeader(call);
         await handle(call);
       }),
@@ -61,19 +62,11 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
 }
 
 /** Counts and times a call; what it was refused for counts apart. */
-async function metered(path: string, metrics: Metrics, work: () => Promise<void>): Promise<void> {
-  const { count, elapsed } = callMetrics("agent", path);
-  const startMs = performance.now();
+async function counted(path: string, metrics: Metrics, work: () => Promise<void>): Promise<void> {
   metrics.add(AGENT_METRICS.calls);
-  const note = (thrown?: unknown): void => {
-    metrics.add(count, [statusName(thrown)]);
-    metrics.observe(elapsed, [statusName(thrown)], performance.now() - startMs);
-  };
   try {
-    await work();
-    note();
+    await metered(metrics, callMetrics("agent", path), work, statusName);
   } catch (thrown) {
-    note(thrown);
     const { kind } = errorFrom(thrown);
     if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
     throw thrown;

@@ -8,6 +8,7 @@ import type {
   AuditSubject,
   IssuanceAudit,
   RotationAudit,
+  RotationStep,
 } from "../../observe/audit.ts";
 import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { MetricSpec, Metrics } from "../../observe/metrics.ts";
@@ -70,8 +71,10 @@ export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable
   }
 
   /** Never fails: an authority that is due must not wait for a disk that is full. */
-  async rotated({ step, kind, authorityId, expiresAt, reason }: AuditRotation): Promise<void> {
-    const { log, logger } = this.#options;
+  async rotated({ step, kind, reason, byHand, ...subject }: AuditRotation): Promise<void> {
+    const { log, logger, metrics } = this.#options;
+    metrics.add(...ROTATION_METRICS[step][kind]);
+    if (byHand) return;
     const action = `${kind}.authority.${step}`;
     try {
       await log.append(
@@ -80,12 +83,12 @@ export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable
           action,
           outcome: "ok",
           caller: { role: "server" },
-          ...described({ subject: { authorityId, expiresAt }, ...(reason && { reason }) }),
+          ...described({ subject, ...(reason && { reason }) }),
         },
         { done: true },
       );
     } catch (error) {
-      logger.warn("a step with an authority was not recorded yet", { action, authorityId, error });
+      logger.warn("a step with an authority was not recorded yet", { action, ...subject, error });
     }
   }
 
@@ -189,5 +192,15 @@ function reasonText(reason: string | undefined, message: string): string {
   return reason === undefined ? message : `${reason}: ${message}`;
 }
 
+const ROTATION_METRICS: Readonly<
+  Record<RotationStep, Record<AuditRotation["kind"], readonly [MetricSpec, string[]?]>>
+> = {
+  prepare: {
+    x509: [SERVER_METRICS.preparedX509, ["OK"]],
+    jwt: [SERVER_METRICS.preparedJwt, ["OK"]],
+  },
+  activate: { x509: [SERVER_METRICS.activatedX509], jwt: [SERVER_METRICS.activatedJwt] },
+  prune: { x509: [SERVER_METRICS.pruned], jwt: [SERVER_METRICS.pruned] },
+};
 const MAX_REASON = 512;
 const SUMMARY_MS = 10_000;

@@ -96,7 +96,11 @@ export class AuthoritySlots {
 
   /** Makes and publishes the next authority; one that was prepared before steps back to old. @throws limited */
   async prepare(): Promise<AuthorityRecord> {
-    if (this.#authorities.length < MAX_AUTHORITIES) return this.#make();
+    if (this.#authorities.length < MAX_AUTHORITIES) {
+      const record = await this.#make();
+      await this.#audit("prepare", record, { byHand: true });
+      return record;
+    }
     throw fail(
       "limited",
       `set '${this.#options.name}' holds ${MAX_AUTHORITIES} authorities of this kind; taint and revoke old ones, or wait until they end`,
@@ -105,6 +109,12 @@ export class AuthoritySlots {
 
   /** Lets a prepared authority sign from now on. @throws not_found, precondition */
   async activate(id: string): Promise<AuthorityRecord> {
+    const record = await this.#activate(id);
+    await this.#audit("activate", record, { byHand: true });
+    return record;
+  }
+
+  async #activate(id: string): Promise<AuthorityRecord> {
     const next = this.#require(id);
     const { status } = next.record;
     if (status !== "prepared") {
@@ -196,7 +206,8 @@ export class AuthoritySlots {
         publish: (bundle) => this.#rules.addTo(bundle, record),
       });
       this.#log(`${noun} prepared`, record);
-      for (const surplus of dropped) await this.#audit("prune", surplus, "there are too many");
+      for (const surplus of dropped)
+        await this.#audit("prune", surplus, { reason: "there are too many" });
       return record;
     } catch (thrown) {
       await this.#deleteKey(keyName);
@@ -206,24 +217,28 @@ export class AuthoritySlots {
 
   async #prepareByClock(reason?: string): Promise<AuthorityRecord> {
     const record = await this.#make();
-    await this.#audit("prepare", record, reason);
+    await this.#audit("prepare", record, { reason });
     return record;
   }
 
   async #activateByClock(id: string, reason?: string): Promise<AuthorityRecord> {
-    const record = await this.activate(id);
-    await this.#audit("activate", record, reason);
+    const record = await this.#activate(id);
+    await this.#audit("activate", record, { reason });
     return record;
   }
 
-  /** What an administrator's call does is recorded where the call is known. */
-  async #audit(step: RotationStep, record: AuthorityRecord, reason?: string): Promise<void> {
+  async #audit(
+    step: RotationStep,
+    record: AuthorityRecord,
+    { reason, byHand = false }: { readonly reason?: string | undefined; byHand?: boolean } = {},
+  ): Promise<void> {
     const { kind, id: authorityId, notAfter: expiresAt } = record;
     await this.#options.audit.rotated({
       step,
       kind,
       authorityId,
       expiresAt,
+      byHand,
       ...(reason === undefined ? {} : { reason }),
     });
   }

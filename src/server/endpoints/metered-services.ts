@@ -1,3 +1,4 @@
+import { metered } from "../../observe/metered.ts";
 import { callMetrics } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { serviceDefinition } from "../../rpc/protos.ts";
@@ -18,7 +19,8 @@ export function meteredServices(services: Services, metrics: Metrics): Services 
         const serve = handler as (...args: unknown[]) => Promise<unknown>;
         return [
           name,
-          (...args: unknown[]) => metered(method.path, metrics, () => serve(...args)),
+          (...args: unknown[]) =>
+            metered(metrics, callMetrics("server", method.path), () => serve(...args), statusName),
         ] as const;
       });
       return [service, Object.fromEntries(handlers) as ServiceImplementation];
@@ -36,21 +38,4 @@ export function meteredGate(gate: Gate, metrics: Metrics): Gate {
       throw thrown;
     }
   };
-}
-
-async function metered<T>(path: string, metrics: Metrics, work: () => Promise<T>): Promise<T> {
-  const { count, elapsed } = callMetrics("server", path);
-  const startMs = performance.now();
-  const note = (status: string): void => {
-    metrics.add(count, [status]);
-    metrics.observe(elapsed, [status], performance.now() - startMs);
-  };
-  try {
-    const answer = await work();
-    note(statusName(undefined));
-    return answer;
-  } catch (thrown) {
-    note(statusName(thrown));
-    throw thrown;
-  }
 }

@@ -1,4 +1,7 @@
 import type { Issuance } from "../issuance/issuance.ts";
+import { metered } from "../../observe/metered.ts";
+import { SERVER_METRICS } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
@@ -16,6 +19,7 @@ export interface ServerIdentityOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Certificate chain and key as TLS takes them. The key is never stored. */
@@ -79,7 +83,8 @@ export class ServerIdentity implements AsyncDisposable {
 
   async #round(): Promise<number> {
     if (this.#isDue()) {
-      this.#held = await make(this.#options);
+      const { metrics } = this.#options;
+      this.#held = await metered(metrics, SERVER_METRICS.svidRotate, () => make(this.#options));
       this.#options.logger.info("server SVID renewed");
     }
     const untilRenewal = (this.#held.renewAt - epochSeconds(this.#options.clock)) * 1000;

@@ -2,6 +2,9 @@ import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../observe/logger.ts";
+import { metered } from "../../observe/metered.ts";
+import { SERVER_METRICS } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
 import type { Datastore, EntryRecord } from "../datastore/contract.ts";
 
 export interface EntryPrunerOptions {
@@ -9,18 +12,20 @@ export interface EntryPrunerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Deletes expired entries, now and every five minutes, until disposed. */
 export function startEntryPruner(options: EntryPrunerOptions): Loop {
-  const { clock, random, logger } = options;
+  const { clock, random, logger, metrics } = options;
   return new Loop({
     name: "entry pruner",
     clock,
     random,
     backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
     round: async (signal) => {
-      while (!signal.aborted && (await pruneBatch(options)) === BATCH);
+      const prune = () => metered(metrics, SERVER_METRICS.entryPrune, () => pruneBatch(options));
+      while (!signal.aborted && (await prune()) === BATCH);
       return INTERVAL_MS;
     },
     onError: (error, retryMs) =>

@@ -170,6 +170,11 @@ export class NodeService implements AsyncDisposable {
     this.#logger.info("agent evicted", { agentId });
   }
 
+  /** How many nodes there are, banned ones included. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
   /** Has the agent replace all its SVIDs. @throws not_found, precondition (banned) */
   async rotate(agentId: string): Promise<void> {
     await this.#change(agentId, (node) => {

@@ -242,9 +242,10 @@ t.test("full disk: authorities rotate by the clock, and their records come later
     metrics: new Metrics(),
   });
   disk.room = 0;
-  const rotation = { kind: "x509", authorityId: "aa", expiresAt: 7 } as const;
+  const rotation = { kind: "x509", authorityId: "aa", expiresAt: 7, byHand: false } as const;
   await trail.rotated({ ...rotation, step: "prepare" });
   await trail.rotated({ ...rotation, step: "activate", reason: "bb: its key is gone" });
+  await trail.rotated({ ...rotation, step: "activate", byHand: true });
   t.ok(log.failing);
   disk.room = Number.POSITIVE_INFINITY;
   await trail[Symbol.asyncDispose]();

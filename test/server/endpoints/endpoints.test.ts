@@ -19,6 +19,7 @@ import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { fail } from "../../../src/base/errors.ts";
 import { systemRandom } from "../../../src/base/random.ts";
+import { Metrics } from "../../../src/observe/metrics.ts";
 import { refused } from "../../support/refused.ts";
 import { type LeafOptions, TEST_EPOCH, TestCa } from "../../support/test-ca.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -352,6 +353,7 @@ t.test("the server's SVID is renewed at half its life and with its authority", a
   const idOf = (each: TestCa) => each.certificate.subjectKeyId ?? "";
   records.set(idOf(ca), "active");
   const identity = await ServerIdentity.create({
+    metrics: new Metrics(),
     issuance: {
       serverX509: async ({ publicKey }) => {
         if (broken) throw fail("unavailable", "no authority");

@@ -1,4 +1,5 @@
 import t, { type Test } from "tap";
+import { Metrics } from "../../../src/observe/metrics.ts";
 import type { AssayError } from "../../../src/base/errors.ts";
 import type { Random } from "../../../src/base/random.ts";
 import { type LogFields, silentLogger } from "../../../src/observe/logger.ts";
@@ -373,7 +374,7 @@ await check("pruning", async (t, { service, store, clock, random }) => {
     ...silentLogger,
     info: (_: string, fields: LogFields = {}): void => void logged.push(fields),
   };
-  await using _pruner = startEntryPruner({ store, clock, random, logger });
+  await using _pruner = startEntryPruner({ store, clock, random, logger, metrics: new Metrics() });
   await settle();
   t.equal(await service.count({}), 1203, "at once");
   t.match(logged, [{ entryId: "past", spiffeId: draft().spiffeId, parentId: AGENT }]);
