@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fail } from "../base/errors.ts";
+import { errorFrom, fail } from "../base/errors.ts";
+import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { formatDuration } from "./duration.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
@@ -49,15 +50,29 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
 function x509popSetting(settings: Given): ServerConfig["x509pop"] {
   const mode = settings.get("x509pop-mode");
   const file = settings.get("x509pop-ca");
+  const prefix = settings.get("x509pop-svid-prefix");
+  const named = templateSetting(settings);
   if (mode === "spiffe") {
-    if (file === undefined) return { mode };
+    if (file === undefined) return { mode, ...named, ...prefixSetting(settings) };
     throw fail(
       "invalid",
       `${settings.where("x509pop-ca")} has no meaning with x509pop-mode spiffe, which trusts the own trust domain; leave one out`,
     );
   }
+  if (prefix !== undefined) {
+    throw fail(
+      "invalid",
+      `${settings.where("x509pop-svid-prefix")} has a meaning with x509pop-mode spiffe only`,
+    );
+  }
   if (file === undefined) {
-    if (mode === undefined) return undefined;
+    if (mode === undefined && named.pathTemplate === undefined) return undefined;
+    if (mode === undefined) {
+      throw fail(
+        "invalid",
+        `${settings.where("x509pop-path-template")} has no meaning without x509pop-ca or x509pop-mode`,
+      );
+    }
     throw fail(
       "invalid",
       `${settings.where("x509pop-mode")}: external_pki needs the authorities' file, x509pop-ca`,
@@ -66,7 +81,27 @@ function x509popSetting(settings: Given): ServerConfig["x509pop"] {
   if (!existsSync(file)) {
     throw fail("not_found", `${settings.where("x509pop-ca")}: there is no file ${file}`);
   }
-  return { mode: "external_pki", caFile: resolve(file) };
+  return { mode: "external_pki", caFile: resolve(file), ...named };
+}
+
+function templateSetting(settings: Given): { readonly pathTemplate?: string } {
+  const pathTemplate = settings.get("x509pop-path-template");
+  if (pathTemplate === undefined) return {};
+  try {
+    PathTemplate.parse(pathTemplate);
+  } catch (cause) {
+    const where = settings.where("x509pop-path-template");
+    throw fail("invalid", `${where}: ${errorFrom(cause).message}`, { cause });
+  }
+  return { pathTemplate };
+}
+
+function prefixSetting(settings: Given): { readonly svidPrefix?: string } {
+  const given = settings.get("x509pop-svid-prefix");
+  if (given === undefined) return {};
+  const prefix = given.endsWith("/") ? given : `${given}/`;
+  if (prefix.startsWith("/")) return { svidPrefix: prefix };
+  throw fail("invalid", `${settings.where("x509pop-svid-prefix")}: a path begins with a slash`);
 }
 
 /** A leaf must fit into an authority that was prepared, published and activated before: half of its life at most. */

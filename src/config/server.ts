@@ -34,11 +34,15 @@ export interface ServerConfig {
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 
-export type X509PopServerConfig =
-  /** Certificates below the authorities in a PEM file. */
-  | { readonly mode: "external_pki"; readonly caFile: string }
-  /** SVIDs of the own trust domain. */
-  | { readonly mode: "spiffe" };
+export type X509PopServerConfig = {
+  /** Of the agent's path behind `/spire/agent`, below `/x509pop`; absent: the mode's own. */
+  readonly pathTemplate?: string;
+} & (
+  | /** Certificates below the authorities in a PEM file. */
+  { readonly mode: "external_pki"; readonly caFile: string }
+  /** SVIDs of the own trust domain, below the prefix; absent: `/spire-exchange/`. */
+  | { readonly mode: "spiffe"; readonly svidPrefix?: string }
+);
 
 export type KeyManagerConfig =
   | { readonly kind: "memory" }

@@ -190,6 +190,7 @@ export async function startServer(
       ownRoots: () => roots.current().all,
       clock,
       random,
+      logger,
     }),
   );
   const limits = new Limits({ ...config.limits, clock });

@@ -408,6 +408,24 @@ t.test("attestation by certificate, and bundles by address", async (t) => {
   const caFile = import.meta.filename;
   t.same(server({ "x509pop-ca": caFile }).x509pop, { mode: "external_pki", caFile });
   t.same(server({ "x509pop-mode": "spiffe" }).x509pop, { mode: "spiffe" });
+  t.same(server({ "x509pop-mode": "spiffe", "x509pop-svid-prefix": "/nodes" }).x509pop, {
+    mode: "spiffe",
+    svidPrefix: "/nodes/",
+  });
+  const pathTemplate = "x509pop/{{ .Subject.CommonName }}";
+  t.same(server({ "x509pop-ca": caFile, "x509pop-path-template": pathTemplate }).x509pop, {
+    mode: "external_pki",
+    caFile,
+    pathTemplate,
+  });
+  for (const wrong of [
+    { "x509pop-path-template": pathTemplate },
+    { "x509pop-ca": caFile, "x509pop-path-template": "{{ x }}" },
+    { "x509pop-ca": caFile, "x509pop-svid-prefix": "/nodes/" },
+    { "x509pop-mode": "spiffe", "x509pop-svid-prefix": "nodes" },
+  ]) {
+    t.throws(() => server(wrong), { name: "AssayError", message: /x509pop-/ });
+  }
   t.equal(server({}).x509pop, undefined);
   t.throws(() => server({ "x509pop-mode": "spiffe", "x509pop-ca": caFile }), {
     message: /x509pop/,

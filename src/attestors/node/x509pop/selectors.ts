@@ -16,11 +16,10 @@ export function nodeSelectors(
   trustDomain: string,
 ): Selector[] {
   const commonName = commonNameOf(leaf.subject) ?? "";
-  const serial = leaf.serial.length % 2 === 0 ? leaf.serial : `0${leaf.serial}`;
   const values = [
     ...(commonName === "" ? [] : [`subject:cn:${commonName}`]),
     ...authorities.map(({ raw }) => `ca:fingerprint:${sha1(raw)}`),
-    `serialnumber:${serial}`,
+    `serialnumber:${evenHex(leaf.serial)}`,
     ...[...sanValues(leaf.uris, trustDomain)].map(([key, value]) => `san:${key}:${value}`),
   ];
   return values
@@ -28,8 +27,16 @@ export function nodeSelectors(
     .map((value) => ({ type: X509POP_TYPE, value }));
 }
 
-/** The last of several values for one key counts. */
-function sanValues(uris: readonly string[], trustDomain: string): ReadonlyMap<string, string> {
+/** As SPIRE writes serial numbers. */
+export function evenHex(serial: string): string {
+  return serial.length % 2 === 0 ? serial : `0${serial}`;
+}
+
+/** Values by key of URIs `x509pop://TRUST_DOMAIN/KEY/VALUE`; the last of several values for one key counts. */
+export function sanValues(
+  uris: readonly string[],
+  trustDomain: string,
+): ReadonlyMap<string, string> {
   const prefix = `x509pop://${trustDomain}/`;
   const values = new Map<string, string>();
   for (const uri of uris) {
