@@ -2,6 +2,7 @@
  * The two kinds of attestors. Workload attestors run in the agent; a node attestor has an agent half that proves and
  * a server half that admits. Each workload attestor passes test/attestors/workload-conformance.ts.
  */
+import type { EpochSeconds } from "../base/clock.ts";
 import type { Selector } from "../spiffe/selector.ts";
 
 /** A process as the kernel named it at `accept`, and as it was read again for this call. */
@@ -80,16 +81,33 @@ export interface NodeAdmission {
   readonly canReattest: boolean;
   /** SHA-256 hex of a join token that the admitting transaction spends; absent for other attestors. */
   readonly spendsToken?: string;
+  /** A token that the admitting transaction binds to the agent's key: with another key it is refused from then on. */
+  readonly bindsToken?: TokenBinding;
+  /**
+   * The proof is one that anyone on the host can have (a cloud's metadata service): the agent's ID is given out once,
+   * and again only to the same key, until an operator evicts the agent.
+   */
+  readonly firstUseOnly?: true;
+}
+
+/** What binds a token to the key that first used it. */
+export interface TokenBinding {
+  /** `VerifiedToken.fingerprint`. */
+  readonly fingerprint: string;
+  /** `VerifiedToken.refusedFrom`. */
+  readonly until: EpochSeconds;
 }
 
 export interface NodeAttestorServer {
   readonly type: string;
   /**
    * @param challenge sends a challenge to the agent and resolves with its answer
-   * @throws invalid (payload), denied (proof), not_found
+   * @param signal ends what the attestor waits for
+   * @throws invalid (payload), denied (proof), not_found, unavailable
    */
   admit(
     payload: Uint8Array,
     challenge: (challenge: Uint8Array) => Promise<Uint8Array>,
+    signal: AbortSignal,
   ): Promise<NodeAdmission>;
 }

@@ -28,17 +28,21 @@ export interface AssayErrorOptions {
   readonly cause?: unknown;
   /** Machine-readable reason within the kind (for example `AGENT_BANNED`), sent to peers that know it. */
   readonly reason?: string;
+  /** What the message keeps from the peer: stands in the audit log in its place, and is never sent. */
+  readonly withheld?: string;
 }
 
 export class AssayError extends Error {
   readonly kind: ErrorKind;
   readonly reason: string | undefined;
+  readonly withheld: string | undefined;
 
   constructor(kind: ErrorKind, message: string, options: AssayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "AssayError";
     this.kind = kind;
     this.reason = options.reason;
+    this.withheld = options.withheld;
   }
 }
 

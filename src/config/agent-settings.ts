@@ -42,7 +42,7 @@ export const AGENT_SETTINGS = {
     reload: "start",
   },
   attestor: {
-    shape: choice(["join_token", "x509pop"]),
+    shape: choice(["join_token", "x509pop", "oidc"]),
     value: "TYPE",
     help: "how this node proves itself",
     default: "join_token",
@@ -54,6 +54,11 @@ export const AGENT_SETTINGS = {
   },
   "x509pop-key": { shape: text(), value: "FILE", help: "its private key (PEM)" },
   "x509pop-chain": { shape: text(), value: "FILE", help: "its intermediates (PEM), 4 at most" },
+  "oidc-token-file": {
+    shape: text(),
+    value: "FILE",
+    help: "token of an OIDC issuer, read again at each attestation",
+  },
   "join-token-file": {
     shape: text(),
     value: "FILE",

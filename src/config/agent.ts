@@ -27,6 +27,8 @@ export interface AgentConfig {
     readonly keyFile: string;
     readonly chainFile?: string;
   };
+  /** Any other attestor. */
+  readonly attestor?: AgentAttestorConfig;
   /** `nodeAttestors` of the file: settings of the one that `attestor` names. */
   readonly nodeAttestors: ValueOf<typeof AGENT_NODE_ATTESTORS>;
   /** `workloadAttestors` of the file: the attestors beside `unix` that are on. */
@@ -38,6 +40,11 @@ export interface AgentConfig {
   readonly allowUnauthenticatedVerifiers: boolean;
   readonly allowedForeignJwtClaims: readonly string[];
 }
+
+/** What an agent proves its node with, by the attestor's name. */
+export type AgentAttestorConfig =
+  /** A file with a token of an OIDC issuer. */
+  { readonly type: "oidc"; readonly tokenFile: string };
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }

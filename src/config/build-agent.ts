@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fail } from "../base/errors.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { attestorSetting } from "./agent-attestor.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 import type { AgentConfig, BootstrapConfig } from "./agent.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
@@ -26,6 +27,7 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     bootstrap: () => bootstrapSetting(settings),
     joinToken: () => joinTokenSetting(settings, context),
     x509pop: () => x509popSetting(settings, context),
+    attestor: () => attestorSetting(settings, joinTokenForms(settings, context).length > 0),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     workloadAttestors: () => settings.get("workload-attestors") ?? {},
     workloadKeyType: () => settings.get("workload-key-type"),
@@ -35,13 +37,14 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     allowUnauthenticatedVerifiers: () => settings.get("allow-unauthenticated-verifiers"),
     allowedForeignJwtClaims: () => settings.get("allowed-foreign-jwt-claims"),
   });
-  const { settings: _, adminSocket, metricsListen, joinToken, x509pop, ...config } = made;
+  const { settings: _, adminSocket, metricsListen, joinToken, x509pop, attestor, ...config } = made;
   return {
     ...config,
     ...(adminSocket === undefined ? {} : { adminSocket }),
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(joinToken === undefined ? {} : { joinToken }),
     ...(x509pop === undefined ? {} : { x509pop }),
+    ...(attestor === undefined ? {} : { attestor }),
   };
 }
 

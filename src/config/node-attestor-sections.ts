@@ -1,3 +1,4 @@
+import { OIDC_SECTION } from "./oidc-section.ts";
 import { section } from "./shape.ts";
 
 /**
@@ -6,7 +7,9 @@ import { section } from "./shape.ts";
  *
  *     oidc: { shape: section({ issuers: { shape: list(ISSUER, { most: 16 }), help: "...", required: true } }), help: "..." },
  */
-export const SERVER_NODE_ATTESTORS = section({});
+export const SERVER_NODE_ATTESTORS = section({
+  oidc: { shape: OIDC_SECTION, help: "tokens of OIDC issuers" },
+});
 
 /** `nodeAttestors` of an agent's file: what the attestor that `attestor` names proves this node with. */
 export const AGENT_NODE_ATTESTORS = section({});

@@ -23,12 +23,14 @@ import { healthApi } from "./api/health.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
+import { tokenApi } from "./api/token.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { auditApi } from "./api/audit.ts";
 import { AuditTrail } from "./audit/audit-trail.ts";
 import { CallScope } from "./audit/call-scope.ts";
 import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
+import { TokenBearers } from "./bearers/token-bearers.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { OwnBundleAppender } from "./bundles/own-bundle.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
@@ -56,6 +58,7 @@ import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
 import { nodeAttestors } from "./node-attestors.ts";
+import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Positions } from "./push/position.ts";
@@ -183,11 +186,15 @@ export async function startServer(
   }
 
   const roots = new TrustedRoots(() => bundles.own());
+  const issuers = started.use(
+    await step("oidc issuers", () => oidcIssuers(config.nodeAttestors, clock)),
+  );
   const attestors = await step("node attestors", () =>
     nodeAttestors(config, {
       tokens: datastore.tokens,
       trustDomain,
       ownRoots: () => roots.current().all,
+      issuers,
       clock,
       random,
       logger,
@@ -284,6 +291,19 @@ export async function startServer(
       clock,
       random,
       stopping: stopping.signal,
+    }),
+    "assay.token.v1.Token": tokenApi({
+      ...shared,
+      bearers: new TokenBearers({
+        trustDomain,
+        issuers,
+        maxTtlSeconds: tokenTtls(config.nodeAttestors),
+        entries: authorizedEntries,
+        datastore,
+      }),
+      ownBundle: () => bundles.own(),
+      scope,
+      ttl: config.ttl,
     }),
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,

@@ -1,10 +1,13 @@
 /** The node attestors that a configuration asks for, by type. */
 import { type JoinTokenLookup, joinTokenServer } from "../attestors/node/join-token/server.ts";
+import { oidcServer } from "../attestors/node/oidc/server.ts";
 import { x509popServer } from "../attestors/node/x509pop/server.ts";
+import type { OidcIssuers } from "../attestors/issuer/issuers.ts";
 import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
+import { oidcNodeRules } from "./oidc-issuers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import type { Certificate } from "../x509/certificate.ts";
@@ -16,6 +19,8 @@ export interface NodeAttestorParts {
   readonly trustDomain: TrustDomain;
   /** The own trust domain's authorities, as of now. */
   readonly ownRoots: () => readonly Certificate[];
+  /** The issuers of `nodeAttestors.oidc`. */
+  readonly issuers: OidcIssuers;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -23,11 +28,13 @@ export interface NodeAttestorParts {
 
 /** @throws precondition when a file that an attestor needs is not there or not what it should be; invalid */
 export function nodeAttestors(
-  config: Pick<ServerConfig, "x509pop">,
+  config: Pick<ServerConfig, "x509pop" | "nodeAttestors">,
   parts: NodeAttestorParts,
 ): ReadonlyMap<string, NodeAttestorServer> {
   const attestors = [joinTokenServer(parts.tokens, parts.clock)];
   if (config.x509pop !== undefined) attestors.push(x509pop(config.x509pop, parts));
+  const oidcRules = oidcNodeRules(config.nodeAttestors);
+  if (oidcRules.size > 0) attestors.push(oidcServer({ issuers: parts.issuers, rules: oidcRules }));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
 }
 

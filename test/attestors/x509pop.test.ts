@@ -349,7 +349,11 @@ t.test("mode spiffe: SVIDs of the own domain below the exchange path", async (t)
   });
   const admit = async (options: LeafOptions) => {
     const proof = await proofOf(t, await ca.leaf({ ...LIFE, ...options }));
-    return attestor.admit(proof.payload, (challenge) => proof.respond(challenge));
+    return attestor.admit(
+      proof.payload,
+      (challenge) => proof.respond(challenge),
+      AbortSignal.any([]),
+    );
   };
   const id = (path: string): LeafOptions => ({ spiffeId: `spiffe://${TRUST_DOMAIN}${path}` });
   t.match(await admit(id("/spire-exchange/rack/7")), {

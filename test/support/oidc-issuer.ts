@@ -7,6 +7,7 @@ import { type Server, createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ServerConfig } from "../../src/config/server.ts";
 import { TestCa } from "./test-ca.ts";
 
 const NOW = Math.floor(Date.now() / 1000);
@@ -129,4 +130,30 @@ export function signToken(
       : {}),
   });
   return `${input}.${signature.toString("base64url")}`;
+}
+
+type IssuerSection = NonNullable<ServerConfig["nodeAttestors"]["oidc"]>["issuers"][number];
+
+/** How a server knows the issuer, as `ci`, with the defaults filled in. */
+export function oidcSection(
+  { url, caFile }: TestIssuer,
+  more: Partial<IssuerSection> = {},
+): IssuerSection {
+  return {
+    alias: "ci",
+    url,
+    caFile,
+    audiences: ["assay://example.org"],
+    loopbackHttp: false,
+    maxLife: 86_400,
+    attestNodes: true,
+    reattest: false,
+    ...more,
+  };
+}
+
+export function oidcConfig(
+  ...issuers: readonly IssuerSection[]
+): Pick<ServerConfig, "nodeAttestors"> {
+  return { nodeAttestors: { oidc: { issuers } } };
 }

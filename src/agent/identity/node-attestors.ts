@@ -1,4 +1,5 @@
 import { joinTokenAttestor } from "../../attestors/node/join-token/agent.ts";
+import { oidcAttestor } from "../../attestors/node/oidc/agent.ts";
 import { x509popAttestor } from "../../attestors/node/x509pop/agent.ts";
 import type { NodeAttestorAgent } from "../../attestors/contract.ts";
 import type { Random } from "../../base/random.ts";
@@ -6,9 +7,10 @@ import type { AgentConfig } from "../../config/agent.ts";
 
 /** What this agent proves its node with; undefined when the operator gave nothing. */
 export function nodeAttestor(
-  { joinToken, x509pop }: Pick<AgentConfig, "joinToken" | "x509pop">,
+  { joinToken, x509pop, attestor }: Pick<AgentConfig, "joinToken" | "x509pop" | "attestor">,
   random: Random,
 ): NodeAttestorAgent | undefined {
   if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random });
+  if (attestor !== undefined) return oidcAttestor(attestor.tokenFile);
   return joinToken === undefined ? undefined : joinTokenAttestor(joinToken);
 }

@@ -47,8 +47,26 @@ function* claimValues(
   }
 }
 
-/** The value of a claim that is a text, a whole number or a boolean. */
-export function textOf(value: unknown): string | undefined {
+/**
+ * The value of the one claim with this name (written as in selectors), as text; undefined when there is none, it is
+ * empty or a list, or not a text, whole number or boolean.
+ */
+export function claimText(
+  claims: Readonly<Record<string, unknown>>,
+  name: string,
+): string | undefined {
+  let value: unknown = claims;
+  for (const part of name.split("/")) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    const members = value as Readonly<Record<string, unknown>>;
+    const member = Object.keys(members).find((key) => escapeName(key) === part);
+    value = member === undefined ? undefined : members[member];
+  }
+  const text = textOf(value);
+  return text === "" ? undefined : text;
+}
+
+function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "boolean" || Number.isSafeInteger(value)) return String(value);
   return undefined;

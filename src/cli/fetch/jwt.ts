@@ -1,7 +1,8 @@
 import type { JWTSVIDResponse__Output } from "../../rpc/gen/JWTSVIDResponse.ts";
 import { parseCompact } from "../../jwt/compact.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandContext } from "../command.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
+import { VIA_OPTIONS, isViaToken, jwtViaToken } from "./via-token.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { AGENT_SOCKET_OPTION, WORKLOAD_API, connectAgent } from "../rpc-clients.ts";
 
@@ -21,23 +22,14 @@ export const command: Command = {
       help: "identity to use, for a process that has several",
       fallback: "all of them",
     },
+    ...VIA_OPTIONS,
     AGENT_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
   examples: ["assay fetch jwt --audience reports"],
   async run(context) {
-    const { options, output } = context;
-    using agent = await connectAgent(context);
-    const { svids } = await agent.call<JWTSVIDResponse__Output>(WORKLOAD_API, "FetchJWTSVID", {
-      audience: options.list("audience"),
-      spiffe_id: options.text("spiffe-id") ?? "",
-    });
-    const tokens = svids.map(({ spiffe_id: spiffeId, svid: token, hint }) => ({
-      spiffeId,
-      hint,
-      expiresAt: Number(parseCompact(token).claims["exp"]),
-      token,
-    }));
+    const { output } = context;
+    const tokens = isViaToken(context) ? await fromServer(context) : await fromAgent(context);
     output.data(
       tokens.map((token) => ({ ...token, expiresAt: isoTime(token.expiresAt) })),
       () =>
@@ -56,3 +48,36 @@ export const command: Command = {
     return undefined;
   },
 };
+
+interface FetchedToken {
+  readonly spiffeId: string;
+  readonly hint: string;
+  readonly expiresAt: number;
+  readonly token: string;
+}
+
+async function fromAgent(context: CommandContext): Promise<FetchedToken[]> {
+  const { options } = context;
+  using agent = await connectAgent(context);
+  const { svids } = await agent.call<JWTSVIDResponse__Output>(WORKLOAD_API, "FetchJWTSVID", {
+    audience: options.list("audience"),
+    spiffe_id: options.text("spiffe-id") ?? "",
+  });
+  return svids.map(({ spiffe_id: spiffeId, svid: token, hint }) => ({
+    spiffeId,
+    hint,
+    expiresAt: Number(parseCompact(token).claims["exp"]),
+    token,
+  }));
+}
+
+async function fromServer(context: CommandContext): Promise<FetchedToken[]> {
+  const { options } = context;
+  const svids = await jwtViaToken(context, options.text("spiffe-id"), options.list("audience"));
+  return svids.map(({ id, hint, expires_at: expiresAt, token }) => ({
+    spiffeId: id === null ? "" : `spiffe://${id.trust_domain}${id.path}`,
+    hint,
+    expiresAt: Number(expiresAt),
+    token,
+  }));
+}

@@ -3,6 +3,7 @@ import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
 import { WAIT_OPTION, withWait } from "../wait.ts";
+import { VIA_OPTIONS, isViaToken, x509ViaToken } from "./via-token.ts";
 import { firstX509Response } from "./streams.ts";
 import { fetchedSvids, svidJson, svidLines } from "./svid.ts";
 import { writeSvid } from "./write-svid.ts";
@@ -16,17 +17,35 @@ export const command: Command = {
       help: "write svid.pem, key.pem and bundle.pem of the first SVID there",
     },
     { name: "hint", value: "TEXT", help: "write the SVID with this hint instead of the first" },
+    {
+      name: "spiffe-id",
+      value: "ID",
+      help: "with --via: of several identities only this one",
+      fallback: "all of them",
+    },
+    ...VIA_OPTIONS,
     WAIT_OPTION,
     AGENT_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay fetch x509", "assay fetch x509 --write ./identity --wait 30s"],
+  examples: [
+    "assay fetch x509",
+    "assay fetch x509 --write ./identity --wait 30s",
+    "assay fetch x509 --via oidc --token-file token --server assay.example.org:8081 --trust-bundle bundle.pem --write ./identity",
+  ],
   notes: ["The private key is only ever written to a file (key.pem, 0600), never printed."],
   async run(context) {
     const { options, output } = context;
     const folder = options.text("write");
     const hint = options.text("hint");
-    const svids = await withWait(context, ["not_found", "unavailable", "denied"], async () => {
+    const isVia = isViaToken(context);
+    const spiffeId = options.text("spiffe-id");
+    if (spiffeId !== undefined && !isVia) {
+      throw new UsageError("--spiffe-id has a meaning with --via only; use --hint");
+    }
+    const patience = isVia ? VIA_PATIENCE : AGENT_PATIENCE;
+    const svids = await withWait(context, patience, async () => {
+      if (isVia) return x509ViaToken(context, spiffeId);
       using agent = await connectAgent(context);
       return fetchedSvids(await firstX509Response(agent, context.signal));
     });
@@ -44,3 +63,7 @@ export const command: Command = {
     return undefined;
   },
 };
+
+const AGENT_PATIENCE = ["not_found", "unavailable", "denied"] as const;
+/** A refusal of a token is final. */
+const VIA_PATIENCE = ["unavailable"] as const;

@@ -37,12 +37,14 @@ export function attestAgent(
       throw fail("precondition", `data.type: no node attestor '${type}' is configured`);
     }
     let challenges = 0;
-    const admission = await attestor.admit(payload, async (challenge) => {
+    const challengeAgent = async (challenge: Uint8Array): Promise<Uint8Array> => {
       challenges += 1;
       if (challenges > MAX_CHALLENGES) throw fail("internal", "node attestor never ends");
       await call.send({ challenge });
       return parseAnswer(await next());
-    });
+    };
+    const signal = AbortSignal.any([call.signal, deps.stopping]);
+    const admission = await attestor.admit(payload, challengeAgent, signal);
     const svid = await deps.nodes.admit({
       admission,
       attestationType: type,

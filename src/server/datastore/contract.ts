@@ -146,6 +146,28 @@ export interface TokenWriter extends TokenReader {
   prune(now: EpochSeconds): Promise<number>;
 }
 
+/** A token of another issuer that was used here: it counts for one key alone until it is refused for its age. */
+export interface BoundTokenRecord {
+  /** SHA-256 of what is signed in it, lower-case hex. */
+  readonly fingerprint: string;
+  /** SHA-256 of the key's DER SubjectPublicKeyInfo, lower-case hex. */
+  readonly keyHash: string;
+  /** When it is refused whoever shows it, and the row may go. */
+  readonly expiresAt: EpochSeconds;
+}
+
+export interface BoundTokenReader {
+  get(fingerprint: string): Promise<BoundTokenRecord | undefined>;
+  count(): Promise<number>;
+}
+
+export interface BoundTokenWriter extends BoundTokenReader {
+  /** @throws exists */
+  create(token: BoundTokenRecord): Promise<void>;
+  /** Deletes tokens with expiresAt < now. @returns how many */
+  prune(now: EpochSeconds): Promise<number>;
+}
+
 /** A bundle as stored: own (one) and foreign. Content is the shape of spiffe/bundle.ts, as JSON text. */
 export interface BundleRecord {
   readonly trustDomain: string;
@@ -261,6 +283,7 @@ export interface Readers {
   readonly entries: EntryReader;
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
+  readonly boundTokens: BoundTokenReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -271,6 +294,7 @@ export interface Writers {
   readonly entries: EntryWriter;
   readonly nodes: NodeWriter;
   readonly tokens: TokenWriter;
+  readonly boundTokens: BoundTokenWriter;
   readonly bundles: BundleWriter;
   readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;

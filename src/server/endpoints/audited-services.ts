@@ -133,7 +133,8 @@ async function noteRefusal(
   request: object | undefined,
 ): Promise<void> {
   if (NO_REFUSALS.has(error.kind)) return;
-  await trail.denied(origin, error, subjectOf(request));
+  const { kind, reason, message, withheld } = error;
+  await trail.denied(origin, { kind, reason, message: withheld ?? message }, subjectOf(request));
 }
 
 /** Items of a batch that were not signed. */

@@ -8,6 +8,7 @@ import type { Change, Datastore, EntryRecord, NodeRecord } from "../datastore/co
 import { AgentViews } from "./agent-views.ts";
 import { type AgentView, EntryGraph } from "./entry-graph.ts";
 import { isAgentSelf } from "./agent-selectors.ts";
+import { isExpired } from "./expiry.ts";
 import { searchEntry } from "./entry-order.ts";
 import { type NearEntry, nearestEntries } from "./nearest-entries.ts";
 import type { Selector } from "../../spiffe/selector.ts";
@@ -79,6 +80,12 @@ export class AuthorizedEntries implements AsyncDisposable {
   /** Ordered by creation, then id; without expired ones. The same array as long as nothing changes. */
   forAgent(agentId: string): readonly EntryRecord[] {
     return this.#view(agentId).entries;
+  }
+
+  /** The entries with this very parent, without expired ones: for parents that are no agents. */
+  childrenOf(parentId: string): readonly EntryRecord[] {
+    const now = epochSeconds(this.#options.clock);
+    return this.#graph.childrenOf(parentId).filter((entry) => !isExpired(entry, now));
   }
 
   /** When `forAgent` becomes another list though nothing is changed: an entry expires. Infinity = never. */

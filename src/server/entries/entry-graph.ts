@@ -87,6 +87,11 @@ export class EntryGraph {
     return { entries, validFrom: now, validUntil };
   }
 
+  /** Those with this very parent, in order, expired ones included. */
+  childrenOf(parentId: string): readonly EntryRecord[] {
+    return this.#byParent.get(parentId);
+  }
+
   entries(): Iterable<EntryRecord> {
     return this.#entries.values();
   }

@@ -16,6 +16,7 @@ import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { toHex } from "../../base/bytes.ts";
+import { bindToken, checkBinding } from "./bound-tokens.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { NodeCache, type NodeStatus } from "./node-cache.ts";
 
@@ -79,7 +80,8 @@ export class NodeService implements AsyncDisposable {
    * Admits a node that proved itself: signs its SVID and keeps it, spending the token in the same transaction.
    * A token admits one key. The same key may come back with the same token until the token expires, because the reply
    * may have been lost; its SVID of before stays active until the new one is used.
-   * @throws denied (banned), invalid (token spent, unknown or expired), internal (attestor out of its namespace)
+   * @throws denied (banned, or its proof counts for another key), invalid (join token spent, unknown or expired),
+   * limited (too many tokens bound), internal (attestor out of its namespace)
    */
   async admit<S extends NodeSvid>(params: AdmitParams<S>): Promise<S> {
     const { admission, attestationType } = params;
@@ -90,6 +92,9 @@ export class NodeService implements AsyncDisposable {
       const svid = await params.issue(agentId);
       await this.#datastore.transaction(async (writers) => {
         const present = await this.#checkAdmission(writers, agentId, admission, keyHash);
+        if (admission.bindsToken !== undefined) {
+          await bindToken(writers.boundTokens, admission.bindsToken, keyHash);
+        }
         await writers.nodes.put(this.#admitted(params, agentId, keyHash, svid, present));
       });
       return svid;
@@ -263,13 +268,22 @@ export class NodeService implements AsyncDisposable {
   }
 
   async #checkAdmission(
-    store: Pick<Writers, "tokens" | "nodes"> | Pick<Datastore, "tokens" | "nodes">,
+    store: Pick<Writers | Datastore, "tokens" | "boundTokens" | "nodes">,
     agentId: SpiffeId,
     admission: NodeAdmission,
     keyHash: string,
   ): Promise<NodeRecord | undefined> {
     const node = await store.nodes.get(agentId.toString());
     if (node?.banned === true) throw banned(agentId.toString());
+    if (admission.bindsToken !== undefined) {
+      await checkBinding(store.boundTokens, admission.bindsToken, keyHash);
+    }
+    if (admission.firstUseOnly && node !== undefined && node.keyHash !== keyHash) {
+      throw fail(
+        "denied",
+        `agent '${agentId.toString()}' has attested before; evict it to let its host attest again (assay agents evict)`,
+      );
+    }
     if (admission.spendsToken === undefined) return node;
     checkJoinTokenLife(await store.tokens.get(admission.spendsToken), epochSeconds(this.#clock));
     // The node is what marks its token as spent; the token's row stays until it expires, for the same key only.

@@ -11,7 +11,10 @@ export interface TokenPrunerOptions {
   readonly logger: Logger;
 }
 
-/** Deletes expired join tokens, now and every five minutes, until disposed. Their nodes still mark them as spent. */
+/**
+ * Deletes expired join tokens, whose nodes still mark them as spent, and bound tokens that nobody accepts any more; now
+ * and every five minutes, until disposed.
+ */
 export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOptions): Loop {
   return new Loop({
     name: "token pruner",
@@ -20,12 +23,16 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
     backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
     async round() {
       const now = epochSeconds(clock);
-      const tokens = await store.transaction((writers) => writers.tokens.prune(now));
+      const { tokens, bound } = await store.transaction(async (writers) => ({
+        tokens: await writers.tokens.prune(now),
+        bound: await writers.boundTokens.prune(now),
+      }));
       if (tokens > 0) logger.info("expired join tokens pruned", { tokens });
+      if (bound > 0) logger.debug("expired bound tokens pruned", { tokens: bound });
       return INTERVAL_MS;
     },
     onError: (error, retryMs) =>
-      logger.warn("expired join tokens could not be pruned", { error, retryMs }),
+      logger.warn("expired tokens could not be pruned", { error, retryMs }),
   });
 }
 

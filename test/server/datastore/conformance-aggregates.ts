@@ -85,6 +85,20 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     t.equal(await store.changes.current(), 0, "tokens are not in the change feed");
   });
 
+  await check("bound tokens", async (t, { store, reopen }) => {
+    const token = { fingerprint: "ab", keyHash: "cd", expiresAt: 100 };
+    await store.transaction((w) => w.boundTokens.create(token));
+    await rejectsWith(t, "exists", () => store.transaction((w) => w.boundTokens.create(token)));
+    t.same(await store.boundTokens.get("ab"), token);
+    t.equal(await store.boundTokens.get("cd"), undefined);
+    t.equal(await store.boundTokens.count(), 1);
+    t.equal(await store.transaction((w) => w.boundTokens.prune(100)), 0);
+    t.equal(await store.changes.current(), 0, "they are not in the change feed");
+    const again = reopen === undefined ? store : await reopen();
+    t.same(await again.boundTokens.get("ab"), token, "and survive");
+    t.equal(await again.transaction((w) => w.boundTokens.prune(101)), 1);
+  });
+
   await check("bundles", async (t, { store }) => {
     const put = (td: string, content: string) =>
       store.transaction((w) => w.bundles.put(td, content));

@@ -48,6 +48,8 @@ t.test("the authorization table has a row for every method of every known servic
   );
   const open = [...AUTHORIZATION].filter(([, roles]) => roles.has("any")).map(([name]) => name);
   t.same(open.sort(), [
+    "/assay.token.v1.Token/NewJWTSVID",
+    "/assay.token.v1.Token/NewX509SVID",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
     "/spire.api.server.agent.v1.Agent/AttestAgent",

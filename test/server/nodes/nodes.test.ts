@@ -37,7 +37,11 @@ async function openRoom(t: Test) {
     return { serial: `a${serials}`, expiresAt: Math.floor(clock.nowMs() / 1000) + 3600 };
   };
   const attest = async (token: string, publicKey: Uint8Array) => {
-    const admission = await attestor.admit(Buffer.from(token), () => Promise.reject(new Error()));
+    const admission = await attestor.admit(
+      Buffer.from(token),
+      () => Promise.reject(new Error()),
+      AbortSignal.any([]),
+    );
     return nodes.admit({ admission, attestationType: "join_token", publicKey, issue });
   };
   const agentIdOf = (token: string) =>
@@ -293,11 +297,13 @@ t.test("another server's acts are seen at once", async (t) => {
 
 t.test("a server that hears of no commit asks before it refuses", async (t) => {
   const room = await openRoom(t);
-  const { entries, nodes, tokens, bundles, relationships, authorities, changes } = room.datastore;
+  const { entries, nodes, tokens, boundTokens } = room.datastore;
+  const { bundles, relationships, authorities, changes } = room.datastore;
   const deaf: Datastore = {
     entries,
     nodes,
     tokens,
+    boundTokens,
     bundles,
     relationships,
     authorities,

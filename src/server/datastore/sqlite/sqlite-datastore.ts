@@ -8,6 +8,7 @@ import { makeFolder } from "../../../base/make-folder.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type {
   AuthorityReader,
+  BoundTokenReader,
   BundleReader,
   ChangeReader,
   Datastore,
@@ -18,6 +19,7 @@ import type {
   Writers,
 } from "../contract.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
+import { SqliteBoundTokenReader } from "./bound-tokens.ts";
 import { SqliteBundleReader } from "./bundles.ts";
 import { SqliteChangeReader } from "./changes.ts";
 import { CommitGroup } from "./commit-group.ts";
@@ -130,6 +132,7 @@ class SqliteDatastore implements Datastore {
   readonly entries: EntryReader;
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
+  readonly boundTokens: BoundTokenReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -161,6 +164,7 @@ class SqliteDatastore implements Datastore {
     this.entries = new SqliteEntryReader(reader);
     this.nodes = new SqliteNodeReader(reader);
     this.tokens = new SqliteTokenReader(reader);
+    this.boundTokens = new SqliteBoundTokenReader(reader);
     this.bundles = new SqliteBundleReader(reader);
     this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);

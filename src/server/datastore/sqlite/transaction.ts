@@ -1,6 +1,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { ChangeSubject, Writers } from "../contract.ts";
 import { SqliteAuthorityWriter } from "./authorities.ts";
+import { SqliteBoundTokenWriter } from "./bound-tokens.ts";
 import { SqliteBundleWriter } from "./bundles.ts";
 import type { Connection, TransactionScope, WriteResult } from "./connection.ts";
 import { SqliteEntryWriter } from "./entries.ts";
@@ -23,6 +24,7 @@ export class Transaction implements TransactionScope {
       entries: new SqliteEntryWriter(this),
       nodes: new SqliteNodeWriter(this),
       tokens: new SqliteTokenWriter(this),
+      boundTokens: new SqliteBoundTokenWriter(this),
       bundles: new SqliteBundleWriter(this),
       relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),

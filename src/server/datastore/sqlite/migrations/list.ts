@@ -2,6 +2,7 @@ import type { Migration } from "../migrate.ts";
 import { init } from "./001-init.ts";
 import { relationships } from "./002-relationships.ts";
 import { rotation } from "./003-rotation.ts";
+import { boundTokens } from "./004-bound-tokens.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
-export const MIGRATIONS: readonly Migration[] = [init, relationships, rotation];
+export const MIGRATIONS: readonly Migration[] = [init, relationships, rotation, boundTokens];

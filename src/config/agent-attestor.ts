@@ -1,0 +1,29 @@
+import { resolve } from "node:path";
+import { fail } from "../base/errors.ts";
+import type { AgentSettings } from "./agent-settings.ts";
+import type { AgentConfig } from "./agent.ts";
+import type { Settings } from "./source.ts";
+
+/** The attestor that `attestor` names, where it is none of the older two. @throws invalid */
+export function attestorSetting(
+  settings: Settings<AgentSettings>,
+  hasJoinToken: boolean,
+): AgentConfig["attestor"] {
+  const type = settings.get("attestor");
+  const tokenFile = settings.get("oidc-token-file");
+  if (tokenFile !== undefined && type !== "oidc") {
+    throw fail(
+      "invalid",
+      `${settings.where("oidc-token-file")} has a meaning with attestor oidc only`,
+    );
+  }
+  if (type === "join_token" || type === "x509pop") return undefined;
+  if (hasJoinToken) {
+    throw fail("invalid", `a join token has no meaning with attestor ${type}; leave one out`);
+  }
+  if (tokenFile === undefined) {
+    throw fail("invalid", `${settings.where("attestor")}: oidc needs oidc-token-file`);
+  }
+  // Read at each attestation: that it is not there yet is no error of the configuration.
+  return { type, tokenFile: resolve(tokenFile) };
+}
