@@ -189,7 +189,7 @@ class Agent implements RunningAgent {
       max: config.jwtCacheMax,
       sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
-    const attestors = workloadAttestors(config, { logger, clock });
+    const attestors = workloadAttestors(config, { logger, clock, stack: this.#stack });
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });
     const workloads = new Attestation({ attestors, clock, logger, metrics });

@@ -1,9 +1,35 @@
-import { section } from "./shape.ts";
+import { section, text } from "./shape.ts";
 
 /**
  * `workloadAttestors` of an agent's file. One key for each attestor that has settings; that the key is there switches
- * the attestor on, also with nothing below it:
- *
- *     docker: { shape: section({ socket: { shape: text(), help: "...", default: "/run/docker.sock" } }), help: "..." },
+ * the attestor on, also with nothing below it.
  */
-export const WORKLOAD_ATTESTORS = section({});
+export const WORKLOAD_ATTESTORS = section({
+  docker: {
+    shape: section({
+      socket: {
+        shape: text({ pattern: "^/", rule: "is no absolute path" }),
+        help: "socket of the Docker Engine",
+        default: "/var/run/docker.sock",
+      },
+    }),
+    help: "asks the Docker Engine about callers in its containers",
+  },
+  podman: {
+    shape: section({
+      socket: {
+        shape: text({ pattern: "^/", rule: "is no absolute path" }),
+        help: "socket of root's Podman",
+        default: "/run/podman/podman.sock",
+      },
+      userSocket: {
+        shape: text({
+          pattern: "^/.*\\{uid\\}",
+          rule: "is no absolute path with {uid}, for example /run/user/{uid}/podman/podman.sock",
+        }),
+        help: "socket of users' own Podman, with {uid}; absent: it is not asked",
+      },
+    }),
+    help: "asks Podman about callers in its containers",
+  },
+});

@@ -149,7 +149,7 @@ t.test("the lookup", async (t) => {
   await t.test("reads this very process", async (t) => {
     const lookup = new ContainerLookup();
     t.doesNotThrow(() => lookup.read(process.pid));
-    t.equal(lookup.look(process.pid), lookup.look(process.pid), "the same object");
+    t.equal(lookup.isStill(process.pid, lookup.look(process.pid)), true);
   });
 
   await t.test("refuses a process that is gone", async (t) => {
@@ -161,9 +161,12 @@ t.test("the lookup", async (t) => {
     write(procDir, "self", "0::/\n");
     write(procDir, "7", `0::/docker/${ID}\n`);
     const lookup = new ContainerLookup({ procDir });
-    t.same(lookup.read(7), { containerId: ID });
+    const before = lookup.look(7);
+    t.same(before.container, { containerId: ID });
+    t.equal(lookup.isStill(7, before), true);
     write(procDir, "7", "0::/\n");
     t.equal(lookup.read(7), undefined);
+    t.equal(lookup.isStill(7, before), false);
   });
 
   await t.test("takes longer texts than one read, and refuses endless ones", async (t) => {

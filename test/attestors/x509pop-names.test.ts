@@ -11,6 +11,7 @@ import {
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { createLogger } from "../../src/observe/logger.ts";
+import { OidcIssuers } from "../../src/attestors/issuer/issuers.ts";
 import { nodeAttestors } from "../../src/server/node-attestors.ts";
 import { PathTemplate } from "../../src/spiffe/path-template.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
@@ -45,12 +46,14 @@ async function pathOf(
   const leaf = await ca.leaf({ ...LIFE, ...options });
   writeFileSync(join(dir, "cert.pem"), leaf.certPem);
   writeFileSync(join(dir, "key.pem"), leaf.keyPem);
+  const { signal } = new AbortController();
   const proof = await x509popAttestor({
     certFile: join(dir, "cert.pem"),
     keyFile: join(dir, "key.pem"),
     random: systemRandom,
-  }).prove(new AbortController().signal);
-  const admission = await attestor.admit(proof.payload, (challenge) => proof.respond(challenge));
+  }).prove(signal);
+  const respond = (challenge: Uint8Array): Promise<Uint8Array> => proof.respond(challenge);
+  const admission = await attestor.admit(proof.payload, respond, signal);
   return admission.agentPath;
 }
 
@@ -175,9 +178,14 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
     write: (line) => lines.push(line),
     nowMs: () => 0,
   });
-  const parts = { ...tools, logger, tokens: { get: async () => undefined }, ownRoots: () => [] };
+  const issuers = new OidcIssuers([]);
+  const tokens = { get: async () => undefined };
+  const parts = { ...tools, logger, issuers, tokens, ownRoots: () => [] };
   const make = (file: string) =>
-    nodeAttestors({ x509pop: { mode: "external_pki", caFile: file } }, parts).get("x509pop");
+    nodeAttestors(
+      { x509pop: { mode: "external_pki", caFile: file }, nodeAttestors: {} },
+      parts,
+    ).get("x509pop");
   const attestor = make(caFile);
   if (attestor === undefined) throw new Error("it is configured");
   const joins = async (ca: TestCa): Promise<boolean> =>

@@ -16,6 +16,8 @@ export interface ContainerLookupOptions {
 
 /** Where a process was at one moment. */
 export interface ContainerLook {
+  /** What the kernel said. */
+  readonly cgroup: string;
   /** Absent: in no container of the system. */
   readonly container?: ContainerRef;
   /** In a container of a user's own engine, which that user may have made up. */
@@ -43,10 +45,7 @@ export class ContainerLookup {
     return this.look(pid).container;
   }
 
-  /**
-   * All that can be told: the same object as before while the kernel says the same of a process.
-   * @throws as `read`
-   */
+  /** All that can be told. @throws as `read` */
   look(pid: number): ContainerLook {
     const text = this.#readCgroup(String(pid));
     const known = this.#known.get(text);
@@ -55,6 +54,15 @@ export class ContainerLookup {
     // A process may make cgroups with names as long as it likes.
     if (text.length <= MAX_KEPT_TEXT) this.#known.set(text, found);
     return found;
+  }
+
+  /** Looks again: whether the kernel still says the same. */
+  isStill(pid: number, look: ContainerLook): boolean {
+    try {
+      return this.#readCgroup(String(pid)) === look.cgroup;
+    } catch {
+      return false; // it has ended
+    }
   }
 
   #own(): string {
@@ -77,14 +85,19 @@ export class ContainerLookup {
   }
 }
 
+/** Podman names each container's own cgroup so, and no other engine does. */
+export function isPodmans(look: ContainerLook, containerId: string): boolean {
+  return look.cgroup.includes(`libpod-${containerId}`);
+}
+
 function lookAt(text: string, ownCgroup: string): ContainerLook {
   const container = containerOf(text, { ownCgroup });
-  if (container !== undefined) return { container };
+  if (container !== undefined) return { cgroup: text, container };
   const userContainer = userContainerOf(text);
-  if (userContainer !== undefined) return { userContainer };
+  if (userContainer !== undefined) return { cgroup: text, userContainer };
   // Components that the agent is below as well say nothing of the process.
   const unknown = text === ownCgroup ? undefined : unknownContainer(text);
-  return unknown === undefined ? {} : { unknown };
+  return unknown === undefined ? { cgroup: text } : { cgroup: text, unknown };
 }
 
 function readWhole(fd: number): string {
