@@ -212,5 +212,15 @@ export const COMMANDS: readonly Registered[] = [
     summary: "what a running server or agent tells about itself",
     load: () => import("./debug.ts"),
   },
+  {
+    name: "config validate",
+    summary: "check a configuration file of a server or an agent",
+    load: () => import("./config/validate.ts"),
+  },
+  {
+    name: "config show",
+    summary: "show a whole configuration, with defaults and where each value is from",
+    load: () => import("./config/show.ts"),
+  },
   { name: "version", summary: "print the version", load: () => import("./version.ts") },
 ];

@@ -183,14 +183,14 @@ export function reportStrangers(
   { report }: Pick<Reading, "report">,
 ): void {
   const known = Object.keys(fields);
+  let all = known.length === 0 ? "; there are none here" : `; known are ${known.join(", ")}`;
   for (const key of Object.keys(mapping)) {
     if (Object.hasOwn(fields, key)) continue;
     const meant = nearest(key, known);
-    const all = known.length === 0 ? "there are none yet" : `known are ${known.join(", ")}`;
-    report(
-      join(path, key.slice(0, MAX_SHOWN)),
-      `is unknown; ${meant === undefined ? all : `did you mean '${meant}'?`}`,
-    );
+    const hint = meant === undefined ? all : `; did you mean '${meant}'?`;
+    // Once is enough.
+    if (meant === undefined) all = "";
+    report(join(path, key.slice(0, MAX_SHOWN)), `is unknown${hint}`);
   }
 }
 

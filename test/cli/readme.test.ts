@@ -70,6 +70,7 @@ t.test("the documents name files that exist", async (t) => {
     "SECURITY.md",
     "CHANGELOG.md",
     "doc/commands.md",
+    "doc/configuration.md",
   ]) {
     const text = readFileSync(join(root, name), "utf8");
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");

@@ -22,6 +22,7 @@ import {
   section,
   text,
 } from "../../src/config/shape.ts";
+import { shownValues } from "../../src/config/shown.ts";
 import { Settings } from "../../src/config/source.ts";
 
 const TABLES = { server: SERVER_SETTINGS, agent: AGENT_SETTINGS } as const;
@@ -335,6 +336,62 @@ t.test("sections, lists and maps: defaults filled in, errors with their whole pa
     report: (_, problem) => void said.push(problem),
   });
   t.same(said, ["is not x"], "a secret is not repeated");
+  t.end();
+});
+
+t.test("what is shown of it: each value with its origin, no secret", (t) => {
+  const table = {
+    nested: {
+      shape: section({
+        issuers: {
+          shape: list(
+            section({
+              url: { shape: text(), help: "a" },
+              n: { shape: count(1, 9), help: "b", default: 3 },
+            }),
+            { most: 9 },
+          ),
+          help: "a",
+        },
+        keys: { shape: map(text({ secret: true }), { most: 9 }), help: "b" },
+        more: { shape: list(text({ secret: true }), { most: 9 }), help: "c" },
+        names: { shape: list(text(), { most: 9 }), help: "d", default: ["x"] },
+        docker: { shape: section({}), help: "e" },
+      }),
+      help: "a",
+    },
+  };
+  const nested = {
+    issuers: [{ url: "u" }, { n: 4 }],
+    keys: { a: "tell-nobody" },
+    more: ["tell-nobody"],
+    docker: null,
+  };
+  const settings = new Settings({
+    table,
+    given: () => undefined,
+    fromEnv: () => undefined,
+    file: { name: "FILE", root: { nested } },
+    context,
+  });
+  settings.check();
+  t.same(
+    shownValues(settings, context).map(({ path, value, isSecret, from }) => [
+      path,
+      isSecret ? "***" : value,
+      from,
+    ]),
+    [
+      ["nested.issuers[0].url", "u", "file"],
+      ["nested.issuers[0].n", 3, "default"],
+      ["nested.issuers[1].n", 4, "file"],
+      ["nested.keys.a", "***", "file"],
+      ["nested.more[0]", "***", "file"],
+      ["nested.names", ["x"], "default"],
+      ["nested.docker", {}, "file"],
+    ],
+  );
+  t.notMatch(JSON.stringify(shownValues(settings, context)), /tell-nobody/);
   t.end();
 });
 
