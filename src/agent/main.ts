@@ -4,6 +4,7 @@ import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent.ts";
+import type { ConfigChange } from "../config/reload.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { Readiness } from "../observe/readiness.ts";
@@ -34,33 +35,12 @@ import { ServerClient } from "./server-client/server-client.ts";
 import { Replacement } from "./sync/replacement.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
+import { LiveConfig } from "./live-config.ts";
+import type { AgentDependencies, RunningAgent } from "./running-agent.ts";
 import { Sync, type SyncState } from "./sync/sync.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
 import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
-
-export interface AgentDependencies {
-  readonly logger: Logger;
-  /** The level of that logger, where it can be changed. */
-  readonly logLevel?: LogLevelSwitch;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  /** Gives up a start that still waits for the server. */
-  readonly signal?: AbortSignal;
-  readonly version?: string;
-}
-
-export interface RunningAgent extends AsyncDisposable {
-  /** Path of the Workload API socket. */
-  readonly socket: string;
-  readonly spiffeId: SpiffeId;
-  /** Of metrics and health over HTTP, if they were asked for. */
-  readonly metricsAddress: { readonly host: string; readonly port: number } | undefined;
-  /** Syncs with the server now instead of at the next interval. */
-  wake(): void;
-  /** Why the agent stopped by itself (banned, expired, ...); `undefined` once it was disposed. */
-  readonly stopped: Promise<AssayError | undefined>;
-}
 
 /**
  * Starts an agent: it listens at once, and the promise resolves when it has its own identity. While the server is away
@@ -83,6 +63,7 @@ export async function startAgent(
 
 class Agent implements RunningAgent {
   readonly #config: AgentConfig;
+  readonly #live: LiveConfig;
   readonly #logger: Logger;
   readonly #logLevel: LogLevelSwitch;
   readonly #clock: Clock;
@@ -109,6 +90,7 @@ class Agent implements RunningAgent {
 
   constructor(config: AgentConfig, dependencies: AgentDependencies) {
     this.#config = config;
+    this.#live = new LiveConfig(config);
     this.#logger = dependencies.logger;
     this.#logLevel = dependencies.logLevel ?? new LogLevelSwitch(config.logLevel);
     this.#clock = dependencies.clock ?? systemClock;
@@ -140,6 +122,10 @@ class Agent implements RunningAgent {
 
   wake(): void {
     this.#wakeSync();
+  }
+
+  reload(load: () => Promise<ConfigChange<AgentConfig>>): Promise<void> {
+    return this.#live.reload(load);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -179,8 +165,7 @@ class Agent implements RunningAgent {
       new Cache({
         clock,
         encode: encodeView,
-        maxIdleSvids: config.x509CacheMax,
-        allowUnregistered: config.allowUnauthenticatedVerifiers,
+        ...this.#live.cachePolicy,
       }),
     );
     const jwtCache = new JwtCache({
@@ -191,7 +176,10 @@ class Agent implements RunningAgent {
     });
     const attestors = workloadAttestors(config, { logger, clock, stack: this.#stack });
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
-    const readiness = agentReadiness({ ...observed, syncIntervalMs: config.syncIntervalMs });
+    const readiness = agentReadiness({
+      ...observed,
+      syncIntervalMs: () => this.#live.current.syncIntervalMs,
+    });
     const workloads = new Attestation({ attestors, clock, logger, metrics });
     const server = await this.#serve(cache, jwtCache, {
       attestation: workloads,
@@ -251,7 +239,7 @@ class Agent implements RunningAgent {
       readonly readiness: Readiness;
     },
   ): Promise<H2GrpcServer<Peer>> {
-    const { socket: path, allowedForeignJwtClaims } = this.#config;
+    const { socket: path } = this.#config;
     const clock = this.#clock;
     const logger = this.#logger;
     const server = new H2GrpcServer<Peer>({ clock, logger });
@@ -267,7 +255,7 @@ class Agent implements RunningAgent {
       clock,
       logger,
       metrics,
-      allowedForeignJwtClaims,
+      allowedForeignJwtClaims: () => this.#live.current.allowedForeignJwtClaims,
     });
     this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
     logger.info("Workload API is listening", { socket: path });
@@ -405,6 +393,7 @@ class Agent implements RunningAgent {
         svids.wake();
       },
     });
+    this.#live.follow({ cache, jwtCache, sync });
     this.#wakeSync = () => sync.wake();
     this.#lastSyncMs = () => sync.lastSuccessMs;
     this.#syncState = () => sync.state;

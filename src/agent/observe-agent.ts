@@ -74,12 +74,11 @@ function revisionLag(state: SyncState | undefined): number | undefined {
 }
 
 export interface AgentReadinessParams extends AgentObserved {
-  readonly syncIntervalMs: number;
+  readonly syncIntervalMs: () => number;
 }
 
 export function agentReadiness(params: AgentReadinessParams): Readiness {
   const { clock, identity, cache, heardAtMs, syncIntervalMs } = params;
-  const patienceMs = Math.max(SYNC_INTERVALS * syncIntervalMs, SYNC_PATIENCE_MS);
   return new Readiness(clock, [
     {
       name: "identity",
@@ -94,6 +93,7 @@ export function agentReadiness(params: AgentReadinessParams): Readiness {
       missing: () => {
         const heardMs = heardAtMs();
         if (heardMs === 0 || !cache.synced) return "nothing came from the server yet";
+        const patienceMs = Math.max(SYNC_INTERVALS * syncIntervalMs(), SYNC_PATIENCE_MS);
         const silentMs = clock.nowMs() - heardMs;
         if (silentMs <= patienceMs) return undefined;
         return `the server was not heard for ${Math.round(silentMs / 1000)} s; workloads are served on what is held`;

@@ -1,11 +1,21 @@
 /** A map with a bound: the least recently used entry goes first. */
 export class LruMap<K, V> {
-  readonly #max: number;
+  #max: number;
   readonly #map = new Map<K, V>();
 
   constructor(max: number) {
     if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
     this.#max = max;
+  }
+
+  /** Another bound from now on; what is beyond it goes, the least recently used first. */
+  resize(max: number): void {
+    if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
+    this.#max = max;
+    for (const oldest of this.#map.keys()) {
+      if (this.#map.size <= max) break;
+      this.#map.delete(oldest);
+    }
   }
 
   get size(): number {

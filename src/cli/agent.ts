@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
 import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
+import { reloader } from "./reload.ts";
 import { PROCESS_OPTIONS, loadSettings, settingOptions } from "./settings.ts";
 
 export const command: Command = {
@@ -15,7 +16,10 @@ export const command: Command = {
     "assay agent --server 127.0.0.1:8081 --trust-domain example.org --trust-bundle bundle.pem --join-token-file token",
     "assay agent --config /etc/assay/agent.yaml",
   ],
-  notes: ["A restart needs neither bundle nor token while the agent's own SVID lives."],
+  notes: [
+    "A restart needs neither bundle nor token while the agent's own SVID lives.",
+    "SIGHUP reads the configuration again, as a whole or not at all.",
+  ],
   async run(context) {
     const who = { uid: currentUid(), env: context.env };
     const settings = await loadSettings(AGENT_SETTINGS, context, who);
@@ -43,6 +47,7 @@ export const command: Command = {
       log: config,
       socket: config.socket,
       start: (tools) => startAgent(config, tools),
+      reload: reloader({ role: "agent", settings, build: buildAgentConfig, context, who }),
       ended: ({ stopped }) => stopped,
       ready: ({ socket, spiffeId, metricsAddress }) => ({
         socket,

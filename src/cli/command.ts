@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly env: NodeJS.ProcessEnv;
   /** Aborted by SIGINT, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal;
+  /** SIGHUP means this from now on, instead of the end. */
+  readonly onHangup: (handler: () => void) => void;
 }
 
 export const EXIT_FAILURE = 1;

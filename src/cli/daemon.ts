@@ -6,6 +6,8 @@ import { errorFrom, fail } from "../base/errors.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../observe/logger.ts";
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
+import { watchHangups } from "./hangup.ts";
+import type { Reloaded } from "./reload.ts";
 import { programVersion } from "./version.ts";
 
 /** What a daemon is given, beside its configuration. */
@@ -28,6 +30,8 @@ export interface DaemonParams<Running extends AsyncDisposable> {
   /** What `--ready-fd` is told. */
   readonly ready: (running: Running) => Readonly<Record<string, unknown>>;
   readonly socket: string;
+  /** Reads the configuration again (SIGHUP). @throws why it did not; then nothing has changed */
+  readonly reload: (running: Running) => Promise<Reloaded>;
 }
 
 /** Runs a server or an agent until it is asked to stop, then takes it down in order. */
@@ -42,7 +46,8 @@ export async function runDaemon<Running extends AsyncDisposable>(
     write: (line) => process.stderr.write(line),
     nowMs: () => systemClock.nowMs(),
   });
-  const stop = stopSignal(context);
+  const hangups = watchHangups(context, logger);
+  const stop = AbortSignal.any([stopSignal(context), hangups.terminalGone]);
   const running = await startUnlessStopped(params.start, {
     logger,
     logLevel,
@@ -58,6 +63,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
     await running[Symbol.asyncDispose]();
     throw thrown;
   }
+  hangups.begin(() => reloadLogged(params, running, { logger, logLevel }));
   const reason = await Promise.race([aborted(stop), params.ended?.(running) ?? aborted(stop)]);
   logger.info("stopping");
   // A shutdown that hangs must not keep the machine waiting; its own grace periods are shorter.
@@ -65,6 +71,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
     logger.error("the shutdown took too long, ending at once");
     process.exit(EXIT_FAILURE);
   }, FORCED_EXIT_MS);
+  await hangups.end();
   await running[Symbol.asyncDispose]();
   clearTimeout(forced);
   // Only a folder that this start made alone is empty now; any other stays.
@@ -74,6 +81,23 @@ export async function runDaemon<Running extends AsyncDisposable>(
   logger.info("stopped");
   if (reason !== undefined) throw reason;
   return undefined;
+}
+
+async function reloadLogged<Running extends AsyncDisposable>(
+  { reload }: DaemonParams<Running>,
+  running: Running,
+  { logger, logLevel }: Pick<DaemonTools, "logger" | "logLevel">,
+): Promise<void> {
+  try {
+    const { logLevel: level, changes } = await reload(running);
+    logLevel.relaunch(level);
+    logger.info("configuration read again", {
+      changed: changes.now,
+      ...(changes.start.length === 0 ? {} : { atNextStart: changes.start }),
+    });
+  } catch (thrown) {
+    logger.error("configuration not taken, nothing changed", { error: errorFrom(thrown) });
+  }
 }
 
 /** Undefined when the daemon was stopped before it ran, which is no failure. */

@@ -22,7 +22,9 @@ export const command: Command = {
     OUTPUT_OPTION,
   ],
   examples: ["assay log-level", "assay log-level debug", "assay log-level --reset"],
-  notes: ["It holds until the next start."],
+  notes: [
+    "It holds until the next start, or until the configuration is read again and names another level than before.",
+  ],
   async run(context) {
     const { options, output } = context;
     const level = options.text("level");

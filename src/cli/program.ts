@@ -30,7 +30,8 @@ export async function runProgram(program: Program): Promise<number> {
     }
     stop = stopOnSignals(program.stderr);
     const output = createOutput(outputFormat(command, options), program);
-    const context = { options, output, env: program.env, signal: stop.signal };
+    const { signal, onHangup } = stop;
+    const context = { options, output, env: program.env, signal, onHangup };
     return (await command.run(context)) ?? 0;
   } catch (thrown) {
     if (stop?.signal.aborted === true && isCancelled(thrown)) return EXIT_FAILURE;

@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
 import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
+import { reloader } from "./reload.ts";
 import { PROCESS_OPTIONS, loadSettings, settingOptions } from "./settings.ts";
 
 export const command: Command = {
@@ -15,6 +16,7 @@ export const command: Command = {
     "assay server --trust-domain example.org --listen 0.0.0.0:8081",
     "assay server --config /etc/assay/server.yaml",
   ],
+  notes: ["SIGHUP reads the configuration again, as a whole or not at all."],
   async run(context) {
     const who = { uid: currentUid(), env: context.env };
     const settings = await loadSettings(SERVER_SETTINGS, context, who);
@@ -30,6 +32,7 @@ export const command: Command = {
       log: config,
       socket: config.socket,
       start: (tools) => startServer(config, tools),
+      reload: reloader({ role: "server", settings, build: buildServerConfig, context, who }),
       ready: ({ tcpAddress, socket, metricsAddress }) => ({
         listen: tcpAddress,
         socket,

@@ -2,6 +2,8 @@ import { EXIT_FAILURE } from "./command.ts";
 
 export interface StopSignals extends Disposable {
   readonly signal: AbortSignal;
+  /** SIGHUP means this from now on, instead of the end. */
+  readonly onHangup: (handler: () => void) => void;
 }
 
 /**
@@ -9,7 +11,12 @@ export interface StopSignals extends Disposable {
  */
 export function stopOnSignals(note: (text: string) => void): StopSignals {
   const stop = new AbortController();
+  let hangup: (() => void) | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
+    if (name === "SIGHUP" && hangup !== undefined) {
+      if (!stop.signal.aborted) hangup();
+      return;
+    }
     if (stop.signal.aborted) {
       note(`assay: ${name} again, ending at once\n`);
       process.exit(EXIT_FAILURE);
@@ -19,6 +26,9 @@ export function stopOnSignals(note: (text: string) => void): StopSignals {
   for (const name of STOP_SIGNALS) process.on(name, onSignal);
   return {
     signal: stop.signal,
+    onHangup: (handler) => {
+      hangup = handler;
+    },
     [Symbol.dispose]: () => {
       for (const name of STOP_SIGNALS) process.off(name, onSignal);
     },

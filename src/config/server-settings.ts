@@ -98,18 +98,21 @@ export const SERVER_SETTINGS = {
     value: "MODE",
     help: "whose certificates: those below --x509pop-ca, or own SVIDs below --x509pop-svid-prefix",
     fallback: "external_pki",
+    reload: "now",
   },
   "x509pop-svid-prefix": {
     shape: text(),
     value: "PATH",
     help: "with mode spiffe: SVIDs whose path is below this one; / means every SVID",
     fallback: "/spire-exchange/",
+    reload: "now",
   },
   "x509pop-path-template": {
     shape: text(),
     value: "TEXT",
     help: "how such agents are named below /spire/agent/, as 'x509pop/{{ .Subject.CommonName }}'",
     fallback: "x509pop/{{ .Fingerprint }}, with mode spiffe x509pop/{{ .SVIDPathTrimmed }}",
+    reload: "now",
   },
   "attest-limit": {
     shape: count(1, 100_000),

@@ -44,6 +44,8 @@ export interface AuditSubject {
   readonly tokenHash?: string;
   /** Epoch seconds. */
   readonly expiresAt?: number;
+  /** Names of settings that a reload changed. */
+  readonly settings?: readonly string[];
 }
 
 export interface AuditEvent {

@@ -15,21 +15,33 @@ export interface Logger {
 
 /** The least level that a process logs: as it was started, and as it is now. */
 export class LogLevelSwitch {
-  readonly launch: LogLevel;
+  #launch: LogLevel;
   #rank: number;
 
   constructor(launch: LogLevel) {
-    this.launch = launch;
+    this.#launch = launch;
     this.#rank = LOG_LEVELS.indexOf(launch);
   }
 
+  /** The configured level, which a reset goes back to. */
+  get launch(): LogLevel {
+    return this.#launch;
+  }
+
   get current(): LogLevel {
-    return LOG_LEVELS[this.#rank] ?? this.launch;
+    return LOG_LEVELS[this.#rank] ?? this.#launch;
   }
 
   /** Holds at once for every logger that was made with this switch. */
   set(level: LogLevel): void {
     this.#rank = LOG_LEVELS.indexOf(level);
+  }
+
+  /** The configuration names another level than before: it holds from now on, whatever was set meanwhile. */
+  relaunch(level: LogLevel): void {
+    if (level === this.#launch) return;
+    this.#launch = level;
+    this.set(level);
   }
 
   lets(rank: number): boolean {

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { parseAddress } from "../config/address.ts";
+import { type ConfigChange, Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { loggerHandlers } from "../rpc/logger-service.ts";
@@ -57,7 +58,7 @@ import type { KeyManager } from "./keymanager/contract.ts";
 import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
-import { nodeAttestors } from "./node-attestors.ts";
+import { nodeAttestors, reloadX509pop } from "./node-attestors.ts";
 import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
@@ -85,6 +86,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly metricsAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
+  /** Takes over what of a new configuration can change now, all of it or, when it throws, nothing. */
+  reload(load: () => Promise<ConfigChange<ServerConfig>>): Promise<void>;
 }
 
 /**
@@ -189,18 +192,26 @@ export async function startServer(
   const issuers = started.use(
     await step("oidc issuers", () => oidcIssuers(config.nodeAttestors, clock)),
   );
-  const attestors = await step("node attestors", () =>
-    nodeAttestors(config, {
-      tokens: datastore.tokens,
-      trustDomain,
-      ownRoots: () => roots.current().all,
-      issuers,
-      clock,
-      random,
-      logger,
-    }),
-  );
+  const attestorParts = {
+    tokens: datastore.tokens,
+    trustDomain,
+    ownRoots: () => roots.current().all,
+    issuers,
+    clock,
+    random,
+    logger,
+  };
+  const attestors = await step("node attestors", () => nodeAttestors(config, attestorParts));
   const limits = new Limits({ ...config.limits, clock });
+  const reload = new Reload<ServerConfig>((outcome) => trail.reloaded(outcome));
+  reload.part(({ ttl, ca }) => issuance.change({ ttl, jwtIssuer: ca.jwtIssuer }));
+  reload.part(
+    ({ ttl }) =>
+      () =>
+        authorities.setLongestTtl(longestTtlSeconds(ttl)),
+  );
+  reload.part((next) => reloadX509pop(attestors, next, attestorParts));
+  reload.part((next) => () => limits.setRates(next.limits));
   const stopping = new AbortController();
   const readiness = serverReadiness({
     datastore,
@@ -303,7 +314,7 @@ export async function startServer(
       }),
       ownBundle: () => bundles.own(),
       scope,
-      ttl: config.ttl,
+      ttl: () => issuance.ttl,
     }),
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,
@@ -376,6 +387,7 @@ export async function startServer(
     socket: config.socket,
     ...(http === undefined ? {} : { metricsAddress: http.address }),
     authorities,
+    reload: (load) => reload.run(load),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

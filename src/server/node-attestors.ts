@@ -1,6 +1,7 @@
 /** The node attestors that a configuration asks for, by type. */
 import { type JoinTokenLookup, joinTokenServer } from "../attestors/node/join-token/server.ts";
 import { oidcServer } from "../attestors/node/oidc/server.ts";
+import { X509POP_TYPE } from "../attestors/node/x509pop/payload.ts";
 import { x509popServer } from "../attestors/node/x509pop/server.ts";
 import type { OidcIssuers } from "../attestors/issuer/issuers.ts";
 import type { NodeAttestorServer } from "../attestors/contract.ts";
@@ -30,12 +31,28 @@ export interface NodeAttestorParts {
 export function nodeAttestors(
   config: Pick<ServerConfig, "x509pop" | "nodeAttestors">,
   parts: NodeAttestorParts,
-): ReadonlyMap<string, NodeAttestorServer> {
+): Map<string, NodeAttestorServer> {
   const attestors = [joinTokenServer(parts.tokens, parts.clock)];
   if (config.x509pop !== undefined) attestors.push(x509pop(config.x509pop, parts));
   const oidcRules = oidcNodeRules(config.nodeAttestors);
   if (oidcRules.size > 0) attestors.push(oidcServer({ issuers: parts.issuers, rules: oidcRules }));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
+}
+
+/**
+ * Reads the settings of `x509pop` and the file of its authorities again.
+ * @returns what makes them hold for attestations that begin from then on. @throws precondition
+ */
+export function reloadX509pop(
+  attestors: Map<string, NodeAttestorServer>,
+  config: Pick<ServerConfig, "x509pop">,
+  parts: NodeAttestorParts,
+): () => void {
+  const attestor = config.x509pop && x509pop(config.x509pop, parts);
+  return () => {
+    if (attestor === undefined) attestors.delete(X509POP_TYPE);
+    else attestors.set(X509POP_TYPE, attestor);
+  };
 }
 
 function x509pop(config: X509PopServerConfig, parts: NodeAttestorParts): NodeAttestorServer {

@@ -403,6 +403,9 @@ t.test(
     );
     const [a, b, c, d, e] = entries as [Entry, Entry, Entry, Entry, Entry];
     bench.sync(entries);
+    bench.cache.setPolicy({ maxIdleSvids: 1, allowUnregistered: false });
+    t.same(bench.due(), ["a"]);
+    bench.cache.setPolicy({ maxIdleSvids: 3, allowUnregistered: false });
     t.same(bench.due(), ["a", "b", "c"], "made ahead up to the bound");
     bench.sign(a, b, c);
     t.same(bench.due(), []);
@@ -493,6 +496,10 @@ t.test("unregistered callers see the own bundle where that is allowed, and nothi
   t.same(bench.watch(nobody, "x509-bundles").seen, ["x509-bundles example.org@1"]);
   t.same(bench.watch(nobody, "jwt-bundles").seen, ["jwt-bundles example.org@1"]);
   t.same(bench.watch(nobody).seen, ["none"]);
+  const watched = bench.watch(nobody, "x509-bundles");
+  bench.cache.setPolicy({ maxIdleSvids: 100, allowUnregistered: true });
+  bench.cache.setPolicy({ maxIdleSvids: 100, allowUnregistered: false });
+  t.same(watched.seen, ["x509-bundles example.org@1", "none"], "until it is not any more");
   t.end();
 });
 

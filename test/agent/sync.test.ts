@@ -296,6 +296,13 @@ t.test("the sync loop: on time, woken, backing off, each foreign bundle on its o
   t.equal(synced.length, 5);
   await clock.advance(5000);
   t.equal(synced.length, 6, "back to the interval");
+  sync.setInterval(60_000);
+  await settle();
+  t.equal(synced.length, 7, "asks at once, should it have waited for long");
+  await clock.advance(50_000);
+  t.equal(synced.length, 7);
+  await clock.advance(10_000);
+  t.equal(synced.length, 8);
 });
 
 /** Signs whatever it is asked to, or what the test wants instead. */

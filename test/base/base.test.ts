@@ -112,6 +112,18 @@ t.test("an LRU map drops what was used longest ago", async (t) => {
   map.clear();
   t.equal(map.size, 0);
   t.throws(() => new LruMap(0), TypeError);
+  for (const key of ["a", "b"]) map.set(key, 1);
+  map.resize(4);
+  for (const key of ["c", "d"]) map.set(key, 1);
+  map.get("a");
+  map.resize(2);
+  t.same(
+    [...map.entries()].map(([key]) => key),
+    ["d", "a"],
+  );
+  map.set("e", 1);
+  t.equal(map.size, 2);
+  t.throws(() => map.resize(0), TypeError);
 });
 
 t.test("bytes and identifiers", async (t) => {

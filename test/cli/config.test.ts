@@ -3,6 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { runProgram } from "../../src/cli/program.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
+import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
+import { type Setting, camelCase } from "../../src/config/setting.ts";
 import { temporaryFolder } from "./program.ts";
 
 const folder = temporaryFolder();
@@ -159,5 +162,23 @@ t.test("the examples of doc/configuration.md are valid", async (t) => {
   for (const [index, role] of ["server", "agent"].entries()) {
     const ran = await assay(["validate", file("example.yaml", examples[index] ?? "")]);
     t.match(ran, { code: 0, out: new RegExp(`assay ${role}\n$`), err: "" });
+  }
+});
+
+t.test("doc/configuration.md names what a reload changes", async (t) => {
+  const text = readFileSync("doc/configuration.md", "utf8");
+  for (const [line, rule] of [
+    ["takes effect at once", "now"],
+    ["is for the next start", "start"],
+  ] as const) {
+    const [, ...cells] = new RegExp(`^\\| ${line} \\|(.*)\\|(.*)\\|$`, "m").exec(text) ?? [];
+    for (const [index, table] of [SERVER_SETTINGS, AGENT_SETTINGS].entries()) {
+      const rows: readonly (readonly [string, Setting])[] = Object.entries(table);
+      const names = rows
+        .filter(([, { reload }]) => reload === rule)
+        .map(([name]) => camelCase(name));
+      const listed = [...(cells[index] ?? "").matchAll(/`(\w+)`/g)].map((match) => match[1]);
+      t.same(listed, names, line);
+    }
   }
 });

@@ -277,7 +277,7 @@ t.test("an agent that does not hear its server for long is not ready", async (t)
     },
     cache,
     heardAtMs: () => heardAtMs,
-    syncIntervalMs: 5000,
+    syncIntervalMs: () => 5000,
   });
   const missing = async () => {
     clock.step(1000);

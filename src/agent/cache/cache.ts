@@ -12,13 +12,16 @@ import { type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
 import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
 import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
 
-export interface CacheOptions {
-  readonly clock: Clock;
-  readonly encode: ViewEncoder;
+export interface CachePolicy {
   /** Bound on SVIDs that no stream holds. */
   readonly maxIdleSvids: number;
   /** Callers without an identity get the own trust domain's bundle. */
   readonly allowUnregistered: boolean;
+}
+
+export interface CacheOptions extends CachePolicy {
+  readonly clock: Clock;
+  readonly encode: ViewEncoder;
 }
 
 /** The outcome of one sync. Entries that did not change are the same objects as before. */
@@ -69,6 +72,7 @@ export class Cache {
   readonly #options: CacheOptions;
   readonly #index = new EntryIndex();
   readonly #svids: SvidStore;
+  #allowUnregistered: boolean;
   readonly #groups = new Map<string, Group>();
   /** Views of selectors that nobody subscribes to just now: the next caller of the kind finds its bytes ready. */
   readonly #idle = new LruMap<string, View>(MAX_IDLE_VIEWS);
@@ -89,6 +93,14 @@ export class Cache {
   constructor(options: CacheOptions) {
     this.#options = options;
     this.#svids = new SvidStore(options.maxIdleSvids);
+    this.#allowUnregistered = options.allowUnregistered;
+  }
+
+  /** From now on; streams that may not go on end at once. */
+  setPolicy({ maxIdleSvids, allowUnregistered }: CachePolicy): void {
+    this.#svids.resize(maxIdleSvids);
+    this.#allowUnregistered = allowUnregistered;
+    this.#push();
   }
 
   /** False until the first sync: until then nobody can be told that it has no identity. */
@@ -421,7 +433,7 @@ export class Cache {
     if (!this.#synced) return false;
     const { view } = group;
     const { kind } = subscriber;
-    if (view.entryIds.length === 0 && (kind === "x509" || !this.#options.allowUnregistered)) {
+    if (view.entryIds.length === 0 && (kind === "x509" || !this.#allowUnregistered)) {
       subscriber.listener({ kind: "none" });
       return true;
     }

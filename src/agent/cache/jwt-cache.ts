@@ -40,6 +40,11 @@ export class JwtCache {
     this.#cached = new LruMap(options.max);
   }
 
+  /** Another bound from now on. */
+  resize(max: number): void {
+    this.#cached.resize(max);
+  }
+
   get size(): number {
     return this.#cached.size;
   }

@@ -30,13 +30,18 @@ export interface DueSvids {
  * are more than `maxIdle`.
  */
 export class SvidStore {
-  readonly #maxIdle: number;
+  #maxIdle: number;
   /** Ordered by use: the first is the least recently used. */
   readonly #svids = new Map<string, HeldSvid>();
   readonly #holds = new Map<string, number>();
   readonly #failures = new Map<string, { version: string; attempts: number; retryAtMs: number }>();
 
   constructor(maxIdle: number) {
+    this.#maxIdle = maxIdle;
+  }
+
+  /** Another bound from now on; `trim` acts on it. */
+  resize(maxIdle: number): void {
     this.#maxIdle = maxIdle;
   }
 

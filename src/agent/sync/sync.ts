@@ -58,6 +58,7 @@ export interface SyncState {
 export class Sync implements AsyncDisposable {
   readonly #options: SyncOptions;
   readonly #mirror: Mirror;
+  #intervalMs: number;
   readonly #push: Push;
   readonly #loop: Loop;
   #stream: AbortController | undefined;
@@ -73,6 +74,7 @@ export class Sync implements AsyncDisposable {
   constructor(options: SyncOptions) {
     this.#options = options;
     const { clock, random, logger, intervalMs, trustDomain, source, onSynced } = options;
+    this.#intervalMs = intervalMs;
     this.#mirror = new Mirror(logger);
     this.#push = new Push({
       trustDomain,
@@ -133,6 +135,12 @@ export class Sync implements AsyncDisposable {
     this.#stream?.abort();
   }
 
+  /** Milliseconds between polls from now on; a server that pushes is not asked. */
+  setInterval(ms: number): void {
+    this.#intervalMs = ms;
+    if (this.#mode === "poll") this.#loop.wake();
+  }
+
   /** Leaves a connection that was made with an SVID or a bundle of before, not all agents at the same moment. */
   leaveOldConnection(): void {
     const { source, clock, random } = this.#options;
@@ -189,7 +197,7 @@ export class Sync implements AsyncDisposable {
   }
 
   async #poll(signal: AbortSignal): Promise<number> {
-    const { source, intervalMs, onSynced, random, trustDomain } = this.#options;
+    const { source, onSynced, random, trustDomain } = this.#options;
     const mirror = this.#mirror;
     const [entries, own] = await Promise.all([
       source.fetchEntries(mirror.entries, (id, error) => mirror.badEntry(id, error), signal),
@@ -203,7 +211,7 @@ export class Sync implements AsyncDisposable {
     await onSynced({ entries: mirror.entries, own: mirror.own, foreign });
     this.#succeeded("poll");
     this.#polledAtMs = this.#lastSuccessMs;
-    return intervalMs * (1 - 0.1 * random.unit());
+    return this.#intervalMs * (1 - 0.1 * random.unit());
   }
 
   #succeeded(mode: "push" | "poll"): void {

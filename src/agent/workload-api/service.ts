@@ -35,7 +35,7 @@ export interface WorkloadApiOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Claims of foreign tokens that a validator learns besides `sub`, `exp` and `aud`. */
-  readonly allowedForeignJwtClaims: readonly string[];
+  readonly allowedForeignJwtClaims: () => readonly string[];
 }
 
 /** Full name of the service; it has no package. */
@@ -155,7 +155,7 @@ class WorkloadApi {
     const isForeign = spiffeId.trustDomain.name !== cache.ownBundle?.trustDomain;
     const response: ValidateJWTSVIDResponse = {
       spiffe_id: spiffeId.toString(),
-      claims: structOf(visibleClaims(claims, isForeign, allowedForeignJwtClaims)),
+      claims: structOf(visibleClaims(claims, isForeign, allowedForeignJwtClaims())),
     };
     call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
   }

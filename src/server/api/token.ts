@@ -20,7 +20,8 @@ export interface TokenApiDeps {
   readonly ownBundle: () => Bundle;
   readonly limits: Limits;
   readonly scope: CallScope;
-  readonly ttl: ProfileTtls;
+  /** As of now. */
+  readonly ttl: () => ProfileTtls;
   readonly logger: Logger;
   /** Aborted when the server begins to stop. */
   readonly stopping: AbortSignal;
@@ -38,7 +39,7 @@ export function tokenApi(deps: TokenApiDeps): Implementation<TokenHandlers> {
       const svids = await asBearer(deps.scope, bearer, () =>
         Promise.all(
           bearer.entries.map(async (entry) => {
-            const x509SvidTtl = shorter(bearer, entry.x509SvidTtl, ttl.x509SvidSeconds);
+            const x509SvidTtl = shorter(bearer, entry.x509SvidTtl, ttl().x509SvidSeconds);
             const svid = await issuance.workloadX509({ entry: { ...entry, x509SvidTtl }, csr });
             return { ...x509SvidMessage(svid), hint: entry.hint };
           }),
@@ -58,7 +59,7 @@ export function tokenApi(deps: TokenApiDeps): Implementation<TokenHandlers> {
       const svids = await asBearer(deps.scope, bearer, () =>
         Promise.all(
           bearer.entries.map(async (entry) => {
-            const jwtSvidTtl = shorter(bearer, entry.jwtSvidTtl, ttl.jwtSvidSeconds);
+            const jwtSvidTtl = shorter(bearer, entry.jwtSvidTtl, ttl().jwtSvidSeconds);
             const svid = await issuance.workloadJwt({ entry: { ...entry, jwtSvidTtl }, audience });
             return { ...jwtSvidMessage(svid), hint: entry.hint };
           }),

@@ -13,6 +13,7 @@ import type {
 import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { MetricSpec, Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
+import type { ReloadOutcome } from "../../config/reload.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { CallOrigin, CallScope } from "./call-scope.ts";
 import { DenialBudget } from "./denial-budget.ts";
@@ -89,6 +90,24 @@ export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable
       );
     } catch (error) {
       logger.warn("a step with an authority was not recorded yet", { action, ...subject, error });
+    }
+  }
+
+  /**
+   * The configuration was read again; without an error it takes effect once this has resolved.
+   * @throws unavailable when that cannot be recorded; never for one that was refused
+   */
+  async reloaded({ settings, error }: ReloadOutcome): Promise<void> {
+    const { log, logger } = this.#options;
+    const event = { kind: "system", action: "server.reload" } as const;
+    if (error === undefined) {
+      await log.append({ ...event, outcome: "ok", ...described({ subject: { settings } }) });
+      return;
+    }
+    try {
+      await log.append({ ...event, outcome: error.kind, ...described({ reason: error.message }) });
+    } catch (failure) {
+      logger.warn("a refused reload was not recorded", { error: failure });
     }
   }
 

@@ -50,6 +50,7 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #options: AuthoritySetOptions;
   readonly #slots: Readonly<Record<AuthorityKind, AuthoritySlots>>;
   readonly #steps = new Serial();
+  #longestTtlSeconds: AuthoritySetOptions["longestTtlSeconds"];
   #loop: Loop | undefined;
 
   private constructor(
@@ -58,6 +59,7 @@ export class AuthoritySet implements AsyncDisposable {
   ) {
     this.name = options.name;
     this.#options = options;
+    this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#slots = slots;
   }
 
@@ -119,6 +121,13 @@ export class AuthoritySet implements AsyncDisposable {
     return this.#slots[kind].plan();
   }
 
+  /** The longest SVID of each kind from now on; the next round rotates by it. */
+  setLongestTtl(seconds: Readonly<Record<AuthorityKind, number>>): void {
+    this.#longestTtlSeconds = seconds;
+    for (const kind of ["x509", "jwt"] as const) this.#slots[kind].setLongestTtl(seconds[kind]);
+    this.#warnOfCutSvids();
+  }
+
   /** Makes and publishes the next authority. @throws limited */
   prepare(kind: AuthorityKind): Promise<AuthorityRecord> {
     return this.#steps.run(() => this.#slots[kind].prepare());
@@ -174,7 +183,7 @@ export class AuthoritySet implements AsyncDisposable {
   #warnOfCutSvids(): void {
     for (const kind of ["x509", "jwt"] as const) {
       const { reach } = this.plan(kind);
-      const longest = this.#options.longestTtlSeconds[kind];
+      const longest = this.#longestTtlSeconds[kind];
       if (longest <= reach) continue;
       this.#options.logger.warn(
         "longest SVID is beyond the authority's reach and may be cut short",

@@ -48,6 +48,7 @@ export interface AuthoritySlotsOptions {
 export class AuthoritySlots {
   readonly #options: AuthoritySlotsOptions;
   readonly #rules: AuthorityKindRules;
+  #longestTtlSeconds: number;
   #authorities: readonly Authority[];
   #active: Authority | undefined;
 
@@ -57,6 +58,7 @@ export class AuthoritySlots {
     authorities: readonly Authority[],
   ) {
     this.#options = options;
+    this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#rules = rules;
     this.#authorities = authorities;
     this.#active = authorities.find(({ record }) => record.status === "active");
@@ -90,8 +92,13 @@ export class AuthoritySlots {
 
   /** How the present settings rotate a new authority. */
   plan(life: number = this.#options.ttlSeconds): RotationPlan {
-    const { longestTtlSeconds: longestTtl, marginSeconds: margin } = this.#options;
-    return planRotation({ life, longestTtl, margin });
+    const { marginSeconds: margin } = this.#options;
+    return planRotation({ life, longestTtl: this.#longestTtlSeconds, margin });
+  }
+
+  /** The longest SVID from now on; the next round acts on it. */
+  setLongestTtl(seconds: number): void {
+    this.#longestTtlSeconds = seconds;
   }
 
   /** Makes and publishes the next authority; one that was prepared before steps back to old. @throws limited */

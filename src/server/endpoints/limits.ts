@@ -1,12 +1,15 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CallerStore, callerOf } from "./caller.ts";
-import { RateLimit, addressKey } from "./rate-limit.ts";
+import { type Rate, RateLimit, addressKey } from "./rate-limit.ts";
 
-export interface LimitsOptions {
+export interface LimitRates {
   /** Attestations a second and remote address; 0 = unlimited. */
   readonly attestPerSecond: number;
   /** Signatures a second and agent; 0 = unlimited. */
   readonly signPerSecond: number;
+}
+
+export interface LimitsOptions extends LimitRates {
   readonly clock: Clock;
 }
 
@@ -17,10 +20,9 @@ export class Limits {
   readonly #report: RateLimit;
   readonly #explain: RateLimit;
 
-  constructor({ attestPerSecond, signPerSecond, clock }: LimitsOptions) {
-    const attestBurst = Math.max(attestPerSecond, ATTEST_BURST);
-    this.#attest = new RateLimit({ perSecond: attestPerSecond, burst: attestBurst, clock });
-    this.#sign = new RateLimit({ perSecond: signPerSecond, burst: signPerSecond, clock });
+  constructor({ clock, ...rates }: LimitsOptions) {
+    this.#attest = new RateLimit({ ...attestRate(rates), clock });
+    this.#sign = new RateLimit({ ...signRate(rates), clock });
     this.#report = new RateLimit({
       perSecond: REPORTS_PER_SECOND,
       burst: REPORTS_PER_SECOND,
@@ -31,6 +33,12 @@ export class Limits {
       burst: EXPLANATIONS_PER_SECOND,
       clock,
     });
+  }
+
+  /** The rates of attestations and signatures from now on. */
+  setRates(rates: LimitRates): void {
+    this.#attest.setRate(attestRate(rates));
+    this.#sign.setRate(signRate(rates));
   }
 
   /** @throws limited */
@@ -56,6 +64,14 @@ export class Limits {
 
 export interface LimitedCall extends CallerStore {
   readonly signal: AbortSignal;
+}
+
+function attestRate({ attestPerSecond }: LimitRates): Rate {
+  return { perSecond: attestPerSecond, burst: Math.max(attestPerSecond, ATTEST_BURST) };
+}
+
+function signRate({ signPerSecond }: LimitRates): Rate {
+  return { perSecond: signPerSecond, burst: signPerSecond };
 }
 
 async function take(limit: RateLimit, call: LimitedCall, count: number): Promise<void> {

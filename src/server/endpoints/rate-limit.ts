@@ -2,11 +2,14 @@ import { type Clock, sleep } from "../../base/clock.ts";
 import { LruMap } from "../../base/lru.ts";
 import { fail } from "../../base/errors.ts";
 
-export interface RateLimitOptions {
+export interface Rate {
   /** Steady rate for one key; 0 = unlimited. */
   readonly perSecond: number;
   /** How much a key that was quiet may take at once. */
   readonly burst: number;
+}
+
+export interface RateLimitOptions extends Rate {
   readonly clock: Clock;
 }
 
@@ -21,16 +24,23 @@ interface Bucket {
  * refused when the queue is longer than that. The number of buckets is bounded; the one unused for longest goes first.
  */
 export class RateLimit {
-  readonly #options: RateLimitOptions;
+  readonly #clock: Clock;
+  #rate: Rate;
   readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
 
-  constructor(options: RateLimitOptions) {
-    this.#options = options;
+  constructor({ clock, ...rate }: RateLimitOptions) {
+    this.#clock = clock;
+    this.#rate = rate;
+  }
+
+  /** From now on; what callers have taken stays taken. */
+  setRate(rate: Rate): void {
+    this.#rate = rate;
   }
 
   /** @throws limited when `count` is more than a burst or the wait would be too long; the signal's reason */
   async take(key: string, count: number, signal: AbortSignal): Promise<void> {
-    const { perSecond, burst, clock } = this.#options;
+    const { perSecond, burst } = this.#rate;
     if (perSecond <= 0) return;
     if (count > burst) {
       throw fail("limited", `request for ${count} at once exceeds the burst of ${burst}`);
@@ -42,12 +52,12 @@ export class RateLimit {
       throw fail("limited", `too many requests; at most ${perSecond} a second are served`);
     }
     bucket.level -= count;
-    if (missing > 0) await sleep(clock, waitMs, signal);
+    if (missing > 0) await sleep(this.#clock, waitMs, signal);
   }
 
   #refill(key: string): Bucket {
-    const { perSecond, burst, clock } = this.#options;
-    const now = clock.nowMs();
+    const { perSecond, burst } = this.#rate;
+    const now = this.#clock.nowMs();
     const bucket = this.#buckets.get(key) ?? { level: burst, atMs: now };
     // A clock that was set back refills nothing.
     const passed = Math.max(0, now - bucket.atMs) / 1000;

@@ -28,16 +28,20 @@ import {
   x509Profiles,
 } from "./x509-profile.ts";
 
-export interface IssuanceOptions {
+/** What holds where a request or an entry says nothing. */
+export interface IssuanceDefaults {
+  readonly ttl: ProfileTtls;
+  /** `iss` of tokens; absent or empty = none. */
+  readonly jwtIssuer?: string;
+}
+
+export interface IssuanceOptions extends IssuanceDefaults {
   readonly trustDomain: TrustDomain;
   readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
   readonly clock: Clock;
   readonly random: Random;
-  readonly ttl: ProfileTtls;
   /** Nothing leaves this room that is not recorded there. */
   readonly audit: IssuanceAudit;
-  /** `iss` of tokens; absent or empty = none. */
-  readonly jwtIssuer?: string;
   /** Another encoder than the project's own: for tests of the check before signing. */
   readonly encodeTbs?: typeof encodeLeafTbs;
 }
@@ -93,15 +97,29 @@ export interface MintJwtParams {
 
 export class Issuance {
   readonly #options: IssuanceOptions;
-  readonly #profiles: Readonly<Record<X509ProfileName, X509Profile>>;
+  #policy: Policy;
 
   /** @throws invalid when a life is out of range */
   constructor(options: IssuanceOptions) {
-    if (!isTtl(options.ttl.jwtSvidSeconds) || options.ttl.jwtSvidSeconds < 1) {
-      throw fail("invalid", "ttl of jwt-svids is not a number of seconds from 1 to 2^31-1");
-    }
     this.#options = options;
-    this.#profiles = x509Profiles(options.ttl, options.trustDomain);
+    this.#policy = policyOf(options, options.trustDomain);
+  }
+
+  get #profiles(): Policy["profiles"] {
+    return this.#policy.profiles;
+  }
+
+  /** Lives that hold now where nothing else is said. */
+  get ttl(): ProfileTtls {
+    return this.#policy.ttl;
+  }
+
+  /** Checks other defaults. @returns what makes them hold for everything signed from then on. @throws invalid */
+  change(defaults: IssuanceDefaults): () => void {
+    const policy = policyOf(defaults, this.#options.trustDomain);
+    return () => {
+      this.#policy = policy;
+    };
   }
 
   /** @throws denied when the entry has expired; invalid for a bad CSR; unavailable without an authority */
@@ -199,7 +217,8 @@ export class Issuance {
     params: MintJwtParams & { readonly jti?: string },
     by: AuditSubject = {},
   ): Promise<IssuedJwt> {
-    const { authorities, audit, ttl, trustDomain, jwtIssuer = "" } = this.#options;
+    const { authorities, audit, trustDomain } = this.#options;
+    const { ttl, jwtIssuer } = this.#policy;
     const { spiffeId, jti } = params;
     if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
       throw fail(
@@ -246,6 +265,20 @@ export class Issuance {
   #now(): EpochSeconds {
     return epochSeconds(this.#options.clock);
   }
+}
+
+/** What requests are checked against and filled up with. */
+interface Policy {
+  readonly profiles: Readonly<Record<X509ProfileName, X509Profile>>;
+  readonly ttl: ProfileTtls;
+  readonly jwtIssuer: string;
+}
+
+function policyOf({ ttl, jwtIssuer = "" }: IssuanceDefaults, trustDomain: TrustDomain): Policy {
+  if (!isTtl(ttl.jwtSvidSeconds) || ttl.jwtSvidSeconds < 1) {
+    throw fail("invalid", "ttl of jwt-svids is not a number of seconds from 1 to 2^31-1");
+  }
+  return { profiles: x509Profiles(ttl, trustDomain), ttl, jwtIssuer };
 }
 
 function plain(spiffeId: SpiffeId): X509Request {

@@ -51,6 +51,27 @@ t.test("plan: SPIRE's fractions, moved earlier by long SVIDs only", async (t) =>
   }
 });
 
+t.test(
+  "longer SVIDs than before: the next authority signs before they would be cut short",
+  async (t) => {
+    await using domain = await Domain.open();
+    await using set = await domain.authorities();
+    const [first] = set.records("x509");
+    domain.pass(11.75 * HOUR);
+    await set.rotate();
+    t.equal(set.records("x509").length, 1);
+    set.setLongestTtl({ x509: 12 * HOUR, jwt: 300 });
+    t.match(set.plan("x509"), { reach: 12 * HOUR });
+    await set.rotate();
+    t.equal(set.records("x509").length, 2, "prepared at once");
+    domain.pass(HOUR);
+    await set.rotate();
+    t.not(set.activeX509().id, first?.id);
+    t.equal(set.records("jwt").length, 2, "prepared at half of its life, as before");
+    t.equal(set.activeJwt().keyId, set.records("jwt")[0]?.id);
+  },
+);
+
 t.test("plan: for any lives, preparation leads and what is promised is kept", async (t) => {
   const seconds = fc.integer({ min: 1, max: 10 * 365 * DAY });
   fc.assert(

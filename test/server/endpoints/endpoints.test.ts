@@ -290,6 +290,14 @@ t.test("rate limits wait a little, then refuse, and know a host by its network",
   await refused(t, limit.take("b", 5, never), { kind: "limited" });
   const open = new RateLimit({ perSecond: 0, burst: 0, clock });
   await open.take("a", 1_000_000, never);
+  open.setRate({ perSecond: 1, burst: 2 });
+  await open.take("a", 2, never);
+  await refused(t, open.take("a", 6, never), { kind: "limited", message: /burst of 2/ });
+  const turn = open.take("a", 1, never);
+  open.setRate({ perSecond: 100, burst: 100 });
+  await clock.advance(1000);
+  await turn;
+  await open.take("a", 99, never);
   for (let i = 0; i < 20_000; i++) await limit.take(`host ${i}`, 1, never);
 
   const keys: [string, string][] = [

@@ -1,0 +1,33 @@
+import { isDeepStrictEqual } from "node:util";
+import { fail } from "../base/errors.ts";
+import { type ReloadRule, type SettingTable, camelCase } from "./setting.ts";
+import type { Settings } from "./source.ts";
+
+/** What differs between two readings of the same settings, by what that means to a running process. */
+export interface SettingChanges {
+  /** Names as a file has them. */
+  readonly now: readonly string[];
+  readonly start: readonly string[];
+}
+
+/** @throws precondition, naming every setting that differs and cannot change in a running process */
+export function settingChanges<T extends SettingTable>(
+  before: Settings<T>,
+  after: Settings<T>,
+  role: string,
+): SettingChanges {
+  const differing = (rule: ReloadRule | undefined): string[] =>
+    Object.entries(before.table)
+      .filter(([, setting]) => setting.reload === rule)
+      // Values, not how they are written: 60m is 1h.
+      .filter(([name]) => !isDeepStrictEqual(before.get(name), after.get(name)))
+      .map(([name]) => camelCase(name));
+  const fixed = differing(undefined);
+  if (fixed.length > 0) {
+    throw fail(
+      "precondition",
+      `${fixed.join(", ")} cannot change while the ${role} runs; restart it, or take ${fixed.length === 1 ? "that change" : "those changes"} back`,
+    );
+  }
+  return { now: differing("now"), start: differing("start") };
+}
