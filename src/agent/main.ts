@@ -392,6 +392,7 @@ class Agent implements RunningAgent {
         // There may be something new to sign, and a server that failed before is back.
         svids.wake();
       },
+      onBack: () => this.#wakeRenewal(),
     });
     this.#live.follow({ cache, jwtCache, sync });
     this.#wakeSync = () => sync.wake();

@@ -3,6 +3,7 @@ import {
   type ChannelOptions,
   type ClientDuplexStream,
   Client,
+  connectivityState,
   credentials,
   Metadata,
   type ServiceError,
@@ -122,6 +123,25 @@ export class Channel implements Disposable {
       callOptions(options),
     );
     return new GrpcStream<Req, Res>(call, options.signal);
+  }
+
+  /** Whether the next call finds a connection. */
+  get connected(): boolean {
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** Connects, again and again where it must, and resolves when there is a connection. @throws cancelled */
+  connect(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(cancelled(signal));
+      if (signal.aborted) return onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#client.waitForReady(Infinity, (error) => {
+        signal.removeEventListener("abort", onAbort);
+        if (error === undefined) resolve();
+        else reject(fail("cancelled", "the connection was given up"));
+      });
+    });
   }
 
   /** Calls under way fail with `unavailable` or `cancelled`. */

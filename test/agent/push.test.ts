@@ -395,6 +395,8 @@ t.test("a server without the stream is polled, and asked for it again later", as
     intervalMs: 20,
     source: {
       generation: 0,
+      connected: true,
+      connect: () => Promise.resolve(),
       fetchEntries: (known, onBadEntry, signal) =>
         fetchEntries({ channel, known, onBadEntry, signal }),
       fetchBundle: (signal) =>
@@ -440,6 +442,7 @@ class Script {
   readonly clock = new VirtualClock();
   readonly sync: Sync;
   generation = 0;
+  readonly connected = true;
   failOnce = false;
   #say: ((message: FollowResponse__Output) => Promise<void>) | undefined;
   #end: ((error: Error) => void) | undefined;
@@ -462,6 +465,10 @@ class Script {
         return Promise.resolve();
       },
     });
+  }
+
+  connect(): Promise<void> {
+    return Promise.resolve();
   }
 
   follow(

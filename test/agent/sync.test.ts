@@ -207,6 +207,14 @@ class Source implements SyncSource {
   rounds = 0;
 
   readonly generation = 0;
+  connected = true;
+  back = Promise.withResolvers<void>();
+
+  async connect(signal: AbortSignal): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    await Promise.race([this.back.promise, promise]);
+  }
 
   follow(): Promise<never> {
     return Promise.reject(fail("unsupported", "no such service"));
@@ -303,6 +311,52 @@ t.test("the sync loop: on time, woken, backing off, each foreign bundle on its o
   t.equal(synced.length, 7);
   await clock.advance(10_000);
   t.equal(synced.length, 8);
+});
+
+t.test("the sync loop: a connection that is back ends the wait", async (t) => {
+  const clock = new VirtualClock();
+  const source = new Source();
+  let back = 0;
+  await using _ = new Sync({
+    trustDomain: "example.org",
+    source,
+    clock,
+    random,
+    logger: silentLogger,
+    intervalMs: 5000,
+    onSynced: () => Promise.resolve(),
+    onBack: () => void (back += 1),
+  });
+  await settle();
+  source.failure = fail("unavailable", "down");
+  source.connected = false;
+  await clock.advance(5000 + 1000 + 2000 + 4000 + 8000 + 16_000 + 32_000);
+  source.rounds = 0;
+  await clock.advance(20_000);
+  t.equal(source.rounds, 0, "the next one is 64 s away");
+  source.connected = true;
+  source.back.resolve();
+  await settle();
+  t.equal(source.rounds, 1, "the server is asked at once");
+  t.equal(back, 0);
+  await clock.advance(120_000);
+  t.equal(source.rounds, 2, "a server that is there and fails is left in peace");
+
+  source.connected = false;
+  source.back = Promise.withResolvers();
+  await clock.advance(120_000);
+  t.equal(source.rounds, 3);
+  source.connected = true;
+  source.back.resolve();
+  source.failure = undefined;
+  await clock.advance(4999);
+  t.equal(source.rounds, 3, "connections that come and go do not make it a storm");
+  await clock.advance(1);
+  t.equal(source.rounds, 4);
+  t.equal(back, 1, "and it is told");
+  await clock.advance(5000);
+  t.equal(source.rounds, 5, "back to the interval");
+  t.equal(back, 1);
 });
 
 /** Signs whatever it is asked to, or what the test wants instead. */

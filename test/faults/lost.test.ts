@@ -53,6 +53,38 @@ t.test("the server is away for longer than the agent's own SVID lives", async (t
   t.same(watch.expired, []);
 });
 
+t.test("the server is away while its next authority is due", async (t) => {
+  await using rig = await FaultRig.start({
+    server: { options: ["--ca-ttl=60s", "--x509-ttl=10s", "--jwt-ttl=10s", "--agent-ttl=30s"] },
+  });
+  await rig.entry("/one");
+  await using watch = new StreamWatch(rig.socket);
+  await shows(watch, "/one");
+  await rig.server.end();
+  await until(
+    "the agent waits longer than an authority is published before it signs",
+    60_000,
+    () =>
+      /retryMs=1\d{4} failures=/.test(rig.agent.log)
+        ? Promise.resolve()
+        : Promise.reject(new Error(rig.agent.log.slice(-300))),
+  );
+  await rig.startServer();
+  await rig.entry("/two");
+  await shows(watch, "/one", "/two");
+  const before = (await rig.bundle()).x509_authorities.length;
+  await until("two authorities later", 60_000, async () => {
+    const { x509_authorities } = await rig.bundle();
+    if (x509_authorities.length < before + 2) throw new Error("not yet");
+  });
+  await rig.entry("/three");
+  await shows(watch, "/one", "/two", "/three");
+  t.match(rig.agent.log, /sync with the server works again/);
+  t.notMatch(rig.agent.log, /unable to get local issuer/, "it knew each of them in time");
+  t.same(watch.fatal, []);
+  t.same(watch.expired, []);
+});
+
 t.test("the agent's folder is lost", async (t) => {
   await using rig = await FaultRig.start();
   await rig.entry("/one");

@@ -55,6 +55,10 @@ export class Connection implements Disposable {
     this.#revision = revision;
   }
 
+  get connected(): boolean {
+    return this.#current?.channel.connected ?? false;
+  }
+
   async use<T>(call: (channel: Channel) => Promise<T>): Promise<T> {
     if (this.#closed) throw fail("cancelled", "the agent is stopping");
     const line = this.#line();

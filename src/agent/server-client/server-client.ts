@@ -73,6 +73,16 @@ export class ServerClient implements Disposable {
     return this.#options.identity.revision;
   }
 
+  /** True while there is a connection, whatever the server says on it. */
+  get connected(): boolean {
+    return this.#connection.connected;
+  }
+
+  /** Resolves when there is a connection. @throws cancelled */
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connection.use((channel) => channel.connect(signal));
+  }
+
   /** The bundle as an unverified server shows it: trust on first use. */
   async fetchUnverifiedBundle(signal: AbortSignal): Promise<Bundle__Output> {
     const { server, trustDomain } = this.#options;

@@ -1,5 +1,5 @@
 /** Keeps the cache as the server has it: by its stream of changes or, where it has none, by asking it at intervals. */
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 import { type AssayError, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
@@ -24,6 +24,10 @@ export interface SyncSource {
   readonly follow: Follow;
   /** Changes when calls go to another connection than before. */
   readonly generation: number;
+  /** Whether there is a connection, whatever the server says on it. */
+  readonly connected: boolean;
+  /** Resolves when there is a connection (again). */
+  connect(signal: AbortSignal): Promise<void>;
 }
 
 export interface SyncOptions {
@@ -36,6 +40,8 @@ export interface SyncOptions {
   readonly intervalMs: number;
   /** Called after each poll or change; unchanged entries and bundles are the same objects as before. */
   readonly onSynced: (synced: Synced) => Promise<void>;
+  /** Called when the server is heard again after failures. */
+  readonly onBack?: () => void;
 }
 
 /** How well the agent hears its server. */
@@ -64,6 +70,7 @@ export class Sync implements AsyncDisposable {
   #stream: AbortController | undefined;
   #generation = 0;
   #cancelReopen: (() => void) | undefined;
+  #reconnecting: AbortController | undefined;
   #pushAgainAtMs = 0;
   #failures = 0;
   #lastSuccessMs = 0;
@@ -103,6 +110,7 @@ export class Sync implements AsyncDisposable {
           retryMs: Math.round(retryMs),
           failures: this.#failures,
         });
+        void this.#awaitConnection(Math.min(retryMs, RECONNECT_MS));
       },
     });
   }
@@ -149,7 +157,29 @@ export class Sync implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#reconnecting?.abort();
     await this.#loop[Symbol.asyncDispose]();
+  }
+
+  /**
+   * A server that was away may be about to sign with an authority that this agent has not seen, and after that the
+   * agent would not know the server any more: it asks as soon as there is a connection, however long it failed before.
+   */
+  async #awaitConnection(atLeastMs: number): Promise<void> {
+    const { source, clock } = this.#options;
+    if (source.connected || this.#reconnecting !== undefined) return;
+    const waiting = new AbortController();
+    this.#reconnecting = waiting;
+    try {
+      const { signal } = waiting;
+      await Promise.all([source.connect(signal), sleep(clock, atLeastMs, signal)]);
+      this.#loop.wake();
+    } catch {
+      // Given up, as another attempt came first or the agent stops: the next failure waits anew.
+      waiting.abort();
+    } finally {
+      this.#reconnecting = undefined;
+    }
   }
 
   async #round(signal: AbortSignal): Promise<number> {
@@ -215,11 +245,14 @@ export class Sync implements AsyncDisposable {
   }
 
   #succeeded(mode: "push" | "poll"): void {
-    if (this.#failures > 0) this.#options.logger.info("sync with the server works again");
+    this.#reconnecting?.abort();
+    const isBack = this.#failures > 0;
+    if (isBack) this.#options.logger.info("sync with the server works again");
     this.#failures = 0;
     this.#lastError = undefined;
     this.#mode = mode;
     this.#lastSuccessMs = this.#options.clock.nowMs();
+    if (isBack) this.#options.onBack?.();
   }
 
   /** Each foreign bundle fails alone: the one that was held before stays. */
@@ -259,6 +292,8 @@ export class Sync implements AsyncDisposable {
 const MAX_INTERVALS = 48;
 const MAX_BACKOFF_MS = 2 * 60_000;
 const RETRY_MS = 1000;
+/** The longest wait once there is a connection. */
+const RECONNECT_MS = 5000;
 const REOPEN_MS = 500;
 const PUSH_AGAIN_MS = 5 * 60_000;
 const MAX_PARALLEL_BUNDLES = 8;
