@@ -6,7 +6,7 @@
  * over the journal and, for the domain's own set, the bundle; memory follows after the commit.
  */
 import { toBase64, toHex } from "../../base/bytes.ts";
-import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { KeyType } from "../../keys/contract.ts";
@@ -51,6 +51,8 @@ export class AuthoritySlots {
   #longestTtlSeconds: number;
   #authorities: readonly Authority[];
   #active: Authority | undefined;
+  /** Since when the bundle can be had from this server. */
+  #servingSince: EpochSeconds;
 
   private constructor(
     options: AuthoritySlotsOptions,
@@ -61,6 +63,7 @@ export class AuthoritySlots {
     this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#rules = rules;
     this.#authorities = authorities;
+    this.#servingSince = epochSeconds(options.clock);
     this.#active = authorities.find(({ record }) => record.status === "active");
   }
 
@@ -185,9 +188,12 @@ export class AuthoritySlots {
     const active = await this.#ensureActive();
     const plan = this.plan(lifeOf(active));
     const now = this.#now();
+    // The clock may have been set back.
+    this.#servingSince = Math.min(this.#servingSince, now);
+    const times = { now, servingSince: this.#servingSince };
     let next = this.#usablePrepared();
     if (next === undefined && shouldPrepare(plan, active, now)) next = await this.#prepareByClock();
-    if (next !== undefined && shouldActivate(plan, active, next, now)) {
+    if (next !== undefined && shouldActivate(plan, active, next, times)) {
       await this.#activateByClock(next.id);
     }
     await this.#prune();

@@ -28,17 +28,17 @@ export interface RotationPlan {
 
 /**
  * SPIRE's fractions (prepare at min(life/2, 30 d), activate at min(life/6, 7 d)) bind only as far as no SVID is cut
- * short by them: the successor is active before the remaining life falls below the longest SVID plus margin. That
- * has an end at two thirds of the life, where authorities follow each other so fast that bundles would grow; what a
+ * short by them: the successor is active before the remaining life falls below the longest SVID plus margin, and that
+ * even when it has to wait a lead longer (`shouldActivate`). That has an end at two thirds of the life, where authorities follow each other so fast that bundles would grow; what a
  * profile wants beyond it is cut, and `reach` tells.
  */
 export function planRotation(params: RotationPlanParams): RotationPlan {
   const { life, longestTtl, margin } = params;
   const lead = Math.min(PUBLISH_LEAD, Math.floor(life / 6));
-  const wanted = Math.max(Math.min(life / 6, 7 * DAY), longestTtl + margin);
+  const wanted = Math.max(Math.min(life / 6, 7 * DAY), longestTtl + margin + lead);
   const activateAt = Math.floor(Math.min(wanted, (life * 2) / 3));
   const prepareAt = Math.floor(Math.max(Math.min(life / 2, 30 * DAY), activateAt + lead));
-  const reach = Math.max(0, activateAt - margin);
+  const reach = Math.max(0, activateAt - lead - margin);
   return { prepareAt, activateAt, lead, reach, grace: Math.min(DAY, life) };
 }
 
@@ -57,19 +57,23 @@ export function shouldPrepare(plan: RotationPlan, active: Lifetime, now: EpochSe
 }
 
 /**
- * Whether the successor is due to sign: late enough in the active one's life and published long enough. When the
- * active one is all but over (a server that was down for long), signing with a root that has not reached everyone
- * is better than not signing.
+ * Whether the successor is due to sign: late enough in the active one's life and published long enough, by a server
+ * that could be asked for it since `servingSince`. An agent that never saw the authority that signs the server's own
+ * certificate is shut out for good, so a server that went away right after publishing begins to count anew, for one lead
+ * at most. When the active one is all but over (a server that was down for long), signing with a root that has not
+ * reached everyone is better than not signing.
  */
 export function shouldActivate(
   plan: RotationPlan,
   active: Lifetime,
   prepared: Lifetime,
-  now: EpochSeconds,
+  { now, servingSince }: { readonly now: EpochSeconds; readonly servingSince: EpochSeconds },
 ): boolean {
   const remaining = active.notAfter - now;
   if (remaining > plan.activateAt) return false;
-  return now - prepared.createdAt >= plan.lead || remaining <= plan.lead / 4;
+  if (remaining <= plan.lead / 4) return true;
+  const counts = remaining > plan.activateAt - plan.lead ? servingSince : prepared.createdAt;
+  return now - Math.max(counts, prepared.createdAt) >= plan.lead;
 }
 
 const DAY = 24 * 3600;

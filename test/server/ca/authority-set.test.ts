@@ -383,6 +383,24 @@ t.test("a prepared one that is nearly over is not waited for", async (t) => {
   t.equal(set.activeX509().notAfter > domain.now + 23 * HOUR, true);
 });
 
+t.test("a server that was away since it published gives agents time to hear of it", async (t) => {
+  await using domain = await Domain.open();
+  const before = await domain.authorities();
+  const active = activeId(before, "x509");
+  domain.pass(12 * HOUR);
+  const { id } = await before.prepare("x509");
+  await before[Symbol.asyncDispose]();
+  domain.pass(8 * HOUR);
+  await using set = await domain.authorities();
+  t.equal(activeId(set, "x509"), active, "nobody may have seen the next one");
+  domain.pass(950);
+  await set.rotate();
+  t.equal(activeId(set, "x509"), active);
+  domain.pass(10);
+  await set.rotate();
+  t.equal(activeId(set, "x509"), id);
+});
+
 t.test("a clock that was set back", async (t) => {
   await using domain = await Domain.open();
   await using set = await domain.authorities();

@@ -26,25 +26,31 @@ t.test("plan: SPIRE's fractions, moved earlier by long SVIDs only", async (t) =>
     [
       "one day, one hour",
       [DAY, HOUR, 60],
-      { prepareAt: 12 * HOUR, activateAt: 4 * HOUR, lead: 960, reach: 4 * HOUR - 60, grace: DAY },
+      {
+        prepareAt: 12 * HOUR,
+        activateAt: 4 * HOUR,
+        lead: 960,
+        reach: 4 * HOUR - 960 - 60,
+        grace: DAY,
+      },
     ],
     ["one year", [365 * DAY, HOUR, 60], { prepareAt: 30 * DAY, activateAt: 7 * DAY }],
     [
       "one day, eight hours",
       [DAY, 8 * HOUR, 60],
-      { prepareAt: 12 * HOUR, activateAt: 8 * HOUR + 60 },
+      { prepareAt: 12 * HOUR, activateAt: 8 * HOUR + 60 + 960 },
     ],
     [
       "one day, twelve hours",
       [DAY, 12 * HOUR, 60],
-      { prepareAt: 12 * HOUR + 60 + 960, activateAt: 12 * HOUR + 60, reach: 12 * HOUR },
+      { prepareAt: 12 * HOUR + 60 + 2 * 960, activateAt: 12 * HOUR + 60 + 960, reach: 12 * HOUR },
     ],
     [
       "one day, one day",
       [DAY, DAY, 60],
-      { prepareAt: 16 * HOUR + 960, activateAt: 16 * HOUR, reach: 16 * HOUR - 60 },
+      { prepareAt: 16 * HOUR + 960, activateAt: 16 * HOUR, reach: 16 * HOUR - 960 - 60 },
     ],
-    ["one minute", [60, 20, 5], { prepareAt: 35, activateAt: 25, lead: 10, reach: 20, grace: 60 }],
+    ["one minute", [60, 20, 5], { prepareAt: 45, activateAt: 35, lead: 10, reach: 20, grace: 60 }],
   ];
   for (const [name, [life, longestTtl, margin], expected] of cases) {
     t.match(planRotation({ life, longestTtl, margin }), expected, name);
@@ -86,10 +92,20 @@ t.test("plan: for any lives, preparation leads and what is promised is kept", as
         due >= 0 &&
         shouldPrepare(plan, active, due) &&
         // Prepared when due, it is activated when due, not before, and early enough for what `reach` promises.
-        shouldActivate(plan, active, { createdAt: due, notAfter: due + life }, life - activateAt) &&
-        !shouldActivate(plan, active, { createdAt: 0, notAfter: life }, life - activateAt - 1) &&
+        shouldActivate(
+          plan,
+          active,
+          { createdAt: due, notAfter: due + life },
+          served(life - activateAt),
+        ) &&
+        !shouldActivate(
+          plan,
+          active,
+          { createdAt: 0, notAfter: life },
+          served(life - activateAt - 1),
+        ) &&
         reach + margin <= Math.max(activateAt, margin) &&
-        (longestTtl + margin > Math.floor((life * 2) / 3) || reach >= longestTtl)
+        (longestTtl + margin + lead > Math.floor((life * 2) / 3) || reach >= longestTtl)
       );
     }),
     { seed: 1, numRuns: 5000 },
@@ -102,13 +118,35 @@ t.test("plan: a server that was down for long waits for publication while it can
   const active = { createdAt: 0, notAfter: DAY };
   const at = DAY - HOUR;
   const prepared = { createdAt: at, notAfter: at + DAY };
-  t.equal(shouldActivate(plan, active, prepared, at), false, "just published");
-  t.equal(shouldActivate(plan, active, prepared, at + 959), false);
-  t.equal(shouldActivate(plan, active, prepared, at + 960), true, "published long enough");
+  t.equal(shouldActivate(plan, active, prepared, served(at)), false, "just published");
+  t.equal(shouldActivate(plan, active, prepared, served(at + 959)), false);
+  t.equal(shouldActivate(plan, active, prepared, served(at + 960)), true, "published long enough");
   const late = { createdAt: DAY - 300, notAfter: 2 * DAY };
-  t.equal(shouldActivate(plan, active, late, DAY - 300), false);
-  t.equal(shouldActivate(plan, active, late, DAY - 240), true, "all but over");
+  t.equal(shouldActivate(plan, active, late, served(DAY - 300)), false);
+  t.equal(shouldActivate(plan, active, late, served(DAY - 240)), true, "all but over");
 });
+
+t.test("plan: what was published by a server that went away is published anew", async (t) => {
+  const plan = planRotation({ life: DAY, longestTtl: HOUR, margin: 60 });
+  const active = { createdAt: 0, notAfter: DAY };
+  const prepared = { createdAt: DAY - 12 * HOUR, notAfter: DAY + 12 * HOUR };
+  const cases: readonly [string, since: number, now: number, boolean][] = [
+    ["just started", DAY - 4 * HOUR, DAY - 4 * HOUR, false],
+    ["not long enough", DAY - 4 * HOUR - 500, DAY - 4 * HOUR + 459, false],
+    ["long enough", DAY - 4 * HOUR - 500, DAY - 4 * HOUR + 460, true],
+    ["one lead late", DAY - 4 * HOUR + 900, DAY - 4 * HOUR + 959, false],
+    ["and no longer", DAY - 4 * HOUR + 900, DAY - 4 * HOUR + 960, true],
+    ["it is the active one's turn still", DAY - 6 * HOUR, DAY - 5 * HOUR, false],
+  ];
+  for (const [name, servingSince, now, expected] of cases) {
+    t.equal(shouldActivate(plan, active, prepared, { now, servingSince }), expected, name);
+  }
+});
+
+/** By a server that was there from the start. */
+function served(now: number): { readonly now: number; readonly servingSince: number } {
+  return { now, servingSince: 0 };
+}
 
 interface Course {
   readonly name: string;
