@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -34,7 +35,7 @@ import { encodePem } from "../../src/x509/pem.ts";
 import { signCa, signLeaf } from "../../src/x509/sign.ts";
 import { subjectKeyId } from "../../src/x509/subject-key-id.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock, settle } from "../support/virtual-clock.ts";
 
 const AGENT_ID = "spiffe://example.org/spire/agent/join_token/abc";
 const kind = (name: string, message = /./) => ({ name: "AssayError", kind: name, message });
@@ -228,6 +229,52 @@ t.test(
     t.equal(late.svid, undefined, "an expired SVID is none");
   },
 );
+
+t.test("a bundle that cannot be written is used, and written when it can be", async (t) => {
+  const node = await Node.create(t);
+  await using identity = await node.open();
+  const stored = (): string => readFileSync(join(node.dir, "identity.json"), "utf8");
+  const bundle = (refreshHint: number): Bundle => ({
+    trustDomain: "example.org",
+    x509Authorities: [],
+    jwtAuthorities: [],
+    refreshHint,
+    sequence: 1,
+  });
+  await identity.setBundle(bundle(1));
+  await node.attestation(identity).attest(never);
+  // As a disk that is full: nothing can take the file's place.
+  const obstacle = join(node.dir, ".identity.json.new");
+  mkdirSync(obstacle);
+  const before = stored();
+  const { revision } = identity;
+  t.equal(await identity.setBundle(bundle(2)), true);
+  t.equal(identity.bundle?.refreshHint, 2);
+  t.equal(identity.revision, revision + 1, "connections are made anew");
+  t.equal(await identity.setBundle(bundle(2)), false);
+  await t.rejects(identity.drop(), { code: "ERR_FS_EISDIR" });
+  t.equal(stored(), before);
+  await node.clock.advance(9_999);
+  rmdirSync(obstacle);
+  t.equal(stored(), before);
+  await node.clock.advance(1);
+  const written = (refreshHint: number): boolean =>
+    (JSON.parse(stored()) as { bundle: { content: string } }).bundle.content.includes(
+      `"refreshHint":${refreshHint}`,
+    );
+  while (!written(2)) await settle();
+  t.equal(stored().includes("svid"), false, "what was dropped meanwhile stays so");
+
+  mkdirSync(obstacle);
+  await t.rejects(node.attestation(identity).attest(never), { code: "ERR_FS_EISDIR" });
+  t.same(node.server.asked, ["attest"], "the key to attest with is on disk first");
+  await identity.setBundle(bundle(3));
+  rmdirSync(obstacle);
+  await identity.setBundle(bundle(3));
+  t.equal(written(3), true, "nor does it wait when there is a sync before");
+  await node.clock.advance(60_000);
+  t.equal(node.clock.timers, 0, "nothing is left to write");
+});
 
 t.test("a tainted authority is left at once", async (t) => {
   const node = await Node.create(t);

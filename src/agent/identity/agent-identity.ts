@@ -3,7 +3,7 @@
  * It knows nothing of how they are obtained.
  */
 import { type Clock, epochSeconds } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import { type GeneratedKey, generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { encodeBundleRecord } from "../../spiffe/bundle-document.ts";
@@ -22,15 +22,30 @@ export interface AgentIdentityOptions {
 export class AgentIdentity implements AsyncDisposable {
   readonly #file: IdentityFile;
   readonly #lock: Disposable;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  /** What is on disk, as far as it is known. */
   #stored: StoredIdentity;
   #svid: AgentSvid | undefined;
+  /** What is trusted now; a disk that is full does not keep the agent from following its server. */
+  #bundle: Bundle | undefined;
+  #cancelRewrite: () => void = () => undefined;
+  #isClosed = false;
   #writing: Promise<void> = Promise.resolve();
   #revision = 0;
 
-  private constructor(file: IdentityFile, lock: Disposable, stored: StoredIdentity) {
+  private constructor(
+    file: IdentityFile,
+    lock: Disposable,
+    stored: StoredIdentity,
+    { clock, logger }: AgentIdentityOptions,
+  ) {
     this.#file = file;
     this.#lock = lock;
+    this.#clock = clock;
+    this.#logger = logger;
     this.#stored = stored;
+    this.#bundle = stored.bundle;
   }
 
   /** Locks the folder and loads what is there. @throws precondition, naming the next step */
@@ -40,7 +55,7 @@ export class AgentIdentity implements AsyncDisposable {
     try {
       const file = new IdentityFile(dir);
       const stored = (await file.load(trustDomain)) ?? { trustDomain };
-      const identity = new AgentIdentity(file, lock, stored);
+      const identity = new AgentIdentity(file, lock, stored, options);
       if (stored.svid === undefined) return identity;
       const svid = loadSvid(stored.svid, trustDomain, file.path);
       if (svid.expiresAt > epochSeconds(clock)) {
@@ -63,7 +78,7 @@ export class AgentIdentity implements AsyncDisposable {
   }
 
   get bundle(): Bundle | undefined {
-    return this.#stored.bundle;
+    return this.#bundle;
   }
 
   /** Rises whenever SVID or bundle change. */
@@ -79,15 +94,14 @@ export class AgentIdentity implements AsyncDisposable {
     const pending = this.#stored.pendingKey;
     if (pending !== undefined) return { signer: signerFromPkcs8(pending), pkcs8: pending };
     const key = await generateKey("ec-p256");
-    await this.#save({ ...this.#stored, pendingKey: key.pkcs8 });
+    await this.#save((stored) => ({ ...stored, pendingKey: key.pkcs8 }));
     return key;
   }
 
   /** Takes over an SVID; it is on disk before it is used. @throws invalid when it is not this agent's */
   async adopt(stored: StoredSvid): Promise<AgentSvid> {
     const svid = agentSvid(stored, this.#stored.trustDomain);
-    const { pendingKey: _, ...rest } = this.#stored;
-    await this.#save({ ...rest, svid: stored });
+    await this.#save((before) => ({ ...without(before, "pendingKey"), svid: stored }));
     this.#svid = svid;
     this.#revision += 1;
     return svid;
@@ -97,37 +111,85 @@ export class AgentIdentity implements AsyncDisposable {
   async drop(): Promise<void> {
     this.#svid = undefined;
     this.#revision += 1;
-    const { svid: _, pendingKey: __, ...rest } = this.#stored;
-    await this.#save(rest);
+    const dropped = (before: StoredIdentity): StoredIdentity =>
+      without(before, "svid", "pendingKey");
+    try {
+      await this.#save(dropped);
+    } catch (error) {
+      // It does not come back with what is written next.
+      this.#stored = dropped(this.#stored);
+      throw error;
+    }
   }
 
-  /** Takes over the trust domain's bundle. @returns false when it is the one there was */
+  /**
+   * Takes over the trust domain's bundle at once. One that cannot be written is used all the same, and written when it
+   * can be. @returns false when it is the one there was
+   */
   async setBundle(bundle: Bundle): Promise<boolean> {
-    const before = this.#stored.bundle;
-    if (before !== undefined && sameBundle(before, bundle)) return false;
-    await this.#save({ ...this.#stored, bundle });
-    this.#revision += 1;
-    return true;
+    const before = this.#bundle;
+    const isNew = before === undefined || !sameBundle(before, bundle);
+    if (isNew) {
+      this.#bundle = bundle;
+      this.#revision += 1;
+    }
+    await this.#writeBundle();
+    return isNew;
   }
 
-  /** Trusts another bundle until the next one comes, without keeping it. */
+  /** Trusts another bundle until the next one comes; it is kept with whatever is written next. */
   trust(bundle: Bundle): void {
-    this.#stored = { ...this.#stored, bundle };
+    this.#bundle = bundle;
     this.#revision += 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelRewrite();
+    this.#isClosed = true;
     await this.#writing;
     this.#lock[Symbol.dispose]();
   }
 
-  #save(next: StoredIdentity): Promise<void> {
-    this.#stored = next;
-    const write = this.#writing.then(() => this.#file.save(next));
+  async #writeBundle(): Promise<void> {
+    const written = this.#stored.bundle;
+    const bundle = this.#bundle;
+    if (bundle === undefined || this.#isClosed) return;
+    if (written !== undefined && sameBundle(written, bundle)) return;
+    this.#cancelRewrite();
+    try {
+      await this.#save((stored) => stored);
+    } catch (error) {
+      this.#logger.error("the trust bundle is not on disk; it is used and written later", {
+        error: errorFrom(error),
+        retryMs: REWRITE_MS,
+      });
+      if (this.#isClosed) return;
+      this.#cancelRewrite();
+      this.#cancelRewrite = this.#clock.after(REWRITE_MS, () => void this.#writeBundle());
+    }
+  }
+
+  /** @param change of what was written before, when it is this write's turn */
+  #save(change: (stored: StoredIdentity) => StoredIdentity): Promise<void> {
+    const write = this.#writing.then(async () => {
+      const bundle = this.#bundle;
+      const next = { ...change(this.#stored), ...(bundle === undefined ? {} : { bundle }) };
+      await this.#file.save(next);
+      this.#stored = next;
+    });
     // The next write does not care how this one ended; its caller does.
     this.#writing = write.catch(() => undefined);
     return write;
   }
+}
+
+function without(
+  stored: StoredIdentity,
+  ...keys: readonly ("svid" | "pendingKey")[]
+): StoredIdentity {
+  const rest = { ...stored };
+  for (const key of keys) delete rest[key];
+  return rest;
 }
 
 function loadSvid(stored: StoredSvid, trustDomain: string, path: string): AgentSvid {
@@ -144,5 +206,8 @@ function loadSvid(stored: StoredSvid, trustDomain: string, path: string): AgentS
 
 /** Content, not sequence, decides. */
 export function sameBundle(a: Bundle, b: Bundle): boolean {
+  if (a === b) return true;
   return a.trustDomain === b.trustDomain && encodeBundleRecord(a) === encodeBundleRecord(b);
 }
+
+const REWRITE_MS = 10_000;
