@@ -1,5 +1,6 @@
 /** `kill -9` of server and agent at random moments, and whether everything that was promised is so afterwards. */
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
@@ -9,15 +10,21 @@ import type { BatchCreateEntryResponse__Output } from "../../src/rpc/gen/spire/a
 import type { BatchDeleteEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchDeleteEntryResponse.ts";
 import type { BatchUpdateEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
 import type { ListEntriesResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/ListEntriesResponse.ts";
-import type { PrepareJWTAuthorityResponse__Output } from "../../src/rpc/gen/spire/api/server/localauthority/v1/PrepareJWTAuthorityResponse.ts";
 import type { MintX509SVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintX509SVIDResponse.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { createCsr } from "../../src/x509/csr.ts";
-import { FaultHistory, type ListedEntry, auditRecords } from "../support/fault-history.ts";
+import {
+  FaultHistory,
+  type ListedAuthorities,
+  type ListedEntry,
+  auditRecords,
+} from "../support/fault-history.ts";
 import { FaultRig, OWN_SELECTOR, entryDraft, pause, until, within } from "../support/fault-rig.ts";
+import { ForcedRotation } from "../support/forced-rotation.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 
+const ASSAY = join(import.meta.dirname, "../../bin/assay");
 const ROUNDS = Number(process.env["FAULTS_ROUNDS"] ?? 20);
 const SEED = process.env["FAULTS_SEED"] ?? "1";
 const ENTRY = "entry.v1.Entry";
@@ -33,9 +40,14 @@ class Load implements AsyncDisposable {
   #count = 0;
   failures = 0;
 
-  constructor(rig: FaultRig, history: FaultHistory) {
+  constructor(rig: FaultRig, history: FaultHistory, watch: StreamWatch, agentSeconds: number) {
     this.#rig = rig;
     this.#history = history;
+    const shared = { rig, history, revokeAfter: agentSeconds + 5 };
+    // An agent must know the authority of the server's own certificate; a JWT key it asks for when it needs it.
+    const isSeen = (id: string): boolean => watch.x509Authorities.has(id);
+    const x509 = new ForcedRotation({ ...shared, kind: "X509", isSeen });
+    const jwt = new ForcedRotation({ ...shared, kind: "JWT", isSeen: () => true });
     this.#done = Promise.all([
       this.#repeat(20, () => this.#create()),
       this.#repeat(20, () => this.#create()),
@@ -43,7 +55,8 @@ class Load implements AsyncDisposable {
       this.#repeat(50, () => this.#spendToken()),
       this.#repeat(50, () => this.#spendToken()),
       this.#repeat(20, () => this.#mint()),
-      this.#repeat(2500, () => this.#rotate()),
+      this.#repeat(2500, () => x509.step()),
+      this.#repeat(1500, () => jwt.step()),
       this.#repeat(100, () => this.#readBundle()),
     ]);
   }
@@ -174,18 +187,6 @@ class Load implements AsyncDisposable {
     this.#history.minted.add(`spiffe://example.org${path}`);
   }
 
-  async #rotate(): Promise<void> {
-    const service = "localauthority.v1.LocalAuthority";
-    const { prepared_authority: prepared } =
-      await this.#rig.call<PrepareJWTAuthorityResponse__Output>(service, "PrepareJWTAuthority", {});
-    await this.#rig
-      .call(service, "ActivateJWTAuthority", { authority_id: prepared?.authority_id })
-      .catch((thrown: unknown) => {
-        // The server's own rotation may have come first.
-        if (!isKind(thrown, "precondition", "not_found", "invalid")) throw thrown;
-      });
-  }
-
   async #readBundle(): Promise<void> {
     this.#history.bundleSeen(Number((await this.#rig.bundle()).sequence_number));
     await this.#rig.roots();
@@ -207,15 +208,56 @@ async function listEntries(rig: FaultRig): Promise<ListedEntry[]> {
   }
 }
 
+async function listAuthorities(rig: FaultRig): Promise<ListedAuthorities> {
+  const { x509_authorities, jwt_authorities } = await rig.bundle();
+  return new Map([
+    ...x509_authorities.map(({ asn1, tainted }): [string, { tainted: boolean }] => [
+      parseCertificate(new Uint8Array(asn1)).subjectKeyId ?? "",
+      { tainted },
+    ]),
+    ...jwt_authorities.map(({ key_id, tainted }): [string, { tainted: boolean }] => [
+      key_id,
+      { tainted },
+    ]),
+  ]);
+}
+
+async function secondsOfStart(): Promise<number> {
+  const before = performance.now();
+  await using _ = await FaultRig.start();
+  return (performance.now() - before) / 1000;
+}
+
+/** Seconds that the agent's own SVID, as it is on disk, has left. */
+function svidReserve(rig: FaultRig): number {
+  const { svid } = JSON.parse(readFileSync(join(rig.agentData, "identity.json"), "utf8")) as {
+    readonly svid?: { readonly chain: readonly string[] };
+  };
+  const leaf = parseCertificate(Buffer.from(svid?.chain[0] ?? "", "base64"));
+  return leaf.notAfter - Date.now() / 1000;
+}
+
+/** @throws unless the agent knows all authorities and has an SVID of its own for a while */
+async function isSettled(rig: FaultRig, watch: StreamWatch, seconds: number): Promise<void> {
+  const { x509_authorities } = await rig.bundle();
+  const unknown = x509_authorities
+    .map(({ asn1 }) => parseCertificate(new Uint8Array(asn1)).subjectKeyId ?? "")
+    .filter((id) => !watch.x509Authorities.has(id));
+  if (unknown.length > 0) throw new Error(`it does not know ${unknown.join(", ")}`);
+  if (svidReserve(rig) < seconds) throw new Error("its SVID was not renewed");
+}
+
 t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   const random = new SeededRandom(SEED);
+  // An SVID of the agent's own must live through a few starts: on a machine that is busy those take long.
+  const agentSeconds = Math.max(25, Math.ceil(15 * (await secondsOfStart())));
   await using rig = await FaultRig.start({
     server: {
       options: [
-        "--ca-ttl=120s",
+        `--ca-ttl=${Math.ceil(agentSeconds * 2.4)}s`,
         "--x509-ttl=10s",
         "--jwt-ttl=10s",
-        "--agent-ttl=40s",
+        `--agent-ttl=${agentSeconds}s`,
         "--log-level=warn",
       ],
     },
@@ -224,15 +266,26 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   const history = new FaultHistory();
   history.asked("/watched").id = await rig.entry("/watched");
   await using watch = new StreamWatch(rig.socket);
-  await using load = new Load(rig, history);
+  await using load = new Load(rig, history, watch, agentSeconds);
 
   const kills = { server: 0, agent: 0 };
   const dead = (): void => {
     if (!rig.agent.running) history.wrong.push("the agent ended by itself");
     if (!rig.server.running) history.wrong.push("the server ended by itself");
   };
+  let settledAt = performance.now();
   for (let killed = 0; killed < ROUNDS; ) {
     await pause(200 + random.unit() * 2300);
+    // Nothing may be out of date for longer than an authority is published before it signs, or an SVID lives.
+    if (
+      performance.now() - settledAt > agentSeconds * 200 ||
+      svidReserve(rig) < agentSeconds * 0.35
+    ) {
+      await until("an agent that is left alone is up to date", 60_000, () =>
+        isSettled(rig, watch, agentSeconds * 0.35),
+      );
+      settledAt = performance.now();
+    }
     dead();
     const choice = random.unit();
     const hitServer = choice < 0.6;
@@ -263,6 +316,7 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   await within("the callers' last answers", 60_000, load.stop());
   dead();
 
+  t.comment("seconds of an agent's SVID", agentSeconds);
   t.comment("kills", kills, "acknowledged", history.counts, "caller failures", load.failures);
   t.comment("streams", watch.messages, "messages; ends", watch.ends);
   const listed = await listEntries(rig);
@@ -271,18 +325,32 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   t.same(
     history.check(
       listed.filter(({ path }) => path !== "/host"),
+      await listAuthorities(rig),
       auditRecords(rig.serverData),
     ),
     [],
   );
   t.same(watch.fatal, [], "no stream ended so that a client would stop for good");
   t.same(watch.expired, [], "no expired SVID was handed out");
-  const { created = 0, tokens = 0, certificates = 0, bundle = 0 } = history.counts;
+  t.same(watch.unpublished, [], "none without its authority");
+  const {
+    created = 0,
+    tokens = 0,
+    certificates = 0,
+    bundle = 0,
+    activated = 0,
+    tainted = 0,
+  } = history.counts;
   t.ok(created > ROUNDS && tokens > ROUNDS && certificates > ROUNDS, "the callers were at work");
-  t.ok(bundle > 4, "authorities rotated");
+  t.ok(bundle > 4 && activated > 2 && tainted > 1, "authorities rotated");
+  await until("the SVIDs of tainted authorities are replaced", 30_000, () => {
+    const left = watch.latest.filter(({ leaf }) => history.isTainted(leaf.authorityKeyId ?? ""));
+    if (left.length > 0) throw new Error(left.map(({ id }) => id).join(", "));
+    return Promise.resolve();
+  });
 
   const [serial = ""] = own[0] ?? [];
-  const { stdout } = await promisify(execFile)(join(import.meta.dirname, "../../bin/assay"), [
+  const { stdout } = await promisify(execFile)(ASSAY, [
     "audit",
     "find",
     "--serial",

@@ -18,7 +18,21 @@ export interface ListedEntry {
   readonly hint: string;
 }
 
+type AuthorityStep = "Prepare" | "Activate" | "Taint" | "Revoke";
+
+interface AuthorityHistory {
+  readonly asked: Set<AuthorityStep>;
+  /** Acknowledged. */
+  readonly done: Set<AuthorityStep>;
+  /** Epoch seconds. */
+  expiresAt: number;
+}
+
+/** A bundle's authorities of both kinds: hex key ids and JWT key ids, and whether they are tainted. */
+export type ListedAuthorities = ReadonlyMap<string, { readonly tainted: boolean }>;
+
 export class FaultHistory {
+  readonly #authorities = new Map<string, AuthorityHistory>();
   /** By path. */
   readonly entries = new Map<string, EntryHistory>();
   /** Join token to the keys and IDs that it gave certificates to. */
@@ -45,6 +59,29 @@ export class FaultHistory {
     this.#tokens.get(token)?.add(`${spiffeId} ${key}`);
   }
 
+  authorityAsked(id: string, step: AuthorityStep): void {
+    this.#authority(id).asked.add(step);
+  }
+
+  authorityDone(id: string, step: AuthorityStep, expiresAt: number): void {
+    const authority = this.#authority(id);
+    authority.done.add(step);
+    authority.expiresAt = expiresAt;
+  }
+
+  /** Whether this authority is not to be relied on any more. */
+  isTainted(id: string): boolean {
+    return this.#authorities.get(id)?.done.has("Taint") ?? false;
+  }
+
+  #authority(id: string): AuthorityHistory {
+    const known = this.#authorities.get(id);
+    if (known !== undefined) return known;
+    const made = { asked: new Set<never>(), done: new Set<never>(), expiresAt: 0 };
+    this.#authorities.set(id, made);
+    return made;
+  }
+
   bundleSeen(sequence: number): void {
     if (sequence < this.#bundleSequence) {
       this.wrong.push(`bundle went back from ${this.#bundleSequence} to ${sequence}`);
@@ -54,6 +91,8 @@ export class FaultHistory {
 
   get counts(): Record<string, number> {
     const entries = [...this.entries.values()];
+    const steps = (step: AuthorityStep): number =>
+      [...this.#authorities.values()].filter(({ done }) => done.has(step)).length;
     return {
       created: entries.filter(({ id }) => id !== undefined).length,
       deleted: entries.filter(({ deleted }) => deleted).length,
@@ -62,14 +101,22 @@ export class FaultHistory {
       certificates: this.certificates.size,
       jwts: this.minted.size,
       bundle: this.#bundleSequence,
+      activated: steps("Activate"),
+      tainted: steps("Taint"),
+      revoked: steps("Revoke"),
     };
   }
 
   /** @returns everything that was promised and is not so */
-  check(listed: readonly ListedEntry[], records: readonly AuditRecord[]): string[] {
+  check(
+    listed: readonly ListedEntry[],
+    authorities: ListedAuthorities,
+    records: readonly AuditRecord[],
+  ): string[] {
     return [
       ...this.wrong,
       ...this.#checkEntries(listed),
+      ...this.#checkAuthorities(authorities),
       ...this.#checkTokens(),
       ...this.#checkAudit(records),
     ];
@@ -94,6 +141,18 @@ export class FaultHistory {
     return wrong;
   }
 
+  #checkAuthorities(listed: ListedAuthorities): string[] {
+    const wrong: string[] = [];
+    for (const [id, { asked, done, expiresAt }] of this.#authorities) {
+      const found = listed.get(id);
+      if (done.has("Revoke") && found !== undefined) wrong.push(`${id} was revoked and is there`);
+      if (done.has("Taint") && found?.tainted === false) wrong.push(`the taint of ${id} is lost`);
+      if (asked.has("Revoke") || found !== undefined || expiresAt <= Date.now() / 1000) continue;
+      wrong.push(`authority ${id} was acknowledged and is lost`);
+    }
+    return wrong;
+  }
+
   #checkTokens(): string[] {
     const wrong: string[] = [];
     for (const identities of this.#tokens.values()) {
@@ -114,6 +173,24 @@ export class FaultHistory {
     );
     for (const id of this.minted) {
       if (!tokens.has(id)) wrong.push(`the JWT-SVID of ${id} has no audit record`);
+    }
+    const acts = new Set(
+      records
+        .filter(({ kind, outcome }) => kind === "admin" && outcome === "ok")
+        .flatMap(({ action, subject: { entryId, authorityId } = {} }) => {
+          const method = action.slice(action.lastIndexOf("/") + 1);
+          return [`${method} ${entryId}`, `${method.replace(/X509|JWT/, "")} ${authorityId}`];
+        }),
+    );
+    for (const { id, deleted } of this.entries.values()) {
+      if (id === undefined) continue;
+      if (!acts.has(`BatchCreateEntry ${id}`)) wrong.push(`entry ${id} has no audit record`);
+      if (deleted && !acts.has(`BatchDeleteEntry ${id}`)) wrong.push(`${id}'s end has no record`);
+    }
+    for (const [id, { done }] of this.#authorities) {
+      for (const step of done) {
+        if (!acts.has(`${step}Authority ${id}`)) wrong.push(`no record: ${step} of ${id}`);
+      }
     }
     const gap = records.findIndex(({ seq }, index) => seq !== index + 1);
     if (gap >= 0) wrong.push(`audit record ${gap + 1} is missing`);

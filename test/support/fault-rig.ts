@@ -194,7 +194,7 @@ export class FaultRig implements AsyncDisposable {
 
   async startAgent(launch?: Launch): Promise<void> {
     const agent = this.spawnAgent(launch);
-    await started(agent);
+    await started(agent, `server:\n${this.#server?.log.slice(-3000)}`);
   }
 
   /** Writes bundle and a new join token to where the agent reads them at its start. */
@@ -270,9 +270,10 @@ export class FaultRig implements AsyncDisposable {
 }
 
 /** What it said when it was ready. @throws with the end of its log */
-async function started(daemon: Daemon): Promise<Record<string, unknown>> {
+async function started(daemon: Daemon, more = ""): Promise<Record<string, unknown>> {
   const ready = await within("a start", START_MS, daemon.ready).catch(() => undefined);
-  if (ready === undefined) throw new Error(`not ready; its log:\n${daemon.log.slice(-3000)}`);
+  if (ready === undefined)
+    throw new Error(`not ready; its log:\n${daemon.log.slice(-3000)}\n${more}`);
   return ready;
 }
 

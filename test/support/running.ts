@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAgent } from "../../src/agent/main.ts";
 import type { AgentDependencies, RunningAgent } from "../../src/agent/running-agent.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { systemRandom } from "../../src/base/random.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { type Random, systemRandom } from "../../src/base/random.ts";
 import type { AgentConfig } from "../../src/config/agent.ts";
 import type { ServerConfig } from "../../src/config/server.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
@@ -31,18 +31,31 @@ export type AgentChange = Partial<Omit<AgentConfig, "joinToken">> & {
   readonly joinToken?: string | undefined;
 };
 
+/** Of the server, and of agents that are given nothing else. */
+export interface DomainTools {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 /** One trust domain on this machine. */
 export class Domain implements AsyncDisposable {
   readonly dir: string;
   readonly logger: Logger;
   readonly #serverConfig: ServerConfig;
+  readonly #tools: DomainTools;
   #listen = "127.0.0.1:0";
   #server: RunningServer | undefined;
   #admin: Channel | undefined;
   readonly #agents = new Set<RunningAgent>();
 
-  private constructor(dir: string, change: Partial<ServerConfig>, logger: Logger | undefined) {
+  private constructor(
+    dir: string,
+    change: Partial<ServerConfig>,
+    logger: Logger | undefined,
+    tools: DomainTools,
+  ) {
     this.dir = dir;
+    this.#tools = tools;
     this.logger =
       logger ??
       (process.env["ASSAY_TEST_LOG"] === undefined
@@ -78,11 +91,15 @@ export class Domain implements AsyncDisposable {
     };
   }
 
-  static async start(change: Partial<ServerConfig> = {}, logger?: Logger): Promise<Domain> {
+  static async start(
+    change: Partial<ServerConfig> = {},
+    logger?: Logger,
+    tools: DomainTools = { clock: systemClock, random: systemRandom },
+  ): Promise<Domain> {
     const dir = mkdtempSync(join(tmpdir(), "assay-test-"));
     // Tests run workloads under other users, too.
     chmodSync(dir, 0o755);
-    const domain = new Domain(dir, change, logger);
+    const domain = new Domain(dir, change, logger, tools);
     await domain.startServer();
     return domain;
   }
@@ -97,8 +114,7 @@ export class Domain implements AsyncDisposable {
       { ...this.#serverConfig, listen: this.#listen },
       {
         logger: this.logger.child({ process: "server" }),
-        clock: systemClock,
-        random: systemRandom,
+        ...this.#tools,
       },
     );
     const { host, port } = this.#server.tcpAddress;
@@ -170,6 +186,7 @@ export class Domain implements AsyncDisposable {
     });
     const agent = await startAgent(config, {
       logger: this.logger.child({ process: "agent" }),
+      ...this.#tools,
       ...tools,
     });
     this.#agents.add(agent);

@@ -24,6 +24,10 @@ export class StreamWatch implements AsyncDisposable {
   latest: readonly { readonly id: string; readonly hint: string; readonly leaf: Certificate }[] =
     [];
   messages = 0;
+  /** SVIDs that came without the authority that signed them. */
+  readonly unpublished: string[] = [];
+  /** Hex key ids of the newest message's own authorities. */
+  x509Authorities: ReadonlySet<string> = new Set();
 
   constructor(socket: string) {
     this.#socket = socket;
@@ -32,10 +36,19 @@ export class StreamWatch implements AsyncDisposable {
         (client) => client.x509(),
         ({ svids }) => {
           const now = Date.now() / 1000;
-          this.latest = svids.map(({ spiffe_id, hint, x509_svid }) => {
+          this.latest = svids.map(({ spiffe_id, hint, x509_svid, bundle }) => {
             const [leaf] = parseCertificates(new Uint8Array(x509_svid));
             if (leaf === undefined) throw new Error("no leaf");
             if (leaf.notAfter <= now) this.expired.push(`${spiffe_id} by ${now - leaf.notAfter} s`);
+            const authorities = new Set(
+              parseCertificates(new Uint8Array(bundle)).map(
+                ({ subjectKeyId }) => subjectKeyId ?? "",
+              ),
+            );
+            const { authorityKeyId = "" } = leaf;
+            if (!authorities.has(authorityKeyId))
+              this.unpublished.push(`${spiffe_id}: ${leaf.serial}`);
+            this.x509Authorities = authorities;
             this.serials.set(leaf.serial, spiffe_id);
             return { id: spiffe_id, hint, leaf };
           });

@@ -21,7 +21,8 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, task: () => void): () => void {
-    const entry = { at: this.#now + Math.max(0, delayMs), order: this.#order++, task };
+    // Whole milliseconds, as the real one has it.
+    const entry = { at: Math.ceil(this.#now + Math.max(0, delayMs)), order: this.#order++, task };
     this.#pending.push(entry);
     return () => {
       this.#pending = this.#pending.filter((other) => other !== entry);
@@ -30,6 +31,13 @@ export class VirtualClock implements Clock {
 
   get timers(): number {
     return this.#pending.length;
+  }
+
+  /** When the next timer is due; `undefined` without one. */
+  get nextMs(): number | undefined {
+    return this.#pending.length === 0
+      ? undefined
+      : Math.max(this.#now, Math.min(...this.#pending.map(({ at }) => at)));
   }
 
   /** Moves on by `ms`, running each timer at its own instant. */
