@@ -7,6 +7,7 @@ import {
   connectAgent,
   connectServer,
 } from "./rpc-clients.ts";
+import { ANSWERERS, type Answerer, whoAnswers } from "./who-answers.ts";
 import { WAIT_OPTION, withWait } from "./wait.ts";
 
 export const command: Command = {
@@ -32,17 +33,30 @@ export const command: Command = {
   examples: ["assay health", "assay health agent --wait 10s --output json"],
   notes: ["Exit code 0: it serves; 1: it does not, or does not answer."],
   async run(context) {
-    const socket = await withWait(context, ["not_found", "unavailable"], () =>
+    const { socket, answerer } = await withWait(context, ["not_found", "unavailable"], () =>
       checkServing(context),
     );
-    context.output.data({ status: "serving", socket }, () => [`serving (${socket})`]);
+    const role = context.options.text("of") ?? "server";
+    context.output.data({ status: "serving", socket, ...(answerer && { answerer }) }, () => [
+      answerer === undefined
+        ? `serving (${socket})`
+        : `serving: ${ANSWERERS[answerer]} (${socket})`,
+    ]);
+    const isMeant = answerer === undefined || answerer.startsWith(role);
+    if (!isMeant) context.output.note(`assay: the ${role} was asked for, and is not what answered`);
     return undefined;
   },
 };
 
-/** @returns the socket @throws unavailable when it answers that it does not serve */
-async function checkServing(context: CommandContext): Promise<string> {
-  const { options, env } = context;
+interface Serving {
+  readonly socket: string;
+  /** `undefined` when it cannot be told. */
+  readonly answerer: Answerer | undefined;
+}
+
+/** @throws unavailable when it answers that it does not serve */
+async function checkServing(context: CommandContext): Promise<Serving> {
+  const { options, env, signal } = context;
   const role = options.text("of") ?? "server";
   // One option, two variables: which one holds is known only now.
   const variable = role === "agent" ? AGENT_SOCKET_OPTION.env : SERVER_SOCKET_OPTION.env;
@@ -51,6 +65,8 @@ async function checkServing(context: CommandContext): Promise<string> {
     ? connectAgent(context, socket)
     : connectServer(context, socket));
   const { status } = await peer.call<{ status: string }>("grpc.health.v1.Health", "Check", {});
-  if (status === "SERVING") return peer.socket;
+  if (status === "SERVING") {
+    return { socket: peer.socket, answerer: await whoAnswers(peer.channel, signal) };
+  }
   throw fail("unavailable", `the ${role} at ${peer.socket} says ${status}; its log says why`);
 }

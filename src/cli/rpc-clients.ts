@@ -4,6 +4,7 @@ import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
 import type { CommandContext } from "./command.ts";
 import type { OptionSpec } from "./grammar.ts";
+import { atWrongSocket } from "./who-answers.ts";
 
 /** Takes a command to the server: its admin socket. */
 export const SERVER_SOCKET_OPTION: OptionSpec = {
@@ -82,7 +83,7 @@ export async function connectTo(
         if (listedBy !== undefined && isKind(thrown, "not_found")) {
           throw fail("not_found", `${thrown.message}; '${listedBy}' shows what there is`);
         }
-        throw explained(thrown, role, socket);
+        throw explained(await atWrongSocket(thrown, role, socket, channel, signal), role, socket);
       }
     },
     [Symbol.dispose]: () => channel.close(),

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { JoinToken__Output } from "../rpc/gen/spire/api/types/JoinToken.ts";
 import type { Command } from "./command.ts";
 import { factLines, isoTime, timeText } from "./facts.ts";
-import { replaceFile } from "./replace-file.ts";
+import { checkWritable, replaceFile } from "./replace-file.ts";
 import { idMessage } from "./ids.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import {
@@ -44,11 +44,12 @@ export const command: Command = {
       ttl,
       ...(alias === undefined ? {} : { agent_id: idMessage(alias, "spiffe-id") }),
     };
+    const file = options.text("write");
+    if (file !== undefined) await checkWritable(file, "--write");
     using server = await connectServer(context);
     const token = await server.call<JoinToken__Output>(AGENT_SERVICE, "CreateJoinToken", request);
     const spiffeId = alias ?? (await agentIdOf(token.value));
     const expiresAt = Number(token.expires_at);
-    const file = options.text("write");
     if (file !== undefined) await replaceFile(file, `${token.value}\n`, 0o600);
     const shown = file === undefined ? { token: token.value } : { file };
     output.data({ ...shown, spiffeId, expiresAt: isoTime(expiresAt) }, () =>

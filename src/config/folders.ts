@@ -43,11 +43,16 @@ export function makeAdminFolder(socket: string, option: string): void {
 
 /** Whoever may rename in the folder could put a socket of their own in the place of ours. @throws denied */
 function checkNotShared(folder: string, option: string): void {
-  const { mode } = statSync(folder);
-  if ((mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0) return;
+  const { mode, gid } = statSync(folder);
+  if ((mode & STICKY) !== 0) return;
+  // Whoever is in root's group may do more than that.
+  const byGroup = (mode & GROUP_WRITE) !== 0 && gid !== 0;
+  const byOthers = (mode & OTHERS_WRITE) !== 0;
+  if (!byGroup && !byOthers) return;
+  const who = byOthers ? "others" : `members of group ${gid}`;
   throw fail(
     "denied",
-    `${option}: others may replace what lies in ${folder}; run 'chmod o-w ${folder}' or choose another folder`,
+    `${option}: ${who} may replace what lies in ${folder}; run 'chmod ${byOthers ? "go" : "g"}-w ${folder}' or choose another folder`,
   );
 }
 
@@ -88,5 +93,6 @@ function folderError(error: unknown, path: string, option: string): unknown {
 }
 
 /** inode(7). */
+const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;

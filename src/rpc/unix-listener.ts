@@ -18,12 +18,7 @@ export interface SocketFileOptions {
  */
 export async function listenOnSocketFile(options: SocketFileOptions): Promise<Server> {
   const { path, mode, directoryMode = 0o755 } = options;
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
-    throw fail(
-      "invalid",
-      `socket path is longer than ${MAX_SOCKET_PATH} bytes, choose a shorter one: ${path}`,
-    );
-  }
+  checkLength(path);
   try {
     makeFolder(dirname(path), directoryMode);
     await removeStale(path);
@@ -47,16 +42,39 @@ export async function listenOnSocketFile(options: SocketFileOptions): Promise<Se
   return server;
 }
 
+/** Makes nothing. @throws what `listenOnSocketFile` would throw for what is at the path now */
+export async function probeSocketFile(path: string): Promise<void> {
+  checkLength(path);
+  try {
+    await findStale(path);
+  } catch (thrown) {
+    throw cannotListen(path, thrown);
+  }
+}
+
+function checkLength(path: string): void {
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return;
+  throw fail(
+    "invalid",
+    `socket path is longer than ${MAX_SOCKET_PATH} bytes, choose a shorter one: ${path}`,
+  );
+}
+
 async function removeStale(path: string): Promise<void> {
+  if (await findStale(path)) unlinkSync(path);
+}
+
+/** @returns whether there is a socket that nobody serves @throws precondition when anything else is there */
+async function findStale(path: string): Promise<boolean> {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
+  if (found === undefined) return false;
   if (!found.isSocket()) {
     throw fail("precondition", `${path} exists and is no socket, remove it or choose another path`);
   }
   if (await answers(path)) {
     throw fail("precondition", `another process serves ${path}, stop it or choose another path`);
   }
-  unlinkSync(path);
+  return true;
 }
 
 function cannotListen(path: string, cause: unknown): Error {

@@ -121,7 +121,7 @@ export async function startServer(
   await step("data folder", () => checkFolderOwner(datastore, trustDomain));
   const metrics = new Metrics();
   // Before the first authority is made: a first start that fails here must not bind the folder to a trust domain.
-  await step("listeners", () => Listeners.probe(address));
+  await step("listeners", () => Listeners.probe({ ...address, socket: config.socket }));
   const auditLog = started.use(
     await step("audit log", () =>
       AuditLog.open({ dir: join(config.dataDir, AUDIT_FOLDER), clock, logger }),

@@ -28,6 +28,7 @@ function entry(id: string, change: Partial<Entry> = {}): Entry {
     admin: false,
     downstream: false,
     storeSvid: false,
+    isNodeAlias: false,
     disableX509SvidPrefetch: false,
     jwtSvidIncludeJti: false,
     revisionNumber: 0,
@@ -453,6 +454,17 @@ t.test("prefetch is off where the entry says so; stored SVIDs are no workload's"
   t.same(bench.due(), ["late"]);
   bench.sign(late);
   t.same(watch.seen, ["x509 spiffe://example.org/late#0.0 example.org@1"]);
+  t.end();
+});
+
+t.test("an entry that groups agents is nobody's: not made ahead, not matched", (t) => {
+  const bench = new Bench();
+  bench.sync([entry("group", { isNodeAlias: true })]);
+  t.same(bench.due(), []);
+  const watch = bench.watch();
+  t.same(watch.seen, ["none"]);
+  t.same(bench.due(), []);
+  t.equal(bench.cache.entryCount, 1, "it is known, for whoever asks why");
   t.end();
 });
 

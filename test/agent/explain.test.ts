@@ -345,6 +345,7 @@ const LATE: Entry = {
   admin: false,
   downstream: false,
   storeSvid: false,
+  isNodeAlias: false,
   disableX509SvidPrefetch: false,
   jwtSvidIncludeJti: false,
   revisionNumber: 3,

@@ -257,6 +257,7 @@ function entryNamed(name: string): Entry {
     admin: false,
     downstream: false,
     storeSvid: false,
+    isNodeAlias: false,
     disableX509SvidPrefetch: false,
     jwtSvidIncludeJti: false,
     revisionNumber: 0,

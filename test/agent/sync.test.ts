@@ -248,6 +248,16 @@ function bundleMessage(trust_domain: string, sequence = "1"): Bundle__Output {
   };
 }
 
+t.test("messages: which entries are other names of agents", (t) => {
+  const of = (change: object): boolean => entryFromMessage(message("a", change)).isNodeAlias;
+  const parent = (path: string) => ({ parent_id: { trust_domain: "example.org", path } });
+  t.equal(of({}), false);
+  t.equal(of(parent("/spire/server")), true);
+  t.equal(of(parent("/spire/serverx")), false);
+  t.equal(of({ selectors: [{ type: "spiffe_id", value: "spiffe://example.org/a" }] }), true);
+  t.end();
+});
+
 t.test("the sync loop: on time, woken, backing off, each foreign bundle on its own", async (t) => {
   const clock = new VirtualClock();
   const source = new Source();

@@ -71,7 +71,11 @@ t.test("1.2 a server starts, tells where it listens, and serves", async (t) => {
   );
   running.push(server);
   serverPort = (await server.said(/server started .* port=(\d+)/, "err"))[1] ?? "";
-  t.same(await json("health", "--wait", "5s"), { status: "serving", socket: `${dir}/server.sock` });
+  t.same(await json("health", "--wait", "5s"), {
+    status: "serving",
+    socket: `${dir}/server.sock`,
+    answerer: "server",
+  });
   t.equal(statSync(`${dir}/server.sock`).mode & 0o777, 0o600);
   t.equal(statSync(`${dir}/server`).mode & 0o777, 0o700);
 });
@@ -146,6 +150,18 @@ t.test("1.5 a token is printed, or written for its owner alone", async (t) => {
     readFileSync(`${dir}/token`, "utf8").trim(),
     "an ID is no secret",
   );
+  const before = (await json<object[]>("entry", "list")).length;
+  const cases: [string, RegExp][] = [
+    [`${dir}/none/token`, /--write: there is no folder .*none; make it first\n$/],
+    [`${dir}/token/x`, /--write: .*token is not a folder\n$/],
+    [dir, /--write: .* is a folder; name a file in it\n$/],
+  ];
+  for (const [file, err] of cases) {
+    const id = "spiffe://example.org/unwritten";
+    const ran = await run(["token", "generate", "--spiffe-id", id, "--write", file], env);
+    t.match(ran, { code: 1, out: "", err }, file);
+  }
+  t.equal((await json<object[]>("entry", "list")).length, before, "no token was made");
 });
 
 t.test("1.6 entries: create, show, list, update, count, delete", async (t) => {

@@ -97,7 +97,11 @@ t.test("it follows rotations; a second one on the folder is refused; Ctrl-C ends
   });
   await dev.said(/rotated: serial [0-9a-f]+, expires in \ds\n[^]*rotated: serial/);
 
-  t.match(await dev.stop("SIGINT"), { code: 0, err: "" });
+  t.match(await dev.stop("SIGINT"), {
+    code: 0,
+    out: new RegExp(`\nStopped the agent and the server.*\n.* stays in ${state}: .*\n$`),
+    err: "",
+  });
   t.same(processesOf(dir), []);
   t.notOk(existsSync(dirname(socket)));
   t.notOk(existsSync(`${state}/dev.pid`));

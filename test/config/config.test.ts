@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -356,9 +357,17 @@ t.test("folders are private, and refused when they are not ours alone", async (t
   chmodSync(join(dir, "open"), 0o777);
   t.throws(
     () => makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket"),
-    { kind: "denied", message: /others may replace what lies in .*chmod o-w/ },
+    { kind: "denied", message: /others may replace what lies in .*chmod go-w/ },
     "anybody could put another socket there",
   );
+  chmodSync(join(dir, "open"), 0o775);
+  const open = () =>
+    makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket");
+  if (process.getuid?.() === 0) {
+    open(); // root's own group
+    chownSync(join(dir, "open"), 0, 4711);
+  }
+  t.throws(open, { kind: "denied", message: /members of group \d+ may replace .*chmod g-w/ });
   chmodSync(join(dir, "open"), 0o1777);
   makeSocketFolder(join(dir, "open/api.sock"), "/run/user/1000/assay", "--socket");
   const runtime = join(dir, "runtime");

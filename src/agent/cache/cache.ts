@@ -167,7 +167,7 @@ export class Cache {
     const known = this.#matches.get(selectors);
     if (known !== undefined) return known;
     const entries = withoutDuplicateHints(
-      this.#index.match(selectors).filter((entry) => !entry.storeSvid),
+      this.#index.match(selectors).filter((entry) => !entry.storeSvid && !entry.isNodeAlias),
     );
     if (Object.isFrozen(selectors)) this.#matches.set(selectors, entries);
     return entries;

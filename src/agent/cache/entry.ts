@@ -12,6 +12,8 @@ export interface Entry {
   readonly admin: boolean;
   readonly downstream: boolean;
   readonly storeSvid: boolean;
+  /** Another name of agents, for entries to have as their parent: no workload can match it. */
+  readonly isNodeAlias: boolean;
   readonly disableX509SvidPrefetch: boolean;
   readonly jwtSvidIncludeJti: boolean;
   readonly revisionNumber: number;

@@ -149,7 +149,7 @@ export class SvidStore {
       if (this.#retryLater(entry, nowMs)) continue;
       if (svid === undefined) {
         if (held) ranks[0]?.push(entry);
-        else if (!entry.disableX509SvidPrefetch && !entry.storeSvid) ranks[3]?.push(entry);
+        else if (isMadeAhead(entry)) ranks[3]?.push(entry);
       } else if (
         svid.version !== entryVersion(entry) ||
         svid.renewAtMs <= nowMs ||
@@ -175,6 +175,10 @@ export class SvidStore {
       failure.retryAtMs - nowMs <= RETRY_MAX_MS
     );
   }
+}
+
+function isMadeAhead({ disableX509SvidPrefetch, storeSvid, isNodeAlias }: Entry): boolean {
+  return !disableX509SvidPrefetch && !storeSvid && !isNodeAlias;
 }
 
 const RETRY_BASE_MS = 5000;

@@ -37,8 +37,8 @@ export function ownEntries(
   };
   const matching: NearEntry[] = [];
   for (const entry of cache.entries.values()) {
-    // Another name of the agent itself, as join tokens give it: nobody expects a workload to have it.
-    if (entry.selectors.some(({ type }) => type === AGENT_SELECTOR)) continue;
+    // Nobody expects a workload to have it.
+    if (entry.isNodeAlias) continue;
     const missing = missingSelectors(entry.selectors, has);
     const obstacles = obstaclesOf(cache, entry, missing, served, now);
     const found = { entry, missing, obstacles, removedAt: 0 };
@@ -84,5 +84,4 @@ function compareNear(a: NearEntry, b: NearEntry): number {
 
 /** How many are named at most. */
 export const MAX_NEAREST = 10;
-const AGENT_SELECTOR = "spiffe_id";
 const MAX_GATHERED = 1000;

@@ -25,6 +25,9 @@ export function entryFromMessage(message: Entry__Output): Entry {
     admin: message.admin,
     downstream: message.downstream,
     storeSvid: message.store_svid,
+    // With the server as its parent, or in the form that a join token makes.
+    isNodeAlias:
+      message.parent_id?.path === SERVER_PATH || selectors.some(({ type }) => type === "spiffe_id"),
     disableX509SvidPrefetch: message.additional_attributes?.disable_x509_svid_prefetch ?? false,
     jwtSvidIncludeJti: message.additional_attributes?.jwt_svid_include_jti ?? false,
     revisionNumber: Number(message.revision_number),
@@ -88,3 +91,6 @@ export function spiffeIdFromMessage(message: SPIFFEID__Output | null): SpiffeId 
   if (message === null) throw fail("invalid", "SPIFFE ID is missing");
   return SpiffeId.of(TrustDomain.parse(message.trust_domain), message.path);
 }
+
+/** The parent of entries that group agents. */
+const SERVER_PATH = "/spire/server";

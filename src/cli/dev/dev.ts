@@ -10,7 +10,7 @@ import { followX509 } from "../fetch/streams.ts";
 import { type FetchedSvid, fetchedSvids } from "../fetch/svid.ts";
 import { connectTo, currentUid } from "../rpc-clients.ts";
 import { callingUser } from "./caller.ts";
-import { firstSvidLines, nextStepLines, rotationLine } from "./messages.ts";
+import { endLines, firstSvidLines, nextStepLines, rotationLine } from "./messages.ts";
 import { DevProcesses, type DevSettings } from "./processes.ts";
 import { makeRuntimeFolder, removeRuntimeFolder } from "./runtime-folder.ts";
 import { lockState } from "./state-lock.ts";
@@ -59,12 +59,13 @@ export const command: Command = {
     const socket =
       given === undefined ? join(runtime, "api.sock") : socketPathOf(given, "--socket");
     const adminSocket = join(runtime, "server.sock");
+    const dev = { trustDomain, state, socket, adminSocket, x509TtlSeconds, env };
     try {
-      const dev = { trustDomain, state, socket, adminSocket, x509TtlSeconds, env };
       await runDev(context, dev);
     } finally {
       removeRuntimeFolder(runtime);
     }
+    if (context.signal.aborted) for (const line of endLines(dev)) context.output.line(line);
     return undefined;
   },
 };

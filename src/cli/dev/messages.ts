@@ -46,6 +46,15 @@ export function nextStepLines({ adminSocket }: { readonly adminSocket: string })
   ];
 }
 
+/** After Ctrl-C: what is over and what is left. */
+export function endLines({ state }: { readonly state: string }): string[] {
+  return [
+    "",
+    "Stopped the agent and the server; their sockets are gone.",
+    `What they know stays in ${state}: start again to go on with it, remove it to begin anew.`,
+  ];
+}
+
 export function rotationLine(svid: FetchedSvid, nowMs: number): string {
   const left = formatDuration(svid.expiresAt - nowMs / 1000);
   return `${isoTime(Math.floor(nowMs / 1000))}  rotated: serial ${svid.serialNumber}, expires in ${left}`;

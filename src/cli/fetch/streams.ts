@@ -3,6 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
+import { atWrongSocket } from "../who-answers.ts";
 import { type RpcClient, WORKLOAD_API, WORKLOAD_HEADER, explained } from "../rpc-clients.ts";
 
 export function firstX509Response(
@@ -31,7 +32,8 @@ export async function firstMessage<Message>(
         `the agent at ${agent.socket} gave no answer within 30 s; see its log`,
       );
     }
-    throw explained(thrown, "agent", agent.socket);
+    const { socket, channel } = agent;
+    throw explained(await atWrongSocket(thrown, "agent", socket, channel, signal), "agent", socket);
   } finally {
     end.abort();
   }
@@ -54,7 +56,9 @@ export async function* followX509(
       }
     } catch (thrown) {
       if (signal.aborted) return;
-      const error: Error = errorFrom(explained(thrown, "agent", agent.socket));
+      const { socket, channel } = agent;
+      const known = await atWrongSocket(thrown, "agent", socket, channel, signal);
+      const error: Error = errorFrom(explained(known, "agent", socket));
       if (!isKind(error, "unavailable", "denied", "deadline", "limited")) throw error;
       if (error.message !== noted) note(`assay: ${error.message}; trying again`);
       noted = error.message;

@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { idMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { replaceFile } from "../replace-file.ts";
+import { checkWritable, replaceFile } from "../replace-file.ts";
 import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
 
 export const command: Command = {
@@ -28,6 +28,8 @@ export const command: Command = {
     const id = idMessage(options.required("spiffe-id"), "spiffe-id");
     const audience = options.list("audience");
     const ttl = options.seconds("ttl") ?? 0;
+    const file = options.text("write");
+    if (file !== undefined) await checkWritable(file, "--write");
     using server = await connectServer(context);
     const { svid } = await server.call<MintJWTSVIDResponse__Output>(SVID_SERVICE, "MintJWTSVID", {
       id,
@@ -35,7 +37,6 @@ export const command: Command = {
       ttl,
     });
     const token = svid?.token ?? "";
-    const file = options.text("write");
     if (file !== undefined) await replaceFile(file, `${token}\n`, 0o600);
     const shown = file === undefined ? { token } : { file };
     output.data(

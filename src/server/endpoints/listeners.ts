@@ -7,6 +7,7 @@ import { GrpcServer } from "../../rpc/server.ts";
 import { KNOWN_SERVICES } from "./authorization.ts";
 import { PeerIdentity, type TrustedRoots } from "./peer-identity.ts";
 import type { ServerCredentials } from "./server-identity.ts";
+import { probeSocketFile } from "../../rpc/unix-listener.ts";
 import { TlsListener, peerCertificates } from "../../rpc/tls-listener.ts";
 
 export interface ListenersOptions {
@@ -55,9 +56,13 @@ export class Listeners implements AsyncDisposable {
     return listeners;
   }
 
-  /** @throws precondition when `open` could not have the address */
-  static probe(address: { readonly host: string; readonly port: number }): Promise<void> {
-    return TlsListener.probe(address);
+  /** @throws precondition or invalid when `open` could not have the address or the socket */
+  static async probe({
+    socket,
+    ...address
+  }: Pick<ListenersOptions, "host" | "port" | "socket">): Promise<void> {
+    await TlsListener.probe(address);
+    await probeSocketFile(socket);
   }
 
   get tcpAddress(): { readonly host: string; readonly port: number } {

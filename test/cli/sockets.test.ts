@@ -1,0 +1,78 @@
+/** Commands and daemons at the wrong socket: whose it is, and that nothing is begun because of it. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { runProgram } from "../../src/cli/program.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
+import { startServer } from "../../src/server/main.ts";
+import { refused } from "../support/refused.ts";
+import { Domain } from "../support/running.ts";
+import { startTestServer, testServerConfig } from "../support/server.ts";
+import type { Ran } from "./program.ts";
+
+async function run(...args: string[]): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runProgram({
+    args,
+    env: { HOME: "/nowhere" },
+    stdout: (text) => out.push(text),
+    stderr: (text) => err.push(text),
+  });
+  return { code, out: out.join(""), err: err.join("") };
+}
+
+t.test("a command at another's socket says whose that is, and so does health", async (t) => {
+  await using domain = await Domain.start();
+  const admin = join(domain.dir, "admin/agent.sock");
+  const { socket: agent } = await domain.startAgent({ adminSocket: admin });
+  const { socket: server } = domain.server;
+  const meant = {
+    agent: /this command is for the Workload API socket.* SPIFFE_ENDPOINT_SOCKET\n$/,
+    server: /this command is for the server's admin socket.* ASSAY_SERVER_SOCKET\n$/,
+  };
+  const cases: [string[], string, RegExp, RegExp][] = [
+    [["fetch", "x509"], server, /server\.sock is the server's admin socket;/, meant.agent],
+    [["fetch", "jwt", "--audience", "a"], server, /is the server's admin socket;/, meant.agent],
+    [["fetch", "bundle"], admin, /agent\.sock is an agent's admin socket;/, meant.agent],
+    [["watch"], server, /is the server's admin socket;/, meant.agent],
+    [["entry", "list"], agent, /api\.sock is an agent's Workload API socket;/, meant.server],
+    [["agents", "count"], admin, /is an agent's admin socket;/, meant.server],
+  ];
+  for (const [words, socket, whose, next] of cases) {
+    const ran = await run(...words, "--socket", socket);
+    t.match(ran, { code: 1, out: "", err: whose }, words.join(" "));
+    t.match(ran.err, next);
+  }
+  const serving: [string[], RegExp, RegExp][] = [
+    [["health", "--socket", server], /^serving: the server's admin socket \(/, /^$/],
+    [["health", "agent", "--socket", agent], /^serving: an agent's Workload API socket \(/, /^$/],
+    [["health", "agent", "--socket", admin], /^serving: an agent's admin socket \(/, /^$/],
+    [["health", "--socket", agent], /^serving: an agent's Workload API/, /server was asked for/],
+    [["health", "agent", "--socket", server], /^serving: the server's/, /agent was asked for/],
+  ];
+  for (const [words, out, err] of serving) {
+    t.match(await run(...words, "--wait", "20s"), { code: 0, out, err }, words.join(" "));
+  }
+});
+
+t.test("a fresh folder is bound to nothing while the admin socket is another's", async (t) => {
+  const { socket } = await startTestServer(t);
+  const dir = mkdtempSync(join(tmpdir(), "assay-fresh-"));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const tools = { logger: silentLogger, clock: systemClock, random: systemRandom };
+  await refused(
+    t,
+    startServer(testServerConfig(dir, { trustDomain: "wrong.org", socket }), tools),
+    {
+      kind: "precondition",
+      message: /another process serves .*server\.sock, stop it or choose another path/,
+    },
+  );
+  t.notOk(existsSync(join(dir, "data/audit/audit-000000000000001.jsonl")));
+  const right = await startServer(testServerConfig(dir, { trustDomain: "right.org" }), tools);
+  await right[Symbol.asyncDispose]();
+});
