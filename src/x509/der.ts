@@ -8,6 +8,7 @@
  */
 import type { EpochSeconds } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
+import { OID } from "./oids.ts";
 
 /** Identifier octets (X.690 §8.1.2), class and constructed bit included. */
 export const TAG = {
@@ -31,18 +32,44 @@ export function contextTag(number: number, constructed = true): number {
   return (constructed ? 0xa0 : 0x80) | number;
 }
 
-export interface Tlv {
+/** One element. Its parts are cut out when they are asked for: most of them never are. */
+export class Tlv {
   readonly tag: number;
+  readonly #bytes: Uint8Array;
+  readonly #at: number;
+  /** Where its content begins, in the bytes it was read from. */
+  readonly start: number;
+  /** Where it and its content end. */
+  readonly end: number;
+
+  constructor(bytes: Uint8Array, at: number, start: number, end: number) {
+    this.tag = bytes[at] ?? 0;
+    this.#bytes = bytes;
+    this.#at = at;
+    this.start = start;
+    this.end = end;
+  }
+
   /** Header and content. */
-  readonly raw: Uint8Array;
-  readonly content: Uint8Array;
+  get raw(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.end);
+  }
+
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.start, this.end);
+  }
 }
 
-/** Reads the element at `offset`. @throws invalid */
-export function readTlv(bytes: Uint8Array, offset = 0, what = "der"): Tlv {
-  const tag = bytes[offset];
-  const first = bytes[offset + 1];
-  if (tag === undefined || first === undefined) throw malformed(what, "is cut short");
+/** Reads the element at `offset`, which ends before `limit`. @throws invalid */
+export function readTlv(
+  bytes: Uint8Array,
+  offset = 0,
+  what = "der",
+  limit: number = bytes.length,
+): Tlv {
+  if (offset + 2 > limit) throw malformed(what, "is cut short");
+  const tag = bytes[offset] ?? 0;
+  const first = bytes[offset + 1] ?? 0;
   if ((tag & 0x1f) === 0x1f) throw malformed(what, "has a tag above 30");
   let start = offset + 2;
   let length = first;
@@ -50,20 +77,23 @@ export function readTlv(bytes: Uint8Array, offset = 0, what = "der"): Tlv {
     const count = first & 0x7f;
     if (count === 0) throw malformed(what, "has an indefinite length");
     if (count > MAX_LENGTH_BYTES) throw malformed(what, "is longer than 16 MiB");
+    if (start + count > limit) throw malformed(what, "is cut short");
     length = 0;
-    for (let i = 0; i < count; i++) {
-      const byte = bytes[start + i];
-      if (byte === undefined) throw malformed(what, "is cut short");
-      length = length * 256 + byte;
-    }
+    for (let i = 0; i < count; i++) length = length * 256 + (bytes[start + i] ?? 0);
     if (length < 0x80 || length < 256 ** (count - 1)) {
       throw malformed(what, "has a length that is not minimal");
     }
     start += count;
   }
-  const end = start + length;
-  if (end > bytes.length) throw malformed(what, "is cut short");
-  return { tag, raw: bytes.subarray(offset, end), content: bytes.subarray(start, end) };
+  if (start + length > limit) throw malformed(what, "is cut short");
+  return new Tlv(bytes, offset, start, start + length);
+}
+
+/** Part of some bytes, and how deep it is nested. */
+interface Extent {
+  readonly start: number;
+  readonly end: number;
+  readonly depth: number;
 }
 
 /** Walks the elements of one constructed value, left to right. */
@@ -71,23 +101,30 @@ export class DerCursor {
   readonly #bytes: Uint8Array;
   readonly #what: string;
   readonly #depth: number;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  /** @param what names the structure in error messages */
-  constructor(bytes: Uint8Array, what: string, depth = 0) {
+  /**
+   * @param what names the structure in error messages
+   * @param extent the value's place, when it is not all of the bytes
+   */
+  constructor(bytes: Uint8Array, what: string, extent: Extent = whole(bytes)) {
+    const { start, end, depth } = extent;
     if (depth > MAX_DEPTH) throw malformed(what, "is nested too deeply");
     this.#bytes = bytes;
     this.#what = what;
     this.#depth = depth;
+    this.#at = start;
+    this.#end = end;
   }
 
   get done(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.#at === this.#end;
   }
 
   /** The next identifier octet; undefined at the end. */
   get nextTag(): number | undefined {
-    return this.#bytes[this.#at];
+    return this.#at < this.#end ? this.#bytes[this.#at] : undefined;
   }
 
   /** @throws invalid when the next element is missing or of another tag */
@@ -100,8 +137,8 @@ export class DerCursor {
   }
 
   readAny(): Tlv {
-    const tlv = readTlv(this.#bytes, this.#at, this.#what);
-    this.#at += tlv.raw.length;
+    const tlv = readTlv(this.#bytes, this.#at, this.#what, this.#end);
+    this.#at = tlv.end;
     return tlv;
   }
 
@@ -110,13 +147,18 @@ export class DerCursor {
   }
 
   enter(tag: number, what: string = this.#what): DerCursor {
-    return new DerCursor(this.read(tag).content, what, this.#depth + 1);
+    const { start, end } = this.read(tag);
+    return new DerCursor(this.#bytes, what, { start, end, depth: this.#depth + 1 });
   }
 
   /** @throws invalid when anything is left */
   end(): void {
     if (!this.done) throw malformed(this.#what, "has trailing bytes");
   }
+}
+
+function whole(bytes: Uint8Array): Extent {
+  return { start: 0, end: bytes.length, depth: 0 };
 }
 
 /** A cursor over the one element that `bytes` must be. @throws invalid */
@@ -188,6 +230,19 @@ export function namedBitsOf(tlv: Tlv, what: string): number[] {
 /** Dotted decimal. @throws invalid */
 export function oidOf(tlv: Tlv, what: string): string {
   const { content } = tlv;
+  const hash = hashOf(content);
+  const known = KNOWN_OIDS.get(hash);
+  if (known !== undefined && sameBytes(known.content, content)) return known.dotted;
+  return readOid(content, what);
+}
+
+function hashOf(bytes: Uint8Array): number {
+  let hash = bytes.length;
+  for (const byte of bytes) hash = (hash * 31 + byte) | 0;
+  return hash;
+}
+
+function readOid(content: Uint8Array, what: string): string {
   if (content.length === 0 || content.length > MAX_OID_BYTES || (content.at(-1) ?? 0) >= 0x80) {
     throw malformed(what, "is not an object identifier");
   }
@@ -211,6 +266,12 @@ export function oidOf(tlv: Tlv, what: string): string {
   return arcs.join(".");
 }
 
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** IA5String content of printable characters only: a NUL in a name is an attack, never a name. @throws invalid */
 export function ia5Of(content: Uint8Array, what: string): string {
   for (const byte of content) {
@@ -226,24 +287,33 @@ export function ia5Of(content: Uint8Array, what: string): string {
  * @throws invalid
  */
 export function timeOf(tlv: Tlv, what: string): EpochSeconds {
-  const text = Buffer.from(tlv.content).toString("latin1");
-  const general = tlv.tag === TAG.generalizedTime;
-  const match = (general ? GENERALIZED_TIME : UTC_TIME).exec(text);
-  if (match === null || (!general && tlv.tag !== TAG.utcTime)) {
+  const { tag, content } = tlv;
+  const general = tag === TAG.generalizedTime;
+  const length = general ? 15 : 13;
+  if ((!general && tag !== TAG.utcTime) || content.length !== length || content[length - 1] !== Z) {
     throw malformed(what, "is not a time in utc to the second");
   }
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
-    .slice(1)
-    .map(Number);
-  const full = general ? year : year < 50 ? 2000 + year : 1900 + year;
+  const pair = (index: number): number => {
+    const tens = (content[index] ?? 0) - DIGIT_0;
+    const ones = (content[index + 1] ?? 0) - DIGIT_0;
+    if (tens < 0 || tens > 9 || ones < 0 || ones > 9) {
+      throw malformed(what, "is not a time in utc to the second");
+    }
+    return tens * 10 + ones;
+  };
+  const at = general ? 2 : 0;
+  const year = pair(at);
+  const full = general ? pair(0) * 100 + year : year < 50 ? 2000 + year : 1900 + year;
+  const [month, day] = [pair(at + 2), pair(at + 4)];
+  const [hour, minute, second] = [pair(at + 6), pair(at + 8), pair(at + 10)];
   const date = new Date(0);
   date.setUTCFullYear(full, month - 1, day);
-  date.setUTCHours(hour, minute, second);
-  // Dates that do not exist roll over; they are refused by not coming back the same.
-  if (compactTime(date) !== `${String(full).padStart(4, "0")}${text.slice(general ? 4 : 2)}`) {
+  // Days that do not exist roll over; they are refused by not coming back the same.
+  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  if (!exists || hour > 23 || minute > 59 || second > 59) {
     throw malformed(what, "is a date that does not exist");
   }
-  return date.getTime() / 1000;
+  return date.getTime() / 1000 + hour * 3600 + minute * 60 + second;
 }
 
 /** Any element: identifier octet and the parts of its content. */
@@ -364,9 +434,11 @@ export function malformed(what: string, rule: string): AssayError {
 
 /** `YYYYMMDDHHMMSSZ` */
 function compactTime(date: Date): string {
-  const iso = date.toISOString();
-  const part = (from: number): string => iso.slice(from, from + 2);
-  return `${part(0)}${part(2)}${part(5)}${part(8)}${part(11)}${part(14)}${part(17)}Z`;
+  const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`);
+  const year = date.getUTCFullYear();
+  const day = two(Math.floor(year / 100)) + two(year % 100) + two(date.getUTCMonth() + 1);
+  const clock = two(date.getUTCHours()) + two(date.getUTCMinutes()) + two(date.getUTCSeconds());
+  return `${day}${two(date.getUTCDate())}${clock}Z`;
 }
 
 function bytesOfNumber(value: number): Uint8Array {
@@ -379,9 +451,18 @@ function bytesOfNumber(value: number): Uint8Array {
 }
 
 const ZERO = Uint8Array.of(0);
-const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+const Z = 0x5a;
+const DIGIT_0 = 0x30;
 /** Three length bytes: 16 MiB, far above any bound of a caller. */
 const MAX_LENGTH_BYTES = 3;
 const MAX_DEPTH = 16;
 const MAX_OID_BYTES = 64;
+
+/** The same few stand in every certificate: they are not put together anew each time. */
+const KNOWN_OIDS: ReadonlyMap<number, { readonly content: Uint8Array; readonly dotted: string }> =
+  new Map(
+    Object.values(OID).map((dotted) => {
+      const { content } = readTlv(oid(dotted));
+      return [hashOf(content), { content, dotted }];
+    }),
+  );
