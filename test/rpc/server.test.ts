@@ -497,6 +497,26 @@ t.test("shutdown", async (t) => {
     t.match(await rejection(test.channel.unary(AGENT, "GetAgent", {})), { kind: "unavailable" });
   });
 
+  t.test("ends a call whose request never came, and so does its client", async (t) => {
+    const arrived = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let calls = 0;
+    await using test = await start(echo);
+    test.server.setGate(async () => arrived[calls++]?.resolve());
+    const gone = rawSession(test.socket);
+    const left = rawCall(gone, path("GetAgent"), "keep open");
+    await arrived[0]?.promise;
+    gone.destroy();
+    t.equal((await left).status, undefined);
+
+    const session = rawSession(test.socket);
+    t.teardown(() => session.destroy());
+    const waiting = rawCall(session, path("GetAgent"), "keep open");
+    await arrived[1]?.promise;
+    await test.server.shutdown(20);
+    t.match(await waiting, { status: 14, message: "the server is shutting down" });
+    t.notMatch(test.lines.join(""), /internal error/);
+  });
+
   t.test("then ends the rest with UNAVAILABLE and tells the handlers", async (t) => {
     const reasons: unknown[] = [];
     await using test = await start({
