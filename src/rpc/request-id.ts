@@ -1,12 +1,13 @@
-import { randomBytes } from "node:crypto";
+import { toHex } from "../base/bytes.ts";
 import { type AssayError, fail } from "../base/errors.ts";
+import { systemRandom } from "../base/random.ts";
 import type { CallContext } from "./service.ts";
 
 /** Header by which an agent says what a call belongs to, so that both sides' logs and records can be joined. */
 export const REQUEST_ID_HEADER = "assay-request-id";
 
 export function newRequestId(): string {
-  return randomBytes(REQUEST_ID_BYTES).toString("hex");
+  return toHex(systemRandom.bytes(REQUEST_ID_BYTES));
 }
 
 /** The caller's own, if it is one, or a new one; the same for the whole call. It proves nothing. */

@@ -139,6 +139,11 @@ t.test("bytes and identifiers", async (t) => {
     /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
   );
   t.ok(systemRandom.unit() < 1);
+  // More than one pool of them, each its own memory, none given out twice.
+  const drawn = Array.from({ length: 1000 }, () => systemRandom.bytes(16));
+  t.equal(new Set(drawn.map(toHex)).size, 1000);
+  t.ok(drawn.every((bytes) => bytes.length === 16 && bytes.buffer.byteLength === 16));
+  t.equal(systemRandom.bytes(65).length, 65);
 });
 
 t.test("a log line cannot be mistaken for another", async (t) => {
