@@ -64,13 +64,23 @@ class SoftwareSigner implements Signer {
     this.#hash = signingHash(keyType);
   }
 
-  sign(data: Uint8Array): Promise<Uint8Array> {
+  async sign(data: Uint8Array): Promise<Uint8Array> {
+    // 25 us of arithmetic: handing it to another thread and being woken up again cost more.
+    if (this.keyType === "ec-p256") return this.#signNow(data);
     return new Promise((resolve, reject) => {
       sign(this.#hash, data, this.#key, (error, signature) => {
         if (error !== null) reject(fail("internal", "signing failed", { cause: error }));
         else resolve(signature);
       });
     });
+  }
+
+  #signNow(data: Uint8Array): Uint8Array {
+    try {
+      return sign(this.#hash, data, this.#key);
+    } catch (cause) {
+      throw fail("internal", "signing failed", { cause });
+    }
   }
 }
 
