@@ -1,0 +1,84 @@
+/** A server and an agent beside a Docker Engine, and a way to ask from inside of its containers. */
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { RunningAgent } from "../../src/agent/main.ts";
+import { runProgram } from "../../src/cli/program.ts";
+import { CHECKOUT, type ContainerOptions, DockerEngine, type Output } from "./docker-engine.ts";
+import { Domain } from "./running.ts";
+
+const SOCKET_IN_CONTAINER = "/run/spiffe/api.sock";
+const FETCH = join(CHECKOUT, "test/support/fetch-child.ts");
+
+export class ContainerRig implements AsyncDisposable {
+  readonly docker: DockerEngine;
+  readonly domain: Domain;
+  readonly agent: RunningAgent;
+  readonly #adminSocket: string;
+
+  private constructor(docker: DockerEngine, domain: Domain, agent: RunningAgent, admin: string) {
+    this.docker = docker;
+    this.domain = domain;
+    this.agent = agent;
+    this.#adminSocket = admin;
+  }
+
+  /** @param dockerSocket what the agent asks instead of the engine itself */
+  static async start(dockerSocket?: (real: string) => Promise<string>): Promise<ContainerRig> {
+    const docker = await DockerEngine.start();
+    const domain = await Domain.start();
+    // Processes of any user in a container may reach the socket.
+    chmodSync(domain.dir, 0o755);
+    const folder = join(domain.dir, "workload");
+    mkdirSync(folder);
+    mkdirSync(join(domain.dir, "admin"), { mode: 0o700 });
+    const adminSocket = join(domain.dir, "admin", "admin.sock");
+    const socket = (await dockerSocket?.(docker.socket)) ?? docker.socket;
+    const agent = await domain.startAgent({
+      socket: join(folder, "api.sock"),
+      adminSocket,
+      workloadAttestors: { docker: { socket } },
+    });
+    return new ContainerRig(docker, domain, agent, adminSocket);
+  }
+
+  /** Options of a container that can reach the agent. */
+  reaching(options: ContainerOptions = {}): ContainerOptions {
+    const folder = join(this.domain.dir, "workload");
+    return { ...options, mounts: [`${folder}:/run/spiffe:ro`, ...(options.mounts ?? [])] };
+  }
+
+  /** What fetches, as a command for a container, with another Node than the test's if wished. */
+  fetchCommand(node: string = process.execPath): string[] {
+    return [node, FETCH, SOCKET_IN_CONTAINER];
+  }
+
+  /** The SPIFFE IDs that `docker exec` in a container gets; the error's text when there are none. */
+  async fetchIn(container: string, user = ""): Promise<string[] | string> {
+    return idsOf(await this.docker.exec(container, this.fetchCommand(), user));
+  }
+
+  /** The same for the first process of a new container. */
+  async fetchOnce(options: ContainerOptions): Promise<string[] | string> {
+    return idsOf(await this.docker.runOnce(this.fetchCommand(), this.reaching(options)));
+  }
+
+  async explain(pid: number): Promise<string> {
+    const out: string[] = [];
+    const code = await runProgram({
+      args: ["explain", "--pid", String(pid), "--socket", this.#adminSocket],
+      env: { HOME: "/nowhere" },
+      stdout: (text) => out.push(text),
+      stderr: (text) => out.push(text),
+    });
+    return `${code}: ${out.join("")}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.domain[Symbol.asyncDispose]();
+    await this.docker[Symbol.asyncDispose]();
+  }
+}
+
+export function idsOf({ code, text }: Output): string[] | string {
+  return code === 0 ? (JSON.parse(text) as string[]).sort() : text;
+}
