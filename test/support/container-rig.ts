@@ -1,19 +1,29 @@
 /** A server and an agent beside a Docker Engine, and a way to ask from inside of its containers. */
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { RunningAgent } from "../../src/agent/main.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { CHECKOUT, type ContainerOptions, DockerEngine, type Output } from "./docker-engine.ts";
 import { Domain } from "./running.ts";
 
 const SOCKET_IN_CONTAINER = "/run/spiffe/api.sock";
+const ASKER = join(CHECKOUT, "test/support/asker-child.ts");
 const FETCH = join(CHECKOUT, "test/support/fetch-child.ts");
+
+export interface Asker {
+  readonly pid: number;
+  /** The SPIFFE IDs, or the error's text. */
+  ask(): Promise<string[] | string>;
+}
 
 export class ContainerRig implements AsyncDisposable {
   readonly docker: DockerEngine;
   readonly domain: Domain;
   readonly agent: RunningAgent;
   readonly #adminSocket: string;
+  #askers = 0;
 
   private constructor(docker: DockerEngine, domain: Domain, agent: RunningAgent, admin: string) {
     this.docker = docker;
@@ -62,6 +72,20 @@ export class ContainerRig implements AsyncDisposable {
     return idsOf(await this.docker.runOnce(this.fetchCommand(), this.reaching(options)));
   }
 
+  /** A container whose first process fetches whenever it is asked to, without the engine's help. */
+  async asker(options: ContainerOptions): Promise<Asker> {
+    this.#askers += 1;
+    const folder = join(this.domain.dir, `asker-${this.#askers}`);
+    mkdirSync(folder);
+    chmodSync(folder, 0o777);
+    const mounts = [`${folder}:/asker`];
+    const command = [process.execPath, ASKER, SOCKET_IN_CONTAINER, "/asker/own.sock"];
+    const { pid } = await this.docker.run(this.reaching({ ...options, mounts }), command);
+    const own = join(folder, "own.sock");
+    while (!existsSync(own)) await setTimeout(20);
+    return { pid, ask: async () => JSON.parse(await said(own)) as string[] | string };
+  }
+
   async explain(pid: number): Promise<string> {
     const out: string[] = [];
     const code = await runProgram({
@@ -77,6 +101,12 @@ export class ContainerRig implements AsyncDisposable {
     await this.domain[Symbol.asyncDispose]();
     await this.docker[Symbol.asyncDispose]();
   }
+}
+
+async function said(path: string): Promise<string> {
+  let text = "";
+  for await (const chunk of connect(path)) text += String(chunk);
+  return text;
 }
 
 export function idsOf({ code, text }: Output): string[] | string {
