@@ -267,7 +267,7 @@ t.test("engines that misbehave", async (t) => {
     "hanging: a caller waits for its own call, the engine has four seconds",
     async (t) => {
       const asked = Promise.withResolvers<void>();
-      const { attestor, clock } = await docker(
+      const { attestor, clock, stub } = await docker(
         t,
         inspect(() => asked.resolve()),
       );
@@ -283,6 +283,27 @@ t.test("engines that misbehave", async (t) => {
       });
       await clock.advance(4000);
       await late;
+
+      // From now on nobody waits that long, until it has answered.
+      const next = refused(t, attestor.attest(facts(7), attestCall()), {
+        kind: "deadline",
+        message: /did not answer within 250 ms/,
+      });
+      await clock.advance(250);
+      await next;
+      stub.answer = good;
+      const held = attestor.attest(facts(7), attestCall());
+      const freed = refused(t, held, { kind: "deadline" }, "it waits with the request that hangs");
+      await clock.advance(4000);
+      await freed;
+      t.equal((await attestor.attest(facts(7), attestCall())).length, 5);
+      await clock.advance(2000);
+      stub.answer = inspect(() => undefined);
+      const patient = refused(t, attestor.attest(facts(7), attestCall()), {
+        message: /within 4000 ms/,
+      });
+      await clock.advance(4000);
+      await patient;
     },
   );
 });

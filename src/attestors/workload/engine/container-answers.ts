@@ -13,7 +13,7 @@ export interface ContainerAnswersOptions {
   /** Selector type, and what stands before each name. */
   readonly type: string;
   readonly prefix: string;
-  /** For one request; then whoever waits is told so. Default: 4 s. */
+  /** For one request. Once that was too short, callers wait 250 ms until the engine answers again. Default: 4 s. */
   readonly patienceMs?: number;
   /** Containers to remember. Default: 4096. */
   readonly maxHeld?: number;
@@ -29,6 +29,8 @@ export class ContainerAnswers {
   readonly #patienceMs: number;
   readonly #held: LruMap<string, Held>;
   readonly #asked = new Map<string, Promise<ContainerAnswer>>();
+  /** It took too long and has not answered since. */
+  #isLate = false;
 
   constructor(options: ContainerAnswersOptions) {
     this.#options = options;
@@ -57,22 +59,29 @@ export class ContainerAnswers {
       asked.catch(() => undefined); // whoever waits is told; they may all have left
       this.#asked.set(containerId, asked);
     }
-    return await orAborted(asked, signal);
+    if (!this.#isLate) return await orAborted(asked, signal);
+    // Whoever has other selectors is not held up each time by an engine that hangs.
+    const impatience = new AbortController();
+    const cancel = this.#options.clock.after(LATE_PATIENCE_MS, () =>
+      impatience.abort(this.#late(LATE_PATIENCE_MS)),
+    );
+    try {
+      return await orAborted(orAborted(asked, impatience.signal), signal);
+    } finally {
+      cancel();
+    }
   }
 
   async #ask(containerId: string): Promise<ContainerAnswer> {
     const { engine, clock, type, prefix } = this.#options;
     const limit = new AbortController();
-    const cancel = clock.after(this.#patienceMs, () =>
-      limit.abort(
-        fail(
-          "deadline",
-          `the engine at ${engine.socket} did not answer within ${this.#patienceMs} ms`,
-        ),
-      ),
-    );
+    const cancel = clock.after(this.#patienceMs, () => {
+      this.#isLate = true;
+      limit.abort(this.#late(this.#patienceMs));
+    });
     try {
       const details = await engine.inspect(containerId, limit.signal);
+      this.#isLate = false;
       const found = details === undefined ? undefined : containerSelectors(type, prefix, details);
       const before = this.#held.get(containerId)?.answer;
       const answer = isSame(before, found) ? before : found;
@@ -81,6 +90,13 @@ export class ContainerAnswers {
     } finally {
       cancel();
     }
+  }
+
+  #late(ms: number): Error {
+    return fail(
+      "deadline",
+      `the engine at ${this.#options.engine.socket} did not answer within ${ms} ms`,
+    );
   }
 }
 
@@ -107,6 +123,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 const DEFAULT_PATIENCE_MS = 4000;
+const LATE_PATIENCE_MS = 250;
 const SERVES_MS = 2000;
 const MAX_HELD = 4096;
 const MAX_ASKED = 4096;
