@@ -3,12 +3,15 @@ import { createServer } from "node:net";
 import { WorkloadClient } from "./workload-client.ts";
 
 const [, , api = "", own = ""] = process.argv;
-const server = createServer(async (socket) => {
-  using client = new WorkloadClient(api);
-  const said = await client.fetchX509().then(
-    ({ svids }) => svids.map((svid) => svid.spiffe_id).sort(),
-    (error: unknown) => String(error),
-  );
-  socket.end(JSON.stringify(said));
+const server = createServer((socket) => {
+  const client = new WorkloadClient(api);
+  void client
+    .fetchX509()
+    .then(
+      ({ svids }) => svids.map((svid) => svid.spiffe_id).sort(),
+      (error: unknown) => String(error),
+    )
+    .then((said) => socket.end(JSON.stringify(said)))
+    .finally(() => client[Symbol.dispose]());
 });
 server.listen({ path: own, readableAll: true, writableAll: true });

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { RunningAgent } from "../../src/agent/main.ts";
+import type { RunningAgent } from "../../src/agent/running-agent.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { CHECKOUT, type ContainerOptions, DockerEngine, type Output } from "./docker-engine.ts";
 import { Domain } from "./running.ts";
