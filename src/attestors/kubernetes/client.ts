@@ -1,0 +1,201 @@
+/** A small Kubernetes client: JSON over HTTPS, every answer bounded in size and time, redirects not followed. */
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
+import { concatBytes } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { AssayError, fail } from "../../base/errors.ts";
+import type { KubernetesConnection } from "./connection.ts";
+import { type Credentials, CredentialReader } from "./credentials.ts";
+
+export interface KubernetesClientOptions {
+  readonly connection: KubernetesConnection;
+  readonly clock: Clock;
+  /** For one answer. Default: 5 s. */
+  readonly deadlineMs?: number;
+  /** Default: 4 MiB. */
+  readonly maxAnswerBytes?: number;
+}
+
+export interface KubernetesRequest {
+  readonly method: "GET" | "POST" | "PATCH";
+  /** With its query, from the root: `/api/v1/nodes/n1`. */
+  readonly path: string;
+  readonly body?: object;
+  readonly signal?: AbortSignal;
+}
+
+export interface KubernetesAnswer {
+  readonly status: number;
+  /** Whatever JSON it was; an empty object where it was none and the status is no success. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** One API server or kubelet. Connections are kept and few. */
+export class KubernetesClient implements Disposable {
+  readonly #options: KubernetesClientOptions;
+  readonly #credentials: CredentialReader;
+  #transport: Transport | undefined;
+
+  constructor(options: KubernetesClientOptions) {
+    this.#options = options;
+    this.#credentials = new CredentialReader(options.connection);
+  }
+
+  /** As operators know it. */
+  get server(): string {
+    return this.#options.connection.server;
+  }
+
+  /**
+   * @throws unavailable when there is no answer, or one that is too long or no JSON; unauthenticated when the server's
+   * certificate is not accepted; precondition when a credential file cannot be read; deadline
+   */
+  async ask(request: KubernetesRequest): Promise<KubernetesAnswer> {
+    const { clock, deadlineMs = DEADLINE_MS } = this.#options;
+    const deadline = new AbortController();
+    const cancel = clock.after(deadlineMs, () =>
+      deadline.abort(fail("deadline", `${this.server} did not answer within ${deadlineMs} ms`)),
+    );
+    const signal =
+      request.signal === undefined
+        ? deadline.signal
+        : AbortSignal.any([request.signal, deadline.signal]);
+    try {
+      const credentials = await this.#credentials.read();
+      signal.throwIfAborted();
+      return await this.#send(request, credentials, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof AssayError) throw cause;
+      const code = (cause as NodeJS.ErrnoException).code ?? "connection failed";
+      if (isCertificateError(code)) {
+        throw fail("unauthenticated", `${this.server}: its certificate is not accepted (${code})`, {
+          cause,
+        });
+      }
+      throw fail("unavailable", `${this.server} cannot be reached (${code})`, { cause });
+    } finally {
+      cancel();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#transport?.agent.destroy();
+    this.#transport = undefined;
+  }
+
+  #send(
+    { method, path, body }: KubernetesRequest,
+    credentials: Credentials,
+    signal: AbortSignal,
+  ): Promise<KubernetesAnswer> {
+    const url = new URL(path, this.server);
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      accept: "application/json",
+      "user-agent": "assay",
+      ...(credentials.token === undefined ? {} : { authorization: `Bearer ${credentials.token}` }),
+      ...(text === undefined
+        ? {}
+        : {
+            "content-type":
+              method === "PATCH" ? "application/merge-patch+json" : "application/json",
+            "content-length": Buffer.byteLength(text),
+          }),
+    };
+    const agent = this.#agentFor(credentials);
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const call = send(url, { method, headers, agent, signal }, (answer) => {
+        this.#read(answer).then(resolve, (thrown: unknown) => {
+          answer.destroy();
+          reject(thrown);
+        });
+      });
+      call.on("error", reject);
+      call.end(text);
+    });
+  }
+
+  async #read(answer: IncomingMessage): Promise<KubernetesAnswer> {
+    const { maxAnswerBytes = MAX_ANSWER_BYTES } = this.#options;
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of answer as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > maxAnswerBytes) {
+        throw fail("unavailable", `${this.server} answered with more than ${maxAnswerBytes} bytes`);
+      }
+      parts.push(part);
+    }
+    const status = answer.statusCode ?? 0;
+    const body = parseObject(new TextDecoder().decode(concatBytes(parts)));
+    if (body === undefined && status >= 200 && status < 300) {
+      throw fail("unavailable", `${this.server} answered with something that is no JSON object`);
+    }
+    return { status, body: body ?? {} };
+  }
+
+  /** Connections know one set of credentials; renewed ones get connections of their own. */
+  #agentFor({ tls }: Credentials): HttpAgent | HttpsAgent {
+    const held = this.#transport;
+    if (held !== undefined && held.tls === tls) return held.agent;
+    const { server, serverName, isUnverified } = this.#options.connection;
+    const pool = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: "lifo" as const };
+    const agent = server.startsWith("https:")
+      ? new HttpsAgent({
+          ...pool,
+          ...tls,
+          minVersion: "TLSv1.2",
+          rejectUnauthorized: isUnverified !== true,
+          ...(serverName === undefined
+            ? {}
+            : {
+                ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+                checkServerIdentity: (_host, certificate) =>
+                  checkServerIdentity(serverName, certificate),
+              }),
+        })
+      : new HttpAgent(pool);
+    // What is under way fails and is asked again; what is idle would wait for the server to close it.
+    held?.agent.destroy();
+    this.#transport = { tls, agent };
+    return agent;
+  }
+}
+
+/** What the server said was wrong, for an operator: its status and its own sentence. */
+export function refusalOf({ status, body }: KubernetesAnswer): string {
+  const message = body["message"];
+  return typeof message === "string" && message !== ""
+    ? `status ${status}: ${message.slice(0, MAX_MESSAGE).replaceAll(/\p{Cc}/gu, " ")}`
+    : `status ${status}`;
+}
+
+interface Transport {
+  readonly tls: Credentials["tls"];
+  readonly agent: HttpAgent | HttpsAgent;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>) // checked to be an object
+      : undefined;
+  } catch {
+    return undefined; // the caller names the server
+  }
+}
+
+/** OpenSSL's verify codes and Node's own for a name that does not fit. */
+function isCertificateError(code: string): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS_/.test(code);
+}
+
+const DEADLINE_MS = 5000;
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const MAX_SOCKETS = 8;
+const MAX_MESSAGE = 300;
