@@ -1,0 +1,105 @@
+import { errorFrom, fail } from "../../../base/errors.ts";
+import type { NodeAdmission, NodeAttestorServer } from "../../contract.ts";
+import {
+  type Fields,
+  type TokenSubject,
+  fieldsOf,
+  findNode,
+  findPod,
+  reviewToken,
+  textOf,
+} from "../../kubernetes/api.ts";
+import type { KubernetesClient } from "../../kubernetes/client.ts";
+import { K8S_PSAT_TYPE, parsePayload } from "./payload.ts";
+import { nodeSelectors } from "./selectors.ts";
+
+export interface PsatCluster {
+  /** The name that its agents give; a segment of their IDs. */
+  readonly name: string;
+  readonly client: KubernetesClient;
+  /** Those that agents run as, `NAMESPACE:NAME`. */
+  readonly serviceAccounts: ReadonlySet<string>;
+  /** The token must be meant for one of them. */
+  readonly audiences: readonly string[];
+  /** Label keys that become selectors. */
+  readonly nodeLabels: readonly string[];
+  readonly podLabels: readonly string[];
+}
+
+/**
+ * The server's half of `k8s_psat`: the cluster says which pod a token was made for, and on which node that pod runs.
+ * The agent is called after the node, so that its next pod is the same agent.
+ */
+export function k8sPsatServer(clusters: readonly PsatCluster[]): NodeAttestorServer {
+  const byName = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+  return {
+    type: K8S_PSAT_TYPE,
+    async admit(payload) {
+      const { cluster: name, token } = parsePayload(payload);
+      const cluster = byName.get(name);
+      if (cluster === undefined) {
+        throw fail("denied", `k8s_psat: there is no cluster '${name.slice(0, 64)}' here`);
+      }
+      try {
+        return await admitToken(cluster, token);
+      } catch (thrown) {
+        const { kind, message } = errorFrom(thrown);
+        throw fail(kind, `k8s_psat: cluster ${name}: ${message}`, { cause: thrown });
+      }
+    },
+  };
+}
+
+async function admitToken(cluster: PsatCluster, token: string): Promise<NodeAdmission> {
+  const { client, serviceAccounts, audiences } = cluster;
+  const subject = await reviewToken(client, token, audiences);
+  const account = `${subject.namespace}:${subject.serviceAccount}`;
+  if (!serviceAccounts.has(account)) {
+    throw fail("denied", `service account ${account} is not one that agents run as`);
+  }
+  const { podName, podUid } = subject;
+  if (podName === undefined || podUid === undefined) {
+    throw fail("denied", "the token is bound to no pod; use a projected one");
+  }
+  const pod = await findPod(client, subject.namespace, podName);
+  checkPod(pod, subject);
+  const nodeName = textOf(fieldsOf(pod["spec"])["nodeName"]);
+  if (nodeName === undefined) throw fail("denied", `pod ${podName} runs on no node`);
+  const node = await findNode(client, nodeName);
+  const nodeUid = uidOf(node);
+  if (node === undefined || nodeUid === undefined) {
+    throw fail("denied", `there is no node ${nodeName}`);
+  }
+  // Tokens of Kubernetes 1.29 and later name their node.
+  if (
+    (subject.nodeName !== undefined && subject.nodeName !== nodeName) ||
+    (subject.nodeUid !== undefined && subject.nodeUid !== nodeUid)
+  ) {
+    throw fail("denied", `the token was made for another node than ${nodeName}`);
+  }
+  return {
+    agentPath: `/spire/agent/${K8S_PSAT_TYPE}/${cluster.name}/${nodeUid}`,
+    selectors: nodeSelectors({ cluster, subject, podName, podUid, pod, nodeName, nodeUid, node }),
+    canReattest: true,
+  };
+}
+
+/** A pod of the same name that came later is another one. */
+function checkPod(pod: Fields | undefined, subject: TokenSubject): asserts pod is Fields {
+  if (pod === undefined || uidOf(pod) !== subject.podUid) {
+    throw fail("denied", "the pod that the token was made for is gone");
+  }
+  if (fieldsOf(pod["spec"])["serviceAccountName"] !== subject.serviceAccount) {
+    throw fail("denied", "the pod runs as another service account than the token's");
+  }
+  const phase = fieldsOf(pod["status"])["phase"];
+  if (phase === "Succeeded" || phase === "Failed") {
+    throw fail("denied", "the pod that the token was made for has ended");
+  }
+}
+
+/** Becomes a segment of a SPIFFE ID; what Kubernetes makes always fits. */
+function uidOf(object: Fields | undefined): string | undefined {
+  const uid = textOf(fieldsOf(object?.["metadata"])["uid"]);
+  return uid !== undefined && /^[a-zA-Z0-9-]{1,128}$/.test(uid) ? uid : undefined;
+}
