@@ -1,0 +1,59 @@
+import { type Selector, checkSelector } from "../../../spiffe/selector.ts";
+import type { ContainerStatus, PodContainer } from "./pods.ts";
+
+export const K8S_TYPE = "k8s";
+
+/** Of SPIRE's plugin of the same type. */
+export const K8S_NAMES = [
+  "ns",
+  "sa",
+  "node-name",
+  "pod-name",
+  "pod-uid",
+  "pod-label",
+  "pod-owner",
+  "pod-owner-uid",
+  "pod-image",
+  "pod-image-count",
+  "pod-init-image",
+  "pod-init-image-count",
+  "container-name",
+  "container-image",
+] as const;
+
+/** What an entry can say about a container and its pod. Values that are too long to be selectors are left out. */
+export function podSelectors({ pod, container }: PodContainer): Selector[] {
+  return [
+    `ns:${pod.namespace}`,
+    ...(pod.serviceAccount === undefined ? [] : [`sa:${pod.serviceAccount}`]),
+    ...(pod.nodeName === undefined ? [] : [`node-name:${pod.nodeName}`]),
+    `pod-name:${pod.name}`,
+    `pod-uid:${pod.uid}`,
+    ...[...pod.labels].map(([key, value]) => `pod-label:${key}:${value}`),
+    ...pod.owners.map(({ kind, name }) => `pod-owner:${kind}:${name}`),
+    ...pod.owners.map(({ kind, uid }) => `pod-owner-uid:${kind}:${uid}`),
+    ...imagesOf(pod.containers).map((image) => `pod-image:${image}`),
+    `pod-image-count:${pod.containers.length}`,
+    ...imagesOf(pod.initContainers).map((image) => `pod-init-image:${image}`),
+    `pod-init-image-count:${pod.initContainers.length}`,
+    `container-name:${container.name}`,
+    ...imagesOf([container]).map((image) => `container-image:${image}`),
+  ]
+    .filter((value) => value.length <= MAX_VALUE)
+    .map((value) => checkSelector({ type: K8S_TYPE, value }));
+}
+
+/**
+ * An image's names: the one it goes by on this node, and its digest. Where several tags lead to one image the runtime
+ * reports whichever it likes, so that only the digest is the same on every node.
+ */
+function imagesOf(statuses: readonly ContainerStatus[]): string[] {
+  const names = statuses.flatMap(({ image, imageId }) => [
+    image,
+    imageId,
+    imageId?.replace(/^[a-z0-9-]+:\/\//, ""), // Docker's shim put `docker-pullable://` before it
+  ]);
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+const MAX_VALUE = 4096;
