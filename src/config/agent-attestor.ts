@@ -21,9 +21,21 @@ export function attestorSetting(
   if (hasJoinToken) {
     throw fail("invalid", `a join token has no meaning with attestor ${type}; leave one out`);
   }
+  if (type === "k8s_psat") return { type, ...psatSetting(settings) };
   if (tokenFile === undefined) {
     throw fail("invalid", `${settings.where("attestor")}: oidc needs oidc-token-file`);
   }
   // Read at each attestation: that it is not there yet is no error of the configuration.
   return { type, tokenFile: resolve(tokenFile) };
+}
+
+function psatSetting(settings: Settings<AgentSettings>): { cluster: string; tokenFile: string } {
+  const given = settings.get("node-attestors")?.k8sPsat;
+  if (given === undefined) {
+    throw fail(
+      "invalid",
+      `${settings.where("attestor")}: k8s_psat needs nodeAttestors.k8sPsat.cluster in the file`,
+    );
+  }
+  return { cluster: given.cluster, tokenFile: resolve(given.tokenFile) };
 }

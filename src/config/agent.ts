@@ -44,7 +44,9 @@ export interface AgentConfig {
 /** What an agent proves its node with, by the attestor's name. */
 export type AgentAttestorConfig =
   /** A file with a token of an OIDC issuer. */
-  { readonly type: "oidc"; readonly tokenFile: string };
+  | { readonly type: "oidc"; readonly tokenFile: string }
+  /** A file with a projected service account token, and the name that the server knows its cluster by. */
+  | { readonly type: "k8s_psat"; readonly cluster: string; readonly tokenFile: string };
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }

@@ -1,3 +1,4 @@
+import { K8S_PSAT_AGENT, K8S_PSAT_SERVER } from "./kubernetes-sections.ts";
 import { OIDC_SECTION } from "./oidc-section.ts";
 import { section } from "./shape.ts";
 
@@ -8,8 +9,11 @@ import { section } from "./shape.ts";
  *     oidc: { shape: section({ issuers: { shape: list(ISSUER, { most: 16 }), help: "...", required: true } }), help: "..." },
  */
 export const SERVER_NODE_ATTESTORS = section({
+  k8sPsat: { shape: K8S_PSAT_SERVER, help: "pods of Kubernetes clusters, by projected token" },
   oidc: { shape: OIDC_SECTION, help: "tokens of OIDC issuers" },
 });
 
 /** `nodeAttestors` of an agent's file: what the attestor that `attestor` names proves this node with. */
-export const AGENT_NODE_ATTESTORS = section({});
+export const AGENT_NODE_ATTESTORS = section({
+  k8sPsat: { shape: K8S_PSAT_AGENT, help: "for attestor k8s_psat: the pod's projected token" },
+});

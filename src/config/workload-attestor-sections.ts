@@ -1,3 +1,4 @@
+import { K8S_WORKLOADS } from "./kubernetes-sections.ts";
 import { section, text } from "./shape.ts";
 
 /**
@@ -5,6 +6,7 @@ import { section, text } from "./shape.ts";
  * the attestor on, also with nothing below it.
  */
 export const WORKLOAD_ATTESTORS = section({
+  k8s: { shape: K8S_WORKLOADS, help: "asks this node's kubelet about callers in pods" },
   docker: {
     shape: section({
       socket: {

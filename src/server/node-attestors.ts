@@ -1,5 +1,6 @@
 /** The node attestors that a configuration asks for, by type. */
 import { type JoinTokenLookup, joinTokenServer } from "../attestors/node/join-token/server.ts";
+import { k8sPsatServer } from "../attestors/node/k8s-psat/server.ts";
 import { oidcServer } from "../attestors/node/oidc/server.ts";
 import { X509POP_TYPE } from "../attestors/node/x509pop/payload.ts";
 import { x509popServer } from "../attestors/node/x509pop/server.ts";
@@ -8,6 +9,7 @@ import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
+import { psatClusters } from "./psat-clusters.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
@@ -28,14 +30,18 @@ export interface NodeAttestorParts {
 }
 
 /** @throws precondition when a file that an attestor needs is not there or not what it should be; invalid */
-export function nodeAttestors(
+export async function nodeAttestors(
   config: Pick<ServerConfig, "x509pop" | "nodeAttestors">,
   parts: NodeAttestorParts,
-): Map<string, NodeAttestorServer> {
+): Promise<Map<string, NodeAttestorServer>> {
   const attestors = [joinTokenServer(parts.tokens, parts.clock)];
   if (config.x509pop !== undefined) attestors.push(x509pop(config.x509pop, parts));
   const oidcRules = oidcNodeRules(config.nodeAttestors);
   if (oidcRules.size > 0) attestors.push(oidcServer({ issuers: parts.issuers, rules: oidcRules }));
+  const { k8sPsat } = config.nodeAttestors;
+  if (k8sPsat !== undefined) {
+    attestors.push(k8sPsatServer(await psatClusters(k8sPsat.clusters, parts.clock)));
+  }
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
 }
 

@@ -1,4 +1,5 @@
 import { joinTokenAttestor } from "../../attestors/node/join-token/agent.ts";
+import { k8sPsatAttestor } from "../../attestors/node/k8s-psat/agent.ts";
 import { oidcAttestor } from "../../attestors/node/oidc/agent.ts";
 import { x509popAttestor } from "../../attestors/node/x509pop/agent.ts";
 import type { NodeAttestorAgent } from "../../attestors/contract.ts";
@@ -11,6 +12,7 @@ export function nodeAttestor(
   random: Random,
 ): NodeAttestorAgent | undefined {
   if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random });
-  if (attestor !== undefined) return oidcAttestor(attestor.tokenFile);
+  if (attestor?.type === "oidc") return oidcAttestor(attestor.tokenFile);
+  if (attestor?.type === "k8s_psat") return k8sPsatAttestor(attestor);
   return joinToken === undefined ? undefined : joinTokenAttestor(joinToken);
 }

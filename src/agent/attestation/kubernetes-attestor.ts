@@ -1,0 +1,64 @@
+import type { WorkloadAttestor } from "../../attestors/contract.ts";
+import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
+import type { KubernetesConnection } from "../../attestors/kubernetes/connection.ts";
+import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
+import { k8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { AgentConfig } from "../../config/agent.ts";
+import type { Logger } from "../../observe/logger.ts";
+
+type KubeletSettings = NonNullable<AgentConfig["workloadAttestors"]["k8s"]>;
+
+interface KubernetesAttestorParts {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Takes the connections to the kubelet. */
+  readonly stack: Pick<AsyncDisposableStack, "use">;
+}
+
+/** The `k8s` attestor as configured. @throws invalid when half of a client certificate is given */
+export function kubernetesAttestor(
+  settings: KubeletSettings,
+  { logger, clock, stack }: KubernetesAttestorParts,
+): WorkloadAttestor {
+  if (settings.skipVerification) {
+    logger.warn("the kubelet's certificate is not verified: whoever answers there names the pods", {
+      kubelet: settings.kubelet,
+    });
+  }
+  const client = stack.use(
+    new KubernetesClient({
+      connection: connectionTo(settings),
+      clock,
+      deadlineMs: KUBELET_DEADLINE_MS,
+      maxAnswerBytes: MAX_PODS_BYTES,
+    }),
+  );
+  return k8sAttestor({ client, containers: new ContainerLookup(), clock });
+}
+
+function connectionTo(settings: KubeletSettings): KubernetesConnection {
+  const { kubelet: server, caFile, serverName, tokenFile, certFile, keyFile } = settings;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw fail(
+      "invalid",
+      "workloadAttestors.k8s: certFile and keyFile are given together or not at all",
+    );
+  }
+  // The read-only port asks for nothing, and nothing secret goes over it.
+  if (server.startsWith("http:")) return { server };
+  return {
+    server,
+    ...(settings.skipVerification ? { isUnverified: true } : { authorities: { file: caFile } }),
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(certFile === undefined || keyFile === undefined
+      ? { token: { file: tokenFile } }
+      : { clientCertificate: { cert: { file: certFile }, key: { file: keyFile } } }),
+  };
+}
+
+/** Less than the deadline of all attestors, so that the reason is said. */
+const KUBELET_DEADLINE_MS = 4000;
+/** Of a node with some hundreds of pods. */
+const MAX_PODS_BYTES = 16 * 1024 * 1024;
