@@ -24,6 +24,8 @@ import { refused } from "../support/refused.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
 
+const SIGNAL = new AbortController().signal;
+const NO_CHALLENGE = () => Promise.reject(new Error("it challenged"));
 const NOW = Math.floor(Date.now() / 1000);
 const LIFE = { notBefore: NOW - 10, notAfter: NOW + 3600 };
 const ca = await TestCa.create({ ...LIFE });
@@ -302,7 +304,7 @@ t.test("k8s_psat: what a cluster must say before its agent is let in", async (t)
         nodeLabels: [],
         podLabels: ["app", "absent"],
       },
-    ]).admit(encodePayload({ cluster: "demo", token: "t" }), () => Promise.reject(new Error()));
+    ]).admit(encodePayload({ cluster: "demo", token: "t" }), NO_CHALLENGE, SIGNAL);
   t.same(await admit({}), {
     agentPath: "/spire/agent/k8s_psat/demo/nu",
     canReattest: true,
@@ -425,10 +427,10 @@ t.test("k8s: a container that is not listed yet is waited for, but not for ever"
     clock,
   });
   const drive = async <T>(work: Promise<T>): Promise<T> => {
-    let isDone = false;
-    const done = (): void => void (isDone = true);
+    const state = { isDone: false };
+    const done = (): void => void (state.isDone = true);
     work.then(done, done);
-    while (!isDone) await clock.advance(50).then(settle);
+    while (!state.isDone) await clock.advance(50).then(settle);
     return work;
   };
   const waiting = attestor.attest(SUBJECT, attestCall());

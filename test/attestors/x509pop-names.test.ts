@@ -181,12 +181,11 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
   const issuers = new OidcIssuers([]);
   const tokens = { get: async () => undefined };
   const parts = { ...tools, logger, issuers, tokens, ownRoots: () => [] };
-  const make = (file: string) =>
-    nodeAttestors(
-      { x509pop: { mode: "external_pki", caFile: file }, nodeAttestors: {} },
-      parts,
-    ).get("x509pop");
-  const attestor = make(caFile);
+  const make = async (caFile: string) => {
+    const x509pop = { mode: "external_pki" as const, caFile };
+    return (await nodeAttestors({ x509pop, nodeAttestors: {} }, parts)).get("x509pop");
+  };
+  const attestor = await make(caFile);
   if (attestor === undefined) throw new Error("it is configured");
   const joins = async (ca: TestCa): Promise<boolean> =>
     pathOf(t, attestor, ca, {}).then(
@@ -212,7 +211,7 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
     t.same([await joins(one), await joins(two)], [false, true], "what was there before counts");
     t.match(lines.splice(0)[0], /not taken over; those of before count/);
   }
-  t.throws(() => make(caFile), { message: /ca\.pem: it cannot be read \(ENOENT\)/ });
+  await t.rejects(make(caFile), { message: /ca\.pem: it cannot be read \(ENOENT\)/ });
   writeFileSync(caFile, one.pem);
   t.same([await joins(one), await joins(two)], [true, false]);
 });

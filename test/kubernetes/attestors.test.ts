@@ -64,8 +64,9 @@ t.test("on a cluster", async (t) => {
     ]);
   const tokenFor = (podName: string, audience = "spire-server"): Promise<string> =>
     podToken(cluster, { space: "shop", account: podName, podName, audience });
+  const asked = () => Promise.reject(new Error("asked"));
   const admit = (token: string, name = "demo") =>
-    psat().admit(encodePayload({ cluster: name, token }), () => Promise.reject(new Error("asked")));
+    psat().admit(encodePayload({ cluster: name, token }), asked, new AbortController().signal);
 
   await t.test("k8s_psat: an agent joins, is known by its selectors, and again", async (t) => {
     const demo = {
@@ -83,7 +84,10 @@ t.test("on a cluster", async (t) => {
     });
     const tokenFile = join(dir, "token");
     writeFileSync(tokenFile, await tokenFor("agent"));
-    const proof = { joinToken: undefined, k8sPsat: { cluster: "demo", tokenFile } };
+    const proof = {
+      joinToken: undefined,
+      attestor: { type: "k8s_psat" as const, cluster: "demo", tokenFile },
+    };
     const agent = await domain.startAgent(proof);
     const path = `/spire/agent/k8s_psat/demo/${node.metadata.uid}`;
     t.equal(agent.spiffeId.toString(), `spiffe://${TRUST_DOMAIN}${path}`);

@@ -25,8 +25,10 @@ export async function reviewToken(
   client: KubernetesClient,
   token: string,
   audiences: readonly string[],
+  signal: AbortSignal,
 ): Promise<TokenSubject> {
   const answer = await client.ask({
+    signal,
     method: "POST",
     path: "/apis/authentication.k8s.io/v1/tokenreviews",
     body: {
@@ -69,24 +71,35 @@ export async function reviewToken(
 /** @throws unavailable when the cluster cannot say */
 export function findPod(
   client: KubernetesClient,
-  namespace: string,
-  name: string,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  signal: AbortSignal,
 ): Promise<Fields | undefined> {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;
-  return find(client, "get pods", path);
+  return find(client, { right: "get pods", path, signal });
 }
 
 /** @throws unavailable when the cluster cannot say */
-export function findNode(client: KubernetesClient, name: string): Promise<Fields | undefined> {
-  return find(client, "get nodes", `/api/v1/nodes/${encodeURIComponent(name)}`);
+export function findNode(
+  client: KubernetesClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<Fields | undefined> {
+  const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
+  return find(client, { right: "get nodes", path, signal });
+}
+
+interface FindParams {
+  /** As RBAC calls it. */
+  readonly right: string;
+  readonly path: string;
+  readonly signal: AbortSignal;
 }
 
 async function find(
   client: KubernetesClient,
-  right: string,
-  path: string,
+  { right, path, signal }: FindParams,
 ): Promise<Fields | undefined> {
-  const answer = await client.ask({ method: "GET", path });
+  const answer = await client.ask({ method: "GET", path, signal });
   if (answer.status === 404) return undefined;
   if (answer.status !== 200) throw unanswered(client, right, answer);
   return answer.body;

@@ -34,14 +34,14 @@ export function k8sPsatServer(clusters: readonly PsatCluster[]): NodeAttestorSer
   const byName = new Map(clusters.map((cluster) => [cluster.name, cluster]));
   return {
     type: K8S_PSAT_TYPE,
-    async admit(payload) {
+    async admit(payload, _challenge, signal) {
       const { cluster: name, token } = parsePayload(payload);
       const cluster = byName.get(name);
       if (cluster === undefined) {
         throw fail("denied", `k8s_psat: there is no cluster '${name.slice(0, 64)}' here`);
       }
       try {
-        return await admitToken(cluster, token);
+        return await admitToken(cluster, token, signal);
       } catch (thrown) {
         const { kind, message } = errorFrom(thrown);
         throw fail(kind, `k8s_psat: cluster ${name}: ${message}`, { cause: thrown });
@@ -50,9 +50,13 @@ export function k8sPsatServer(clusters: readonly PsatCluster[]): NodeAttestorSer
   };
 }
 
-async function admitToken(cluster: PsatCluster, token: string): Promise<NodeAdmission> {
+async function admitToken(
+  cluster: PsatCluster,
+  token: string,
+  signal: AbortSignal,
+): Promise<NodeAdmission> {
   const { client, serviceAccounts, audiences } = cluster;
-  const subject = await reviewToken(client, token, audiences);
+  const subject = await reviewToken(client, token, audiences, signal);
   const account = `${subject.namespace}:${subject.serviceAccount}`;
   if (!serviceAccounts.has(account)) {
     throw fail("denied", `service account ${account} is not one that agents run as`);
@@ -61,11 +65,11 @@ async function admitToken(cluster: PsatCluster, token: string): Promise<NodeAdmi
   if (podName === undefined || podUid === undefined) {
     throw fail("denied", "the token is bound to no pod; use a projected one");
   }
-  const pod = await findPod(client, subject.namespace, podName);
+  const pod = await findPod(client, { namespace: subject.namespace, name: podName }, signal);
   checkPod(pod, subject);
   const nodeName = textOf(fieldsOf(pod["spec"])["nodeName"]);
   if (nodeName === undefined) throw fail("denied", `pod ${podName} runs on no node`);
-  const node = await findNode(client, nodeName);
+  const node = await findNode(client, nodeName, signal);
   const nodeUid = uidOf(node);
   if (node === undefined || nodeUid === undefined) {
     throw fail("denied", `there is no node ${nodeName}`);
