@@ -128,8 +128,8 @@ async function untilReady(
 /** Settings of the person's own agents and servers are not meant for these two. */
 function childEnv(dev: DevSettings): NodeJS.ProcessEnv {
   const kept = Object.entries(dev.env).filter(([name]) => !OWN_VARIABLES.test(name));
-  // The compiled program is kept with the state: nothing is left elsewhere, and the next start is quicker.
-  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(dev.state, "cache") };
+  // Where this process has no place to keep the compiled program (bin/compile-cache.sh), it is kept with the state.
+  return { NODE_COMPILE_CACHE: join(dev.state, "cache"), ...Object.fromEntries(kept) };
 }
 
 function agentData(dev: DevSettings): string {

@@ -1,0 +1,48 @@
+/** Where the compiled program is kept, and where it never is: what lies there is run. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+
+const SCRIPT = join(import.meta.dirname, "../../bin/compile-cache.sh");
+
+/** What NODE_COMPILE_CACHE is after the script; `uid` is what id(1) says. */
+function chosen(env: NodeJS.ProcessEnv, { uid = 1000, before = "" } = {}): string {
+  const lines = [`id() { echo ${uid}; }`, before, `. "${SCRIPT}"`, 'echo "$NODE_COMPILE_CACHE"'];
+  return execFileSync("sh", ["-ec", lines.join("\n")], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: "", ...env },
+  }).trim();
+}
+
+t.test("a folder of the user's own, made for the user alone", async (t) => {
+  const home = mkdtempSync(join(tmpdir(), "assay-cache-"));
+  t.teardown(() => rmSync(home, { recursive: true, force: true }));
+  const folder = join(home, ".cache/assay");
+  t.equal(chosen({ HOME: home }), folder);
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+  t.equal(chosen({ HOME: home }), folder, "and again");
+  t.equal(chosen({ HOME: "/h", XDG_CACHE_HOME: join(home, "x") }), join(home, "x/assay"));
+  t.equal(chosen({ HOME: home, NODE_COMPILE_CACHE: "/given" }), "/given");
+});
+
+t.test("nowhere that others could put something in its place", async (t) => {
+  const home = mkdtempSync(join(tmpdir(), "assay-cache-"));
+  t.teardown(() => rmSync(home, { recursive: true, force: true }));
+  const folder = join(home, ".cache/assay");
+  mkdirSync(folder, { recursive: true });
+  for (const mode of [0o770, 0o702, 0o777]) {
+    chmodSync(folder, mode);
+    t.equal(chosen({ HOME: home }), "", mode.toString(8));
+  }
+  chmodSync(folder, 0o700);
+  if (process.getuid?.() === 0) {
+    chownSync(folder, 4711, 0);
+    t.equal(chosen({ HOME: home }), "", "another user's");
+  }
+  t.equal(chosen({}), "", "without a home");
+  t.equal(chosen({ HOME: "/dev/null" }), "", "that cannot be made");
+  const tell = 'mkdir() { [ "$4" = /var/cache/assay ] || echo "$@"; return 1; }';
+  t.equal(chosen({ HOME: home }, { uid: 0, before: tell }), "", "root: not below HOME");
+});
