@@ -38,7 +38,7 @@ export async function connectPeer(context: CommandContext): Promise<AdminPeer> {
       "--socket is missing; name the socket that the agent was given with --admin-socket",
     );
   }
-  const client = await connectTo("agent", path, signal);
+  const client = await connectTo("agent", path, signal, { meant: "agent-admin" });
   return { role: "agent", client, [Symbol.dispose]: () => client[Symbol.dispose]() };
 }
 

@@ -4,7 +4,7 @@ import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
 import type { CommandContext } from "./command.ts";
 import type { OptionSpec } from "./grammar.ts";
-import { atWrongSocket } from "./who-answers.ts";
+import { type Answerer, atWrongSocket } from "./who-answers.ts";
 
 /** Takes a command to the server: its admin socket. */
 export const SERVER_SOCKET_OPTION: OptionSpec = {
@@ -44,7 +44,7 @@ export function connectServer(
   given = options.text("socket"),
 ): Promise<RpcClient> {
   const path = given ?? defaultPaths({ uid: currentUid(), env }).serverSocket;
-  return connectTo("server", path, signal, output.note);
+  return connectTo("server", path, signal, { note: output.note });
 }
 
 export function connectAgent(
@@ -60,7 +60,14 @@ export async function connectTo(
   role: "server" | "agent",
   given: string,
   signal: AbortSignal,
-  note: (text: string) => void = () => undefined,
+  {
+    note = () => undefined,
+    meant = role,
+  }: {
+    readonly note?: (text: string) => void;
+    /** Which of an agent's two sockets. */
+    readonly meant?: Answerer;
+  } = {},
 ): Promise<RpcClient> {
   const onWarning = (warning: string): void => note(`assay: warning: ${warning}`);
   const socket = socketPathOf(given, "--socket");
@@ -83,7 +90,7 @@ export async function connectTo(
         if (listedBy !== undefined && isKind(thrown, "not_found")) {
           throw fail("not_found", `${thrown.message}; '${listedBy}' shows what there is`);
         }
-        throw explained(await atWrongSocket(thrown, role, socket, channel, signal), role, socket);
+        throw explained(await atWrongSocket(thrown, meant, socket, channel, signal), role, socket);
       }
     },
     [Symbol.dispose]: () => channel.close(),

@@ -28,17 +28,17 @@ export async function whoAnswers(
 /** The same error, or which socket this is and which one is meant, when the method is unknown there. */
 export async function atWrongSocket(
   thrown: unknown,
-  role: "server" | "agent",
+  meant: Answerer,
   socket: string,
   channel: Channel,
   signal: AbortSignal,
 ): Promise<unknown> {
   if (!(thrown instanceof AssayError) || !isKind(thrown, "unsupported")) return thrown;
   const answerer = await whoAnswers(channel, signal);
-  if (answerer === undefined || answerer === role) return thrown;
+  if (answerer === undefined || answerer === meant) return thrown;
   return fail(
     "precondition",
-    `${socket} is ${ANSWERERS[answerer]}; this command is for ${WANTED[role]}`,
+    `${socket} is ${ANSWERERS[answerer]}; this command is for ${WANTED[meant]}`,
     { cause: thrown },
   );
 }
@@ -50,11 +50,13 @@ export const ANSWERERS: Readonly<Record<Answerer, string>> = {
   "agent-admin": "an agent's admin socket",
 };
 
-const WANTED: Readonly<Record<"server" | "agent", string>> = {
+const WANTED: Readonly<Record<Answerer, string>> = {
   server:
     "the server's admin socket, which is where 'assay server --socket' put it: name that with --socket or ASSAY_SERVER_SOCKET",
   agent:
     "the Workload API socket, which is where 'assay agent --socket' put it: name that with --socket or SPIFFE_ENDPOINT_SOCKET",
+  "agent-admin":
+    "the agent's admin socket, which is where 'assay agent --admin-socket' put it: name that with --socket or ASSAY_AGENT_ADMIN_SOCKET",
 };
 
 /** Services that only one of them has, by the health service's names. */

@@ -113,6 +113,12 @@ t.test("each cause is told from the others", async (t) => {
     t.match(shown, { verdict: "no_entry", matching: [], nearest: [], sync: { mode: "push" } });
     t.ok(shown.attestors[0]?.selectors.includes(OWN_SELECTOR));
     t.same(shown.parentIds, [agent.spiffeId.toString(), id("/host")]);
+    t.match(
+      await explainer.text(),
+      new RegExp(
+        `no entry comes near;.*\n  assay entry create --spiffe-id ${id("/NAME")} --parent-id ${id("/host")} --selector ${OWN_SELECTOR}\n[^]* 1 entry held\n`,
+      ),
+    );
   });
 
   await t.test("a selector that differs", async (t) => {
@@ -170,8 +176,12 @@ t.test("each cause is told from the others", async (t) => {
     t.match(of("/group-itself"), { obstacles: ["node_alias"] });
     t.ok(shown.nearest.length <= 10);
     const text = await explainer.text();
-    t.match(text, `its parent is ${id("/hots")} (neither an agent nor an entry has this ID)`);
-    t.match(text, `this agent has ${agent.spiffeId.toString()}, ${id("/host")}`);
+    t.match(
+      text,
+      `its parent is ${id("/hots")} (neither an agent nor an entry has this ID), did you mean ${id("/host")}?`,
+    );
+    t.notMatch(text, /another agent\), did you mean/);
+    t.match(text, `this agent is ${agent.spiffeId.toString()} and ${id("/host")}`);
     await other[Symbol.asyncDispose]();
   });
 
@@ -238,7 +248,10 @@ t.test("each cause is told from the others", async (t) => {
     const shown = await explainer.until(({ sync }) => sync.failures > 0);
     t.match(shown, { verdict: "no_entry", sync: { inSync: false, synced: true } });
     t.match(shown.serverError, /./);
-    t.match(await explainer.text(), /out of sync with its server: last heard 20[^]* in a row/);
+    t.match(
+      await explainer.text(),
+      /that the agent knew of matches; it does not hear its server now\n[^]*out of sync with its server: last heard 20[^]* in a row/,
+    );
     await agent[Symbol.asyncDispose]();
     await domain.startAgent({
       adminSocket: explainer.path,

@@ -32,6 +32,7 @@ t.test("a command at another's socket says whose that is, and so does health", a
   const { socket: server } = domain.server;
   const meant = {
     agent: /this command is for the Workload API socket.* SPIFFE_ENDPOINT_SOCKET\n$/,
+    admin: /this command is for the agent's admin socket.* ASSAY_AGENT_ADMIN_SOCKET\n$/,
     server: /this command is for the server's admin socket.* ASSAY_SERVER_SOCKET\n$/,
   };
   const cases: [string[], string, RegExp, RegExp][] = [
@@ -40,6 +41,8 @@ t.test("a command at another's socket says whose that is, and so does health", a
     [["fetch", "bundle"], admin, /agent\.sock is an agent's admin socket;/, meant.agent],
     [["watch"], server, /is the server's admin socket;/, meant.agent],
     [["entry", "list"], agent, /api\.sock is an agent's Workload API socket;/, meant.server],
+    [["explain", "1"], agent, /is an agent's Workload API socket;/, meant.admin],
+    [["debug", "--of", "agent"], server, /is the server's admin socket;/, meant.admin],
     [["agents", "count"], admin, /is an agent's admin socket;/, meant.server],
   ];
   for (const [words, socket, whose, next] of cases) {

@@ -35,7 +35,7 @@ export const command: Command = {
         "--socket is missing; name the socket that the agent was given with --admin-socket",
       );
     }
-    using agent = await connectTo("agent", socket, signal);
+    using agent = await connectTo("agent", socket, signal, { meant: "agent-admin" });
     const answer = await agent.call<ExplainPidResponse__Output>(
       "assay.explain.v1.Explain",
       "ExplainPid",

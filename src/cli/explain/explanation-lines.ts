@@ -20,6 +20,7 @@ export function explanationLines(answer: ExplainPidResponse__Output, nowMs: numb
     ...matching.flatMap((entry) => matchingLines(entry, nowMs)),
     ...(nearest.length === 0 ? [] : ["", "nearest entries that do not"]),
     ...nearest.flatMap((entry) => nearLines(entry, answer, nowMs)),
+    ...nextStep(answer),
     "",
     `agent ${identity === "" ? "without an identity" : identity}`,
     ...answer.parent_ids.filter((id) => id !== identity).map((id) => `  also ${id}`),
@@ -30,7 +31,28 @@ export function explanationLines(answer: ExplainPidResponse__Output, nowMs: numb
   ];
 }
 
-function verdictText({ verdict, matching }: ExplainPidResponse__Output): string {
+/** Where nothing comes near there is nothing to correct, but something to make. */
+function nextStep({ verdict, nearest, attestors, parent_ids, sync }: ExplainPidResponse__Output) {
+  if (verdict !== "NO_ENTRY" || nearest.length > 0) return [];
+  const [selector] = attestors.flatMap(({ selectors }) => selectors);
+  // An alias outlives the agent that bears it now.
+  const parent = parent_ids.find((id) => id !== sync?.agent_id) ?? parent_ids[0];
+  if (selector === undefined || parent === undefined) return [];
+  const domain = /^spiffe:\/\/[^/]*/.exec(parent)?.[0] ?? "";
+  return [
+    "",
+    "no entry comes near; one that would, to be run at the server:",
+    `  assay entry create --spiffe-id ${domain}/NAME --parent-id ${parent} --selector ${selectorText(selector)}`,
+  ];
+}
+
+function verdictText({
+  verdict,
+  matching,
+  sync,
+  nearest,
+  server_error: serverError,
+}: ExplainPidResponse__Output): string {
   switch (verdict) {
     case "SERVED":
       return `${matching.length} ${matching.length === 1 ? "entry gives" : "entries give"} it an identity`;
@@ -39,8 +61,12 @@ function verdictText({ verdict, matching }: ExplainPidResponse__Output): string 
     case "NOT_SYNCED":
       return "no identity yet, as the agent lacks what the server has";
     case "NO_ENTRY":
-    case "VERDICT_UNSPECIFIED":
-      return "no identity, as no entry of this agent matches";
+    case "VERDICT_UNSPECIFIED": {
+      const isDeaf = serverError !== "" && sync !== null && !isInSync(sync, nearest);
+      return isDeaf
+        ? "no identity, as no entry that the agent knew of matches; it does not hear its server now"
+        : "no identity, as no entry of this agent matches";
+    }
   }
 }
 
@@ -78,11 +104,12 @@ function syncLines(sync: AgentSync__Output, nearest: Nearest, nowMs: number): st
   const contact = Number(sync.last_contact);
   const how = { push: "by the server's stream", poll: "by polling" }[sync.mode] ?? "";
   const heard = contact === 0 ? "never heard" : `last heard ${timeText(contact, nowMs)}`;
+  const held = sync.entries === 1 ? "1 entry held" : `${sync.entries} entries held`;
   const server = sync.server_revision === "0" ? "" : `, the server's ${sync.server_revision}`;
   return [
     isInSync(sync, nearest)
-      ? `  in sync ${how}: ${heard}, ${sync.entries} entries`
-      : `  out of sync with its server: ${heard}, ${sync.entries} entries`,
+      ? `  in sync ${how}: ${heard}, ${held}`
+      : `  out of sync with its server: ${heard}, ${held}`,
     ...(sync.revision === "0" ? [] : [`  revision ${sync.revision}${server}`]),
     ...(sync.failures === 0
       ? []

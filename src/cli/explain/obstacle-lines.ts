@@ -19,7 +19,7 @@ export function obstacleLine(
     case "EXPIRED":
       return `expired ${timeText(Number(entry.expires_at), nowMs)}`;
     case "PARENT":
-      return `its parent is ${entry.parent_id} (${PARENTS[entry.parent_kind]}); this agent has ${parent_ids.join(", ")}`;
+      return parentLine(entry, parent_ids);
     case "NODE_ALIAS":
       return "its parent is the server: it groups agents and is no workload's; give it an agent or an alias as its parent";
     case "NOT_HELD":
@@ -60,10 +60,26 @@ export function missingLine(
       return `wants ${wanted}; no attestor of this agent has the type ${type}${hint(type, types)}`;
     }
     case "UNREADABLE":
-      return `wants ${wanted}; that could not be found out: ${detail}`;
+      return `wants ${wanted}; that could not be found out: ${detail}${/\bE(ACCES|PERM)\b/.test(detail) ? PRIVILEGE : ""}`;
     case "MISSING_REASON_UNSPECIFIED":
       return `wants ${wanted}`;
   }
+}
+
+/** An ID that nobody bears is one that was mistyped, more often than not. */
+function parentLine(
+  { parent_id: parent, parent_kind: kind }: ExplainedEntry__Output,
+  ids: readonly string[],
+): string {
+  const paths = new Map(ids.map((id) => [pathOf(id), id]));
+  const path = kind === "NOBODY" ? nearest(pathOf(parent), [...paths.keys()]) : undefined;
+  const meant = path === undefined ? undefined : paths.get(path);
+  const question = meant === undefined ? "" : `, did you mean ${meant}?`;
+  return `its parent is ${parent} (${PARENTS[kind]})${question}; this agent is ${ids.join(" and ")}`;
+}
+
+function pathOf(id: string): string {
+  return id.replace(/^spiffe:\/\/[^/]*/, "");
 }
 
 function hint(word: string, candidates: readonly string[]): string {
@@ -73,6 +89,9 @@ function hint(word: string, candidates: readonly string[]): string {
     ? `; there are ${those}`
     : `, did you mean ${meant}? there are ${those}`;
 }
+
+/** ptrace(2), "PTRACE_MODE_READ_FSCREDS": what it takes to look at another user's executable. */
+const PRIVILEGE = "; an agent that runs as root, or with CAP_SYS_PTRACE, can";
 
 const PARENTS: Readonly<Record<ParentKind__Output, string>> = {
   PARENT_KIND_UNSPECIFIED: "not this agent",
