@@ -264,7 +264,8 @@ function unframed(body: Buffer): string {
   return text;
 }
 
-async function installMissing(): Promise<void> {
+/** Installs Docker and busybox where they are missing. */
+export async function installMissing(): Promise<void> {
   const missing = [
     ...(existsSync(DOCKERD) ? [] : ["docker.io"]),
     ...(existsSync("/bin/busybox") ? [] : ["busybox-static"]),
