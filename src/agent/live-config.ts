@@ -7,7 +7,7 @@ import type { Sync } from "./sync/sync.ts";
 export interface ConfiguredParts {
   readonly cache: Pick<Cache, "setPolicy">;
   readonly jwtCache: Pick<JwtCache, "resize">;
-  readonly sync: Pick<Sync, "setInterval">;
+  readonly sync: Pick<Sync, "changeInterval">;
 }
 
 /** The agent's configuration as it is now, and whom a new one concerns while the agent runs. */
@@ -36,7 +36,7 @@ export class LiveConfig {
     this.#reload.part(({ jwtCacheMax, syncIntervalMs }) => () => {
       cache.setPolicy(this.cachePolicy);
       jwtCache.resize(jwtCacheMax);
-      sync.setInterval(syncIntervalMs);
+      sync.changeInterval(syncIntervalMs);
     });
   }
 

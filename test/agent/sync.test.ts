@@ -314,7 +314,7 @@ t.test("the sync loop: on time, woken, backing off, each foreign bundle on its o
   t.equal(synced.length, 5);
   await clock.advance(5000);
   t.equal(synced.length, 6, "back to the interval");
-  sync.setInterval(60_000);
+  sync.changeInterval(60_000);
   await settle();
   t.equal(synced.length, 7, "asks at once, should it have waited for long");
   await clock.advance(50_000);

@@ -144,7 +144,7 @@ export class Sync implements AsyncDisposable {
   }
 
   /** Milliseconds between polls from now on; a server that pushes is not asked. */
-  setInterval(ms: number): void {
+  changeInterval(ms: number): void {
     this.#intervalMs = ms;
     if (this.#mode === "poll") this.#loop.wake();
   }
