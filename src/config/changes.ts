@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { fail } from "../base/errors.ts";
+import { isMapping } from "./read-value.ts";
 import { type ReloadRule, type SettingTable, camelCase } from "./setting.ts";
 import type { Settings } from "./source.ts";
 
@@ -19,9 +20,7 @@ export function settingChanges<T extends SettingTable>(
   const differing = (rule: ReloadRule | undefined): string[] =>
     Object.entries(before.table)
       .filter(([, setting]) => setting.reload === rule)
-      // Values, not how they are written: 60m is 1h.
-      .filter(([name]) => !isDeepStrictEqual(before.get(name), after.get(name)))
-      .map(([name]) => camelCase(name));
+      .flatMap(([name]) => differences(before.get(name), after.get(name), camelCase(name)));
   const fixed = differing(undefined);
   if (fixed.length > 0) {
     throw fail(
@@ -30,4 +29,17 @@ export function settingChanges<T extends SettingTable>(
     );
   }
   return { now: differing("now"), start: differing("start") };
+}
+
+/** Where two values differ, not how they are written: 60m is 1h. Of sections the keys, of lists the whole. */
+function differences(before: unknown, after: unknown, path: string): readonly string[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (!isSection(before) || !isSection(after)) return [path];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+    differences(before[key], after[key], `${path}.${key}`),
+  );
+}
+
+function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isMapping(value) && !(value instanceof Map);
 }

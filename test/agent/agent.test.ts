@@ -228,6 +228,10 @@ t.test(
     const valid = await client.validate("db", token);
     t.equal(valid.spiffe_id, "spiffe://other.org/there");
     t.same(Object.keys(valid.claims?.fields ?? {}).sort(), ["aud", "exp", "sub"]);
+    const config = { ...(await domain.agentConfig()), allowedForeignJwtClaims: ["iat"] };
+    await agent.reload(async () => ({ config, settings: [] }));
+    const more = await client.validate("db", token);
+    t.same(Object.keys(more.claims?.fields ?? {}).sort(), ["aud", "exp", "iat", "sub"]);
     await domain.deleteEntry(plain);
     await watch.next();
   },

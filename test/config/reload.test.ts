@@ -66,7 +66,13 @@ t.test("which settings differ, by value and not by how they are written", (t) =>
     limit: { shape: count(1, 9), help: "c", reload: "now" },
     token: { shape: text({ secret: true }), help: "d", reload: "start" },
     names: { shape: list(text(), { most: 9 }), help: "e", reload: "now" },
-    nested: { shape: section({ m: { shape: map(text(), { most: 9 }), help: "f" } }), help: "g" },
+    nested: {
+      shape: section({
+        m: { shape: map(text(), { most: 9 }), help: "f" },
+        n: { shape: text(), help: "g" },
+      }),
+      help: "h",
+    },
   } as const satisfies SettingTable;
   const read = (root: Readonly<Record<string, unknown>>) =>
     new Settings({
@@ -91,10 +97,16 @@ t.test("which settings differ, by value and not by how they are written", (t) =>
   t.same(changes(nested("x"), nested("x")), { now: [], start: [] });
   t.throws(() => changes(nested("x"), { ...nested("y"), ttl: "2h" }), {
     kind: "precondition",
-    message: /^nested cannot change while the server runs; restart it, or take that change back$/,
+    message:
+      /^nested\.m cannot change while the server runs; restart it, or take that change back$/,
   });
   t.throws(() => changes({ dataDir: "a", ...nested("x") }, {}), {
     message: /^dataDir, nested cannot change/,
+  });
+  const other = { nested: { m: { a: "x" }, n: "y" } };
+  t.throws(() => changes(other, nested("z")), {
+    message:
+      /^nested\.m, nested\.n cannot change while the server runs; .*take those changes back$/,
   });
   t.end();
 });

@@ -327,4 +327,11 @@ t.test("AttestAgent ends with those who say nothing, and has a rate", async (t) 
     params: params.slice(1),
   });
   t.equal(two.results.length, 2);
+
+  const limits = { attestPerSecond: 1, signPerSecond: 3 };
+  const change = { config: { ...server.config, limits }, settings: ["signLimit"] };
+  await server.server.reload(async () => change);
+  await server.clock.advance(10_000);
+  const three = await agent.channel.unary<Results>(SVID_SERVICE, "BatchNewX509SVID", { params });
+  t.equal(three.results.length, 3, "another rate, without a restart");
 });
