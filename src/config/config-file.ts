@@ -38,13 +38,36 @@ function readText(path: string): string {
 
 async function parse(path: string, text: string): Promise<unknown> {
   // Only those who have a file pay for the parser.
-  const yaml = await import("yaml");
-  try {
-    return yaml.parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    throw fail("invalid", `${path} is neither YAML nor JSON: ${reason}`);
-  }
+  const { parseDocument, visit } = await import("yaml");
+  const refuse = (reason: string): Error =>
+    fail("invalid", `${path} is neither YAML nor JSON: ${reason}`);
+  // Keys are compared below: the parser would compare each with each.
+  const document = parseDocument(text, { strict: true, uniqueKeys: false });
+  // A tag that nobody knows would be passed over with a warning.
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) throw refuse(problem.message.split("\n")[0] ?? "");
+  let reason: string | undefined;
+  visit(document, {
+    Alias() {
+      reason = "aliases (*name) are not read";
+      return visit.BREAK;
+    },
+    Map(_, { items }) {
+      const keys = new Set<string>();
+      for (const { key } of items) {
+        const name = String(key);
+        if (keys.has(name)) {
+          reason = `key '${name.slice(0, MAX_SHOWN)}' stands twice in one mapping`;
+          return visit.BREAK;
+        }
+        keys.add(name);
+      }
+      return undefined;
+    },
+  });
+  if (reason !== undefined) throw refuse(reason);
+  return document.toJS() as unknown;
 }
 
 const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_SHOWN = 64;

@@ -248,13 +248,23 @@ t.test("a configuration file: YAML or JSON, one mapping", async (t) => {
   t.same(await read(""), {});
   for (const [text, rule] of [
     ["- a", /is not a mapping/],
-    ["trustDomain: a\ntrustDomain: b", /is neither YAML nor JSON/],
-    ["a: &x [1]\nb: *x", /./],
+    ["trustDomain: a\ntrustDomain: b", /key 'trustDomain' stands twice in one mapping$/],
+    ['{"a": {"b": 1, "b": 2}}', /key 'b' stands twice in one mapping$/],
+    ["a: &x [1]\nb: *x", /aliases \(\*name\) are not read$/],
+    ["a: !secret b", /is neither YAML nor JSON: Unresolved tag/],
+    ["a: 1\n---\nb: 2", /is neither YAML nor JSON/],
+    [`a: ${"[".repeat(20_000)}`, /is neither YAML nor JSON/],
     ["{", /is neither YAML nor JSON/],
     [`trustDomain: ${"x".repeat(1_100_000)}`, /is larger than/],
   ] as const) {
     await t.rejects(read(text), { kind: "invalid", message: rule }, text.slice(0, 30));
   }
+  t.same(Object.keys(await read("__proto__: {a: 1}\nconstructor: 2")), [
+    "__proto__",
+    "constructor",
+  ]);
+  const many = Array.from({ length: 60_000 }, (_, index) => `key${index}: 1\n`).join("");
+  t.equal(Object.keys(await read(many)).length, 60_000, "in a moment, not in minutes");
   await t.rejects(readConfigFile(join(dir, "none")), {
     kind: "not_found",
     message: /cannot read the configuration file/,

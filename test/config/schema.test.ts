@@ -113,6 +113,11 @@ const REFUSED: readonly (readonly [
   ],
   ["server", { config: "x" }, "config in FILE: is unknown; known are trustDomain, "],
   ["server", { __proto: 1 }, "__proto in FILE: is unknown; known are "],
+  [
+    "server",
+    JSON.parse('{"__proto__": 1}') as Record<string, unknown>,
+    "__proto__ in FILE: is unknown; known are ",
+  ],
   ["server", { constructor: 1 }, "constructor in FILE: is unknown; known are "],
   ["server", { trustDomain: "A.org" }, "trustDomain in FILE: 'A.org' is no trust domain: "],
   ["server", { trustDomain: "a".repeat(256) }, "trustDomain in FILE: 'aaa"],
