@@ -1,12 +1,11 @@
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
-import { idMessage } from "../ids.ts";
 import { ENTRY_SERVICE, type RpcClient, connectServer } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
-import { type FieldChange, diffRegistry } from "./diff.ts";
+import { diffRegistry } from "./diff.ts";
+import { fieldsMask, fieldsMessage } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
 import { readDesired } from "./desired.ts";
-import { selectorMessage } from "./fields.ts";
 import { listEntries } from "./list.ts";
 import { PLAN_OPTIONS, printDiff } from "./plan.ts";
 
@@ -38,7 +37,7 @@ export const command: Command = {
       // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
       const results = await call(server, "BatchUpdateEntry", {
         entries: [{ ...entryMessage(entry), id }],
-        input_mask: maskOf(changes),
+        input_mask: fieldsMask(changes.map(({ field }) => field)),
       });
       note(`${entry.spiffeId} (${id})`, results[0]?.status);
     }
@@ -74,46 +73,7 @@ function* parts<T>(items: readonly T[]): Generator<readonly T[]> {
 }
 
 function entryMessage(entry: DesiredEntry): object {
-  return {
-    id: entry.id ?? "",
-    spiffe_id: idMessage(entry.spiffeId, "file"),
-    parent_id: idMessage(entry.parentId, "file"),
-    selectors: entry.selectors.map(selectorMessage),
-    x509_svid_ttl: entry.x509SvidTtl,
-    jwt_svid_ttl: entry.jwtSvidTtl,
-    federates_with: entry.federatesWith,
-    dns_names: entry.dnsNames,
-    hint: entry.hint,
-    admin: entry.admin,
-    downstream: entry.downstream,
-    store_svid: entry.storeSvid,
-    expires_at: entry.expiresAt,
-    additional_attributes: {
-      disable_x509_svid_prefetch: entry.disableX509SvidPrefetch,
-      jwt_svid_include_jti: entry.jwtSvidIncludeJti,
-    },
-  };
-}
-
-function maskOf(changes: readonly FieldChange[]): Record<string, boolean> {
-  return Object.fromEntries(changes.map(({ field }) => [MASK_FIELDS[field], true]));
+  return { id: entry.id ?? "", ...fieldsMessage(entry) };
 }
 
 const PART = 500;
-const MASK_FIELDS: Readonly<Record<keyof DesiredEntry, string>> = {
-  id: "id",
-  spiffeId: "spiffe_id",
-  parentId: "parent_id",
-  selectors: "selectors",
-  x509SvidTtl: "x509_svid_ttl",
-  jwtSvidTtl: "jwt_svid_ttl",
-  federatesWith: "federates_with",
-  dnsNames: "dns_names",
-  hint: "hint",
-  admin: "admin",
-  downstream: "downstream",
-  storeSvid: "store_svid",
-  disableX509SvidPrefetch: "additional_attributes",
-  jwtSvidIncludeJti: "additional_attributes",
-  expiresAt: "expires_at",
-};

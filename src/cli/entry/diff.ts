@@ -1,6 +1,6 @@
 import { fail } from "../../base/errors.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import { idText } from "../ids.ts";
+import { ENTRY_FIELDS, type EntryField, type EntryFields, fieldsOf } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
 
 export interface EntryUpdate {
@@ -11,7 +11,7 @@ export interface EntryUpdate {
 }
 
 export interface FieldChange {
-  readonly field: keyof DesiredEntry;
+  readonly field: EntryField;
   readonly from: unknown;
   readonly to: unknown;
 }
@@ -33,7 +33,7 @@ export function diffRegistry(
   present: readonly Entry__Output[],
 ): RegistryDiff {
   const byId = new Map(present.map((entry) => [entry.id, entry]));
-  const bySame = new Map(present.map((entry) => [sameness(desiredOf(entry)), entry]));
+  const bySame = new Map(present.map((entry) => [sameness(fieldsOf(entry)), entry]));
   const matched = new Set<string>();
   const seen = new Set<string>();
   const create: DesiredEntry[] = [];
@@ -52,7 +52,7 @@ export function diffRegistry(
       continue;
     }
     matched.add(found.id);
-    const changes = changesOf(desiredOf(found), entry);
+    const changes = changesOf(fieldsOf(found), entry);
     if (changes.length === 0) unchanged += 1;
     else update.push({ id: found.id, desired: entry, changes });
   }
@@ -66,49 +66,12 @@ function isHostAlias({ selectors }: Entry__Output): boolean {
 }
 
 /** The server holds two entries with the same of all three for one. */
-function sameness({ spiffeId, parentId, selectors }: DesiredEntry): string {
+function sameness({ spiffeId, parentId, selectors }: EntryFields): string {
   return JSON.stringify([spiffeId, parentId, selectors]);
 }
 
-function changesOf(before: DesiredEntry, after: DesiredEntry): FieldChange[] {
-  return FIELDS.filter(
+function changesOf(before: EntryFields, after: EntryFields): FieldChange[] {
+  return ENTRY_FIELDS.filter(
     (field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]),
   ).map((field) => ({ field, from: before[field], to: after[field] }));
 }
-
-function desiredOf(entry: Entry__Output): DesiredEntry {
-  return {
-    id: entry.id,
-    spiffeId: idText(entry.spiffe_id),
-    parentId: idText(entry.parent_id),
-    selectors: entry.selectors.map(({ type, value }) => `${type}:${value}`),
-    x509SvidTtl: entry.x509_svid_ttl,
-    jwtSvidTtl: entry.jwt_svid_ttl,
-    federatesWith: [...entry.federates_with].sort(),
-    dnsNames: entry.dns_names,
-    hint: entry.hint,
-    admin: entry.admin,
-    downstream: entry.downstream,
-    storeSvid: entry.store_svid,
-    disableX509SvidPrefetch: entry.additional_attributes?.disable_x509_svid_prefetch ?? false,
-    jwtSvidIncludeJti: entry.additional_attributes?.jwt_svid_include_jti ?? false,
-    expiresAt: Number(entry.expires_at),
-  };
-}
-
-const FIELDS = [
-  "spiffeId",
-  "parentId",
-  "selectors",
-  "x509SvidTtl",
-  "jwtSvidTtl",
-  "federatesWith",
-  "dnsNames",
-  "hint",
-  "admin",
-  "downstream",
-  "storeSvid",
-  "disableX509SvidPrefetch",
-  "jwtSvidIncludeJti",
-  "expiresAt",
-] as const satisfies readonly (keyof DesiredEntry)[];

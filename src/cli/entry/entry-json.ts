@@ -1,79 +1,44 @@
 import { formatDuration } from "../../config/duration.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
-import { idText } from "../ids.ts";
+import { fieldsJson, fieldsOf } from "./entry-fields.ts";
 
-/** An entry as `--output json` prints it. Times of life are seconds; 0 is the server's default. */
-export interface EntryJson {
-  readonly id: string;
-  readonly spiffeId: string;
-  readonly parentId: string;
-  readonly selectors: readonly string[];
-  readonly x509SvidTtl: number;
-  readonly jwtSvidTtl: number;
-  readonly federatesWith: readonly string[];
-  readonly dnsNames: readonly string[];
-  readonly hint: string;
-  readonly admin: boolean;
-  readonly downstream: boolean;
-  readonly storeSvid: boolean;
-  readonly disableX509SvidPrefetch: boolean;
-  readonly jwtSvidIncludeJti: boolean;
-  readonly revisionNumber: number;
-  readonly createdAt: string;
-  /** Absent: never. */
-  readonly expiresAt?: string;
-}
-
-export function entryJson(entry: Entry__Output): EntryJson {
-  const expiresAt = Number(entry.expires_at);
+/** An entry as `--output json` prints it: the keys of a file, and what the server says of it. */
+export function entryJson(entry: Entry__Output): Record<string, unknown> {
   return {
     id: entry.id,
-    spiffeId: idText(entry.spiffe_id),
-    parentId: idText(entry.parent_id),
-    selectors: entry.selectors.map(({ type, value }) => `${type}:${value}`),
-    x509SvidTtl: entry.x509_svid_ttl,
-    jwtSvidTtl: entry.jwt_svid_ttl,
-    federatesWith: entry.federates_with,
-    dnsNames: entry.dns_names,
-    hint: entry.hint,
-    admin: entry.admin,
-    downstream: entry.downstream,
-    storeSvid: entry.store_svid,
-    disableX509SvidPrefetch: entry.additional_attributes?.disable_x509_svid_prefetch ?? false,
-    jwtSvidIncludeJti: entry.additional_attributes?.jwt_svid_include_jti ?? false,
+    ...fieldsJson(fieldsOf(entry)),
     revisionNumber: Number(entry.revision_number),
     createdAt: isoTime(Number(entry.created_at)),
-    ...(expiresAt === 0 ? {} : { expiresAt: isoTime(expiresAt) }),
   };
 }
 
 /** The text form: the SPIFFE ID, then what differs from the defaults. */
 export function entryLines(entry: Entry__Output, nowMs: number): string[] {
-  const json = entryJson(entry);
+  const fields = fieldsOf(entry);
   const rights = [
-    ...(json.admin ? ["admin"] : []),
-    ...(json.downstream ? ["downstream"] : []),
-    ...(json.storeSvid ? ["store svid"] : []),
-    ...(json.disableX509SvidPrefetch ? ["no x509 prefetch"] : []),
-    ...(json.jwtSvidIncludeJti ? ["jwt with jti"] : []),
+    ...(fields.admin ? ["admin"] : []),
+    ...(fields.downstream ? ["downstream"] : []),
+    ...(fields.storeSvid ? ["store svid"] : []),
+    ...(fields.disableX509SvidPrefetch ? ["no x509 prefetch"] : []),
+    ...(fields.jwtSvidIncludeJti ? ["jwt with jti"] : []),
   ];
   return [
-    json.spiffeId,
+    fields.spiffeId,
     ...factLines(
       [
-        ["id", json.id],
-        ["parent", json.parentId],
-        ...json.selectors.map((selector) => ["selector", selector] as const),
-        ["x509 ttl", json.x509SvidTtl === 0 ? undefined : formatDuration(json.x509SvidTtl)],
-        ["jwt ttl", json.jwtSvidTtl === 0 ? undefined : formatDuration(json.jwtSvidTtl)],
-        ["dns names", listText(json.dnsNames)],
-        ["federates with", listText(json.federatesWith)],
-        ["hint", json.hint === "" ? undefined : json.hint],
+        ["id", entry.id],
+        ["parent", fields.parentId],
+        ...fields.selectors.map((selector) => ["selector", selector] as const),
+        ["x509 ttl", fields.x509SvidTtl === 0 ? undefined : formatDuration(fields.x509SvidTtl)],
+        ["jwt ttl", fields.jwtSvidTtl === 0 ? undefined : formatDuration(fields.jwtSvidTtl)],
+        ["dns names", listText(fields.dnsNames)],
+        ["federates with", listText(fields.federatesWith)],
+        ["hint", fields.hint === "" ? undefined : fields.hint],
         ["rights", listText(rights)],
         ["created", timeText(Number(entry.created_at), nowMs)],
-        ["expires", json.expiresAt && timeText(Number(entry.expires_at), nowMs)],
-        ["revision", json.revisionNumber === 0 ? undefined : String(json.revisionNumber)],
+        ["expires", fields.expiresAt === 0 ? undefined : timeText(fields.expiresAt, nowMs)],
+        ["revision", entry.revision_number === "0" ? undefined : entry.revision_number],
       ],
       "  ",
     ),
