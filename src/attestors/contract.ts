@@ -64,6 +64,8 @@ export interface NodeProof {
   readonly type: string;
   readonly payload: Uint8Array;
   respond(challenge: Uint8Array): Promise<Uint8Array>;
+  /** Ends what the proof keeps open; called once the server has answered or failed. */
+  close?(): Promise<void>;
 }
 
 export interface NodeAttestorAgent {

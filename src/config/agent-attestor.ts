@@ -22,6 +22,7 @@ export function attestorSetting(
     throw fail("invalid", `a join token has no meaning with attestor ${type}; leave one out`);
   }
   if (type === "k8s_psat") return { type, ...psatSetting(settings) };
+  if (type !== "oidc") return { type };
   if (tokenFile === undefined) {
     throw fail("invalid", `${settings.where("attestor")}: oidc needs oidc-token-file`);
   }

@@ -42,7 +42,7 @@ export const AGENT_SETTINGS = {
     reload: "start",
   },
   attestor: {
-    shape: choice(["join_token", "x509pop", "oidc", "k8s_psat"]),
+    shape: choice(["join_token", "x509pop", "oidc", "k8s_psat", "http_challenge", "sshpop"]),
     value: "TYPE",
     help: "how this node proves itself",
     default: "join_token",

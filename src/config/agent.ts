@@ -46,7 +46,9 @@ export type AgentAttestorConfig =
   /** A file with a token of an OIDC issuer. */
   | { readonly type: "oidc"; readonly tokenFile: string }
   /** A file with a projected service account token, and the name that the server knows its cluster by. */
-  | { readonly type: "k8s_psat"; readonly cluster: string; readonly tokenFile: string };
+  | { readonly type: "k8s_psat"; readonly cluster: string; readonly tokenFile: string }
+  /** Those whose settings are in `nodeAttestors`, or need none. */
+  | { readonly type: "http_challenge" | "sshpop" };
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }

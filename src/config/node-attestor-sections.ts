@@ -1,4 +1,10 @@
 import { K8S_PSAT_AGENT, K8S_PSAT_SERVER } from "./kubernetes-sections.ts";
+import {
+  HTTP_CHALLENGE_AGENT,
+  HTTP_CHALLENGE_SERVER,
+  SSHPOP_AGENT,
+  SSHPOP_SERVER,
+} from "./host-sections.ts";
 import { OIDC_SECTION } from "./oidc-section.ts";
 import { section } from "./shape.ts";
 
@@ -11,9 +17,16 @@ import { section } from "./shape.ts";
 export const SERVER_NODE_ATTESTORS = section({
   k8sPsat: { shape: K8S_PSAT_SERVER, help: "pods of Kubernetes clusters, by projected token" },
   oidc: { shape: OIDC_SECTION, help: "tokens of OIDC issuers" },
+  httpChallenge: {
+    shape: HTTP_CHALLENGE_SERVER,
+    help: "hosts by their DNS names (http_challenge)",
+  },
+  sshpop: { shape: SSHPOP_SERVER, help: "SSH host certificates" },
 });
 
 /** `nodeAttestors` of an agent's file: what the attestor that `attestor` names proves this node with. */
 export const AGENT_NODE_ATTESTORS = section({
   k8sPsat: { shape: K8S_PSAT_AGENT, help: "for attestor k8s_psat: the pod's projected token" },
+  httpChallenge: { shape: HTTP_CHALLENGE_AGENT, help: "with attestor http_challenge" },
+  sshpop: { shape: SSHPOP_AGENT, help: "with attestor sshpop" },
 });

@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
 import { psatClusters } from "./psat-clusters.ts";
+import { hostAttestors } from "./host-attestors.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
@@ -42,6 +43,7 @@ export async function nodeAttestors(
   if (k8sPsat !== undefined) {
     attestors.push(k8sPsatServer(await psatClusters(k8sPsat.clusters, parts.clock)));
   }
+  attestors.push(...hostAttestors(config.nodeAttestors, parts));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
 }
 

@@ -3,7 +3,7 @@ import type { NodeAttestorAgent, NodeProof } from "../../attestors/contract.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, type ErrorKind, errorFrom, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { generateKey } from "../../keys/software-signer.ts";
+import { type GeneratedKey, generateKey } from "../../keys/software-signer.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { createCsr } from "../../x509/csr.ts";
 import type { AttestedSvid } from "../server-client/server-client.ts";
@@ -44,13 +44,14 @@ export class NodeAttestation {
     if (attestor === undefined)
       throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
     const proof = await attestor.prove(signal);
-    const key = await identity.pendingKey();
-    const csr = await createCsr({ uris: [], signer: key.signer });
+    let key: GeneratedKey;
     let answer: AttestedSvid;
     try {
-      answer = await server.attest(proof, csr, signal);
-    } catch (error) {
-      throw refusal(errorFrom(error), attestor);
+      key = await identity.pendingKey();
+      const csr = await createCsr({ uris: [], signer: key.signer });
+      answer = await admitted(() => server.attest(proof, csr, signal), attestor);
+    } finally {
+      await proof.close?.();
     }
     const svid = await identity.adopt({ key: key.pkcs8, ...answer });
     logger.info("node attested", {
@@ -122,6 +123,17 @@ export class NodeAttestation {
       this.#renewAt = { svid, ms };
     }
     return Math.max(0, this.#renewAt.ms - clock.nowMs());
+  }
+}
+
+async function admitted(
+  ask: () => Promise<AttestedSvid>,
+  attestor: NodeAttestorAgent,
+): Promise<AttestedSvid> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw refusal(errorFrom(error), attestor);
   }
 }
 
