@@ -5,7 +5,7 @@ import { join } from "node:path";
 import t from "tap";
 import { sshpopAttestor } from "../../src/attestors/node/sshpop/agent.ts";
 import { parseAuthorityLine } from "../../src/attestors/node/sshpop/server.ts";
-import { sshMpint, sshString } from "../../src/attestors/node/sshpop/wire.ts";
+import { sshMpint, sshString } from "../../src/keys/ssh/wire.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import type { ErrorKind } from "../../src/base/errors.ts";
 import { systemRandom } from "../../src/base/random.ts";

@@ -13,7 +13,7 @@ import {
   parseChallenge,
   signedBytes,
 } from "./payload.ts";
-import { parseSshPrivateKey, signSsh } from "./private-key.ts";
+import { parseSshPrivateKey, signSsh } from "../../../keys/ssh/private-key.ts";
 
 export interface SshPopAgentOptions {
   readonly hostKeyFile: string;

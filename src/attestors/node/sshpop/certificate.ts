@@ -10,8 +10,8 @@ import {
   parsePublicKey,
   parseSignature,
   readKeyFields,
-} from "./public-key.ts";
-import { SshReader } from "./wire.ts";
+} from "../../../keys/ssh/public-key.ts";
+import { SshReader } from "../../../keys/ssh/wire.ts";
 
 export interface SshCertificate {
   readonly raw: Uint8Array;

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { concatBytes, toBase64 } from "../../../base/bytes.ts";
 import { fail } from "../../../base/errors.ts";
 import { bytesMember, encodeMessage, parseMessage, textMember } from "../json-message.ts";
-import type { SshSignature } from "./public-key.ts";
+import type { SshSignature } from "../../../keys/ssh/public-key.ts";
 
 /** The attestation type, as agent and server name it on the wire. */
 export const SSHPOP_TYPE = "sshpop";

@@ -17,7 +17,7 @@ import {
   parseCertificateMessage,
   signedBytes,
 } from "./payload.ts";
-import { checkSshSignature, parsePublicKey } from "./public-key.ts";
+import { checkSshSignature, parsePublicKey } from "../../../keys/ssh/public-key.ts";
 
 export interface SshPopServerOptions {
   /** Public keys of host certificate authorities, in SSH's encoding. */

@@ -1,7 +1,7 @@
 /** Host keys as sshd has them: OpenSSH's own format (PROTOCOL.key, version 1) or PEM, without a passphrase. */
 import { type KeyObject, createPrivateKey, sign } from "node:crypto";
-import { concatBytes } from "../../../base/bytes.ts";
-import { fail } from "../../../base/errors.ts";
+import { concatBytes } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
 import { CURVES, type SshSignature, readKeyFields } from "./public-key.ts";
 import { SshReader, sshMpint } from "./wire.ts";
 

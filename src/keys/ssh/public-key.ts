@@ -1,6 +1,6 @@
 /** SSH public keys and signatures (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8332, RFC 8709), checked by node. */
 import { type KeyObject, createPublicKey, verify } from "node:crypto";
-import { fail } from "../../../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 import { SshReader } from "./wire.ts";
 
 export interface SshPublicKey {

@@ -1,6 +1,6 @@
 /** The data types of the SSH protocol (RFC 4251 §5), bounded. */
-import { concatBytes } from "../../../base/bytes.ts";
-import { fail } from "../../../base/errors.ts";
+import { concatBytes } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
 
 /** Reads one value after the other; every length is checked against what is there. @throws invalid */
 export class SshReader {
