@@ -98,6 +98,40 @@ t.test("all that is wrong, at once, each with its path", async (t) => {
   });
 });
 
+t.test("what only the attestors themselves know is said too", async (t) => {
+  const ca = file("ca.pem", "no certificate");
+  const issuer = { alias: "ci", url: "https://ci.example.org", audiences: ["assay"] };
+  const cases: readonly (readonly [string, object, RegExp | undefined])[] = [
+    ["server", { x509popCa: ca }, /^x509pop authorities .*ca\.pem: there is no certificate in it$/],
+    [
+      "server",
+      { x509popMode: "spiffe", x509popPathTemplate: "x509pop/{{ .Nme }}" },
+      /no field \.Nme/,
+    ],
+    ["server", { nodeAttestors: { oidc: { issuers: [issuer] } } }, undefined],
+    ["server", { nodeAttestors: { oidc: { issuers: [issuer, issuer] } } }, /the same alias/],
+    [
+      "server",
+      { nodeAttestors: { oidc: { issuers: [{ ...issuer, url: "http://ci.example.org" }] } } },
+      /url of issuer ci/,
+    ],
+    ["agent", { server: "h:1", workloadAttestors: { docker: null, podman: {} } }, undefined],
+    [
+      "agent",
+      { server: "h:1", workloadAttestors: { k8s: { certFile: "/c" } } },
+      /certFile and keyFile are given together/,
+    ],
+  ];
+  for (const [role, root, rule] of cases) {
+    const path = file("attestors.json", JSON.stringify(root));
+    const ran = await assay(["validate", path, `--${role}`, "--output", "json"]);
+    const { problems } = JSON.parse(ran.out) as { problems: string[] };
+    t.equal(ran.code, rule === undefined ? 0 : 1, ran.out);
+    t.match(problems, rule === undefined ? [] : [rule]);
+    t.equal(problems.length, rule === undefined ? 0 : 1);
+  }
+});
+
 t.test("a file that is no configuration at all", async (t) => {
   for (const [text, rule] of [
     ["{", /is neither YAML nor JSON/],

@@ -1,3 +1,5 @@
+import { systemClock } from "../../base/clock.ts";
+import { systemRandom } from "../../base/random.ts";
 import { AGENT_SETTINGS } from "../../config/agent-settings.ts";
 import { buildAgentConfig } from "../../config/build-agent.ts";
 import { buildServerConfig } from "../../config/build-server.ts";
@@ -27,8 +29,8 @@ export interface RoleConfig {
   readonly secretVariables: readonly string[];
   /** What the file leaves to the command line. */
   readonly missing: readonly string[];
-  /** @throws ConfigError with all that is wrong */
-  readonly check: () => void;
+  /** @throws ConfigError with all that is wrong; what making the attestors as a start does throws */
+  readonly check: () => Promise<void>;
 }
 
 /** @throws UsageError when the options contradict each other or the file does not tell */
@@ -60,7 +62,11 @@ function serverConfig(file: ConfigFile, context: PathContext): RoleConfig {
     settings,
     secretVariables: set(["ASSAY_KEY_ENCRYPTION_KEY"], context),
     missing: [],
-    check: () => void buildServerConfig(settings, context),
+    check: async () => {
+      const config = buildServerConfig(settings, context);
+      const { checkServerConfig } = await import("../../server/check-config.ts");
+      await checkServerConfig(config, SYSTEM);
+    },
   };
 }
 
@@ -75,7 +81,11 @@ function agentConfig(file: ConfigFile, context: PathContext): RoleConfig {
     settings,
     secretVariables: set(["ASSAY_JOIN_TOKEN"], context),
     missing: isWhole ? [] : ["server"],
-    check: () => void buildAgentConfig(checked, context),
+    check: async () => {
+      const config = buildAgentConfig(checked, context);
+      const { checkAgentConfig } = await import("../../agent/check-config.ts");
+      await checkAgentConfig(config, SYSTEM);
+    },
   };
 }
 
@@ -98,6 +108,8 @@ function fileSettings<T extends SettingTable>(
     context,
   });
 }
+
+const SYSTEM = { clock: systemClock, random: systemRandom };
 
 function set(names: readonly string[], { env }: PathContext): readonly string[] {
   return names.filter((name) => (env[name] ?? "") !== "");

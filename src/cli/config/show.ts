@@ -23,7 +23,7 @@ export const command: Command = {
     const role = roleOf(context, file);
     const who = { uid: currentUid(), env };
     const { settings, secretVariables, check } = roleConfig(role, file, who);
-    check();
+    await check();
     const values: readonly ShownValue[] = [
       ...shownValues(settings, who),
       ...secretVariables.map((path) => ({ path, isSecret: true, from: "environment" as const })),

@@ -35,7 +35,7 @@ export const command: Command = {
     const role = roleOf(context, file);
     const config = roleConfig(role, file, { uid: currentUid(), env });
     try {
-      config.check();
+      await config.check();
     } catch (thrown) {
       return tell(problemsOf(thrown), role);
     }

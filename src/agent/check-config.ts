@@ -1,0 +1,20 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { AgentConfig } from "../config/agent.ts";
+import { silentLogger } from "../observe/logger.ts";
+import { workloadAttestors } from "./attestation/workload-attestors.ts";
+import { nodeAttestor } from "./identity/node-attestors.ts";
+
+/**
+ * Makes the attestors that a configuration asks for, as a start does, and nothing else: no folder, no listener, and
+ * nobody is asked anything.
+ * @throws what a start would
+ */
+export async function checkAgentConfig(
+  config: AgentConfig,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  nodeAttestor(config, random);
+  workloadAttestors(config, { logger: silentLogger, clock, stack });
+}

@@ -1,0 +1,28 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { ServerConfig } from "../config/server.ts";
+import { silentLogger } from "../observe/logger.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { nodeAttestors } from "./node-attestors.ts";
+import { oidcIssuers } from "./oidc-issuers.ts";
+
+/**
+ * Makes the attestors that a configuration asks for, as a start does, and nothing else: no folder, no listener, and
+ * nobody is asked anything.
+ * @throws what a start would
+ */
+export async function checkServerConfig(
+  config: ServerConfig,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  await using issuers = oidcIssuers(config.nodeAttestors, clock);
+  await nodeAttestors(config, {
+    tokens: { get: () => Promise.resolve(undefined) },
+    trustDomain: TrustDomain.parse(config.trustDomain),
+    ownRoots: () => [],
+    issuers,
+    clock,
+    random,
+    logger: silentLogger,
+  });
+}
