@@ -1,5 +1,5 @@
 /** PID to container: every sample of the corpus, and that nothing below a container's own cgroup or in a mount table counts. */
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
@@ -10,7 +10,7 @@ import {
   userContainerOf,
 } from "../../src/attestors/workload/container/container-of.ts";
 import { isKind } from "../../src/base/errors.ts";
-import { temporaryFolder } from "../support/caller.ts";
+import { connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 
 interface Sample {
   readonly name: string;
@@ -156,6 +156,33 @@ t.test("the lookup", async (t) => {
     t.throws(() => new ContainerLookup().read(2 ** 31 - 1), { message: /has ended/ });
   });
 
+  await t.test(
+    "holds files of processes open, a few of them, and not beyond their end",
+    async (t) => {
+      const openFiles = (): number => readdirSync("/proc/self/fd").filter(isCgroupFile).length;
+      const before = openFiles();
+      const lookup = new ContainerLookup();
+      const child = connectingProcess("/nonexistent");
+      const pid = child.pid ?? 0;
+      const look = lookup.look(pid);
+      t.equal(lookup.isStill(pid, look), true);
+      await end(child);
+      t.equal(lookup.isStill(pid, look), false);
+      t.throws(() => lookup.look(pid), { message: /has ended/ });
+      for (const other of readdirSync("/proc")) {
+        if (!/^\d+$/.test(other)) continue;
+        try {
+          lookup.read(Number(other));
+        } catch {
+          // It ended just now.
+        }
+      }
+      t.ok(openFiles() > before && openFiles() <= before + 64, "bounded");
+      lookup[Symbol.dispose]();
+      t.equal(openFiles(), before, "closed");
+    },
+  );
+
   await t.test("knows nothing by PID: what is read now counts", async (t) => {
     const procDir = temporaryFolder(t);
     write(procDir, "self", "0::/\n");
@@ -194,3 +221,11 @@ t.test("the lookup", async (t) => {
     }
   });
 });
+
+function isCgroupFile(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).endsWith("/cgroup");
+  } catch {
+    return false; // what listed the folder
+  }
+}

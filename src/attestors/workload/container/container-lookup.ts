@@ -1,6 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { type AssayError, fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
+import { CgroupFiles } from "./cgroup-files.ts";
 import {
   type ContainerRef,
   type UserContainerRef,
@@ -27,14 +26,14 @@ export interface ContainerLook {
 }
 
 /** Looks up containers by PID, in what the kernel says now. Reading never waits: /proc/PID/cgroup is memory. */
-export class ContainerLookup {
-  readonly #procDir: string;
+export class ContainerLookup implements Disposable {
+  readonly #files: CgroupFiles;
   /** By the text that was read, never by PID. */
   readonly #known = new LruMap<string, ContainerLook>(MAX_KNOWN);
   #ownCgroup: string | undefined;
 
   constructor({ procDir = "/proc" }: ContainerLookupOptions = {}) {
-    this.#procDir = procDir;
+    this.#files = new CgroupFiles(procDir);
   }
 
   /**
@@ -47,7 +46,7 @@ export class ContainerLookup {
 
   /** All that can be told. @throws as `read` */
   look(pid: number): ContainerLook {
-    const text = this.#readCgroup(String(pid));
+    const text = this.#files.read(String(pid));
     const known = this.#known.get(text);
     if (known !== undefined) return known;
     const found = lookAt(text, this.#own());
@@ -59,29 +58,20 @@ export class ContainerLookup {
   /** Looks again: whether the kernel still says the same. */
   isStill(pid: number, look: ContainerLook): boolean {
     try {
-      return this.#readCgroup(String(pid)) === look.cgroup;
+      return this.#files.read(String(pid)) === look.cgroup;
     } catch {
       return false; // it has ended
     }
   }
 
-  #own(): string {
-    this.#ownCgroup ??= this.#readCgroup("self");
-    return this.#ownCgroup;
+  /** Closes what is held open. */
+  [Symbol.dispose](): void {
+    this.#files[Symbol.dispose]();
   }
 
-  #readCgroup(pid: string): string {
-    let fd: number;
-    try {
-      fd = openSync(`${this.#procDir}/${pid}/cgroup`, "r");
-    } catch (cause) {
-      throw gone(cause);
-    }
-    try {
-      return readWhole(fd);
-    } finally {
-      closeSync(fd);
-    }
+  #own(): string {
+    this.#ownCgroup ??= this.#files.read("self");
+    return this.#ownCgroup;
   }
 }
 
@@ -100,29 +90,5 @@ function lookAt(text: string, ownCgroup: string): ContainerLook {
   return unknown === undefined ? { cgroup: text } : { cgroup: text, unknown };
 }
 
-function readWhole(fd: number): string {
-  let text = "";
-  for (;;) {
-    let length: number;
-    try {
-      length = readSync(fd, chunk, 0, chunk.length, null);
-    } catch (cause) {
-      throw gone(cause);
-    }
-    if (length === 0) return text;
-    text += chunk.toString("latin1", 0, length);
-    if (text.length > MAX_TEXT) {
-      throw fail("denied", `the cgroups of the process are longer than ${MAX_TEXT} bytes`);
-    }
-  }
-}
-
-function gone(cause: unknown): AssayError {
-  return fail("denied", "the calling process has ended or its cgroups cannot be read", { cause });
-}
-
-const chunk = Buffer.alloc(8192);
-/** A path of 4096 bytes (PATH_MAX) in each of 15 hierarchies. */
-const MAX_TEXT = 64 * 1024;
 const MAX_KEPT_TEXT = 4096;
 const MAX_KNOWN = 1024;

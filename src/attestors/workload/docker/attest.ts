@@ -32,8 +32,9 @@ export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor
     prefix: "",
     ...(patienceMs === undefined ? {} : { patienceMs }),
   });
+  const lookup = new ContainerLookup({ procDir });
   const asking = {
-    lookup: new ContainerLookup({ procDir }),
+    lookup,
     names: CONTAINER_NAMES,
     // A user's own engine says what that user likes: it is not asked.
     questionOf(look: ContainerLook): ContainerQuestion | undefined {
@@ -47,6 +48,9 @@ export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor
     names: CONTAINER_NAMES,
     lookNow: (pid) => lookNowAt(pid, asking),
     attest: (process, call) => attestWith(process, call, asking),
-    [Symbol.dispose]: () => engine[Symbol.dispose](),
+    [Symbol.dispose]() {
+      lookup[Symbol.dispose]();
+      engine[Symbol.dispose]();
+    },
   };
 }

@@ -27,12 +27,12 @@ export function lookNowAt(
   { lookup, questionOf }: EngineAttestOptions,
 ): WorkloadLook | undefined {
   const look = lookup.look(pid);
-  const isStill = (): boolean => lookup.isStill(pid, look);
   const question = questionOf(look);
   if (question === undefined) {
-    // `attest` shows the raw lines of what is not known.
-    return look.unknown === undefined ? { isStill, selectors: () => NONE } : undefined;
+    // `attest` shows the raw lines of what is not known. A process that has nothing gains nothing by moving meanwhile.
+    return look.unknown === undefined ? NOTHING : undefined;
   }
+  const isStill = (): boolean => lookup.isStill(pid, look);
   const fresh = question.answers.fresh(question.containerId);
   if (fresh === undefined) return undefined;
   const { answer } = fresh;
@@ -84,3 +84,4 @@ function selectorsFor(
 }
 
 const NONE: readonly Selector[] = Object.freeze([]);
+const NOTHING: WorkloadLook = { isStill: () => true, selectors: () => NONE };

@@ -61,9 +61,10 @@ export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor
   };
 
   const names = userSocket === undefined ? CONTAINER_NAMES : [...CONTAINER_NAMES, "user"];
+  const lookup = new ContainerLookup({ procDir });
   const asking = {
     names,
-    lookup: new ContainerLookup({ procDir }),
+    lookup,
     questionOf(look: ContainerLook): ContainerQuestion | undefined {
       const { container, userContainer } = look;
       const containerId = container?.containerId ?? userContainer?.containerId;
@@ -76,7 +77,10 @@ export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor
     names,
     lookNow: (pid) => lookNowAt(pid, asking),
     attest: (process, call) => attestWith(process, call, asking),
-    [Symbol.dispose]: () => engine[Symbol.dispose](),
+    [Symbol.dispose]() {
+      lookup[Symbol.dispose]();
+      engine[Symbol.dispose]();
+    },
   };
 }
 
