@@ -1,6 +1,6 @@
 /** The JSON Schema (2020-12) of a shape: what an editor or a pipeline can check without this program. */
 import { MAX_SECONDS } from "./duration.ts";
-import { hasRequired, mayBeCommas } from "./read-value.ts";
+import { hasRequired, mayBeCommas, mayBeEmpty } from "./read-value.ts";
 import { type SettingTable, fileFields } from "./setting.ts";
 import type { Field, Fields, Shape } from "./shape.ts";
 
@@ -30,7 +30,7 @@ export function schemaOf(shape: Shape): JsonSchema {
     case "text":
       return {
         type: "string",
-        minLength: 1,
+        ...(mayBeEmpty(shape) ? {} : { minLength: 1 }),
         maxLength: shape.maxLength,
         ...(shape.pattern === undefined ? {} : { pattern: shape.pattern }),
         ...(shape.secret === true ? { writeOnly: true } : {}),

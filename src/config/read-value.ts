@@ -82,7 +82,9 @@ type Refuse = (problem: string) => undefined;
 
 function readText(shape: TextShape, node: unknown, refuse: Refuse): string | undefined {
   if (typeof node !== "string") return refuse(notText(node));
-  if (node === "") return refuse("is empty; leave it out or give it a value");
+  if (node === "" && !mayBeEmpty(shape)) {
+    return refuse("is empty; leave it out or give it a value");
+  }
   // As JSON Schema counts: code points.
   if (node.length > shape.maxLength && Array.from(node).length > shape.maxLength) {
     return refuse(`is longer than ${shape.maxLength} characters`);
@@ -214,6 +216,11 @@ function readField(
   if (field.required === true) reading.report(at, "is missing");
   const node = defaultNode(field, reading.context);
   return node === undefined ? undefined : read(field.shape, node, at, reading);
+}
+
+/** Nothing written means nothing meant, unless the shape's own pattern takes it. */
+export function mayBeEmpty({ pattern }: TextShape): boolean {
+  return pattern !== undefined && new RegExp(pattern, "u").test("");
 }
 
 /** Whether a file may write the list as one text; a pattern of its items could not be checked by the schema. */

@@ -115,6 +115,11 @@ t.test("what only the attestors themselves know is said too", async (t) => {
       { nodeAttestors: { oidc: { issuers: [{ ...issuer, url: "http://ci.example.org" }] } } },
       /url of issuer ci/,
     ],
+    [
+      "server",
+      { nodeAttestors: { k8sPsat: { clusters: { one: { serviceAccounts: ["a:b"] } } } } },
+      /clusters\.one: this server runs in no pod; give the cluster's kubeconfig/,
+    ],
     ["agent", { server: "h:1", workloadAttestors: { docker: null, podman: {} } }, undefined],
     [
       "agent",

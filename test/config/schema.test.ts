@@ -9,8 +9,9 @@ import { schemaOf } from "../../src/config/json-schema.ts";
 import { problemsOf } from "../../src/config/problems.ts";
 import { readValue } from "../../src/config/read-value.ts";
 import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { type SettingTable, camelCase } from "../../src/config/setting.ts";
+import { type SettingTable, camelCase, fileFields } from "../../src/config/setting.ts";
 import {
+  type Field,
   type Shape,
   choice,
   count,
@@ -81,6 +82,52 @@ t.test("every setting is in it, with a description, and its default is valid", (
       t.same(problems(table, { [key]: node }), [], `the default of ${role} ${key}`);
       t.ok(validator(role)({ [key]: node }));
     }
+  }
+  t.end();
+});
+
+/** All keys below a shape, with their paths. */
+function fieldsOf(shape: Shape, path: string): (readonly [string, Field])[] {
+  if (shape.kind === "list") return fieldsOf(shape.of, `${path}[]`);
+  if (shape.kind === "map") return fieldsOf(shape.of, `${path}.*`);
+  if (shape.kind !== "section") return [];
+  return Object.entries<Field>(shape.fields).flatMap(([key, field]) => [
+    [`${path}.${key}`, field] as const,
+    ...fieldsOf(field.shape, `${path}.${key}`),
+  ]);
+}
+
+t.test("sections: camelCase keys, a sentence each, defaults that are valid", (t) => {
+  let seen = 0;
+  for (const [role, table] of Object.entries(TABLES)) {
+    for (const [path, field] of fieldsOf(section(fileFields(table)), role)) {
+      seen += 1;
+      t.match(path, /^(\.?[a-z][A-Za-z0-9]*|\[\]|\.\*)+$/);
+      t.match(field.help, /^[^.].*[^.]$/, path);
+      const node = typeof field.default === "function" ? field.default(context) : field.default;
+      t.notOk(field.required === true && node !== undefined, `${path}: required has no default`);
+      if (node === undefined) continue;
+      const report = (at: string, problem: string) => t.fail(`default of ${path}${at}: ${problem}`);
+      readValue(field.shape, node, "", { context, report });
+      t.ok(ajv.validate(schemaOf(field.shape), node), `default of ${path}`);
+    }
+  }
+  t.ok(seen > 60, `${seen} keys`);
+  t.end();
+});
+
+t.test("patterns are such as every validator has", (t) => {
+  const text = JSON.stringify(published);
+  const patterns = [...text.matchAll(/"pattern":"((?:[^"\\]|\\.)*)"/g)].map(
+    ([, pattern]) => JSON.parse(`"${pattern}"`) as string,
+  );
+  t.ok(patterns.length > 5, `${patterns.length} patterns`);
+  for (const pattern of patterns) {
+    t.notMatch(
+      pattern,
+      /\(\?[=!<]|\\[1-9pPkuxc]/,
+      "no look-around, no references, no classes by name",
+    );
   }
   t.end();
 });
