@@ -1,9 +1,11 @@
-/** Where the compiled program is kept, and where it never is: what lies there is run. */
+/** What a start leaves behind: the compiled program, kept only where nobody else writes since it is run; and a heap. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runInNewContext } from "node:vm";
 import t from "tap";
+import { trimHeap } from "../../src/cli/trim-heap.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../bin/compile-cache.sh");
 
@@ -45,4 +47,19 @@ t.test("nowhere that others could put something in its place", async (t) => {
   t.equal(chosen({ HOME: "/dev/null" }), "", "that cannot be made");
   const tell = 'mkdir() { [ "$4" = /var/cache/assay ] || echo "$@"; return 1; }';
   t.equal(chosen({ HOME: home }, { uid: 0, before: tell }), "", "root: not below HOME");
+});
+
+t.test("the heap that a start needed is given back, and nothing is left to call", async (t) => {
+  let loaded: object[] | undefined = Array.from({ length: 200_000 }, (_, n) => ({
+    n,
+    text: `${n}`,
+  }));
+  t.equal(loaded.length, 200_000);
+  const before = process.memoryUsage().heapTotal;
+  loaded = undefined;
+  trimHeap();
+  const after = process.memoryUsage().heapTotal;
+  t.ok(after < before - (5 << 20), `${before} -> ${after} bytes`);
+  t.equal("gc" in globalThis, false);
+  t.equal(runInNewContext("typeof gc"), "undefined");
 });
