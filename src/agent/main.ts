@@ -209,7 +209,7 @@ class Agent implements RunningAgent {
       attestation: workloads,
     });
 
-    const attestor = nodeAttestor(config, this.#random);
+    const attestor = nodeAttestor(config, { clock, random: this.#random });
     const attestation = new NodeAttestation({
       identity,
       server: client,

@@ -22,6 +22,12 @@ export function attestorSetting(
     throw fail("invalid", `a join token has no meaning with attestor ${type}; leave one out`);
   }
   if (type === "k8s_psat") return { type, ...psatSetting(settings) };
+  if (type === "azure_imds" && settings.get("node-attestors")?.azureImds === undefined) {
+    throw fail(
+      "invalid",
+      `${settings.where("attestor")}: azure_imds needs nodeAttestors.azureImds.tenantDomain in the file`,
+    );
+  }
   if (type !== "oidc") return { type };
   if (tokenFile === undefined) {
     throw fail("invalid", `${settings.where("attestor")}: oidc needs oidc-token-file`);

@@ -42,7 +42,17 @@ export const AGENT_SETTINGS = {
     reload: "start",
   },
   attestor: {
-    shape: choice(["join_token", "x509pop", "oidc", "k8s_psat", "http_challenge", "sshpop"]),
+    shape: choice([
+      "join_token",
+      "x509pop",
+      "oidc",
+      "k8s_psat",
+      "http_challenge",
+      "sshpop",
+      "aws_iid",
+      "gcp_iit",
+      "azure_imds",
+    ]),
     value: "TYPE",
     help: "how this node proves itself",
     default: "join_token",

@@ -48,7 +48,7 @@ export type AgentAttestorConfig =
   /** A file with a projected service account token, and the name that the server knows its cluster by. */
   | { readonly type: "k8s_psat"; readonly cluster: string; readonly tokenFile: string }
   /** Those whose settings are in `nodeAttestors`, or need none. */
-  | { readonly type: "http_challenge" | "sshpop" };
+  | { readonly type: "http_challenge" | "sshpop" | "aws_iid" | "gcp_iit" | "azure_imds" };
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }

@@ -1,3 +1,11 @@
+import {
+  AWS_IID_AGENT,
+  AWS_IID_SERVER,
+  AZURE_IMDS_AGENT,
+  AZURE_IMDS_SERVER,
+  GCP_IIT_AGENT,
+  GCP_IIT_SERVER,
+} from "./cloud-sections.ts";
 import { K8S_PSAT_AGENT, K8S_PSAT_SERVER } from "./kubernetes-sections.ts";
 import {
   HTTP_CHALLENGE_AGENT,
@@ -22,6 +30,9 @@ export const SERVER_NODE_ATTESTORS = section({
     help: "hosts by their DNS names (http_challenge)",
   },
   sshpop: { shape: SSHPOP_SERVER, help: "SSH host certificates" },
+  awsIid: { shape: AWS_IID_SERVER, help: "instances of EC2, by identity document" },
+  gcpIit: { shape: GCP_IIT_SERVER, help: "instances of Compute Engine, by identity token" },
+  azureImds: { shape: AZURE_IMDS_SERVER, help: "machines of Azure, by attested document" },
 });
 
 /** `nodeAttestors` of an agent's file: what the attestor that `attestor` names proves this node with. */
@@ -29,4 +40,7 @@ export const AGENT_NODE_ATTESTORS = section({
   k8sPsat: { shape: K8S_PSAT_AGENT, help: "for attestor k8s_psat: the pod's projected token" },
   httpChallenge: { shape: HTTP_CHALLENGE_AGENT, help: "with attestor http_challenge" },
   sshpop: { shape: SSHPOP_AGENT, help: "with attestor sshpop" },
+  awsIid: { shape: AWS_IID_AGENT, help: "with attestor aws_iid" },
+  gcpIit: { shape: GCP_IIT_AGENT, help: "with attestor gcp_iit" },
+  azureImds: { shape: AZURE_IMDS_AGENT, help: "with attestor azure_imds" },
 });

@@ -197,6 +197,7 @@ export async function startServer(
     trustDomain,
     ownRoots: () => roots.current().all,
     issuers,
+    resources: started,
     clock,
     random,
     logger,

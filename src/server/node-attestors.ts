@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
 import { psatClusters } from "./psat-clusters.ts";
+import { cloudAttestors } from "./cloud-attestors.ts";
 import { hostAttestors } from "./host-attestors.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
@@ -25,6 +26,8 @@ export interface NodeAttestorParts {
   readonly ownRoots: () => readonly Certificate[];
   /** The issuers of `nodeAttestors.oidc`. */
   readonly issuers: OidcIssuers;
+  /** Takes down what attestors keep open. */
+  readonly resources: AsyncDisposableStack;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -44,6 +47,7 @@ export async function nodeAttestors(
     attestors.push(k8sPsatServer(await psatClusters(k8sPsat.clusters, parts.clock)));
   }
   attestors.push(...hostAttestors(config.nodeAttestors, parts));
+  attestors.push(...cloudAttestors(config.nodeAttestors, parts));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
 }
 

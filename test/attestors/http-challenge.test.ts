@@ -44,6 +44,8 @@ t.test("http_challenge: an agent joins by its name, once", async (t) => {
   const again = { dataDir: join(domain.dir, "other"), socket: join(domain.dir, "other.sock") };
   const second = domain.startAgent({ joinToken: undefined, attestor, nodeAttestors, ...again });
   await refused(t, second, { message: /has attested before; evict it .*assay agents evict/ });
+  // It would ask again at once.
+  await agent[Symbol.asyncDispose]();
   await domain.call("agent.v1.Agent", "DeleteAgent", { id });
   const third = await domain.startAgent({
     joinToken: undefined,

@@ -180,7 +180,8 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
   });
   const issuers = new OidcIssuers([]);
   const tokens = { get: async () => undefined };
-  const parts = { ...tools, logger, issuers, tokens, ownRoots: () => [] };
+  const resources = new AsyncDisposableStack();
+  const parts = { ...tools, logger, issuers, tokens, resources, ownRoots: () => [] };
   const make = async (caFile: string) => {
     const x509pop = { mode: "external_pki" as const, caFile };
     return (await nodeAttestors({ x509pop, nodeAttestors: {} }, parts)).get("x509pop");

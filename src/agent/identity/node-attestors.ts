@@ -1,4 +1,7 @@
 import { hostname } from "node:os";
+import { awsIidAttestor } from "../../attestors/node/aws-iid/agent.ts";
+import { azureImdsAttestor } from "../../attestors/node/azure-imds/agent.ts";
+import { gcpIitAttestor } from "../../attestors/node/gcp-iit/agent.ts";
 import { httpChallengeAttestor } from "../../attestors/node/http-challenge/agent.ts";
 import { joinTokenAttestor } from "../../attestors/node/join-token/agent.ts";
 import { k8sPsatAttestor } from "../../attestors/node/k8s-psat/agent.ts";
@@ -6,11 +9,19 @@ import { oidcAttestor } from "../../attestors/node/oidc/agent.ts";
 import { sshpopAttestor } from "../../attestors/node/sshpop/agent.ts";
 import { x509popAttestor } from "../../attestors/node/x509pop/agent.ts";
 import type { NodeAttestorAgent } from "../../attestors/contract.ts";
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { AgentAttestorConfig, AgentConfig } from "../../config/agent.ts";
+import { AWS_IID_AGENT, GCP_IIT_AGENT } from "../../config/cloud-sections.ts";
 import { HTTP_CHALLENGE_AGENT, SSHPOP_AGENT } from "../../config/host-sections.ts";
 
 type Sections = AgentConfig["nodeAttestors"];
+
+interface Tools {
+  readonly clock: Clock;
+  readonly random: Random;
+}
 
 /** What this agent proves its node with; undefined when the operator gave nothing. */
 export function nodeAttestor(
@@ -20,17 +31,17 @@ export function nodeAttestor(
     attestor,
     nodeAttestors,
   }: Pick<AgentConfig, "joinToken" | "x509pop" | "attestor" | "nodeAttestors">,
-  random: Random,
+  tools: Tools,
 ): NodeAttestorAgent | undefined {
-  if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random });
-  if (attestor !== undefined) return configured(attestor, nodeAttestors, random);
+  if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random: tools.random });
+  if (attestor !== undefined) return configured(attestor, nodeAttestors, tools);
   return joinToken === undefined ? undefined : joinTokenAttestor(joinToken);
 }
 
 function configured(
   attestor: AgentAttestorConfig,
   sections: Sections,
-  random: Random,
+  { clock, random }: Tools,
 ): NodeAttestorAgent {
   switch (attestor.type) {
     case "oidc":
@@ -46,6 +57,25 @@ function configured(
         hostCertFile: sections.sshpop?.hostCert ?? hostCert.default,
         random,
       });
+    }
+    case "aws_iid": {
+      const { metadataUrl } = AWS_IID_AGENT.fields;
+      return awsIidAttestor({ url: sections.awsIid?.metadataUrl ?? metadataUrl.default, clock });
+    }
+    case "gcp_iit": {
+      const { metadataUrl, serviceAccount, audience } = GCP_IIT_AGENT.fields;
+      return gcpIitAttestor({
+        url: sections.gcpIit?.metadataUrl ?? metadataUrl.default,
+        serviceAccount: sections.gcpIit?.serviceAccount ?? serviceAccount.default,
+        audience: sections.gcpIit?.audience ?? audience.default,
+        clock,
+      });
+    }
+    case "azure_imds": {
+      const { azureImds } = sections;
+      if (azureImds === undefined) throw fail("invalid", "azure_imds has no tenantDomain");
+      const { metadataUrl, tenantDomain } = azureImds;
+      return azureImdsAttestor({ url: metadataUrl, tenantDomain, clock });
     }
   }
 }
