@@ -33,6 +33,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     ttl: () => ttlSettings(settings),
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
+    bundlePublishers: () => settings.get("bundle-publishers") ?? {},
     limits: () => ({
       attestPerSecond: settings.get("attest-limit"),
       signPerSecond: settings.get("sign-limit"),

@@ -2,24 +2,8 @@
 import type { PathContext } from "./paths.ts";
 import { flag, list, map, section, text } from "./shape.ts";
 
-/** A segment of its agents' SPIFFE IDs (SPIFFE-ID §2.2). */
-const CLUSTER_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$";
-
-/** `nodeAttestors.k8sPsat.clusters.NAME` of a server: a cluster whose agents attest with projected tokens. */
-const PSAT_CLUSTER = section({
-  serviceAccounts: {
-    shape: list(text({ pattern: "^[^:]+:[^:]+$", rule: "is not written NAMESPACE:NAME" }), {
-      least: 1,
-      most: 64,
-    }),
-    help: "those that agents run as, NAMESPACE:NAME",
-    required: true,
-  },
-  audiences: {
-    shape: list(text({ maxLength: 256 }), { least: 1, most: 16 }),
-    help: "the token must be meant for one of them",
-    default: ["spire-server"],
-  },
+/** How the server reaches a cluster's API server. */
+export const API_ACCESS = {
   kubeconfig: {
     shape: text(),
     help: "how to reach the cluster, where the server is no pod of it",
@@ -40,6 +24,27 @@ const PSAT_CLUSTER = section({
     help: "token for that API server, read again at each request; that of the pod",
     default: "/var/run/secrets/kubernetes.io/serviceaccount/token",
   },
+} as const;
+
+/** A segment of its agents' SPIFFE IDs (SPIFFE-ID §2.2). */
+const CLUSTER_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$";
+
+/** `nodeAttestors.k8sPsat.clusters.NAME` of a server: a cluster whose agents attest with projected tokens. */
+const PSAT_CLUSTER = section({
+  serviceAccounts: {
+    shape: list(text({ pattern: "^[^:]+:[^:]+$", rule: "is not written NAMESPACE:NAME" }), {
+      least: 1,
+      most: 64,
+    }),
+    help: "those that agents run as, NAMESPACE:NAME",
+    required: true,
+  },
+  audiences: {
+    shape: list(text({ maxLength: 256 }), { least: 1, most: 16 }),
+    help: "the token must be meant for one of them",
+    default: ["spire-server"],
+  },
+  ...API_ACCESS,
   allowedNodeLabels: {
     shape: list(text({ maxLength: 512 }), { most: 256 }),
     help: "keys of node labels that become selectors",

@@ -1,3 +1,4 @@
+import { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
@@ -131,6 +132,10 @@ export const SERVER_SETTINGS = {
   "node-attestors": {
     shape: SERVER_NODE_ATTESTORS,
     help: "how agents may prove their nodes, beside join tokens",
+  },
+  "bundle-publishers": {
+    shape: BUNDLE_PUBLISHERS,
+    help: "where the trust domain's bundle is put, beside those who ask for it",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

@@ -1,5 +1,6 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
+import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { ValueOf } from "./shape.ts";
 
@@ -31,6 +32,8 @@ export interface ServerConfig {
   readonly x509pop?: X509PopServerConfig;
   /** `nodeAttestors` of the file. */
   readonly nodeAttestors: ValueOf<typeof SERVER_NODE_ATTESTORS>;
+  /** `bundlePublishers` of the file. */
+  readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 

@@ -32,6 +32,7 @@ import { AuditTrail } from "./audit/audit-trail.ts";
 import { CallScope } from "./audit/call-scope.ts";
 import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
 import { TokenBearers } from "./bearers/token-bearers.ts";
+import { bundlePublishers } from "./bundles/bundle-publishers.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { OwnBundleAppender } from "./bundles/own-bundle.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
@@ -182,6 +183,11 @@ export async function startServer(
     bundles.onChange((changed) => {
       if (changed === trustDomain.name) identity.authoritiesChanged();
     }),
+  );
+  started.use(
+    await step("bundle publishers", () =>
+      bundlePublishers(config.bundlePublishers, { bundles, trustDomain, clock, random, logger }),
+    ),
   );
   authorities.start();
   for (const start of [startEntryPruner, startTokenPruner, startFeedPruner]) {

@@ -86,6 +86,7 @@ export class Domain implements AsyncDisposable {
         agentSvidSeconds: 3600,
       },
       nodeAttestors: {},
+      bundlePublishers: {},
       limits: { attestPerSecond: 100, signPerSecond: 10_000 },
       ...change,
     };

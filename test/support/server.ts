@@ -150,6 +150,7 @@ export function testServerConfig(dir: string, overrides: Partial<ServerConfig> =
     ca: { keyType: "ec-p256", ttlSeconds: 86_400, jwtKeyType: "ec-p256", jwtIssuer: "" },
     ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
     nodeAttestors: {},
+    bundlePublishers: {},
     limits: { attestPerSecond: 0, signPerSecond: 0 },
     ...overrides,
   };
