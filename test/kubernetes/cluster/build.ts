@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,11 +18,12 @@ import { promisify } from "node:util";
 
 const exec = promisify(execFile);
 const HERE = import.meta.dirname;
-const PACK = join(HERE, "../../../deploy/image/pack");
+const PROJECT = join(HERE, "../../..");
+const PACK = join(PROJECT, "deploy/image/pack");
 
 /** etcd, the control plane, kubelet, kube-proxy and kubectl in one binary: some minutes when it is not there yet. */
 export function kubeBinary(): Promise<string> {
-  return cached("kube", ["go.mod", "go.sum", "kube/main.go"], async (out) => {
+  return cached("kube", ["go.mod", "go.sum", "kube/main.go"].map(here), async (out) => {
     const version = ["gitVersion=v1.37.2", "gitMajor=1", "gitMinor=37"]
       .map((setting) => `-X k8s.io/component-base/version.${setting}`)
       .join(" ");
@@ -50,7 +52,7 @@ export function pauseImage(): Promise<string> {
 }
 
 function busybox(name: string, entrypoint: readonly string[]): Promise<string> {
-  return cached(`${name}.tar`, ["build.ts"], async (out) => {
+  return cached(`${name}.tar`, [here("build.ts")], async (out) => {
     const root = `${out}.root`;
     try {
       for (const dir of ["bin", "etc", "run", "tmp", "var"]) {
@@ -71,13 +73,27 @@ function busybox(name: string, entrypoint: readonly string[]): Promise<string> {
   });
 }
 
-async function cached(
+function here(name: string): string {
+  return join(HERE, name);
+}
+
+/** All files below a folder. */
+export function sourcesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** The file that `build` made of these sources, or made before. */
+export async function cached(
   name: string,
   sources: readonly string[],
   build: (out: string) => Promise<void>,
 ): Promise<string> {
   const hash = createHash("sha256").update(process.arch);
-  for (const source of sources) hash.update(source).update(readFileSync(join(HERE, source)));
+  for (const source of sources)
+    hash.update(source.slice(PROJECT.length)).update(readFileSync(source));
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
   const dir = join(cache, "assay-kubernetes", hash.digest("hex").slice(0, 16));
   const file = join(dir, name);

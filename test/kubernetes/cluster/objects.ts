@@ -24,6 +24,8 @@ export interface StoredPod {
       readonly name: string;
       readonly containerID?: string;
       readonly imageID: string;
+      readonly restartCount: number;
+      readonly state?: { readonly running?: { readonly startedAt: string } };
     }[];
   };
 }

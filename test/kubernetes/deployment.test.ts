@@ -1,0 +1,185 @@
+/** deploy/kubernetes on two real nodes: what each workload gets, and what happens when agents and nodes go. */
+import t from "tap";
+import { Cluster } from "./cluster/cluster.ts";
+import { Deployment, assayImage, workload } from "./cluster/deployment.ts";
+import { type StoredPod, namespace, pod, running, serviceAccount } from "./cluster/objects.ts";
+
+const WITHIN_MS = 5000;
+
+interface Svid {
+  readonly spiffeId: string;
+  readonly serialNumber: string;
+}
+
+/** Lines of a container's log, with the time at which the runtime took them. */
+async function logOf(cluster: Cluster, name: string): Promise<{ atMs: number; text: string }[]> {
+  const args = ["logs", "-n", "shop", name, "--timestamps"];
+  const lines = (await cluster.kubectl(args)).split("\n").filter((line) => line !== "");
+  return lines.map((line) => ({
+    atMs: Date.parse(line.slice(0, line.indexOf(" "))),
+    text: line.slice(line.indexOf(" ") + 1),
+  }));
+}
+
+/** The updates that `assay watch` of this pod has printed and that pass, as soon as there is one. */
+async function updates(
+  cluster: Cluster,
+  name: string,
+  passes: (svids: readonly Svid[]) => boolean = () => true,
+): Promise<{ atMs: number; svids: readonly Svid[] }[]> {
+  for (let attempt = 0; ; attempt += 1) {
+    const seen = (await logOf(cluster, name))
+      .filter(({ text }) => text.startsWith("["))
+      .map(({ atMs, text }) => ({ atMs, svids: JSON.parse(text) as Svid[] }))
+      .filter(({ svids }) => passes(svids));
+    if (seen.length > 0) return seen;
+    if (attempt === 300) {
+      const said = (await logOf(cluster, name)).map(({ text }) => text).join("\n");
+      throw new Error(`${name} has seen no such update within a minute; it said: ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function agentPods(cluster: Cluster): Promise<readonly StoredPod[]> {
+  const label = "app.kubernetes.io/name=assay-agent";
+  return (await cluster.get<{ items: StoredPod[] }>("pods", "-n", "assay", "-l", label)).items;
+}
+
+async function until(what: string, attempt: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 400; i += 1) {
+    if (await attempt()) return;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  throw new Error(`${what}: not within two minutes`);
+}
+
+t.test("deploy/kubernetes on two nodes", async (t) => {
+  const image = await assayImage();
+  await using cluster = await Cluster.start({ slot: 2, nodes: 2, images: [image] });
+  const deployment = await Deployment.apply(cluster);
+  await deployment.alias();
+  const webEntry = await deployment.entry("/ns/shop/sa/web", "k8s:ns:shop", "k8s:sa:web");
+  await cluster.apply(
+    namespace("shop"),
+    ...["web", "till", "nobody"].map((name) => serviceAccount("shop", name)),
+  );
+  const watcher = (name: string, node: number, account: string): object => {
+    const params = { namespace: "shop", name, node, serviceAccount: account };
+    return pod({ ...params, ...workload(["watch", "--output", "json"]) });
+  };
+
+  await t.test("each node's agent is known by its node and its pod", async (t) => {
+    const agents = await deployment.agents();
+    t.equal(agents.length, 2);
+    for (const node of ["node1", "node2"]) {
+      const agent = agents.find(({ selectors }) =>
+        selectors.includes(`k8s_psat:agent_node_name:${node}`),
+      );
+      t.match(
+        agent?.spiffeId,
+        /^spiffe:\/\/example\.org\/spire\/agent\/k8s_psat\/demo\/[0-9a-f-]+$/,
+      );
+      t.ok(agent?.selectors.includes("k8s_psat:agent_sa:assay-agent"));
+    }
+  });
+
+  await t.test("a workload on each node has its SVID within 5 s of Running", async (t) => {
+    await cluster.apply(watcher("web1", 1, "web"), watcher("web2", 2, "web"));
+    for (const name of ["web1", "web2"]) {
+      const { status } = await running(cluster, "shop", name);
+      const [first] = await updates(cluster, name);
+      t.match(first?.svids, [{ spiffeId: "spiffe://example.org/ns/shop/sa/web" }]);
+      const startedAt = status.containerStatuses?.[0]?.state?.running?.startedAt ?? "";
+      const tookMs = (first?.atMs ?? Number.POSITIVE_INFINITY) - Date.parse(startedAt);
+      t.comment(`${name}: ${tookMs} ms after the second in which it started`);
+      t.ok(tookMs < WITHIN_MS, `${name} waited ${tookMs} ms`);
+    }
+  });
+
+  await t.test("a pod with another service account gets its own, or nothing", async (t) => {
+    await deployment.entry("/ns/shop/sa/till", "k8s:ns:shop", "k8s:sa:till");
+    await cluster.apply(watcher("till1", 1, "till"));
+    const [first] = await updates(cluster, "till1");
+    t.same(
+      first?.svids.map(({ spiffeId }) => spiffeId),
+      ["spiffe://example.org/ns/shop/sa/till"],
+    );
+    const params = { namespace: "shop", name: "nobody", node: 1, serviceAccount: "nobody" };
+    const once = workload(["fetch", "x509"]);
+    await cluster.apply(
+      pod({ ...params, ...once, spec: { ...once.spec, restartPolicy: "Never" } }),
+    );
+    const failed = ["wait", "-n", "shop", "pod/nobody", "--for=jsonpath={.status.phase}=Failed"];
+    await cluster.kubectl([...failed, "--timeout=60s"]);
+    const said = (await logOf(cluster, "nobody")).map(({ text }) => text).join("\n");
+    t.match(said, /no identity/i);
+  });
+
+  await t.test("the agents' pods have no more than they need", async (t) => {
+    for (const { metadata } of await agentPods(cluster)) {
+      const inPod = ["exec", "-n", "assay", metadata.name, "--", "node", "-e"];
+      const show = "console.log(require('fs').readFileSync('/proc/self/status','utf8'))";
+      const status = await cluster.kubectl([...inPod, show]);
+      t.match(status, /^CapEff:\s+0+$/m, "no capability");
+      t.match(status, /^NoNewPrivs:\s+1$/m);
+      t.match(status, /^Seccomp:\s+2$/m);
+      const write = "require('fs').writeFileSync('/opt/assay/x','')";
+      const written = cluster.kubectl([...inPod, write]);
+      await t.rejects(written, { message: /EROFS/ });
+    }
+    const inWeb = ["exec", "-n", "shop", "web1", "--", "node", "-p"];
+    const list = "require('fs').readdirSync('/run/assay/agent').join()";
+    const files = await cluster.kubectl([...inWeb, list]);
+    t.equal(files.trim(), "api.sock", "nothing but the Workload API in what workloads mount");
+  });
+
+  await t.test("a killed agent comes back, is the same agent, and streams go on", async (t) => {
+    const agents = await deployment.agents();
+    const victim = (await agentPods(cluster)).find(({ spec }) => spec.nodeName === "node1");
+    const before = (await updates(cluster, "web1")).at(-1)?.svids[0]?.serialNumber;
+    const force = ["--force", "--grace-period=0"];
+    await cluster.kubectl(["delete", "pod", "-n", "assay", victim?.metadata.name ?? "", ...force]);
+    await cluster.kubectl(["rollout", "status", "-n", "assay", "ds/assay-agent", "--timeout=60s"]);
+    await deployment.assay("entry", "rotate", webEntry);
+    const isNew = ([svid]: readonly Svid[]): boolean =>
+      svid !== undefined && svid.serialNumber !== before;
+    t.ok((await updates(cluster, "web1", isNew)).length > 0, "the stream of web1 went on");
+    const ids = (list: readonly { spiffeId: string }[]): string[] =>
+      list.map(({ spiffeId }) => spiffeId).sort();
+    t.same(ids(await deployment.agents()), ids(agents), "no third agent");
+    t.equal(
+      (await cluster.get<StoredPod>("pod", "-n", "shop", "web1")).status.containerStatuses?.[0]
+        ?.restartCount,
+      0,
+    );
+  });
+
+  await t.test("a lost node's agent runs out, and is the same when the node is back", async (t) => {
+    const ofNode2 = async () => {
+      const agents = await deployment.agents();
+      return agents.find(({ selectors }) => selectors.includes("k8s_psat:agent_node_name:node2"));
+    };
+    const before = await ofNode2();
+    await cluster.stopNode(2);
+    await until("the server lists the agent as expired", async () => {
+      const list = await deployment.assay("agents", "list");
+      const lines = list.slice(list.indexOf(before?.spiffeId ?? "?")).split("\n");
+      return lines.find((line) => line.includes("state"))?.includes("expired") === true;
+    });
+    await until("the cluster calls the node lost", async () =>
+      /node2\s+NotReady/.test(await cluster.kubectl(["get", "nodes"])),
+    );
+    t.match(await deployment.agents(), { length: 2 }, "known, and expired");
+    await cluster.startNode(2);
+    await until("the agent is back", async () => {
+      const after = await ofNode2();
+      return Date.parse(after?.expiresAt ?? "") > Date.now();
+    });
+    t.equal((await ofNode2())?.spiffeId, before?.spiffeId);
+    await until("web2 has its SVID again", async () => {
+      const log = await logOf(cluster, "web2").catch(() => []);
+      return log.some(({ text }) => text.includes("/ns/shop/sa/web"));
+    });
+  });
+});
