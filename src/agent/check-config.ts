@@ -15,6 +15,6 @@ export async function checkAgentConfig(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  nodeAttestor(config, random);
+  nodeAttestor(config, { clock, random });
   workloadAttestors(config, { logger: silentLogger, clock, stack });
 }

@@ -15,12 +15,14 @@ export async function checkServerConfig(
   config: ServerConfig,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
+  await using resources = new AsyncDisposableStack();
   await using issuers = oidcIssuers(config.nodeAttestors, clock);
   await nodeAttestors(config, {
     tokens: { get: () => Promise.resolve(undefined) },
     trustDomain: TrustDomain.parse(config.trustDomain),
     ownRoots: () => [],
     issuers,
+    resources,
     clock,
     random,
     logger: silentLogger,

@@ -11,7 +11,7 @@ export interface SignedDocument {
   /** DER certificates in the envelope, in no order, believed by nobody yet. */
   readonly certificates: readonly Uint8Array[];
   /** Whether the holder of this key signed the content. @param spki DER SubjectPublicKeyInfo, RSA or ECDSA */
-  isSignedBy(spki: Uint8Array): Promise<boolean>;
+  readonly isSignedBy: (spki: Uint8Array) => Promise<boolean>;
 }
 
 /**

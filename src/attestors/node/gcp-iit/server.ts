@@ -9,7 +9,7 @@ import type { AgentPathTemplate } from "../agent-path.ts";
 export const GCP_IIT_TYPE = "gcp_iit";
 
 /** What SPIRE's agents have their tokens made for. */
-export const GCP_AUDIENCE = "spire-gcp-node-attestor";
+const GCP_AUDIENCE = "spire-gcp-node-attestor";
 
 export interface GcpIitServerOptions {
   /** Google's. */
