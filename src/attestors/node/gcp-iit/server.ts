@@ -8,9 +8,6 @@ import type { AgentPathTemplate } from "../agent-path.ts";
 /** The attestation type, as agent and server name it on the wire. */
 export const GCP_IIT_TYPE = "gcp_iit";
 
-/** What SPIRE's agents have their tokens made for. */
-const GCP_AUDIENCE = "spire-gcp-node-attestor";
-
 export interface GcpIitServerOptions {
   /** Google's. */
   readonly issuer: {
