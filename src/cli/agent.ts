@@ -4,6 +4,7 @@ import { makeAdminFolder, makePrivateFolder, makeSocketFolder } from "../config/
 import { defaultPaths } from "../config/paths.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
+import { exposedSecrets } from "../config/shown.ts";
 import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
 import { reloader } from "./reload.ts";
@@ -32,6 +33,8 @@ export const command: Command = {
         "assay: --join-token can be read in the process list; use --join-token-file or ASSAY_JOIN_TOKEN",
       );
     }
+    const exposed = exposedSecrets(settings, who);
+    if (exposed !== undefined) context.output.note(`assay: ${exposed}`);
     const tokenFile = settings.get("join-token-file");
     if (tokenFile !== undefined && config.joinToken === undefined) {
       context.output.note(`assay: there is no token in ${tokenFile}; the stored identity must do`);

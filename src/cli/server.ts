@@ -4,6 +4,7 @@ import { defaultPaths } from "../config/paths.ts";
 import { SERVER_SETTINGS } from "../config/server-settings.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
+import { exposedSecrets } from "../config/shown.ts";
 import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
 import { reloader } from "./reload.ts";
@@ -24,6 +25,8 @@ export const command: Command = {
     if (settings.origin("trust-domain") === "default") {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
     }
+    const exposed = exposedSecrets(settings, who);
+    if (exposed !== undefined) context.output.note(`assay: ${exposed}`);
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
     makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
     const { startServer } = await import("../server/main.ts");

@@ -7,6 +7,8 @@ export interface ConfigFile {
   /** As an error calls it. */
   readonly name: string;
   readonly root: Readonly<Record<string, unknown>>;
+  /** Every user of the host may read it. */
+  readonly isPublic?: boolean;
 }
 
 /**
@@ -14,20 +16,22 @@ export interface ConfigFile {
  * @throws invalid, not_found, naming the file
  */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
-  const root = await parse(path, readText(path));
-  if (root === null || root === undefined) return { name: path, root: {} };
+  const { text, isPublic } = readText(path);
+  const root = await parse(path, text);
+  if (root === null || root === undefined) return { name: path, root: {}, isPublic };
   if (!isMapping(root)) {
     throw fail("invalid", `${path} is not a mapping; write one 'key: value' a line`);
   }
-  return { name: path, root };
+  return { name: path, root, isPublic };
 }
 
-function readText(path: string): string {
+function readText(path: string): { readonly text: string; readonly isPublic: boolean } {
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) {
+    const { size, mode } = statSync(path);
+    if (size > MAX_FILE_BYTES) {
       throw fail("invalid", `${path} is larger than ${MAX_FILE_BYTES} bytes and no configuration`);
     }
-    return readFileSync(path, "utf8");
+    return { text: readFileSync(path, "utf8"), isPublic: (mode & OTHERS_READ) !== 0 };
   } catch (error) {
     if (error instanceof Error && "code" in error) {
       throw fail("not_found", `cannot read the configuration file ${path} (${String(error.code)})`);
@@ -71,3 +75,5 @@ async function parse(path: string, text: string): Promise<unknown> {
 
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_SHOWN = 64;
+/** inode(7). */
+const OTHERS_READ = 0o004;

@@ -34,6 +34,21 @@ export function shownValues(
   });
 }
 
+/** A sentence about secrets in a file that every user of the host may read; undefined where there is none. */
+export function exposedSecrets(
+  settings: Settings<SettingTable>,
+  context: PathContext,
+): string | undefined {
+  const { file } = settings;
+  if (file?.isPublic !== true) return undefined;
+  const secrets = shownValues(settings, context).filter(
+    ({ isSecret, from }) => isSecret && from === "file",
+  );
+  if (secrets.length === 0) return undefined;
+  const names = secrets.map(({ path }) => path).join(", ");
+  return `${names} in ${file.name}: every user of this host can read it; run 'chmod o-r ${file.name}'`;
+}
+
 function leaves(
   shape: Shape,
   node: unknown,

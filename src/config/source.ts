@@ -34,6 +34,10 @@ export class Settings<T extends SettingTable> {
     this.#sources = sources;
   }
 
+  get file(): ConfigFile | undefined {
+    return this.#sources.file;
+  }
+
   /** @throws ConfigError naming each place in it that is wrong */
   get<N extends keyof T & string>(name: N): Got<T[N]> {
     const problems: string[] = [];

@@ -1,5 +1,5 @@
 // `assay config validate` and `show`: what a file says, all that is wrong with it, and where each value is from.
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { runProgram } from "../../src/cli/program.ts";
@@ -178,6 +178,8 @@ t.test("the whole configuration, and where each value is from", async (t) => {
     t.ok(key in shown.settings, `${key} is shown`);
   }
   t.match((await assay(["show", path, "--server"], env)).out, /^x509Ttl +30m +file$/m);
+  const odd = file("odd.json", JSON.stringify({ jwtIssuer: "a\nb  c" }));
+  t.match((await assay(["show", odd, "--server"])).out, /^jwtIssuer +"a\\nb {2}c" +file$/m);
 });
 
 t.test("of secrets it is only said that they are set", async (t) => {
@@ -189,6 +191,13 @@ t.test("of secrets it is only said that they are set", async (t) => {
     if (format === "text") t.match(ran.out, /^joinToken +\(set\) +file$/m);
     else t.match(JSON.parse(ran.out).settings.joinToken, { secret: true, set: true, from: "file" });
   }
+  chmodSync(path, 0o644);
+  t.equal(
+    (await assay(["validate", path])).err,
+    `assay: joinToken in ${path}: every user of this host can read it; run 'chmod o-r ${path}'\n`,
+  );
+  chmodSync(path, 0o640);
+  t.equal((await assay(["validate", path])).err, "");
 });
 
 t.test("the examples of doc/configuration.md are valid", async (t) => {

@@ -56,7 +56,8 @@ function valueLines(values: readonly ShownValue[]): string[] {
 function valueText({ value, isSecret, from, fallback }: ShownValue): string {
   if (from === "unset") return `(${fallback ?? "none"})`;
   if (isSecret) return "(set)";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" && !CONTROL.test(value) ? value : JSON.stringify(value);
 }
 
 const WIDEST = 48;
+const CONTROL = /\p{Cc}/u;

@@ -1,5 +1,6 @@
 import { type ConfigFile, readConfigFile } from "../../config/config-file.ts";
 import { problemsOf } from "../../config/problems.ts";
+import { exposedSecrets } from "../../config/shown.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
 import { currentUid } from "../rpc-clients.ts";
 import { CONFIG_OPTIONS, roleConfig, roleOf } from "./role-config.ts";
@@ -33,12 +34,15 @@ export const command: Command = {
       return tell(problemsOf(thrown));
     }
     const role = roleOf(context, file);
-    const config = roleConfig(role, file, { uid: currentUid(), env });
+    const who = { uid: currentUid(), env };
+    const config = roleConfig(role, file, who);
     try {
       await config.check();
     } catch (thrown) {
       return tell(problemsOf(thrown), role);
     }
+    const exposed = exposedSecrets(config.settings, who);
+    if (exposed !== undefined) output.note(`assay: ${exposed}`);
     for (const missing of config.missing) {
       output.note(`assay: ${name} has no '${missing}'; give --${missing} on the command line`);
     }
