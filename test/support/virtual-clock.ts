@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 
 interface Pending {
-  readonly at: number;
+  at: number;
   readonly order: number;
   readonly task: () => void;
 }
@@ -60,6 +60,12 @@ export class VirtualClock implements Clock {
   /** Steps the wall clock without running timers, as an operator's `date -s` would. */
   step(ms: number): void {
     this.#now += ms;
+  }
+
+  /** Steps the wall clock alone: timers fire when they would have without. */
+  jump(ms: number): void {
+    this.#now += ms;
+    for (const entry of this.#pending) entry.at += ms;
   }
 }
 

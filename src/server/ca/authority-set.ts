@@ -15,6 +15,7 @@ import type { KeyManager } from "../keymanager/contract.ts";
 import type { JwtAuthority, X509Authority } from "./authority.ts";
 import { AUTHORITY_KINDS } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
 
 /** The set whose authorities are in the domain's own bundle. */
@@ -84,12 +85,16 @@ export class AuthoritySet implements AsyncDisposable {
   /** Starts rotation by the clock, a round every ten seconds. */
   start(): void {
     const { clock, random, logger, name } = this.#options;
+    const watch = new ClockWatch(clock, logger);
+    let waitedMs = 0;
     this.#loop ??= new Loop({
       name: `authorities of ${name}`,
       clock,
       random,
       round: async () => {
-        await this.rotate();
+        const isSteady = watch.isSteady(waitedMs);
+        waitedMs = ROUND_MS;
+        if (isSteady) await this.rotate();
         return ROUND_MS;
       },
       backoff: { baseMs: 1000, maxMs: ROUND_MS, jitter: 0.2 },

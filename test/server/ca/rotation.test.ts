@@ -143,6 +143,24 @@ t.test("plan: what was published by a server that went away is published anew", 
   }
 });
 
+t.test("a server that was away since it published gives agents time to hear of it", async (t) => {
+  await using domain = await Domain.open();
+  const before = await domain.authorities();
+  const active = before.activeX509().id;
+  domain.pass(12 * HOUR);
+  const { id } = await before.prepare("x509");
+  await before[Symbol.asyncDispose]();
+  domain.pass(8 * HOUR);
+  await using set = await domain.authorities();
+  t.equal(set.activeX509().id, active, "nobody may have seen the next one");
+  domain.pass(950);
+  await set.rotate();
+  t.equal(set.activeX509().id, active);
+  domain.pass(10);
+  await set.rotate();
+  t.equal(set.activeX509().id, id);
+});
+
 /** By a server that was there from the start. */
 function served(now: number): { readonly now: number; readonly servingSince: number } {
   return { now, servingSince: 0 };

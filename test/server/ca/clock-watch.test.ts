@@ -1,0 +1,39 @@
+import t from "tap";
+import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
+import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
+import { settle } from "../../support/virtual-clock.ts";
+import { DAY, Domain } from "./domain.ts";
+
+for (const days of [2, -2]) {
+  t.test(`a clock that jumps by ${days} days is waited out, then believed`, async (t) => {
+    await using domain = await Domain.open();
+    const said: string[] = [];
+    const note = (message: string): void => void said.push(message);
+    const logger: Logger = { ...silentLogger, error: note, warn: note };
+    await using set = await domain.authorities({ logger });
+    set.start();
+    await domain.clock.advance(60_000);
+    const id = set.activeX509().id;
+    domain.clock.jump(days * DAY * 1000);
+    await domain.clock.advance(50_000);
+    t.same(statuses(set), ["active"], "nothing was made");
+    t.throws(() => set.activeX509().id, { kind: "unavailable", message: /can sign now/ });
+    domain.clock.jump(-days * DAY * 1000);
+    await domain.clock.advance(10_000);
+    t.equal(set.activeX509().id, id, "all is as before");
+    t.match(said.splice(0), [/the clock jumped/, /the clock is back/]);
+    domain.clock.jump(days * DAY * 1000);
+    await domain.clock.advance(80_000);
+    await until(() => statuses(set).join() === "old,active");
+    t.ok(set.activeX509().id !== id, "a clock that stays is believed");
+    t.match(said.slice(0, 3), [/the clock jumped/, /believed now/, /another takes over/]);
+  });
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let round = 0; !holds() && round < 1000; round++) await settle();
+}
+
+function statuses(set: AuthoritySet): readonly string[] {
+  return set.records("x509").map(({ status }) => status);
+}
