@@ -1,5 +1,5 @@
 /** Composition root of the agent: identity, sync, cache, Workload API. */
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, epochSeconds, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
@@ -414,7 +414,9 @@ class Agent implements RunningAgent {
     const svid = identity.svid;
     if (svid === undefined || this.#fading !== undefined) return;
     if (error.reason === EXPIRED && !svid.reattestable && !this.#canReattest) {
-      this.#fade(refusedError(error), cache);
+      // One of the two clocks is wrong, which may pass; when it is over by the own one, `keepFresh` says so.
+      if (svid.expiresAt > epochSeconds(this.#clock)) this.#logger.warn(CLOCKS_DIFFER, { error });
+      else this.#fade(refusedError(error), cache);
       return;
     }
     this.#logger.warn("the server does not accept the agent's SVID any more", { error });
@@ -468,6 +470,8 @@ class Agent implements RunningAgent {
   }
 }
 
+const CLOCKS_DIFFER =
+  "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
 const SVID_CHECK_MS = 5000;
 const SVIDS_PER_ROUND = 200;
 const IDENTITY_MIN_MS = 1000;

@@ -1,5 +1,6 @@
 import t from "tap";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
 import { createLogger } from "../../src/observe/logger.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { Domain } from "../support/running.ts";
@@ -48,6 +49,32 @@ t.test("an agent whose own SVID ended serves what it holds until that ends, too"
     [],
     "nothing is complained of after the end",
   );
+});
+
+t.test("what has expired by the server's clock alone is not given up", async (t) => {
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  await using domain = await Domain.start({}, undefined, { clock, random: systemRandom });
+  await domain.entry({ path: "/one" });
+  const differ = Promise.withResolvers<void>();
+  const logger = createLogger({
+    level: "warn",
+    format: "text",
+    write: (line) => {
+      if (/has expired by the server's clock.*compare them/.test(line)) differ.resolve();
+    },
+    nowMs: () => systemClock.nowMs(),
+  });
+  const agent = await domain.startAgent({}, { clock: systemClock, logger });
+  using client = new WorkloadClient(agent.socket);
+  using watch = client.x509();
+  t.equal((await watch.next()).svids.length, 1);
+  aheadMs = 2 * 3600_000;
+  agent.wake();
+  await differ.promise;
+  aheadMs = 0;
+  await domain.entry({ path: "/two" });
+  t.equal((await watch.next()).svids.length, 2, "the same agent goes on, without a new token");
 });
 
 /** So many times faster than the machine's own clock. */

@@ -35,6 +35,20 @@ t.test("an SVID that cannot be signed keeps nobody from the others", (t) => {
   t.end();
 });
 
+t.test("a clock that was set back stops no renewal", (t) => {
+  const bench = new Bench();
+  const a = entry("a");
+  bench.sync([a]);
+  bench.sign(a);
+  bench.clock.step(-20 * 60_000);
+  t.same(bench.due(), [], "a little is borne");
+  bench.clock.step(-24 * 3600_000);
+  t.same(bench.due(), ["a"]);
+  bench.sign(a);
+  t.same(bench.due(), [], "the new one is of this time");
+  t.end();
+});
+
 t.test("expired SVIDs are never served", (t) => {
   const bench = new Bench();
   const [a, b] = [entry("a"), entry("b")];

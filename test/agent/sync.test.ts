@@ -374,9 +374,13 @@ class SignerStub {
   readonly batches: number[] = [];
   readonly ca: Signer;
   readonly clock: VirtualClock;
-  change: (
-    entryId: string,
-  ) => Partial<{ uri: string; key: Uint8Array; notAfter: number; refuse: AssayError }> = () => ({});
+  change: (entryId: string) => Partial<{
+    uri: string;
+    key: Uint8Array;
+    notBefore: number;
+    notAfter: number;
+    refuse: AssayError;
+  }> = () => ({});
   failure: (size: number, ids: string[]) => Error | undefined = () => undefined;
 
   constructor(ca: Signer, clock: VirtualClock) {
@@ -406,7 +410,7 @@ class SignerStub {
               issuer: name,
               authorityKeyId: Uint8Array.of(0xab),
               subject: name,
-              notBefore: now - 10,
+              notBefore: change.notBefore ?? now - 10,
               notAfter: change.notAfter ?? now + 3600,
               publicKey: change.key ?? parseCsr(csr).publicKey,
               uri: change.uri ?? `spiffe://example.org/${entryId}`,
@@ -460,16 +464,17 @@ t.test(
         e1: { key: other.publicKey },
         e2: { notAfter: clock.nowMs() / 1000 },
         e3: { refuse: fail("denied", "no") },
+        e4: { notBefore: clock.nowMs() / 1000 + 301 },
       })[id] ?? {};
-    await maker.make(entries(5), never);
+    await maker.make(entries(6), never);
     t.same(
       failed.splice(0),
-      ["e0", "e1", "e2", "e3"],
+      ["e0", "e1", "e2", "e3", "e4"],
       "nothing is handed on that was not asked for",
     );
     t.same(
       made.splice(0).map(({ entryId }) => entryId),
-      ["e4"],
+      ["e5"],
     );
 
     signer.change = () => ({});

@@ -152,7 +152,7 @@ export class SvidStore {
         else if (isMadeAhead(entry)) ranks[3]?.push(entry);
       } else if (
         svid.version !== entryVersion(entry) ||
-        svid.renewAtMs <= nowMs ||
+        isRenewalDue(svid, nowMs) ||
         tainted.has(svid.authorityId)
       ) {
         ranks[held ? 1 : 2]?.push(entry);
@@ -181,5 +181,12 @@ function isMadeAhead({ disableX509SvidPrefetch, storeSvid, isNodeAlias }: Entry)
   return !disableX509SvidPrefetch && !storeSvid && !isNodeAlias;
 }
 
+/** A clock that was set back must not stop renewals: nothing lives as long as that seems then. */
+function isRenewalDue({ renewAtMs, expiresAt }: HeldSvid, nowMs: number): boolean {
+  const reserveMs = expiresAt * 1000 - renewAtMs;
+  return renewAtMs <= nowMs || renewAtMs - nowMs > 2 * reserveMs + MAX_SKEW_MS;
+}
+
 const RETRY_BASE_MS = 5000;
 const RETRY_MAX_MS = 8 * 60_000;
+const MAX_SKEW_MS = 10 * 60_000;

@@ -122,6 +122,9 @@ export class SvidMaker {
     const { clock, random } = this.#options;
     const now = epochSeconds(clock);
     if (leaf.notAfter <= now) throw fail("internal", "the server signed an expired SVID");
+    if (leaf.notBefore > now + MAX_SKEW) {
+      throw fail("internal", "the server signed an SVID of the future: compare the clocks");
+    }
     const lifeMs = (leaf.notAfter - Math.max(now, leaf.notBefore)) * 1000;
     return {
       entryId: entry.id,
@@ -138,3 +141,5 @@ export class SvidMaker {
 }
 
 const MAX_BATCH = 500;
+/** Seconds. */
+const MAX_SKEW = 300;
