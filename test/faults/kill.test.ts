@@ -27,6 +27,8 @@ import { StreamWatch } from "../support/stream-watch.ts";
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
 const ROUNDS = Number(process.env["FAULTS_ROUNDS"] ?? 20);
 const SEED = process.env["FAULTS_SEED"] ?? "1";
+/** Acknowledged ones that are there at a time. */
+const MAX_ENTRIES = 1000;
 const ENTRY = "entry.v1.Entry";
 
 /** The callers: each goes on until told to stop, through any number of failures that a caller may come back after. */
@@ -95,6 +97,7 @@ class Load implements AsyncDisposable {
   }
 
   async #create(): Promise<void> {
+    if (this.#deletable.length > MAX_ENTRIES) return this.#delete(this.#deletable.splice(0, 6));
     const paths = Array.from({ length: 3 }, () => `/e/${(this.#count += 1)}`);
     const histories = paths.map((path) => this.#history.asked(path));
     // Each tenth is this process's own, so that the agent has SVIDs to make.
@@ -113,22 +116,26 @@ class Load implements AsyncDisposable {
     });
   }
 
+  async #delete(chosen: readonly { path: string; id: string }[]): Promise<void> {
+    const histories = chosen.map(({ path }) => this.#history.entries.get(path));
+    for (const history of histories) if (history !== undefined) history.deleteAsked = true;
+    const { results } = await this.#rig.call<BatchDeleteEntryResponse__Output>(
+      ENTRY,
+      "BatchDeleteEntry",
+      { ids: chosen.map(({ id }) => id) },
+    );
+    histories.forEach((history, index) => {
+      if (history !== undefined) history.deleted = results[index]?.status?.code === 0;
+    });
+  }
+
   async #change(): Promise<void> {
     const chosen = this.#deletable.shift();
     if (chosen === undefined) return;
     const { path, id } = chosen;
     const history = this.#history.entries.get(path);
     if (history === undefined) return;
-    if (Number(path.slice(3)) % 3 === 0) {
-      history.deleteAsked = true;
-      const { results } = await this.#rig.call<BatchDeleteEntryResponse__Output>(
-        ENTRY,
-        "BatchDeleteEntry",
-        { ids: [id] },
-      );
-      history.deleted = results[0]?.status?.code === 0;
-      return;
-    }
+    if (Number(path.slice(3)) % 3 === 0) return this.#delete([chosen]);
     const hint = history.hint + 1;
     const { results } = await this.#rig.call<BatchUpdateEntryResponse__Output>(
       ENTRY,
@@ -283,7 +290,10 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
     ) {
       await until("an agent that is left alone is up to date", 60_000, () =>
         isSettled(rig, watch, agentSeconds * 0.35),
-      );
+      ).catch((error: unknown) => {
+        t.comment(watch.ends, watch.fatal, rig.agent.log.slice(-3000));
+        throw error;
+      });
       settledAt = performance.now();
     }
     dead();
@@ -312,6 +322,7 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
     }
     if (random.unit() < 0.5) starts.reverse();
     await Promise.all(starts.map((start) => start()));
+    if ((killed + 1) % 50 < 2) t.comment(`${killed} kills`, history.counts, watch.ends);
   }
   await within("the callers' last answers", 60_000, load.stop());
   dead();

@@ -1,6 +1,7 @@
 /** A server that is away, folders that are lost, and one that comes back from an older copy. */
 import { cpSync, rmSync } from "node:fs";
 import t from "tap";
+import { parseCertificate } from "../../src/x509/certificate.ts";
 import { FaultRig, OWN_SELECTOR, pause, until, within } from "../support/fault-rig.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 
@@ -125,6 +126,7 @@ t.test("the server's folder comes back from an older copy", async (t) => {
   await rig.call("entry.v1.Entry", "BatchDeleteEntry", { ids: [removed] });
   await renamed("/changed-once");
   await rig.call("localauthority.v1.LocalAuthority", "PrepareJWTAuthority", {});
+  await rig.call("localauthority.v1.LocalAuthority", "PrepareX509Authority", {});
   await shows(watch, "/kept", "/changed-once", "/lost");
   const sequence = Number((await rig.bundle()).sequence_number);
 
@@ -139,8 +141,15 @@ t.test("the server's folder comes back from an older copy", async (t) => {
   for (const { id: shown, leaf } of watch.latest)
     t.same(leaf.uris, [shown], "each SVID is its own");
   t.not(lost, "", "the entry made after the copy is gone with the folder");
-  const restored = Number((await rig.bundle()).sequence_number);
-  t.comment(`sequence of the bundle: ${sequence} before, ${restored} after`);
+  const { sequence_number, x509_authorities } = await rig.bundle();
+  t.ok(Number(sequence_number) < sequence, "the bundle's sequence went back with the folder");
+  t.same(
+    [...watch.x509Authorities].sort(),
+    x509_authorities
+      .map(({ asn1 }) => parseCertificate(new Uint8Array(asn1)).subjectKeyId ?? "")
+      .sort(),
+    "and is followed all the same: its authorities, not those that are lost",
+  );
   t.ok(rig.agent.running, "the agent goes on without a new token");
   t.same(watch.fatal, []);
 });

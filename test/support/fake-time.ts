@@ -1,6 +1,6 @@
 /** A clock of a process's own (libfaketime); the machine's clock is never touched. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 
 /** Where Debian's package `faketime` puts its library; installed when that can be done. */
 function fakeTimeLibrary(): string {
@@ -34,4 +34,10 @@ export function fakeTimeEnv(path?: string): Record<string, string> {
     FAKETIME_NO_CACHE: "1",
     FAKETIME_DONT_FAKE_MONOTONIC: "1",
   };
+}
+
+/** @param offset seconds from the machine's clock, or with a unit: `+1d` */
+export function setFakeTime(path: string, offset: string): void {
+  writeFileSync(`${path}.new`, `${offset}\n`);
+  renameSync(`${path}.new`, path);
 }

@@ -10,7 +10,7 @@ const FATAL = ["denied", "unsupported", "invalid", "cancelled", "unauthenticated
 export class StreamWatch implements AsyncDisposable {
   readonly #socket: string;
   readonly #done: Promise<unknown>;
-  #clients = new Set<WorkloadClient>();
+  readonly #open = new Set<Disposable>();
   #over = false;
   /** Ends that stop a client for good. */
   readonly fatal: string[] = [];
@@ -72,7 +72,7 @@ export class StreamWatch implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over = true;
-    for (const client of this.#clients) client[Symbol.dispose]();
+    for (const each of this.#open) each[Symbol.dispose]();
     await Promise.race([this.#done, pause(5000)]);
   }
 
@@ -82,9 +82,9 @@ export class StreamWatch implements AsyncDisposable {
   ): Promise<void> {
     while (!this.#over) {
       using client = new WorkloadClient(this.#socket);
-      this.#clients.add(client);
+      using watch = open(client);
+      this.#open.add(watch);
       try {
-        using watch = open(client);
         for (;;) {
           take(await watch.next());
           this.messages += 1;
@@ -92,7 +92,7 @@ export class StreamWatch implements AsyncDisposable {
       } catch (thrown) {
         if (!this.#over) this.#ended(thrown);
       } finally {
-        this.#clients.delete(client);
+        this.#open.delete(watch);
       }
       await pause(100);
     }
