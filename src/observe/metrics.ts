@@ -39,7 +39,8 @@ export class Metrics {
     if (series === undefined) return;
     series.value += value;
     series.count += 1;
-    const bucket = (spec.buckets ?? []).findIndex((bound) => value <= bound);
+    if (spec.buckets === undefined) return;
+    const bucket = spec.buckets.findIndex((bound) => value <= bound);
     if (bucket >= 0) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
   }
 
@@ -83,7 +84,8 @@ export class Metrics {
       all = new Map();
       this.#series.set(spec, all);
     }
-    const key = labels.join("\0");
+    // Most metrics have one label or none, and are written several times in each call.
+    const key = labels.length <= 1 ? (labels[0] ?? "") : labels.join("\0");
     let series = all.get(key);
     if (series === undefined && all.size < MAX_SERIES) {
       series = {
