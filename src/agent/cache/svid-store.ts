@@ -25,15 +25,23 @@ export interface DueSvids {
   readonly others: readonly Entry[];
 }
 
+interface Use {
+  /** Streams that hold it. */
+  holds: number;
+  /** Rises with each use. */
+  at: number;
+}
+
 /**
  * The SVIDs an agent holds. Those that a stream holds stay; of the others the least recently used go first once there
  * are more than `maxIdle`.
  */
 export class SvidStore {
   #maxIdle: number;
-  /** Ordered by use: the first is the least recently used. */
   readonly #svids = new Map<string, HeldSvid>();
-  readonly #holds = new Map<string, number>();
+  /** Of entries that have an SVID or are held. Changed in place: each fetch holds and releases. */
+  readonly #uses = new Map<string, Use>();
+  #lastUse = 0;
   readonly #failures = new Map<string, { version: string; attempts: number; retryAtMs: number }>();
 
   constructor(maxIdle: number) {
@@ -72,8 +80,8 @@ export class SvidStore {
   }
 
   put(svid: HeldSvid): void {
-    this.#svids.delete(svid.entryId);
     this.#svids.set(svid.entryId, svid);
+    this.#useOf(svid.entryId).at = ++this.#lastUse;
     this.#failures.delete(svid.entryId);
   }
 
@@ -95,45 +103,41 @@ export class SvidStore {
 
   remove(entryId: string): void {
     this.#svids.delete(entryId);
+    this.#forgetUnused(entryId);
     this.#failures.delete(entryId);
   }
 
   hold(entryIds: readonly string[]): void {
-    for (const id of entryIds) this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1);
+    for (const id of entryIds) this.#useOf(id).holds += 1;
   }
 
   release(entryIds: readonly string[]): void {
     for (const id of entryIds) {
-      const count = (this.#holds.get(id) ?? 0) - 1;
-      if (count > 0) {
-        this.#holds.set(id, count);
-        continue;
-      }
-      this.#holds.delete(id);
-      const svid = this.#svids.get(id);
-      if (svid !== undefined) {
-        this.#svids.delete(id);
-        this.#svids.set(id, svid);
-      }
+      const use = this.#uses.get(id);
+      if (use === undefined) continue;
+      use.holds = Math.max(0, use.holds - 1);
+      use.at = ++this.#lastUse;
+      this.#forgetUnused(id);
     }
   }
 
   /** Drops what is expired and what is beyond the bound. @returns the entry ids that lost their SVID */
   trim(now: EpochSeconds): string[] {
     const gone: string[] = [];
-    let idle = 0;
+    const idle: string[] = [];
     for (const [id, svid] of this.#svids) {
       if (svid.expiresAt <= now) gone.push(id);
-      else if (!this.#holds.has(id)) idle += 1;
+      else if (!this.#isHeld(id)) idle.push(id);
     }
-    const expired = new Set(gone);
-    for (const id of this.#svids.keys()) {
-      if (idle <= this.#maxIdle) break;
-      if (this.#holds.has(id) || expired.has(id)) continue;
-      gone.push(id);
-      idle -= 1;
+    if (idle.length > this.#maxIdle) {
+      const lastUse = (id: string): number => this.#uses.get(id)?.at ?? 0;
+      idle.sort((a, b) => lastUse(a) - lastUse(b));
+      gone.push(...idle.slice(0, idle.length - this.#maxIdle));
     }
-    for (const id of gone) this.#svids.delete(id);
+    for (const id of gone) {
+      this.#svids.delete(id);
+      this.#forgetUnused(id);
+    }
     return gone;
   }
 
@@ -143,7 +147,7 @@ export class SvidStore {
     const ranks: Entry[][] = [[], [], [], []];
     let idle = 0;
     for (const entry of entries) {
-      const held = this.#holds.has(entry.id);
+      const held = this.#isHeld(entry.id);
       const svid = this.usable(entry, now);
       if (svid !== undefined && !held) idle += 1;
       if (this.#retryLater(entry, nowMs)) continue;
@@ -163,6 +167,23 @@ export class SvidStore {
       awaited: ranks[0] ?? [],
       others: [...(ranks[1] ?? []), ...(ranks[2] ?? []), ...ahead],
     };
+  }
+
+  #useOf(id: string): Use {
+    let use = this.#uses.get(id);
+    if (use === undefined) {
+      use = { holds: 0, at: 0 };
+      this.#uses.set(id, use);
+    }
+    return use;
+  }
+
+  #isHeld(id: string): boolean {
+    return (this.#uses.get(id)?.holds ?? 0) > 0;
+  }
+
+  #forgetUnused(id: string): void {
+    if (!this.#isHeld(id) && !this.#svids.has(id)) this.#uses.delete(id);
   }
 
   #retryLater(entry: Entry, nowMs: number): boolean {
