@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
-import { errorFrom } from "../../base/errors.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
+import { Serial } from "../../base/serial.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Change, Datastore, EntryRecord, NodeRecord } from "../datastore/contract.ts";
 import { AgentViews } from "./agent-views.ts";
@@ -44,6 +45,8 @@ export class AuthorizedEntries implements AsyncDisposable {
   readonly #options: AuthorizedEntriesOptions;
   readonly #views = new AgentViews();
   readonly #listeners = new Set<(change: AuthorizedEntriesChange) => void>();
+  readonly #searches = new Serial();
+  #searching = 0;
   #graph = new EntryGraph();
   #revision = 0;
   #rounds: Promise<void> = Promise.resolve();
@@ -104,13 +107,31 @@ export class AuthorizedEntries implements AsyncDisposable {
 
   /**
    * The entries that a workload of the agent comes nearest to but for what is the agent's and matches in part.
-   * @throws the signal's reason
+   * One search at a time: each looks at all entries, and no number of askers may take more of the server than that.
+   * @throws the signal's reason; limited when too many wait
    */
   async nearest(
     agentId: string,
     selectors: readonly Selector[],
     signal: AbortSignal,
   ): Promise<{ readonly entries: readonly NearEntry[]; readonly agentIds: readonly string[] }> {
+    if (this.#searching >= MAX_SEARCHES) {
+      throw fail("limited", "too many ask for the nearest entries at once; ask again in a moment");
+    }
+    this.#searching += 1;
+    try {
+      return await this.#searches.run(() => this.#search(agentId, selectors, signal));
+    } finally {
+      this.#searching -= 1;
+    }
+  }
+
+  async #search(
+    agentId: string,
+    selectors: readonly Selector[],
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: readonly NearEntry[]; readonly agentIds: readonly string[] }> {
+    signal.throwIfAborted();
     const now = epochSeconds(this.#options.clock);
     const graph = this.#graph;
     const agentIds = [...graph.idsOf(agentId, now)];
@@ -272,3 +293,5 @@ function pageRequest(token: string | undefined): { size: number; token?: string 
 const PAGE_SIZE = 2000;
 const ROWS_PER_STEP = 1000;
 const POLL_MS = 30_000;
+/** Running and waiting. */
+const MAX_SEARCHES = 16;

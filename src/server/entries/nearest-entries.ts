@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { EpochSeconds } from "../../base/clock.ts";
-import { type Selector, formatSelector } from "../../spiffe/selector.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import { compareEntries } from "./entry-order.ts";
 import { isExpired } from "./expiry.ts";
@@ -46,7 +46,7 @@ export async function nearestEntries(
   source: EntrySource,
   { parents, selectors, now, signal }: NearestParams,
 ): Promise<NearEntry[]> {
-  const has = new Set(selectors.map(formatSelector));
+  const has = valuesByType(selectors);
   const best: NearEntry[] = [];
   let seen = 0;
   for (const entry of source.entries()) {
@@ -65,15 +65,29 @@ export async function nearestEntries(
   return best;
 }
 
-/** `undefined`: not near. */
-function missingOf(entry: EntryRecord, has: ReadonlySet<string>): Selector[] | undefined {
-  const missing: Selector[] = [];
-  for (const selector of entry.selectors) {
-    if (has.has(formatSelector(selector))) continue;
-    missing.push(selector);
-    if (missing.length > MAX_MISSING) return undefined;
+/** For looking at all entries without making a text of each selector. */
+type ValuesByType = ReadonlyMap<string, ReadonlySet<string>>;
+
+function valuesByType(selectors: readonly Selector[]): ValuesByType {
+  const values = new Map<string, Set<string>>();
+  for (const { type, value } of selectors) {
+    const known = values.get(type);
+    if (known === undefined) values.set(type, new Set([value]));
+    else known.add(value);
   }
-  return missing.length < entry.selectors.length ? missing : undefined;
+  return values;
+}
+
+/** `undefined`: not near. */
+function missingOf({ selectors }: EntryRecord, has: ValuesByType): readonly Selector[] | undefined {
+  let lacking: Selector | undefined;
+  for (const selector of selectors) {
+    if (has.get(selector.type)?.has(selector.value) === true) continue;
+    if (lacking !== undefined) return undefined;
+    lacking = selector;
+  }
+  if (lacking === undefined) return NOTHING;
+  return selectors.length > 1 ? [lacking] : undefined;
 }
 
 function standing(
@@ -116,6 +130,6 @@ function distance({ parentKind }: NearEntry): number {
 }
 
 const MAX_NEAREST = 10;
-const MAX_MISSING = 1;
+const NOTHING: readonly Selector[] = [];
 /** Some 2 ms of work. */
 const SLICE = 2000;

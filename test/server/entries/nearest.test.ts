@@ -1,5 +1,7 @@
 /** Which entries the server names to an agent that looks for one. */
 import t from "tap";
+import { sampleEntry } from "../datastore/samples.ts";
+import { withRig } from "./index-rig.ts";
 import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
 import { EntryGraph } from "../../../src/server/entries/entry-graph.ts";
 import { nearestEntries } from "../../../src/server/entries/nearest-entries.ts";
@@ -83,4 +85,19 @@ t.test("never more than ten, and it can be given up", async (t) => {
   t.equal(found.length, 10);
   t.match(found[0], ["best"]);
   await t.rejects(near(graph, AbortSignal.abort(new Error("gone"))), { message: "gone" });
+});
+
+t.test("one search at a time, and not too many that wait", async (t) => {
+  await withRig(async (rig) => {
+    await rig.put(sampleEntry("one", { parentId: "spiffe://example.org/nobody" }));
+    const ask = (signal = never) => rig.index.nearest(AGENT, sampleEntry("one").selectors, signal);
+    const answers = await Promise.allSettled(Array.from({ length: 20 }, () => ask()));
+    const refused = answers.filter(({ status }) => status === "rejected");
+    t.equal(refused.length, 4);
+    t.match(refused[0], { reason: { kind: "limited" } });
+    const [answer] = (await ask()).entries;
+    t.equal(answer?.entry.id, "one", "and then as before");
+    await t.rejects(ask(AbortSignal.abort(new Error("gone"))), { message: "gone" });
+    t.equal((await ask()).entries.length, 1, "one that was given up holds nobody up");
+  });
 });
