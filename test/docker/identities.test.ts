@@ -7,7 +7,7 @@ import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { workloadAttestorConformance } from "../attestors/workload-conformance.ts";
 import { ContainerRig } from "../support/container-rig.ts";
-import { IMAGE } from "../support/docker-engine.ts";
+import { CHECKOUT, IMAGE } from "../support/docker-engine.ts";
 import { id } from "../support/running.ts";
 
 const rig = await ContainerRig.start();
@@ -83,6 +83,28 @@ t.test("each container has the identities of its own settings and no others", as
     t.same(await rig.fetchIn(box.id, "1000"), [id("/user")]);
     const { text } = await docker.exec(box.id, rig.fetchCommand("/suid/node"), "1000");
     t.same(JSON.parse(text), [id("/root")]);
+  });
+
+  await t.test("a program that takes another's place, on the same connection", async (t) => {
+    const folder = join(domain.dir, "exec");
+    mkdirSync(folder);
+    copyFileSync(process.execPath, join(folder, "node"));
+    chmodSync(join(folder, "node"), 0o755);
+    const both = "docker:label:app:exec";
+    await domain.entry({
+      path: "/before-exec",
+      selectors: [both, `unix:path:${process.execPath}`],
+    });
+    await domain.entry({ path: "/after-exec", selectors: [both, "unix:path:/other/node"] });
+    const box = await docker.run(
+      rig.reaching({ labels: { app: "exec" }, mounts: [`${folder}:/other:ro`] }),
+    );
+    t.same(await rig.fetchIn(box.id), [id("/before-exec")]);
+    const [node = "", , socket = ""] = rig.fetchCommand();
+    const program = join(CHECKOUT, "test/support/exec-child.ts");
+    const { text } = await docker.exec(box.id, [node, program, socket, "/other/node"]);
+    t.match(text, /\["spiffe:[^\]]+"\]/);
+    t.same(JSON.parse(text.slice(text.indexOf("["))), [id("/after-exec")]);
   });
 
   await t.test("a zombie has nothing to say for", async (t) => {
