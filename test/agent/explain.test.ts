@@ -110,7 +110,12 @@ t.test("each cause is told from the others", async (t) => {
 
   await t.test("no entry at all", async (t) => {
     const shown = await explainer.until(({ sync }) => sync.inSync);
-    t.match(shown, { verdict: "no_entry", matching: [], nearest: [], sync: { mode: "push" } });
+    t.match(shown, {
+      verdict: "no_entry",
+      matching: { length: 0 },
+      nearest: { length: 0 },
+      sync: { mode: "push" },
+    });
     t.ok(shown.attestors[0]?.selectors.includes(OWN_SELECTOR));
     t.same(shown.parentIds, [agent.spiffeId.toString(), id("/host")]);
     t.match(
@@ -171,7 +176,11 @@ t.test("each cause is told from the others", async (t) => {
     t.equal(shown.verdict, "no_entry");
     const of = (path: string) => shown.nearest.find(({ spiffeId }) => spiffeId === id(path));
     t.match(of("/typo"), { obstacles: ["parent"], parentId: id("/hots"), parentKind: "nobody" });
-    t.match(of("/elsewhere"), { obstacles: ["parent"], parentKind: "other_agent", missing: [] });
+    t.match(of("/elsewhere"), {
+      obstacles: ["parent"],
+      parentKind: "other_agent",
+      missing: { length: 0 },
+    });
     t.match(of("/grouped"), { obstacles: ["parent"], parentKind: "other_alias" });
     t.match(of("/group-itself"), { obstacles: ["node_alias"] });
     t.ok(shown.nearest.length <= 10);
@@ -197,7 +206,7 @@ t.test("each cause is told from the others", async (t) => {
     await watch.next();
     await refused(t, watch.next(), { kind: "denied" });
     const [first] = (await explainer.json()).nearest;
-    t.match(first, { id: entry, obstacles: ["expired"], missing: [] });
+    t.match(first, { id: entry, obstacles: ["expired"], missing: { length: 0 } });
     t.match(await explainer.text(), /short [^]* expired 20\d\d-\S+ \(.* ago\)|short[^]*\(now\)/);
     await domain.deleteEntry(entry);
     const [after] = (await explainer.json()).nearest;
@@ -337,7 +346,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
   t.match(await ExplainPid({ pid: process.pid }), {
     verdict: "SERVED",
     matching: [{ id: "late" }],
-    nearest: [],
+    nearest: { length: 0 },
   });
   cache[Symbol.dispose]();
 });

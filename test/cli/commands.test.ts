@@ -201,7 +201,7 @@ t.test("1.6 entries: create, show, list, update, count, delete", async (t) => {
     x509SvidTtl: 600,
     jwtSvidTtl: 60,
     dnsNames: ["web.example.org"],
-    federatesWith: [],
+    federatesWith: { length: 0 },
     hint: "h",
     admin: false,
     jwtSvidIncludeJti: true,

@@ -70,7 +70,7 @@ t.test("agent service", async (t) => {
     await refused(t, admin.unary(AGENT_SERVICE, method, { id: AGENT_ID }), { kind: "not_found" });
   }
   t.match(await admin.unary(AGENT_SERVICE, "ListAgents", { page_size: 2 ** 31 - 1 }), {
-    agents: [],
+    agents: { length: 0 },
     next_page_token: "",
   });
 });

@@ -38,7 +38,7 @@ t.test("a new domain can sign at once, with what it has published", async (t) =>
     notBefore: now - 10,
     notAfter: now + DAY,
     uris: ["spiffe://example.org"],
-    dnsNames: [],
+    dnsNames: { length: 0 },
     basicConstraints: { ca: true },
     keyUsageCritical: true,
     subjectKeyId: x509.id,

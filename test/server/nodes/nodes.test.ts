@@ -74,7 +74,7 @@ t.test("a token admits one agent, whose ID carries the token's hash", async (t) 
     expiresAt: svid.expiresAt,
     banned: false,
     canReattest: false,
-    selectors: [],
+    selectors: { length: 0 },
   });
   const { items } = await room.datastore.entries.list({ parentId: spiffeId.toString() });
   t.match(items, [
