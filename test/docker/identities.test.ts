@@ -1,6 +1,6 @@
 /** Containers of a real Docker Engine and what identities their processes get. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
@@ -129,6 +129,32 @@ t.test("each container has the identities of its own settings and no others", as
     t.match(said, /docker:label:app:web/, "what it has");
     t.match(said, /docker:label:aap:web/);
   });
+});
+
+t.test("an agent that is in a container itself", async (t) => {
+  const box = await docker.run({ labels: { app: "seen" } });
+  const program = join(CHECKOUT, "test/support/attest-child.ts");
+  const command = [
+    process.execPath,
+    program,
+    "/engine/docker.sock",
+    `${box.pid}`,
+    `${process.pid}`,
+  ];
+  const own: Record<string, string[]> = {
+    // Its own cgroup is the root of what it sees: like the host.
+    private: [],
+    host: ["label:app:agent"],
+  };
+  for (const cgroupNamespace of ["private", "host"] as const) {
+    const { text } = await docker.runOnce(command, {
+      labels: { app: "agent" },
+      mounts: [`${dirname(docker.socket)}:/engine`],
+      hostPids: true,
+      cgroupNamespace,
+    });
+    t.same(text, JSON.stringify([["label:app:seen"], [], own[cgroupNamespace]]), cgroupNamespace);
+  }
 });
 
 t.test("a renamed container has its new name within two seconds", async (t) => {

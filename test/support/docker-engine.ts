@@ -34,6 +34,8 @@ export interface ContainerOptions {
   /** May mount, and is confined by nothing else. */
   readonly mayMount?: boolean;
   readonly cgroupNamespace?: "host" | "private";
+  /** Sees the processes of the host, as an agent in a container has to. */
+  readonly hostPids?: boolean;
 }
 
 export interface Container {
@@ -137,6 +139,7 @@ export class DockerEngine implements AsyncDisposable {
               SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
             }
           : {}),
+        PidMode: options.hostPids === true ? "host" : "",
         CgroupnsMode: options.cgroupNamespace ?? "host",
         Binds: [...PROGRAMS, ...(options.mounts ?? [])],
       },
