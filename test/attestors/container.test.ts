@@ -3,7 +3,10 @@ import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } fro
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
-import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import {
+  ContainerLookup,
+  isPodmans,
+} from "../../src/attestors/workload/container/container-lookup.ts";
 import {
   containerOf,
   unknownContainer,
@@ -194,6 +197,41 @@ t.test("the lookup", async (t) => {
     write(procDir, "7", "0::/\n");
     t.equal(lookup.read(7), undefined);
     t.equal(lookup.isStill(7, before), false);
+  });
+
+  await t.test("Podman's container in a unit's cgroup: where root made it", async (t) => {
+    const [procDir, tree] = [temporaryFolder(t), temporaryFolder(t)];
+    const uid = process.getuid?.() ?? 0;
+    write(procDir, "self", "0::/\n");
+    writeFileSync(
+      join(procDir, "self/mountinfo"),
+      `30 29 0:26 / ${tree} rw - cgroup2 cgroup2 rw\n31 29 0:27 /x /elsewhere rw - cgroup2 cgroup2 rw\n`,
+    );
+    const path = `/system.slice/web.service/libpod-payload-${ID}`;
+    mkdirSync(join(tree, path), { recursive: true });
+    const found = (cgroup: string, trustedUid: number): unknown => {
+      write(procDir, "7", `0::${cgroup}\n`);
+      return new ContainerLookup({ procDir, trustedUid }).read(7);
+    };
+    t.same(found(path, uid), { containerId: ID });
+    t.same(found(`${path}/below/docker/${"f".repeat(64)}`, uid), { containerId: ID });
+    t.equal(found(path, uid + 1), undefined, "somebody else made it");
+    t.equal(found(path.replace("web", "other"), uid), undefined, "there is no such directory");
+    for (const odd of [
+      `/user.slice/user-1.slice/web.service/libpod-payload-${ID}`,
+      `/web.service/libpod-payload-${ID}`,
+      `/system.slice/a.service/b.service/libpod-payload-${ID}`,
+      `/system.slice/web.scope/libpod-payload-${ID}`,
+      `/system.slice/web.service/x/libpod-payload-${ID}`,
+      `/../system.slice/web.service/libpod-payload-${ID}`,
+      `/lxc/system.slice/web.service/libpod-payload-${ID}`,
+    ]) {
+      mkdirSync(join(tree, odd), { recursive: true });
+      t.equal(found(odd, uid), undefined, odd);
+    }
+    write(procDir, "7", `0::${path}\n`);
+    const look = new ContainerLookup({ procDir, trustedUid: uid }).look(7);
+    t.equal(isPodmans(look, ID), true);
   });
 
   await t.test("takes longer texts than one read, and refuses endless ones", async (t) => {

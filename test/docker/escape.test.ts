@@ -1,9 +1,10 @@
 /** Processes that move themselves to other cgroups, or mount over their own /proc, gain nothing. */
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import t, { type Test } from "tap";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { ContainerRig, idsOf } from "../support/container-rig.ts";
 import { id } from "../support/running.ts";
 
@@ -40,6 +41,7 @@ function cgroupOf(pid: number, mount: string): string {
 async function fetchMoved(
   t: Test,
   pathOf: (mount: string) => string,
+  whenMoved: (pid: number) => void = () => undefined,
 ): Promise<{ ids: string[] | string; cgroup: string }> {
   const [node = "", script = ""] = rig.fetchCommand();
   const child = spawn(
@@ -61,6 +63,7 @@ async function fetchMoved(
     for (const folder of made) rmdirSync(folder);
   });
   const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  whenMoved(pid);
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -112,6 +115,22 @@ t.test(
 t.test("a cgroup of the victim's name below some service", async (t) => {
   const { ids } = await fetchMoved(t, () => `/system.slice/jobs.service/docker/${victim.id}`);
   t.match(ids, /no identity issued/);
+});
+
+t.test("Podman's container in a unit's cgroup counts where root made it", async (t) => {
+  const unit = "/system.slice/assay-test.service";
+  const path = `${unit}/libpod-payload-${victim.id}`;
+  const outcome = await fetchMoved(
+    t,
+    () => path,
+    (pid) => {
+      using lookup = new ContainerLookup();
+      t.same(lookup.read(pid), { containerId: victim.id });
+      for (const mount of HIERARCHIES) chownSync(join(mount, unit), 1000, 1000);
+      t.equal(lookup.read(pid), undefined, "a unit that was handed to a user");
+    },
+  );
+  t.match(outcome.ids, /no identity issued/, "Docker is not asked about it");
 });
 
 t.test("the victim's cgroup file mounted over one's own", async (t) => {

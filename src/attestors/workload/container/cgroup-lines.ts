@@ -4,6 +4,8 @@ export interface CgroupPath {
   readonly hierarchy: string;
   /** Without the `..` with which the path of a process outside of the reader's cgroup namespace begins. */
   readonly components: readonly string[];
+  /** It begins with `..`: what lies above is out of sight. */
+  readonly isOutside: boolean;
 }
 
 /**
@@ -18,7 +20,11 @@ export function parseCgroups(text: string): readonly CgroupPath[] {
     const [, hierarchy = "", path = ""] = match;
     const components = path.split("/").filter((component) => component !== "");
     const first = components.findIndex((component) => component !== "..");
-    paths.push({ hierarchy, components: first < 0 ? [] : components.slice(first) });
+    paths.push({
+      hierarchy,
+      components: first < 0 ? [] : components.slice(first),
+      isOutside: first !== 0 && components.length > 0,
+    });
   }
   return paths;
 }

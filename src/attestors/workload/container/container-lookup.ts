@@ -7,10 +7,13 @@ import {
   unknownContainer,
   userContainerOf,
 } from "./container-of.ts";
+import { SplitContainers, splitContainerOf } from "./split-containers.ts";
 
 export interface ContainerLookupOptions {
   /** Default: /proc. */
   readonly procDir?: string;
+  /** Whose cgroup directories are the system's. Default: root's. */
+  readonly trustedUid?: number;
 }
 
 /** Where a process was at one moment. */
@@ -30,10 +33,12 @@ export class ContainerLookup implements Disposable {
   readonly #files: CgroupFiles;
   /** By the text that was read, never by PID. */
   readonly #known = new LruMap<string, ContainerLook>(MAX_KNOWN);
+  readonly #split: SplitContainers;
   #ownCgroup: string | undefined;
 
-  constructor({ procDir = "/proc" }: ContainerLookupOptions = {}) {
+  constructor({ procDir = "/proc", trustedUid = 0 }: ContainerLookupOptions = {}) {
     this.#files = new CgroupFiles(procDir);
+    this.#split = new SplitContainers(procDir, trustedUid);
   }
 
   /**
@@ -49,9 +54,14 @@ export class ContainerLookup implements Disposable {
     const text = this.#files.read(String(pid));
     const known = this.#known.get(text);
     if (known !== undefined) return known;
+    const split = text.includes(SPLIT) ? splitContainerOf(text) : undefined;
+    // Whose a directory is may change: it is looked at each time.
+    if (split !== undefined && this.#split.isBelieved(split)) {
+      return { cgroup: text, container: { containerId: split.containerId } };
+    }
     const found = lookAt(text, this.#own());
     // A process may make cgroups with names as long as it likes.
-    if (text.length <= MAX_KEPT_TEXT) this.#known.set(text, found);
+    if (split === undefined && text.length <= MAX_KEPT_TEXT) this.#known.set(text, found);
     return found;
   }
 
@@ -77,7 +87,9 @@ export class ContainerLookup implements Disposable {
 
 /** Podman names each container's own cgroup so, and no other engine does. */
 export function isPodmans(look: ContainerLook, containerId: string): boolean {
-  return look.cgroup.includes(`libpod-${containerId}`);
+  return [`libpod-${containerId}`, `${SPLIT}${containerId}`].some((name) =>
+    look.cgroup.includes(name),
+  );
 }
 
 function lookAt(text: string, ownCgroup: string): ContainerLook {
@@ -90,5 +102,6 @@ function lookAt(text: string, ownCgroup: string): ContainerLook {
   return unknown === undefined ? { cgroup: text } : { cgroup: text, unknown };
 }
 
+const SPLIT = "libpod-payload-";
 const MAX_KEPT_TEXT = 4096;
 const MAX_KNOWN = 1024;

@@ -73,7 +73,7 @@ export function userContainerOf(cgroupText: string): UserContainerRef | undefine
     const uid = /^user@(\d{1,10})\.service$/.exec(service)?.[1];
     if (root !== "user.slice" || uid === undefined || slice !== `user-${uid}.slice`) continue;
     for (const component of rest) {
-      const containerId = containerIdOf(component, undefined);
+      const containerId = containerIdOf(component, undefined) ?? PAYLOAD.exec(component)?.[1];
       if (containerId !== undefined) return { uid: Number(uid), containerId };
     }
   }
@@ -154,6 +154,8 @@ const CONTAINER_COMPONENTS: readonly RegExp[] = [
   // A systemd-style name given to a runtime that was set up for cgroupfs: SLICE:RUNTIME:ID.
   /^[^:]+\.slice:(?:docker|cri-containerd|crio|libpod|nerdctl):([0-9a-f]{64})$/,
 ];
+/** In the cgroup of the unit that runs it (Podman's `--cgroups=split`); the system's: split-containers.ts. */
+const PAYLOAD = /^libpod-payload-([0-9a-f]{64})$/;
 /** A pod's cgroup: `pod<uid>`, or `kubepods-burstable-pod<uid with underscores>.slice`, also before a colon. */
 const POD =
   /^(?:pod|(?:[a-z0-9]+-)*kubepods(?:-[a-z]+)*-pod)(?:([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})|([0-9a-f]{32}))(?:\.slice)?(?:$|:)/;
