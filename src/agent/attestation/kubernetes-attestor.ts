@@ -35,7 +35,7 @@ export function kubernetesAttestor(
       maxAnswerBytes: MAX_PODS_BYTES,
     }),
   );
-  return k8sAttestor({ client, containers: new ContainerLookup(), clock });
+  return k8sAttestor({ client, containers: stack.use(new ContainerLookup()), clock });
 }
 
 function connectionTo(settings: KubeletSettings): KubernetesConnection {
