@@ -120,7 +120,7 @@ export class Cluster implements AsyncDisposable {
 }
 
 const STATES = "/run/assay-test-clusters";
-const PACKAGES = [
+export const PACKAGES = [
   "busybox-static",
   "containerd",
   "containernetworking-plugins",
