@@ -10,7 +10,7 @@ export const API_ACCESS = {
   },
   context: { shape: text({ maxLength: 256 }), help: "the context of that file; its current one" },
   apiServer: {
-    shape: text({ pattern: "^(https://[^\\s/]+)?$", rule: "is not written https://HOST:PORT" }),
+    shape: text({ pattern: "^https://[^\\s/]+$", rule: "is not written https://HOST:PORT" }),
     help: "the API server, where there is no kubeconfig; that of the server's own pod",
     default: apiServerOfPod,
   },
@@ -110,10 +110,11 @@ export const K8S_WORKLOADS = section({
   keyFile: { shape: text(), help: "its private key (PEM)" },
 });
 
-/** The kubelet gives these variables to every pod; elsewhere there is no API server to assume. */
+/** The kubelet gives these variables to every pod. */
 function apiServerOfPod({ env }: PathContext): string {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
-  return host === "" ? "" : `https://${bracketed(host)}:${env["KUBERNETES_SERVICE_PORT"] ?? "443"}`;
+  if (host === "") return "https://kubernetes.default.svc";
+  return `https://${bracketed(host)}:${env["KUBERNETES_SERVICE_PORT"] ?? "443"}`;
 }
 
 /** A pod's own address is not its node's: the pod's specification passes the node's on (`status.hostIP`). */

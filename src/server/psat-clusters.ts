@@ -8,7 +8,7 @@ type Clusters = NonNullable<ServerConfig["nodeAttestors"]["k8sPsat"]>["clusters"
 
 /**
  * The clusters of `nodeAttestors.k8sPsat`, with how they are reached.
- * @throws precondition when a kubeconfig cannot be read, or there is none and the server runs in no pod; invalid
+ * @throws precondition when a kubeconfig cannot be read, or there is none and no authority of the API server; invalid
  */
 export function psatClusters(clusters: Clusters, clock: Clock): Promise<PsatCluster[]> {
   return Promise.all(
