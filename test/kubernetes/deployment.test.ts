@@ -155,6 +155,28 @@ t.test("deploy/kubernetes on two nodes", async (t) => {
     );
   });
 
+  await t.test("an agent without hostPID knows nobody", async (t) => {
+    const patch = (hostPID: boolean): Promise<string> =>
+      cluster.kubectl([
+        "patch",
+        "ds/assay-agent",
+        "-n",
+        "assay",
+        "-p",
+        JSON.stringify({ spec: { template: { spec: { hostPID } } } }),
+      ]);
+    const rollout = ["rollout", "status", "-n", "assay", "ds/assay-agent", "--timeout=120s"];
+    await patch(false);
+    await cluster.kubectl(rollout);
+    const { status } = await cluster.get<StoredPod>("pod", "-n", "shop", "web1");
+    t.equal(status.phase, "Running");
+    const fetch = ["exec", "-n", "shop", "web1", "--", "assay", "fetch", "x509"];
+    await t.rejects(cluster.kubectl(fetch), { message: /pid|process/i });
+    await patch(true);
+    await cluster.kubectl(rollout);
+    t.match(await cluster.kubectl([...fetch, "--wait", "30s"]), "/ns/shop/sa/web");
+  });
+
   await t.test("a lost node's agent runs out, and is the same when the node is back", async (t) => {
     const ofNode2 = async () => {
       const agents = await deployment.agents();
