@@ -29,6 +29,23 @@ export interface AttestCall {
   readonly signal: AbortSignal;
   /** Told of each part that failed while the rest is answered. */
   readonly onGap: (gap: SelectorGap) => void;
+  /** What came with the call to prove more than the kernel knows; for attestors that take tokens. */
+  readonly token?: PresentedToken;
+}
+
+/** A token that came with a call, and whom it came from. */
+export interface PresentedToken {
+  /** As the caller sent it, believed by nobody yet; empty when it is malformed. */
+  readonly token: string;
+  /** The same object for all calls on one connection; not alive when it, or the process behind it, has ended. */
+  readonly connection: { alive(): boolean };
+  /**
+   * Names the process for good (PID and start time).
+   * @throws denied when it has ended
+   */
+  readonly process: () => string;
+  /** Told from when on what was found with the token holds no more. */
+  readonly onEnd: (at: EpochSeconds) => void;
 }
 
 export interface WorkloadAttestor {
@@ -36,6 +53,11 @@ export interface WorkloadAttestor {
   readonly type: string;
   /** Selector names it can emit (`uid` for `unix:uid:0`). */
   readonly names: readonly string[];
+  /**
+   * It looks at the token of a call, not at the process: asked about callers without a PID too (their facts have the
+   * PID 0 and no groups), and not asked at once for a call without a token.
+   */
+  readonly takesTokens?: true;
   /**
    * Looks at the process where that needs no waiting: at what the kernel holds, never at what was seen before.
    * `undefined`: ask `attest`.

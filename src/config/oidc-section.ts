@@ -1,4 +1,5 @@
-import { duration, flag, list, map, section, text } from "./shape.ts";
+import { ISSUER_FIELDS } from "./issuer-fields.ts";
+import { duration, flag, list, section, text } from "./shape.ts";
 
 /** `nodeAttestors.oidc` of a server's file: issuers whose tokens count, and what for. */
 export const OIDC_SECTION = section({
@@ -7,41 +8,13 @@ export const OIDC_SECTION = section({
     required: true,
     shape: list(
       section({
-        alias: {
-          shape: text({
-            pattern: "^[a-z0-9][a-z0-9._\\-]{0,62}$",
-            rule: "is not 1 to 63 of a-z, 0-9, dot, dash and underscore",
-          }),
-          help: "names the issuer in selectors and agent paths",
-          required: true,
-        },
-        url: { shape: text(), help: "exactly the tokens' iss", required: true },
+        ...ISSUER_FIELDS,
         audiences: {
           shape: list(text({ maxLength: 1024 }), { least: 1, most: 32 }),
           help: "a token must be meant for one of them",
           required: true,
         },
-        jwksUrl: { shape: text(), help: "address of the key set, in place of discovery" },
-        jwksFile: { shape: text(), help: "file with the key set, in place of any fetching" },
-        caFile: { shape: text(), help: "TLS authorities (PEM) in place of the host's" },
-        loopbackHttp: {
-          shape: flag(),
-          help: "allow plain http to loopback addresses",
-          default: false,
-        },
-        maxLife: {
-          shape: duration(1),
-          help: "tokens with more life left are refused",
-          default: "24h",
-        },
         attestNodes: { shape: flag(), help: "its tokens attest agents", default: true },
-        requiredClaims: {
-          shape: map(list(text({ maxLength: 1024 }), { least: 1, most: 256 }), {
-            keyPattern: "^[^:\\s]{1,255}$",
-            most: 64,
-          }),
-          help: "values that claims must have before a token attests an agent",
-        },
         agentPath: {
           shape: text({ maxLength: 1024 }),
           help: "an agent's path below the alias, with {{claim}} in it; absent: the SHA-256 of issuer and subject",

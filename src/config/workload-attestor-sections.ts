@@ -1,5 +1,6 @@
 import { K8S_WORKLOADS } from "./kubernetes-sections.ts";
 import { section, text } from "./shape.ts";
+import { TOKEN_SECTION } from "./token-section.ts";
 
 /**
  * `workloadAttestors` of an agent's file. One key for each attestor that has settings; that the key is there switches
@@ -34,4 +35,5 @@ export const WORKLOAD_ATTESTORS = section({
     }),
     help: "asks Podman about callers in its containers",
   },
+  token: { shape: TOKEN_SECTION, help: "tokens that come with a call" },
 });

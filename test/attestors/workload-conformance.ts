@@ -1,5 +1,9 @@
 /** What every workload attestor owes its caller, whatever it looks at. */
-import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
+import type {
+  PresentedToken,
+  ProcessFacts,
+  WorkloadAttestor,
+} from "../../src/attestors/contract.ts";
 import { checkSelectorName } from "../../src/attestors/selector-types.ts";
 import { checkSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
@@ -9,6 +13,8 @@ export interface WorkloadAttestorCase {
   readonly attestor: WorkloadAttestor;
   /** A live process that the attestor can say something about. */
   readonly subject: ProcessFacts;
+  /** For one that looks at the tokens of calls. */
+  readonly token?: PresentedToken;
 }
 
 /** Runs the suite as one subtest of `t`. */
@@ -17,8 +23,9 @@ export function workloadAttestorConformance(
   open: (t: Tap) => Promise<WorkloadAttestorCase>,
 ): Promise<unknown> {
   return t.test("conformance of a workload attestor", async (t) => {
-    const { attestor, subject } = await open(t);
-    const asked = attestCall();
+    const { attestor, subject, token } = await open(t);
+    const withToken = token === undefined ? {} : { token };
+    const asked = { ...attestCall(), ...withToken };
 
     await t.test(
       "its selectors are of its own type, valid, and of the names it declares",
@@ -67,10 +74,14 @@ export function workloadAttestorConformance(
     await t.test("a call that was given up on ends soon", async (t) => {
       const given = new AbortController();
       given.abort(new Error("given up"));
-      await attestor.attest(subject, attestCall(given.signal)).catch(() => undefined);
+      await attestor
+        .attest(subject, { ...attestCall(given.signal), ...withToken })
+        .catch(() => undefined);
       t.pass("settled");
       const later = new AbortController();
-      const pending = attestor.attest(subject, attestCall(later.signal)).catch(() => undefined);
+      const pending = attestor
+        .attest(subject, { ...attestCall(later.signal), ...withToken })
+        .catch(() => undefined);
       later.abort(new Error("given up"));
       await pending;
       t.pass("settled");

@@ -219,6 +219,10 @@ t.test("1.6 entries: create, show, list, update, count, delete", async (t) => {
     await ok("entry", "show", "--id", "web-1"),
     /^spiffe:\/\/example\.org\/web\n {2}id .* web-1\n/,
   );
+  t.notMatch(await ok("entry", "show", "web-1"), /tokens alone/);
+  const vm = ["--spiffe-id", `${id}-vm`, "--parent-id", parent, "--selector", "token:kube:job:a"];
+  t.match(await ok("entry", "create", "--entry-id", "vm", ...vm), /proven by +tokens alone/);
+  await ok("entry", "delete", "vm");
   const updated = await json(
     "entry",
     "update",

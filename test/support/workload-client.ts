@@ -9,7 +9,7 @@ import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDRespons
 import { type Channel, type ClientStream, connectUnix } from "../../src/rpc/channel.ts";
 
 const SERVICE = "SpiffeWorkloadAPI";
-const metadata = { "workload.spiffe.io": "true" };
+const SECURITY_HEADER = { "workload.spiffe.io": "true" };
 
 /** One open stream: `next` waits for the next message. */
 export class Watch<T> implements Disposable {
@@ -34,9 +34,19 @@ export class Watch<T> implements Disposable {
 
 export class WorkloadClient implements Disposable {
   readonly #channel: Channel;
+  /** Shown with each call from now on. */
+  token: string | undefined;
 
-  constructor(socket: string) {
+  constructor(socket: string, token?: string) {
     this.#channel = connectUnix(socket);
+    this.token = token;
+  }
+
+  get #metadata(): Record<string, string> {
+    const { token } = this;
+    return token === undefined
+      ? SECURITY_HEADER
+      : { ...SECURITY_HEADER, authorization: `Bearer ${token}` };
   }
 
   x509(): Watch<X509SVIDResponse__Output> {
@@ -63,11 +73,20 @@ export class WorkloadClient implements Disposable {
 
   fetchJwt(audience: readonly string[], spiffeId = ""): Promise<JWTSVIDResponse__Output> {
     const request = { audience: [...audience], spiffe_id: spiffeId };
-    return this.#channel.unary(SERVICE, "FetchJWTSVID", request, { metadata });
+    return this.#channel.unary(SERVICE, "FetchJWTSVID", request, {
+      metadata: this.#metadata,
+    });
   }
 
   validate(audience: string, svid: string): Promise<ValidateJWTSVIDResponse__Output> {
-    return this.#channel.unary(SERVICE, "ValidateJWTSVID", { audience, svid }, { metadata });
+    return this.#channel.unary(
+      SERVICE,
+      "ValidateJWTSVID",
+      { audience, svid },
+      {
+        metadata: this.#metadata,
+      },
+    );
   }
 
   [Symbol.dispose](): void {
@@ -75,7 +94,9 @@ export class WorkloadClient implements Disposable {
   }
 
   #watch<T extends object>(method: string): Watch<T> {
-    const stream = this.#channel.stream<object, T>(SERVICE, method, { metadata });
+    const stream = this.#channel.stream<object, T>(SERVICE, method, {
+      metadata: this.#metadata,
+    });
     // A call that is over already is told by `next`.
     stream.send({}).then(
       () => stream.end(),

@@ -1,10 +1,11 @@
 import type {
+  PresentedToken,
   ProcessFacts,
   SelectorGap,
   WorkloadAttestor,
   WorkloadLook,
 } from "../../attestors/contract.ts";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
@@ -13,7 +14,9 @@ import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
+import { readStartTime } from "../peer/proc.ts";
 import { CanonicalLists } from "./canonical-lists.ts";
+import { tokenRefusal } from "./token-refusal.ts";
 
 export interface AttestationOptions {
   readonly attestors: readonly WorkloadAttestor[];
@@ -41,6 +44,20 @@ export interface Examination {
   readonly findings: readonly Finding[];
   /** False when asking again may find more. */
   readonly isComplete: boolean;
+  /** When the token that gave some of the selectors ends. */
+  readonly endsAt?: EpochSeconds;
+}
+
+/** What is to be said of an answer besides its selectors. */
+export interface AnswerNotes {
+  /**
+   * It lacks what an attestor could not tell in time: whoever matches nothing by it may match later.
+   */
+  readonly isIncomplete?: true;
+  /** Why the call's token gave no selectors, as the workload may know it. */
+  readonly refusal?: AssayError;
+  /** From when on the selectors hold no more. */
+  readonly endsAt?: EpochSeconds;
 }
 
 /** Finds out what a calling process is: all workload attestors side by side, under one deadline. */
@@ -49,21 +66,38 @@ export class Attestation {
   readonly #deadlineMs: number;
   readonly #log: CallerLog;
   readonly #canonical = new CanonicalLists();
-  readonly #incomplete = new WeakSet<readonly Selector[]>();
+  /** Those that look at the process. */
+  readonly #atProcess: readonly WorkloadAttestor[];
+  /** Those that look at the call's token. */
+  readonly #atToken: readonly WorkloadAttestor[];
+  readonly #notes = new WeakMap<readonly Selector[], AnswerNotes>();
 
   constructor(options: AttestationOptions) {
     this.#options = options;
     this.#log = new CallerLog(options.logger, options.clock);
+    this.#atProcess = options.attestors.filter(({ takesTokens }) => takesTokens !== true);
+    this.#atToken = options.attestors.filter(({ takesTokens }) => takesTokens === true);
     this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+  }
+
+  /** False: nobody here looks at tokens, so that none need be looked for. */
+  get takesTokens(): boolean {
+    return this.#atToken.length > 0;
   }
 
   /**
    * The process's selectors, in canonical order: the same array as before when the attestors say the same. An attestor
    * that fails is logged and blinds no other.
    * @param call whose end makes the answer pointless; its signal is only asked for when there is something to wait for
-   * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed
+   * @param token that came with the call; empty for a malformed one
+   * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed; for a
+   * caller without a PID here why its token counts for nothing
    */
-  async attest(peer: Peer, call: { readonly signal: AbortSignal }): Promise<readonly Selector[]> {
+  async attest(
+    peer: Peer,
+    call: { readonly signal: AbortSignal },
+    token?: string,
+  ): Promise<readonly Selector[]> {
     const { metrics } = this.#options;
     const { attestations, attestationTime, selectors } = AGENT_METRICS;
     const startMs = performance.now();
@@ -72,7 +106,7 @@ export class Attestation {
       metrics?.observe(attestationTime, [statusName(thrown)], performance.now() - startMs);
     };
     try {
-      const found = await this.#attest(peer, call);
+      const found = await this.#attest(peer, call, token);
       note();
       metrics?.observe(selectors, [], found.length);
       return found;
@@ -82,34 +116,68 @@ export class Attestation {
     }
   }
 
-  async #attest(peer: Peer, call: { readonly signal: AbortSignal }): Promise<readonly Selector[]> {
-    const now = this.#attestNow(peer);
+  async #attest(
+    peer: Peer,
+    call: { readonly signal: AbortSignal },
+    token: string | undefined,
+  ): Promise<readonly Selector[]> {
+    const now = token === undefined ? this.#attestNow(peer) : undefined;
     if (now !== undefined) return now;
-    const { findings, isComplete } = await this.examine(peer, call.signal);
+    const { findings, isComplete, endsAt } = await this.examine(peer, call.signal, token);
     const known = findings.filter(({ error }) => error === undefined);
-    if (known.length === 0) throw fail("unavailable", "the calling process could not be attested");
+    const failed = findings.filter(({ error }) => error !== undefined);
+    const refused = failed.find(({ type }) => this.#atToken.some((each) => each.type === type));
+    const refusal = refused?.error === undefined ? undefined : tokenRefusal(refused.error);
+    if (known.length === 0) {
+      throw refusal ?? fail("unavailable", "the calling process could not be attested");
+    }
     const selectors = this.#canonical.of(known.map((finding) => finding.selectors));
-    if (isComplete && known.length === findings.length) return selectors;
+    const isWhole = isComplete && failed.every((finding) => finding === refused);
+    if (isWhole && refusal === undefined && endsAt === undefined) return selectors;
     // A list of its own: the canonical one may be another caller's whole answer.
-    const incomplete = [...selectors];
-    this.#incomplete.add(incomplete);
-    return incomplete;
+    const noted = [...selectors];
+    this.#notes.set(noted, {
+      ...(isWhole ? {} : { isIncomplete: true }),
+      ...(refusal === undefined ? {} : { refusal }),
+      ...(endsAt === undefined ? {} : { endsAt }),
+    });
+    return noted;
   }
 
   /**
-   * What each attestor says of the process, and what it failed at.
+   * What each attestor says of the process, and what it failed at. A caller without a PID here is told by its token
+   * alone; without one `peer.read` says why it is refused.
    * @throws denied when the process has ended or changed meanwhile
    */
-  async examine(peer: Peer, signal: AbortSignal): Promise<Examination> {
-    const facts = peer.read();
-    const findings = await this.#askAll(facts, signal);
+  async examine(peer: Peer, signal: AbortSignal, token?: string): Promise<Examination> {
+    const isForeign = peer.isForeign === true && token !== undefined;
+    const facts = isForeign ? foreignFacts(peer) : peer.read();
+    let endsAt: EpochSeconds | undefined;
+    const presented: PresentedToken | undefined =
+      token === undefined
+        ? undefined
+        : {
+            token,
+            connection: peer,
+            process: () => processName(facts.pid),
+            onEnd: (at) => {
+              endsAt = Math.min(at, endsAt ?? at);
+            },
+          };
+    const attestors = isForeign ? this.#atToken : this.#options.attestors;
+    const findings = await this.#askAll(attestors, facts, signal, presented);
+    const isComplete = !findings.some(({ gaps }) => gaps.some(({ isTransient }) => isTransient));
+    const found = { facts, findings, isComplete, ...(endsAt === undefined ? {} : { endsAt }) };
+    if (isForeign) {
+      if (!peer.alive()) throw fail("denied", "the caller is gone");
+      return found;
+    }
     // What was read under /proc/PID counts only if the PID was the caller's all along.
     const after = peer.read();
     if (after !== facts && after.groups.join() !== facts.groups.join()) {
       throw fail("denied", "the calling process changed its groups while it was looked at; retry");
     }
-    const isComplete = !findings.some(({ gaps }) => gaps.some(({ isTransient }) => isTransient));
-    return { facts, findings, isComplete };
+    return found;
   }
 
   /**
@@ -124,7 +192,7 @@ export class Attestation {
   #attestNow(peer: Peer): readonly Selector[] | undefined {
     const looks: WorkloadLook[] = [];
     try {
-      for (const attestor of this.#options.attestors) {
+      for (const attestor of this.#atProcess) {
         const look = attestor.lookNow?.(peer.pid);
         if (look === undefined) return undefined;
         looks.push(look);
@@ -137,15 +205,17 @@ export class Attestation {
     }
   }
 
-  /**
-   * True for an answer of `attest` that lacks what an attestor could not tell in time: whoever matches nothing by it may
-   * match later.
-   */
-  isIncomplete(selectors: readonly Selector[]): boolean {
-    return this.#incomplete.has(selectors);
+  /** What is to be said of an answer of `attest`. */
+  notesOn(selectors: readonly Selector[]): AnswerNotes {
+    return this.#notes.get(selectors) ?? NO_NOTES;
   }
 
-  async #askAll(facts: ProcessFacts, signal: AbortSignal): Promise<Finding[]> {
+  async #askAll(
+    attestors: readonly WorkloadAttestor[],
+    facts: ProcessFacts,
+    signal: AbortSignal,
+    token: PresentedToken | undefined,
+  ): Promise<Finding[]> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(this.#deadlineMs, () =>
       deadline.abort(fail("deadline", `no answer within ${this.#deadlineMs} ms`)),
@@ -155,7 +225,7 @@ export class Attestation {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       return await Promise.all(
-        this.#options.attestors.map((attestor) => this.#ask(attestor, facts, deadline.signal)),
+        attestors.map((attestor) => this.#ask(attestor, facts, deadline.signal, token)),
       );
     } finally {
       cancel();
@@ -167,6 +237,7 @@ export class Attestation {
     attestor: WorkloadAttestor,
     facts: ProcessFacts,
     signal: AbortSignal,
+    token: PresentedToken | undefined,
   ): Promise<Finding> {
     const { type, names } = attestor;
     const gaps: SelectorGap[] = [];
@@ -180,7 +251,7 @@ export class Attestation {
     try {
       const onGap = (gap: SelectorGap): void => void gaps.push(gap);
       const selectors = await Promise.race([
-        attestor.attest(facts, { signal, onGap }),
+        attestor.attest(facts, token === undefined ? { signal, onGap } : { signal, onGap, token }),
         late.promise,
       ]);
       this.#note(attestor, startMs);
@@ -208,4 +279,16 @@ export class Attestation {
   }
 }
 
+/** What the kernel says of a caller whom it does not name here. */
+function foreignFacts({ uid, gid }: Peer): ProcessFacts {
+  return { pid: 0, uid, gid, groups: [] };
+}
+
+function processName(pid: number): string {
+  const startTime = readStartTime("/proc", pid);
+  if (startTime === undefined) throw fail("denied", "the process that connected has ended");
+  return `${pid} ${startTime}`;
+}
+
+const NO_NOTES: AnswerNotes = Object.freeze({});
 const DEFAULT_DEADLINE_MS = 5000;

@@ -27,6 +27,8 @@ export interface Peer {
   release(): void;
   /** The pidfd, for a common poll; `undefined` without one or once released. */
   readonly pidfd: number | undefined;
+  /** The process is in a PID namespace that this one cannot see: only a token tells who it is. */
+  readonly isForeign?: true;
 }
 
 export interface TrackPeerOptions {
@@ -80,10 +82,7 @@ function track(fd: number, options: TrackPeerOptions): Peer {
   const procDir = options.procDir ?? "/proc";
   const credentials = calls.peerCredentials(fd);
   if (credentials.pid <= 0) {
-    return refusedPeer(
-      credentials,
-      fail("denied", "the caller has no process id here; let it share the agent's PID namespace"),
-    );
+    return foreignPeer(credentials);
   }
   const pidfd = options.proof === "start-time" ? undefined : calls.peerPidfd(fd);
   return pidfd === undefined
@@ -203,6 +202,23 @@ class Facts {
     this.#status = status;
     return status;
   }
+}
+
+/** Alive for as long as its connection is. */
+function foreignPeer({ uid, gid }: PeerCredentials): Peer {
+  const reason = fail(
+    "denied",
+    "the caller has no process id here; let it share the agent's PID namespace",
+  );
+  let isReleased = false;
+  return {
+    ...refusedPeer({ pid: 0, uid, gid }, reason),
+    isForeign: true,
+    alive: () => !isReleased,
+    release() {
+      isReleased = true;
+    },
+  };
 }
 
 function refusedPeer(credentials: PeerCredentials, reason: AssayError): Peer {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { H2Call } from "../../rpc/h2/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
@@ -11,28 +11,43 @@ export interface FollowParams {
   readonly clock: Clock;
   readonly kind: ViewKind;
   readonly selectors: readonly Selector[];
+  /** When the token that gave some of the selectors ends, seconds since 1970. */
+  readonly endsAt?: EpochSeconds;
 }
 
 /**
  * Sends whole views until the call is over. Never resolves: a stream that ends with OK silently ends the watch of
  * java-spiffe and py-spiffe.
- * @throws denied when the caller has no identity (any more); unavailable when nothing is known within the hold time
+ * @throws denied when the caller has no identity (any more); unavailable when nothing is known within the hold time, or the
+ * token ends (java-spiffe never comes back from anything else)
  */
-export function follow({ call, cache, clock, kind, selectors }: FollowParams): Promise<never> {
+export function follow({
+  call,
+  cache,
+  clock,
+  kind,
+  selectors,
+  endsAt,
+}: FollowParams): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   let subscription: Subscription | undefined;
   let sent = false;
   let cancelHold = (): void => undefined;
+  let cancelEnd = (): void => undefined;
   let over = false;
   const end = (error: Error): void => {
     if (over) return;
     over = true;
     cancelHold();
+    cancelEnd();
     subscription?.close();
     reject(error);
   };
   call.onEnd(end);
   if (over) return promise;
+  if (endsAt !== undefined) {
+    cancelEnd = clock.after(endsAt * 1000 - clock.nowMs(), () => end(tokenEnded()));
+  }
   subscription = cache.subscribe(selectors, kind, (update) => {
     if (over) return;
     if (update.kind === "none") return end(noIdentity());
@@ -53,6 +68,10 @@ export function follow({ call, cache, clock, kind, selectors }: FollowParams): P
     });
   }
   return promise;
+}
+
+function tokenEnded(): Error {
+  return fail("unavailable", "the call's token has expired; call again with a fresh one");
 }
 
 /** rust-spiffe looks for the words "no identity issued" and backs off more softly. */

@@ -1,6 +1,7 @@
 /** The methods of the SPIFFE Workload API (SPIFFE Workload API §5 to §7) for one connection's peer each. */
 import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
+import { bearerToken } from "../../attestors/workload/token/bearer.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import { metered } from "../../observe/metered.ts";
@@ -99,9 +100,11 @@ class WorkloadApi {
     // Empty, as the standard has it: nothing can be wrong with it.
     if (request.length > 0) messageType(requestType).decode(request);
     const { attestation, cache, clock } = this.#options;
-    const selectors = await attestation.attest(call.context, call);
+    const selectors = await this.#attest(call);
+    const { endsAt } = attestation.notesOn(selectors);
     try {
-      await follow({ call, cache, clock, kind, selectors });
+      const common = { call, cache, clock, kind, selectors };
+      await follow(endsAt === undefined ? common : { ...common, endsAt });
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind === "denied") {
@@ -122,8 +125,8 @@ class WorkloadApi {
     ) as JWTSVIDRequest__Output;
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
-    const { attestation, cache, jwtCache } = this.#options;
-    const selectors = await attestation.attest(call.context, call);
+    const { cache, jwtCache } = this.#options;
+    const selectors = await this.#attest(call);
     await this.#whenSynced(call);
     const entries = cache
       .match(selectors)
@@ -141,8 +144,8 @@ class WorkloadApi {
     ) as ValidateJWTSVIDRequest__Output;
     if (request.audience === "") throw fail("invalid", "audience is missing");
     if (request.svid === "") throw fail("invalid", "svid is missing");
-    const { attestation, cache, clock, allowedForeignJwtClaims } = this.#options;
-    const selectors = await attestation.attest(call.context, call);
+    const { cache, clock, allowedForeignJwtClaims } = this.#options;
+    const selectors = await this.#attest(call);
     if (cache.ownBundle === undefined) await this.#whenSynced(call);
     // Callers without an identity may validate too, with the own trust domain's keys alone.
     const entries = cache.match(selectors);
@@ -160,10 +163,21 @@ class WorkloadApi {
     call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
   }
 
+  /** The kernel's word first; a token is only looked for where one may count. */
+  #attest(call: H2Call<Peer>): Promise<readonly Selector[]> {
+    const { attestation } = this.#options;
+    if (!attestation.takesTokens) return attestation.attest(call.context, call);
+    const token = bearerToken(call.metadata("authorization"));
+    return attestation.attest(call.context, call, token);
+  }
+
   /** Clients such as java-spiffe never ask again once they are denied: only a caller that is fully known is. */
   #unmatched(selectors: readonly Selector[]): Error {
-    if (!this.#options.attestation.isIncomplete(selectors)) return noIdentity();
-    return fail("unavailable", "the calling process is not fully known yet; retry");
+    const { isIncomplete, refusal } = this.#options.attestation.notesOn(selectors);
+    if (isIncomplete) {
+      return fail("unavailable", "the calling process is not fully known yet; retry");
+    }
+    return refusal ?? noIdentity();
   }
 
   async #whenSynced(call: H2Call<Peer>): Promise<void> {

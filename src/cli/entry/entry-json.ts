@@ -30,6 +30,7 @@ export function entryLines(entry: Entry__Output, nowMs: number): string[] {
         ["id", entry.id],
         ["parent", fields.parentId],
         ...fields.selectors.map((selector) => ["selector", selector] as const),
+        ["proven by", isTokensAlone(entry) ? TOKENS_ALONE : undefined],
         ["x509 ttl", fields.x509SvidTtl === 0 ? undefined : formatDuration(fields.x509SvidTtl)],
         ["jwt ttl", fields.jwtSvidTtl === 0 ? undefined : formatDuration(fields.jwtSvidTtl)],
         ["dns names", listText(fields.dnsNames)],
@@ -45,6 +46,13 @@ export function entryLines(entry: Entry__Output, nowMs: number): string[] {
   ];
 }
 
+/** No selector is one that the kernel's word stands behind. */
+function isTokensAlone({ selectors }: Entry__Output): boolean {
+  return selectors.length > 0 && selectors.every(({ type }) => type === "token");
+}
+
 function listText(items: readonly string[]): string | undefined {
   return items.length === 0 ? undefined : items.join(", ");
 }
+
+const TOKENS_ALONE = "tokens alone: it goes to whoever shows one, whatever the process is";

@@ -7,13 +7,15 @@ import { MAX_DEADLINE_MS } from "./limits.ts";
  */
 export function headerValues(raw: readonly string[], name: string): readonly string[] {
   const wanted = name.toLowerCase();
-  if (wanted.endsWith("-bin")) return [];
-  const values: string[] = [];
+  if (wanted.endsWith("-bin")) return NO_VALUES;
+  let values: string[] | undefined;
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    if (raw[i] === wanted) values.push(raw[i + 1] ?? "");
+    if (raw[i] === wanted) (values ??= []).push(raw[i + 1] ?? "");
   }
-  return values;
+  return values ?? NO_VALUES;
 }
+
+const NO_VALUES: readonly string[] = Object.freeze([]);
 
 /** `application/grpc`, alone or followed by a subtype or parameters (gRPC over HTTP2, "Content-Type"). */
 export function isGrpcContentType(value: string | undefined): boolean {

@@ -1,0 +1,118 @@
+/**
+ * The `token` workload attestor: what a token says that came with the call, for callers whom the kernel does not name
+ * here and for entries that demand it beside a process's own selectors. Selectors `token:<issuer>:<claim>:<value>`.
+ */
+import { type Clock, epochSeconds } from "../../../base/clock.ts";
+import { errorFrom, fail } from "../../../base/errors.ts";
+import type { Selector } from "../../../spiffe/selector.ts";
+import type { AttestCall, PresentedToken, ProcessFacts, WorkloadAttestor } from "../../contract.ts";
+import { claimSelectors, claimText } from "../../issuer/claim-selectors.ts";
+import type { VerifiedToken } from "../../issuer/issuer.ts";
+import type { ContainerRef } from "../container/container-of.ts";
+import { MAX_BEARER } from "./bearer.ts";
+import { type TokenHolder, TokenHolders } from "./holders.ts";
+import { TokenOutcomes } from "./outcomes.ts";
+
+export interface TokenAttestorOptions {
+  /** `OidcIssuers`. */
+  readonly issuers: {
+    verify(token: string, signal: AbortSignal): Promise<VerifiedToken>;
+  };
+  /** By issuer alias: claims (named as in selectors) with the values of which a token must have one. */
+  readonly requiredClaims: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+  /** Every alias that a selector can have. */
+  readonly aliases: readonly string[];
+  /** `ContainerLookup`. */
+  readonly containers: { read(pid: number): ContainerRef | undefined };
+  readonly clock: Clock;
+  /** Default: 20,000 tokens. */
+  readonly holders?: TokenHolders;
+}
+
+export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
+  const { issuers, requiredClaims, aliases, containers, clock } = options;
+  const holders = options.holders ?? new TokenHolders();
+  const outcomes = new TokenOutcomes(clock);
+
+  const admit = async (
+    process: ProcessFacts,
+    presented: PresentedToken,
+    signal: AbortSignal,
+  ): Promise<readonly Selector[]> => {
+    if (presented.token === "") {
+      throw fail(
+        "invalid",
+        `authorization is not one 'Bearer TOKEN' of at most ${MAX_BEARER} characters`,
+      );
+    }
+    const token = await issuers.verify(presented.token, signal);
+    checkClaims(token, requiredClaims.get(token.alias));
+    const holder = holderOf(process, presented, token);
+    const now = epochSeconds(clock);
+    holders.hold({ fingerprint: token.fingerprint, holder, until: token.refusedFrom, now });
+    presented.onEnd(token.refusedFrom);
+    return claimSelectors(TOKEN_TYPE, token);
+  };
+
+  const holderOf = (
+    process: ProcessFacts,
+    presented: PresentedToken,
+    { claims }: VerifiedToken,
+  ): TokenHolder => {
+    const podUid = claimText(claims, POD_UID);
+    if (process.pid === 0) {
+      const { connection } = presented;
+      return { connection, uid: process.uid, mayFollow: podUid !== undefined };
+    }
+    // A token that names no pod says nothing against the process, which had to have it.
+    if (podUid === undefined) return { name: `process ${presented.process()}` };
+    const container = containers.read(process.pid);
+    if (container?.podUid !== podUid) {
+      throw fail(
+        "denied",
+        container?.podUid === undefined
+          ? "token is a pod's, and the calling process is in no pod"
+          : "token is of another pod than the calling process",
+      );
+    }
+    return { name: `pod ${podUid}` };
+  };
+
+  return {
+    type: TOKEN_TYPE,
+    names: aliases,
+    takesTokens: true,
+    async attest(process, { signal, onGap, token }: AttestCall) {
+      signal.throwIfAborted();
+      if (token === undefined) {
+        onGap({ names: aliases, reason: outcomes.explain(process), isTransient: false });
+        return [];
+      }
+      try {
+        const selectors = await admit(process, token, signal);
+        outcomes.note(process, undefined);
+        return selectors;
+      } catch (thrown) {
+        outcomes.note(process, errorFrom(thrown));
+        throw thrown;
+      }
+    },
+  };
+}
+
+function checkClaims(
+  { alias, claims }: VerifiedToken,
+  required: ReadonlyMap<string, readonly string[]> | undefined,
+): void {
+  if (required === undefined) throw fail("denied", `tokens of issuer ${alias} count for nothing`);
+  for (const [name, values] of required) {
+    const value = claimText(claims, name);
+    if (value === undefined || !values.includes(value)) {
+      throw fail("denied", `token claim ${name} is not one that counts on this host`);
+    }
+  }
+}
+
+export const TOKEN_TYPE = "token";
+/** Of a bound service account token (Kubernetes, "Bound service account tokens"). */
+const POD_UID = "kubernetes.io/pod/uid";

@@ -1,0 +1,20 @@
+import { ISSUER_FIELDS } from "./issuer-fields.ts";
+import { list, section, text } from "./shape.ts";
+
+/** `workloadAttestors.token` of an agent's file: whose tokens count when they come with a call. */
+export const TOKEN_SECTION = section({
+  issuers: {
+    help: "issuers whose tokens count",
+    shape: list(
+      section({
+        ...ISSUER_FIELDS,
+        audiences: {
+          shape: list(text({ maxLength: 1024 }), { least: 1, most: 32 }),
+          help: "a token must be meant for one of them; absent: the trust domain's ID",
+        },
+      }),
+      { least: 1, most: 64 },
+    ),
+    required: true,
+  },
+});

@@ -1,0 +1,212 @@
+/** Tokens that come with calls: a real server, a real agent, a real issuer, and callers without a PID. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import t from "tap";
+import type { AgentConfig } from "../../src/config/agent.ts";
+import { runProgram } from "../../src/cli/program.ts";
+import { TestIssuer, issuerKey } from "../support/oidc-issuer.ts";
+import { refused } from "../support/refused.ts";
+import { Domain, OWN_SELECTOR, TRUST_DOMAIN, id } from "../support/running.ts";
+import { WorkloadClient, rawStatus } from "../support/workload-client.ts";
+
+const AUDIENCE = `spiffe://${TRUST_DOMAIN}`;
+const GOOD = { aud: AUDIENCE, job: "deploy" };
+const POD = { "kubernetes.io": { namespace: "prod", pod: { name: "web-0", uid: "aa-bb" } } };
+
+function tokenConfig({ url, caFile }: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
+  const issuer = { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400 };
+  return { workloadAttestors: { token: { issuers: [issuer] } } };
+}
+
+async function idsOf(client: WorkloadClient): Promise<string[]> {
+  const { svids } = await client.fetchX509();
+  return svids.map((svid) => svid.spiffe_id).sort();
+}
+
+t.test("a token joins what the kernel says of the process", async (t) => {
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/process" });
+  await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
+  await domain.entry({ path: "/both", selectors: [OWN_SELECTOR, "token:kube:job:deploy"] });
+  await domain.entry({ path: "/other", selectors: ["token:kube:job:test"] });
+  const adminSocket = join(domain.dir, "admin", "admin.sock");
+  const agent = await domain.startAgent({ ...tokenConfig(issuer), adminSocket });
+  using client = new WorkloadClient(agent.socket);
+  t.same(await idsOf(client), [id("/process")]);
+  t.same(issuer.asked, [], "nobody is asked for a call without a token");
+
+  client.token = issuer.token({ claims: GOOD });
+  t.same(await idsOf(client), [id("/both"), id("/process"), id("/token")]);
+  const { svids } = await client.fetchJwt(["db"], id("/both"));
+  t.same(
+    svids.map((svid) => svid.spiffe_id),
+    [id("/both")],
+  );
+  using second = new WorkloadClient(agent.socket, client.token);
+  t.same(await idsOf(second), [id("/both"), id("/process"), id("/token")], "the same process");
+
+  client.token = issuer.token({ claims: { ...GOOD, ...POD } });
+  t.same(await idsOf(client), [id("/process")], "a pod's token adds nothing outside of the pod");
+
+  const out: string[] = [];
+  await runProgram({
+    args: ["explain", String(process.pid)],
+    env: { HOME: "/nowhere", ASSAY_AGENT_ADMIN_SOCKET: adminSocket },
+    stdout: (text) => out.push(text),
+    stderr: (text) => out.push(text),
+  });
+  t.match(
+    out.join(""),
+    /wants token:kube:job:deploy; that could not be found out: .* 0 s ago, was refused: token is a pod's/,
+  );
+});
+
+t.test("what is refused, with its text", async (t) => {
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
+  const agent = await domain.startAgent(tokenConfig(issuer));
+  using client = new WorkloadClient(agent.socket);
+  const now = Math.floor(Date.now() / 1000);
+  const make = (claims: Record<string, unknown>, more: object = {}): string =>
+    issuer.token({ claims: { ...GOOD, ...claims }, ...more });
+  client.token = make({});
+  t.same(await idsOf(client), [id("/token")]);
+
+  const stranger = issuerKey("k9", "ES256");
+  const forged = { ...stranger, kid: "k1" };
+  const cases: readonly (readonly [string, string, RegExp])[] = [
+    ["expired", make({ exp: now - 61 }), /token of issuer kube has expired$/],
+    ["from the future", make({ nbf: now + 300 }), /is not valid yet \(nbf\)$/],
+    ["made in the future", make({ iat: now + 300 }), /is not valid yet \(iat\)$/],
+    ["too long a life", make({ exp: now + 200_000 }), /lives for more than 86400 s/],
+    ["another audience", make({ aud: "spiffe://other.org" }), /is for another audience$/],
+    ["no audience", make({ aud: undefined }), /is for another audience$/],
+    [
+      "another issuer",
+      make({ iss: "https://evil.example" }),
+      /issuer that is not configured here$/,
+    ],
+    ["unknown kid", make({}, { key: stranger }), /key that the issuer does not publish$/],
+    ["another's signature", make({}, { key: forged }), /signature does not fit its key$/],
+    ["alg none", make({}, { header: { alg: "none" } }), /algorithm is not one with a public key$/],
+    ["no token", "words", /token is not a jws in compact form$/],
+    ["too long", `${make({})}${"A".repeat(17_000)}`, /is not one 'Bearer TOKEN' of at most 16384/],
+  ];
+  for (const [name, token, message] of cases) {
+    client.token = token;
+    await refused(t, client.fetchX509(), { kind: "unauthenticated", message }, name);
+    await refused(t, client.fetchJwt(["db"]), { kind: "unauthenticated", message }, name);
+  }
+  const method = "/SpiffeWorkloadAPI/FetchX509SVID";
+  const header = { "workload.spiffe.io": "true" };
+  for (const authorization of [`Basic ${make({})}`, "Bearer", `Bearer ${make({})} x`]) {
+    t.match(await rawStatus(agent.socket, method, { ...header, authorization }), {
+      status: "16",
+      message: /Bearer/,
+    });
+  }
+  client.token = "a".repeat(1_000_000);
+  await t.rejects(client.fetchX509(), "more than a transport takes");
+
+  client.token = make({});
+  t.same(await idsOf(client), [id("/token")], "and serves on");
+});
+
+t.test(
+  "a stream ends with its token, so that its client comes back with a fresh one",
+  async (t) => {
+    await using issuer = await TestIssuer.start();
+    await using domain = await Domain.start();
+    await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
+    const agent = await domain.startAgent(tokenConfig(issuer));
+    using client = new WorkloadClient(agent.socket);
+    // Just before the leeway of a minute is over.
+    client.token = issuer.token({
+      claims: { ...GOOD, exp: Math.floor(Date.now() / 1000) - 57 },
+    });
+    using watch = client.x509();
+    t.equal((await watch.next()).svids.length, 1);
+    await refused(t, watch.next(), {
+      kind: "unavailable",
+      message: /token has expired; call again/,
+    });
+  },
+);
+
+t.test("a caller without a PID here is known by its token alone", async (t) => {
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/process" });
+  await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
+  await domain.entry({
+    path: "/pod",
+    selectors: [
+      "token:kube:kubernetes.io/pod/name:web-0",
+      "token:kube:kubernetes.io/namespace:prod",
+    ],
+  });
+  const config = await domain.agentConfig({
+    ...tokenConfig(issuer),
+    joinToken: await domain.token(),
+  });
+  // In a PID namespace of its own the agent has no PID for anyone outside.
+  const child = spawn(
+    "unshare",
+    [
+      ...(process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"]),
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+      process.execPath,
+      join(import.meta.dirname, "../support/agent-child.ts"),
+    ],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
+  t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  });
+  child.stdin.end(JSON.stringify(config));
+  await once(child.stdout, "data");
+
+  using client = new WorkloadClient(config.socket);
+  const noPid = { kind: "denied", message: /no process id here/ } as const;
+  await refused(t, client.fetchX509(), noPid);
+  await refused(t, client.fetchJwt(["db"]), noPid);
+
+  const plain = issuer.token({ claims: GOOD });
+  client.token = plain;
+  t.same(await idsOf(client), [id("/token")], "and nothing of its user's");
+  t.same(await idsOf(client), [id("/token")], "again on its connection");
+  using thief = new WorkloadClient(config.socket, plain);
+  const stolen = {
+    kind: "unauthenticated",
+    message: /shown by another process before/,
+  } as const;
+  await refused(t, thief.fetchX509(), stolen, "another connection");
+  client.token = issuer.token({ claims: { ...GOOD, exp: 1000 } });
+  await refused(t, client.fetchX509(), { kind: "unauthenticated", message: /has expired/ });
+  client[Symbol.dispose]();
+  await refused(t, thief.fetchX509(), stolen, "also when the first one has ended");
+
+  const projected = issuer.token({ claims: { aud: AUDIENCE, ...POD } });
+  const first = new WorkloadClient(config.socket, projected);
+  t.same(await idsOf(first), [id("/pod")]);
+  thief.token = projected;
+  await refused(t, thief.fetchX509(), stolen);
+  first[Symbol.dispose]();
+  // A pod that connects again; the agent hears of the end in its own time.
+  for (;;) {
+    using again = new WorkloadClient(config.socket, projected);
+    const got = await idsOf(again).catch((error: unknown) => error);
+    if (got instanceof Error && /by another process/.test(got.message)) continue;
+    t.same(got, [id("/pod")]);
+    break;
+  }
+  child.stdout.resume();
+});
