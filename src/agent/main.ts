@@ -174,7 +174,12 @@ class Agent implements RunningAgent {
       max: config.jwtCacheMax,
       sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
-    const attestors = workloadAttestors(config, { logger, clock, stack: this.#stack });
+    const attestors = workloadAttestors(config, {
+      logger,
+      clock,
+      stack: this.#stack,
+      spendToken: (token) => client.spendToken(token, this.#stop.signal),
+    });
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const readiness = agentReadiness({
       ...observed,

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import type { CreateOneTimeResponse__Output } from "../rpc/gen/assay/token/v1/CreateOneTimeResponse.ts";
 import type { JoinToken__Output } from "../rpc/gen/spire/api/types/JoinToken.ts";
-import type { Command } from "./command.ts";
 import { factLines, isoTime, timeText } from "./facts.ts";
 import { checkWritable, replaceFile } from "./replace-file.ts";
-import { idMessage } from "./ids.ts";
+import { idMessage, idText } from "./ids.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { UsageError } from "./grammar.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import {
   AGENT_SERVICE,
@@ -22,6 +24,11 @@ export const command: Command = {
       fallback: "the agent's own ID",
     },
     {
+      name: "entry",
+      value: "ID",
+      help: "make a one-time token of this entry for a workload, not a join token",
+    },
+    {
       name: "ttl",
       value: "DURATION",
       help: "time in which the token can be used",
@@ -34,10 +41,14 @@ export const command: Command = {
   examples: [
     "assay token generate --spiffe-id spiffe://example.org/host --ttl 600s",
     "assay token generate --spiffe-id spiffe://example.org/host --write token",
+    "assay token generate --entry vm7 --ttl 1h --write vm7.token",
   ],
-  notes: ["A token lets one agent attest once."],
+  notes: [
+    "A join token lets one agent attest once; a one-time token proves one workload once, for an entry with the selector token:once:entry:ID.",
+  ],
   async run(context) {
     const { options, output } = context;
+    if (options.text("entry") !== undefined) return oneTime(context);
     const alias = options.text("spiffe-id");
     const ttl = options.seconds("ttl") ?? DEFAULT_TTL_SECONDS;
     const request = {
@@ -67,6 +78,37 @@ export const command: Command = {
     }
   },
 };
+
+async function oneTime(context: CommandContext): Promise<undefined> {
+  const { options, output } = context;
+  if (options.text("spiffe-id") !== undefined) {
+    throw new UsageError("--entry and --spiffe-id exclude each other");
+  }
+  const entryId = options.required("entry");
+  const ttl = options.seconds("ttl") ?? DEFAULT_TTL_SECONDS;
+  using server = await connectServer(context);
+  const made = await server.call<CreateOneTimeResponse__Output>(
+    "assay.token.v1.OneTime",
+    "Create",
+    { entry_id: entryId, ttl },
+    "assay entry list",
+  );
+  const { token } = made;
+  const spiffeId = idText(made.spiffe_id);
+  const expiresAt = Number(made.expires_at);
+  const file = options.text("write");
+  if (file !== undefined) await replaceFile(file, `${token}\n`, 0o600);
+  const shown = file === undefined ? { token } : { file };
+  output.data({ ...shown, entryId, spiffeId, expiresAt: isoTime(expiresAt) }, () =>
+    factLines([
+      file === undefined ? ["token", token] : ["written to", file],
+      ["entry", entryId],
+      ["spiffe id", spiffeId],
+      ["expires", timeText(expiresAt, Date.now())],
+    ]),
+  );
+  return undefined;
+}
 
 /** IDs stand in listings and logs, so the agent's ID carries the token's hash and never the token. */
 function joinTokenAgentId(trustDomain: string, token: string): string {

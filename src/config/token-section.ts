@@ -1,5 +1,5 @@
 import { ISSUER_FIELDS } from "./issuer-fields.ts";
-import { list, section, text } from "./shape.ts";
+import { flag, list, section, text } from "./shape.ts";
 
 /** `workloadAttestors.token` of an agent's file: whose tokens count when they come with a call. */
 export const TOKEN_SECTION = section({
@@ -15,6 +15,10 @@ export const TOKEN_SECTION = section({
       }),
       { least: 1, most: 64 },
     ),
-    required: true,
+  },
+  oneTime: {
+    shape: flag(),
+    help: "one-time tokens that the server gave out count",
+    default: true,
   },
 });

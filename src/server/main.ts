@@ -21,6 +21,7 @@ import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
+import { oneTimeApi } from "./api/one-time.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
@@ -59,6 +60,7 @@ import type { KeyManager } from "./keymanager/contract.ts";
 import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
+import { OneTimeTokens } from "./nodes/one-time-tokens.ts";
 import { nodeAttestors, reloadX509pop } from "./node-attestors.ts";
 import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
@@ -309,6 +311,10 @@ export async function startServer(
       clock,
       random,
       stopping: stopping.signal,
+    }),
+    "assay.token.v1.OneTime": oneTimeApi({
+      limits,
+      tokens: new OneTimeTokens({ datastore, entries: authorizedEntries, clock, random }),
     }),
     "assay.token.v1.Token": tokenApi({
       ...shared,

@@ -1,6 +1,7 @@
 /** Tokens that come with calls: a real server, a real agent, a real issuer, and callers without a PID. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { AgentConfig } from "../../src/config/agent.ts";
@@ -16,7 +17,7 @@ const POD = { "kubernetes.io": { namespace: "prod", pod: { name: "web-0", uid: "
 
 function tokenConfig({ url, caFile }: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
   const issuer = { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400 };
-  return { workloadAttestors: { token: { issuers: [issuer] } } };
+  return { workloadAttestors: { token: { issuers: [issuer], oneTime: true } } };
 }
 
 async function idsOf(client: WorkloadClient): Promise<string[]> {
@@ -135,6 +136,86 @@ t.test(
     });
   },
 );
+
+t.test("a one-time token proves one connection", async (t) => {
+  await using domain = await Domain.start();
+  const socket = join(domain.dir, "server.sock");
+  const generate = async (...args: string[]) => {
+    const out: string[] = [];
+    const err: string[] = [];
+    const code = await runProgram({
+      args: ["token", "generate", ...args],
+      env: { HOME: "/nowhere", ASSAY_SERVER_SOCKET: socket },
+      stdout: (text) => out.push(text),
+      stderr: (text) => err.push(text),
+    });
+    return { code, out: out.join(""), err: err.join("") };
+  };
+  const make = async (entry: string): Promise<string> => {
+    const { code, out, err } = await generate("--entry", entry, "--output", "json");
+    t.equal(code, 0, err);
+    return (JSON.parse(out) as { token: string }).token;
+  };
+  await domain.entry({
+    path: "/vm",
+    selectors: ["token:once:entry:vm7"],
+    more: { id: "vm7" },
+  });
+  await domain.entry({ path: "/plain", more: { id: "plain" } });
+  await domain.entry({
+    path: "/elsewhere",
+    selectors: ["token:once:entry:far"],
+    more: { id: "far", parent_id: { trust_domain: TRUST_DOMAIN, path: "/other-host" } },
+  });
+  const agent = await domain.startAgent({
+    workloadAttestors: { token: { oneTime: true } },
+  });
+  using client = new WorkloadClient(agent.socket);
+  t.same(await idsOf(client), [id("/plain")]);
+  const token = await make("vm7");
+  client.token = token;
+  const all = await Promise.all([idsOf(client), idsOf(client)]);
+  t.same(all, [
+    [id("/plain"), id("/vm")],
+    [id("/plain"), id("/vm")],
+  ]);
+  t.same(await idsOf(client), [id("/plain"), id("/vm")], "again on its connection");
+  using thief = new WorkloadClient(agent.socket, token);
+  t.same(await idsOf(thief), [id("/plain")], "spent");
+  await refused(t, thief.fetchJwt(["db"], id("/vm")), {
+    kind: "unauthenticated",
+    message: /^one-time token is unknown, was spent or has expired, or is for another host/,
+  });
+  for (const worthless of [await make("far"), `once-${"A".repeat(43)}`]) {
+    thief.token = worthless;
+    t.same(await idsOf(thief), [id("/plain")]);
+  }
+  t.match(await generate("--entry", "plain"), {
+    code: 1,
+    err: /plain asks for no one-time token; give it the selector token:once:entry:plain/,
+  });
+  t.match(await generate("--entry", "none"), { code: 1, err: /none.*assay entry list/s });
+  t.match(await generate("--entry", "vm7", "--spiffe-id", id("/x")), { code: 2 });
+  t.match(await generate("--entry", "vm7", "--ttl", "8d"), { code: 1, err: /ttl/ });
+  t.match(await generate("--entry", "vm7"), { out: /entry +vm7\n *spiffe id +spiffe:.*vm\n/ });
+
+  const audit = readdirSync(join(domain.dir, "server", "audit"))
+    .map((name) => readFileSync(join(domain.dir, "server", "audit", name), "utf8"))
+    .join("");
+  t.notMatch(audit, token, "no secret");
+  const records = audit
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { action: string; outcome: string; subject?: object });
+  const spends = records.filter(({ action }) => action === "/assay.token.v1.OneTime/Spend");
+  t.match(
+    spends.filter(({ outcome }) => outcome === "ok"),
+    [{ kind: "admin", caller: { role: "agent" }, subject: { entryId: "vm7", tokenHash: /./ } }],
+  );
+  t.equal(spends.length, 5, "with the spent one twice, the far one and the made-up one");
+  const created = records.filter(({ action }) => action === "/assay.token.v1.OneTime/Create");
+  t.match(created[0], { outcome: "ok", subject: { entryId: "vm7", tokenHash: /./ } });
+});
 
 t.test("a caller without a PID here is known by its token alone", async (t) => {
   await using issuer = await TestIssuer.start();

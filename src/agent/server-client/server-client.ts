@@ -14,6 +14,7 @@ import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { NearestResponse__Output } from "../../rpc/gen/assay/explain/v1/NearestResponse.ts";
 import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
+import type { SpendOneTimeResponse__Output } from "../../rpc/gen/assay/token/v1/SpendOneTimeResponse.ts";
 import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/RenewAgentResponse.ts";
@@ -198,6 +199,20 @@ export class ServerClient implements Disposable {
   }
 
   /**
+   * Spends a one-time token. @returns the id of its entry
+   * @throws denied when it counts for nothing; unsupported when the server gives out none
+   */
+  async spendToken(token: string, signal: AbortSignal): Promise<string> {
+    const { entry_id } = await this.#unary<SpendOneTimeResponse__Output>(
+      ONE_TIME,
+      "Spend",
+      { token },
+      signal,
+    );
+    return entry_id;
+  }
+
+  /**
    * Entries that a workload with these selectors comes near to, and whether they are this agent's.
    * @throws unsupported when the server does not tell
    */
@@ -291,6 +306,7 @@ function bounded(signal: AbortSignal, requestId = newRequestId()): UnaryOptions 
 
 const AGENT = "spire.api.server.agent.v1.Agent";
 const BUNDLE = "spire.api.server.bundle.v1.Bundle";
+const ONE_TIME = "assay.token.v1.OneTime";
 const REGISTRY = "assay.explain.v1.Registry";
 const SYNC = "assay.sync.v1.Sync";
 const SVID = "spire.api.server.svid.v1.SVID";

@@ -168,6 +168,27 @@ export interface BoundTokenWriter extends BoundTokenReader {
   prune(now: EpochSeconds): Promise<number>;
 }
 
+/** A token that was given out for one entry, until it is spent or expires. */
+export interface OneTimeTokenRecord {
+  /** SHA-256 of the token, lower-case hex: the token itself is never stored. */
+  readonly hash: string;
+  readonly entryId: string;
+  readonly expiresAt: EpochSeconds;
+}
+
+export interface OneTimeTokenReader {
+  get(hash: string): Promise<OneTimeTokenRecord | undefined>;
+  count(): Promise<number>;
+}
+
+export interface OneTimeTokenWriter extends OneTimeTokenReader {
+  /** @throws exists */
+  create(token: OneTimeTokenRecord): Promise<void>;
+  delete(hash: string): Promise<boolean>;
+  /** Deletes tokens with expiresAt < now. @returns how many */
+  prune(now: EpochSeconds): Promise<number>;
+}
+
 /** A bundle as stored: own (one) and foreign. Content is the shape of spiffe/bundle.ts, as JSON text. */
 export interface BundleRecord {
   readonly trustDomain: string;
@@ -284,6 +305,7 @@ export interface Readers {
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
   readonly boundTokens: BoundTokenReader;
+  readonly oneTimeTokens: OneTimeTokenReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -295,6 +317,7 @@ export interface Writers {
   readonly nodes: NodeWriter;
   readonly tokens: TokenWriter;
   readonly boundTokens: BoundTokenWriter;
+  readonly oneTimeTokens: OneTimeTokenWriter;
   readonly bundles: BundleWriter;
   readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;

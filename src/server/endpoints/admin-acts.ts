@@ -3,24 +3,31 @@
  * from a closed list, so that a message of a method to come shows its subject without its secrets.
  */
 import { joinTokenHash } from "../../attestors/node/join-token/payload.ts";
+import { oneTimeTokenHash } from "../nodes/one-time-tokens.ts";
 import type { AuditSubject } from "../../observe/audit.ts";
 import { errorFromStatus } from "../../rpc/status.ts";
 import type { AdminAct } from "../audit/audit-trail.ts";
 
 /** @param request and response as the handler had them */
 export function adminActs(method: string, request: object, response: object): readonly AdminAct[] {
-  const { results, value } = response as { readonly results?: unknown; readonly value?: unknown };
+  const { results } = response as { readonly results?: unknown };
   if (!Array.isArray(results)) {
     const subject = { ...subjectOf(request), ...subjectOf(response) };
-    // The one answer that is a secret; its hash is the name of the agent to come.
-    const token =
-      method === CREATE_JOIN_TOKEN && typeof value === "string"
-        ? { tokenHash: joinTokenHash(value) }
-        : {};
-    return [{ outcome: "ok", subject: { ...subject, ...token } }];
+    return [{ outcome: "ok", subject: { ...subject, ...tokenOf(method, request, response) } }];
   }
   const items = itemsOf(request);
   return results.map((result: unknown, index) => itemAct(items[index], result));
+}
+
+/** Secrets go by their hash; that of a join token is the name of the agent to come. */
+function tokenOf(method: string, request: object, response: object): AuditSubject {
+  const { value } = response as { readonly value?: unknown };
+  if (method === CREATE_JOIN_TOKEN && typeof value === "string") {
+    return { tokenHash: joinTokenHash(value) };
+  }
+  if (!method.startsWith(ONE_TIME)) return {};
+  const { token } = { ...request, ...response } as { readonly token?: unknown };
+  return typeof token === "string" ? { tokenHash: oneTimeTokenHash(token) } : {};
 }
 
 /** What a request names that was refused as a whole. */
@@ -84,4 +91,5 @@ const HOLDERS = [
   "jwt_authority",
 ] as const;
 const CREATE_JOIN_TOKEN = "/spire.api.server.agent.v1.Agent/CreateJoinToken";
+const ONE_TIME = "/assay.token.v1.OneTime/";
 const MAX_TEXT = 2048;

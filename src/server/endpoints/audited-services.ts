@@ -75,11 +75,15 @@ export function auditedGate(
   };
 }
 
-/** `signs`: its issuances record themselves. `acts`: an administrator changes something. Others only read. */
-type Duty = "signs" | "acts";
+/**
+ * `signs`: its issuances record themselves. `acts`: an administrator changes something. `spends`: an agent uses up what
+ * counts once. Others only read.
+ */
+type Duty = "signs" | "acts" | "spends";
 
 function dutyOf(method: string): Duty | undefined {
   if (SIGNS.test(method)) return "signs";
+  if (SPENDS.test(method)) return "spends";
   const roles = rolesFor(method);
   const administrative = roles.has("local") || roles.has("admin") || roles.has("downstream");
   return administrative && !READS.test(method) ? "acts" : undefined;
@@ -92,21 +96,21 @@ function auditedUnary(
 ): UnaryHandler<object, object> {
   return async (request, call) => {
     const origin = originOf(call);
-    if (duty === "acts") await trail.requireWritable();
+    if (duty !== "signs") await trail.requireWritable();
     let response: object;
     try {
       response = await scope.run(origin, () => handler(request, call));
     } catch (thrown) {
       const error = errorFrom(thrown);
-      if (duty === "signs") await noteRefusal(trail, origin, error, request);
+      if (duty !== "acts") await noteRefusal(trail, origin, error, request);
       else {
         const { kind: outcome, message: reason } = error;
         await trail.acted(origin, [{ outcome, reason, subject: subjectOf(request) }]);
       }
       throw thrown;
     }
-    if (duty === "acts") await trail.acted(origin, adminActs(call.method, request, response));
-    else await noteRefusedItems(trail, origin, request, response);
+    if (duty === "signs") await noteRefusedItems(trail, origin, request, response);
+    else await trail.acted(origin, adminActs(call.method, request, response));
     return response;
   };
 }
@@ -173,6 +177,7 @@ function originOf(call: CallContext): CallOrigin {
 }
 
 const SIGNS = /\/(AttestAgent|RenewAgent|NewDownstreamX509CA|(BatchNew|New|Mint)[A-Z0-9]+SVID)$/;
+const SPENDS = /\/Spend$/;
 const READS = /\/(Get|List|Count)[A-Za-z0-9]*$/;
 /** Trouble, not decisions. */
 const NO_REFUSALS: ReadonlySet<string> = new Set([

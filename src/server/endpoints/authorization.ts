@@ -106,6 +106,10 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.sync.v1.Sync": {
     Follow: ["agent"],
   },
+  "/assay.token.v1.OneTime": {
+    Create: ["local", "admin"],
+    Spend: ["agent"],
+  },
   "/assay.token.v1.Token": {
     NewJWTSVID: ["any"],
     NewX509SVID: ["any"],

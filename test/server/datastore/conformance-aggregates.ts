@@ -99,6 +99,25 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     t.equal(await again.transaction((w) => w.boundTokens.prune(101)), 1);
   });
 
+  await check("one-time tokens", async (t, { store, reopen }) => {
+    const token = { hash: "ab", entryId: "e", expiresAt: 100 };
+    await store.transaction((w) => w.oneTimeTokens.create(token));
+    await rejectsWith(t, "exists", () => store.transaction((w) => w.oneTimeTokens.create(token)));
+    t.same(await store.oneTimeTokens.get("ab"), token);
+    t.equal(await store.oneTimeTokens.count(), 1);
+    const spent = await Promise.all(
+      [1, 2, 3].map(() => store.transaction((w) => w.oneTimeTokens.delete("ab"))),
+    );
+    t.equal(spent.filter(Boolean).length, 1, "spent once");
+    await store.transaction((w) => w.oneTimeTokens.create(token));
+    t.equal(await store.transaction((w) => w.oneTimeTokens.prune(100)), 0);
+    t.equal(await store.changes.current(), 0, "they are not in the change feed");
+    const again = reopen === undefined ? store : await reopen();
+    t.same(await again.oneTimeTokens.get("ab"), token, "and survive");
+    t.equal(await again.transaction((w) => w.oneTimeTokens.prune(101)), 1);
+    t.equal(await again.oneTimeTokens.get("ab"), undefined);
+  });
+
   await check("bundles", async (t, { store }) => {
     const put = (td: string, content: string) =>
       store.transaction((w) => w.bundles.put(td, content));

@@ -297,13 +297,14 @@ t.test("another server's acts are seen at once", async (t) => {
 
 t.test("a server that hears of no commit asks before it refuses", async (t) => {
   const room = await openRoom(t);
-  const { entries, nodes, tokens, boundTokens } = room.datastore;
+  const { entries, nodes, tokens, boundTokens, oneTimeTokens } = room.datastore;
   const { bundles, relationships, authorities, changes } = room.datastore;
   const deaf: Datastore = {
     entries,
     nodes,
     tokens,
     boundTokens,
+    oneTimeTokens,
     bundles,
     relationships,
     authorities,

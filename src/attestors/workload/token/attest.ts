@@ -11,6 +11,7 @@ import type { VerifiedToken } from "../../issuer/issuer.ts";
 import type { ContainerRef } from "../container/container-of.ts";
 import { MAX_BEARER } from "./bearer.ts";
 import { type TokenHolder, TokenHolders } from "./holders.ts";
+import { ONE_TIME_ALIAS, type OneTimeTokens, isOneTimeToken } from "./one-time.ts";
 import { TokenOutcomes } from "./outcomes.ts";
 
 export interface TokenAttestorOptions {
@@ -27,10 +28,12 @@ export interface TokenAttestorOptions {
   readonly clock: Clock;
   /** Default: 20,000 tokens. */
   readonly holders?: TokenHolders;
+  /** Absent: one-time tokens count for nothing. */
+  readonly oneTime?: OneTimeTokens;
 }
 
 export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
-  const { issuers, requiredClaims, aliases, containers, clock } = options;
+  const { issuers, requiredClaims, aliases, containers, clock, oneTime } = options;
   const holders = options.holders ?? new TokenHolders();
   const outcomes = new TokenOutcomes(clock);
 
@@ -44,6 +47,10 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
         "invalid",
         `authorization is not one 'Bearer TOKEN' of at most ${MAX_BEARER} characters`,
       );
+    }
+    if (oneTime !== undefined && isOneTimeToken(presented.token)) {
+      const entryId = await oneTime.entryOf(presented.token, presented.connection);
+      return [{ type: TOKEN_TYPE, value: `${ONE_TIME_ALIAS}:entry:${entryId}` }];
     }
     const token = await issuers.verify(presented.token, signal);
     checkClaims(token, requiredClaims.get(token.alias));

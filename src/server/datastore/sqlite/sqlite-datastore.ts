@@ -9,6 +9,7 @@ import type { Logger } from "../../../observe/logger.ts";
 import type {
   AuthorityReader,
   BoundTokenReader,
+  OneTimeTokenReader,
   BundleReader,
   ChangeReader,
   Datastore,
@@ -20,6 +21,7 @@ import type {
 } from "../contract.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
+import { SqliteOneTimeTokenReader } from "./one-time-tokens.ts";
 import { SqliteBundleReader } from "./bundles.ts";
 import { SqliteChangeReader } from "./changes.ts";
 import { CommitGroup } from "./commit-group.ts";
@@ -133,6 +135,7 @@ class SqliteDatastore implements Datastore {
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
   readonly boundTokens: BoundTokenReader;
+  readonly oneTimeTokens: OneTimeTokenReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -165,6 +168,7 @@ class SqliteDatastore implements Datastore {
     this.nodes = new SqliteNodeReader(reader);
     this.tokens = new SqliteTokenReader(reader);
     this.boundTokens = new SqliteBoundTokenReader(reader);
+    this.oneTimeTokens = new SqliteOneTimeTokenReader(reader);
     this.bundles = new SqliteBundleReader(reader);
     this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);

@@ -6,6 +6,7 @@ import { SqliteBundleWriter } from "./bundles.ts";
 import type { Connection, TransactionScope, WriteResult } from "./connection.ts";
 import { SqliteEntryWriter } from "./entries.ts";
 import { SqliteNodeWriter } from "./nodes.ts";
+import { SqliteOneTimeTokenWriter } from "./one-time-tokens.ts";
 import type { Row } from "./row.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
@@ -25,6 +26,7 @@ export class Transaction implements TransactionScope {
       nodes: new SqliteNodeWriter(this),
       tokens: new SqliteTokenWriter(this),
       boundTokens: new SqliteBoundTokenWriter(this),
+      oneTimeTokens: new SqliteOneTimeTokenWriter(this),
       bundles: new SqliteBundleWriter(this),
       relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),

@@ -3,6 +3,13 @@ import { init } from "./001-init.ts";
 import { relationships } from "./002-relationships.ts";
 import { rotation } from "./003-rotation.ts";
 import { boundTokens } from "./004-bound-tokens.ts";
+import { oneTimeTokens } from "./005-one-time-tokens.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
-export const MIGRATIONS: readonly Migration[] = [init, relationships, rotation, boundTokens];
+export const MIGRATIONS: readonly Migration[] = [
+  init,
+  relationships,
+  rotation,
+  boundTokens,
+  oneTimeTokens,
+];

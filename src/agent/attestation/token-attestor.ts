@@ -1,0 +1,56 @@
+import type { WorkloadAttestor } from "../../attestors/contract.ts";
+import { OidcIssuer } from "../../attestors/issuer/issuer.ts";
+import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
+import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
+import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
+import { ONE_TIME_ALIAS, OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { AgentConfig } from "../../config/agent.ts";
+
+interface TokenAttestorParts {
+  readonly clock: Clock;
+  /** Takes what fetches issuers' keys. */
+  readonly stack: Pick<AsyncDisposableStack, "use">;
+  /** Spends a one-time token at the server. @returns the id of its entry */
+  readonly spendToken: (token: string) => Promise<string>;
+}
+
+/** What `workloadAttestors.token` asks for. @throws invalid, naming the option of the issuer */
+export function configuredTokens(
+  { issuers: sections = [], oneTime }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
+  trustDomain: string,
+  { clock, stack, spendToken }: TokenAttestorParts,
+): WorkloadAttestor {
+  if (sections.some(({ alias }) => alias === ONE_TIME_ALIAS)) {
+    throw fail(
+      "invalid",
+      `issuer alias ${ONE_TIME_ALIAS} is that of one-time tokens; take another`,
+    );
+  }
+  const issuers = new OidcIssuers(
+    sections.map(({ alias, url, jwksUrl, jwksFile, caFile, ...issuer }) =>
+      OidcIssuer.of({
+        alias,
+        issuerUrl: url,
+        audiences: issuer.audiences ?? [`spiffe://${trustDomain}`],
+        ...(jwksUrl === undefined ? {} : { jwksUrl }),
+        ...(jwksFile === undefined ? {} : { jwksFile }),
+        ...(caFile === undefined ? {} : { caFile }),
+        allowLoopbackHttp: issuer.loopbackHttp,
+        maxLifeSeconds: issuer.maxLife,
+        clock,
+      }),
+    ),
+  );
+  return tokenAttestor({
+    issuers: stack.use(issuers),
+    requiredClaims: new Map(
+      sections.map(({ alias, requiredClaims = new Map() }) => [alias, requiredClaims]),
+    ),
+    aliases: [...sections.map(({ alias }) => alias), ...(oneTime ? [ONE_TIME_ALIAS] : [])],
+    ...(oneTime ? { oneTime: new OneTimeTokens(spendToken) } : {}),
+    containers: new ContainerLookup(),
+    clock,
+  });
+}
