@@ -86,6 +86,8 @@ async function oneTime(context: CommandContext): Promise<undefined> {
   }
   const entryId = options.required("entry");
   const ttl = options.seconds("ttl") ?? DEFAULT_TTL_SECONDS;
+  const file = options.text("write");
+  if (file !== undefined) await checkWritable(file, "--write");
   using server = await connectServer(context);
   const made = await server.call<CreateOneTimeResponse__Output>(
     "assay.token.v1.OneTime",
@@ -96,7 +98,6 @@ async function oneTime(context: CommandContext): Promise<undefined> {
   const { token } = made;
   const spiffeId = idText(made.spiffe_id);
   const expiresAt = Number(made.expires_at);
-  const file = options.text("write");
   if (file !== undefined) await replaceFile(file, `${token}\n`, 0o600);
   const shown = file === undefined ? { token } : { file };
   output.data({ ...shown, entryId, spiffeId, expiresAt: isoTime(expiresAt) }, () =>

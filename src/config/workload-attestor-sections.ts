@@ -35,5 +35,15 @@ export const WORKLOAD_ATTESTORS = section({
     }),
     help: "asks Podman about callers in its containers",
   },
+  systemd: {
+    shape: section({
+      bus: {
+        shape: text({ pattern: "^/", rule: "is no absolute path" }),
+        help: "socket of the system bus",
+        default: "/run/dbus/system_bus_socket",
+      },
+    }),
+    help: "asks systemd about the units of callers",
+  },
   token: { shape: TOKEN_SECTION, help: "tokens that come with a call" },
 });

@@ -1,6 +1,7 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { dockerAttestor } from "../../attestors/workload/docker/attest.ts";
 import { podmanAttestor } from "../../attestors/workload/podman/attest.ts";
+import { systemdAttestor } from "../../attestors/workload/systemd/attest.ts";
 import { unixAttestor } from "../../attestors/workload/unix/attest.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { AgentConfig } from "../../config/agent.ts";
@@ -19,7 +20,7 @@ export interface WorkloadAttestorParts {
 
 /** The workload attestors that a configuration asks for. */
 export function workloadAttestors(
-  { trustDomain, workloadAttestors: { docker, podman, k8s, token } }: AgentConfig,
+  { trustDomain, workloadAttestors: { docker, podman, k8s, systemd, token } }: AgentConfig,
   parts: WorkloadAttestorParts,
 ): readonly WorkloadAttestor[] {
   const { logger, clock, stack } = parts;
@@ -28,6 +29,7 @@ export function workloadAttestors(
     ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, parts)]),
     ...(docker === undefined ? [] : [stack.use(dockerAttestor({ ...docker, clock }))]),
     ...(podman === undefined ? [] : [stack.use(podmanAttestor({ ...podman, clock }))]),
+    ...(systemd === undefined ? [] : [stack.use(systemdAttestor({ ...systemd, clock }))]),
     ...(token === undefined ? [] : [configuredTokens(token, trustDomain, parts)]),
   ];
 }

@@ -1,0 +1,124 @@
+/**
+ * The `systemd` workload attestor: the unit that the system's service manager says a process is in. Selectors `id` and
+ * `fragment_path` as SPIRE's plugin of the same name writes them, and `slice`.
+ */
+import type { Clock } from "../../../base/clock.ts";
+import { fail } from "../../../base/errors.ts";
+import { LruMap } from "../../../base/lru.ts";
+import type { Selector } from "../../../spiffe/selector.ts";
+import type { WorkloadAttestor } from "../../contract.ts";
+import { ContainerLookup } from "../container/container-lookup.ts";
+import { type Unit, Units } from "./units.ts";
+
+export interface SystemdAttestorOptions {
+  readonly clock: Clock;
+  /** Path of the system bus's socket. */
+  readonly bus: string;
+  readonly procDir?: string;
+  /** How long the bus may take. Default: 4 s. */
+  readonly patienceMs?: number;
+}
+
+interface Held {
+  readonly selectors: readonly Selector[];
+  readonly atMs: number;
+}
+
+/**
+ * A unit is a cgroup, so an answer is kept by what the kernel says of a process's cgroups, for five seconds, and never
+ * by PID: a unit file that was moved shows after that.
+ */
+export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttestor & Disposable {
+  const { clock, bus, procDir = "/proc", patienceMs = DEFAULT_PATIENCE_MS } = options;
+  const cgroups = new ContainerLookup({ procDir });
+  const units = new Units({ bus, clock, patienceMs });
+  const held = new LruMap<string, Held>(MAX_HELD);
+  const asked = new Map<string, Promise<readonly Selector[]>>();
+
+  const fresh = (cgroup: string): readonly Selector[] | undefined => {
+    const found = held.get(cgroup);
+    if (found === undefined) return undefined;
+    const ageMs = clock.nowMs() - found.atMs;
+    return ageMs >= 0 && ageMs < SERVES_MS ? found.selectors : undefined;
+  };
+
+  const ask = async (pid: number, isStill: () => boolean, cgroup: string) => {
+    const unit = await units.of(pid);
+    // Systemd looked at the same file meanwhile: it counts if it said the same before and after.
+    if (!isStill()) {
+      throw fail("unavailable", "the calling process ended or moved to another cgroup meanwhile");
+    }
+    const selectors = sameAs(held.get(cgroup)?.selectors, selectorsOf(unit));
+    if (cgroup.length <= MAX_KEPT_TEXT) held.set(cgroup, { selectors, atMs: clock.nowMs() });
+    return selectors;
+  };
+
+  return {
+    type: "systemd",
+    names: NAMES,
+    lookNow(pid) {
+      const look = cgroups.look(pid);
+      const selectors = fresh(look.cgroup);
+      if (selectors === undefined) return undefined;
+      return { isStill: () => cgroups.isStill(pid, look), selectors: () => selectors };
+    },
+    async attest({ pid }, { signal }) {
+      signal.throwIfAborted();
+      const look = cgroups.look(pid);
+      const { cgroup } = look;
+      const known = fresh(cgroup);
+      if (known !== undefined) return known;
+      const isStill = (): boolean => cgroups.isStill(pid, look);
+      const asking = asked.get(cgroup);
+      if (asking !== undefined) {
+        // Another process of the cgroup is asked about; if it ends meanwhile this one still has to be.
+        const shared = await asking.catch(() => undefined);
+        if (shared !== undefined && isStill()) return shared;
+        signal.throwIfAborted();
+        return ask(pid, isStill, cgroup);
+      }
+      if (asked.size >= MAX_ASKED) {
+        throw fail("limited", "too many processes are being asked about; retry");
+      }
+      const answer = ask(pid, isStill, cgroup).finally(() => asked.delete(cgroup));
+      asked.set(cgroup, answer);
+      return answer;
+    },
+    [Symbol.dispose]: () => units[Symbol.dispose](),
+  };
+}
+
+function selectorsOf(unit: Unit | undefined): readonly Selector[] {
+  if (unit === undefined) return NONE;
+  const { id, fragmentPath, slice } = unit;
+  const values = [
+    ["id", id],
+    ["fragment_path", fragmentPath],
+    ["slice", slice],
+  ] as const;
+  return Object.freeze(
+    values
+      .filter(([, value]) => value !== "" && value.length <= MAX_VALUE && !CONTROL.test(value))
+      .map(([name, value]) => ({ type: "systemd", value: `${name}:${value}` })),
+  );
+}
+
+/** The array of before where it says the same, so that what follows from it is worked out once. */
+function sameAs(
+  before: readonly Selector[] | undefined,
+  found: readonly Selector[],
+): readonly Selector[] {
+  const isSame =
+    before?.length === found.length && before.every(({ value }, i) => value === found[i]?.value);
+  return isSame ? before : found;
+}
+
+const NAMES = ["id", "fragment_path", "slice"];
+const NONE: readonly Selector[] = Object.freeze([]);
+const CONTROL = /\p{Cc}/u;
+const MAX_VALUE = 4096;
+const SERVES_MS = 5000;
+const DEFAULT_PATIENCE_MS = 4000;
+const MAX_HELD = 1024;
+const MAX_KEPT_TEXT = 4096;
+const MAX_ASKED = 256;
