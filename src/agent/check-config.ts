@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent.ts";
+import { fail } from "../base/errors.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { workloadAttestors } from "./attestation/workload-attestors.ts";
 import { nodeAttestor } from "./identity/node-attestors.ts";
@@ -16,5 +17,10 @@ export async function checkAgentConfig(
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
   nodeAttestor(config, { clock, random });
-  workloadAttestors(config, { logger: silentLogger, clock, stack });
+  workloadAttestors(config, {
+    logger: silentLogger,
+    clock,
+    stack,
+    spendToken: () => Promise.reject(fail("unavailable", "there is no server here")),
+  });
 }
