@@ -1,13 +1,19 @@
 /** The far end of a D-Bus connection, written for tests: a bus with a service manager on it that says what it is told. */
 import { once } from "node:events";
-import { type Server, type Socket, createServer } from "node:net";
+import { type Server, type Socket, connect, createServer } from "node:net";
 import { join } from "node:path";
+import { encodeCall } from "../../src/attestors/workload/systemd/dbus-wire.ts";
 import { temporaryFolder } from "./caller.ts";
 
 export interface Asked {
+  /** 1 = a call, 4 = a signal. */
+  readonly kind: number;
   readonly member: string;
   readonly path: string;
   readonly args: readonly (string | number)[];
+  readonly serial: number;
+  /** Who asked; empty where there is no bus in between. */
+  readonly sender: string;
 }
 
 /** A value by its signature, or an error by its name. */
@@ -67,39 +73,94 @@ export async function dbusPeer(
 }
 
 function serve(socket: Socket, peer: DbusPeer): void {
-  let received = Buffer.alloc(0);
+  const messages = new Messages();
   let begun = false;
+  let received = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk]);
     if (!begun) {
+      received = Buffer.concat([received, chunk]);
       const text = received.toString("latin1");
       if (/^\0AUTH EXTERNAL [0-9a-f]+\r\n$/.test(text)) socket.write(peer.greeting);
       const begin = text.indexOf("BEGIN\r\n");
       if (begin < 0) return;
       begun = true;
-      received = received.subarray(begin + 7);
+      chunk = received.subarray(begin + 7);
     }
-    for (;;) {
-      if (received.length < 16) return;
-      const fields = received.readUInt32LE(12);
-      const length = Math.ceil((16 + fields) / 8) * 8 + received.readUInt32LE(4);
-      if (received.length < length) return;
-      const message = received.subarray(0, length);
-      received = received.subarray(length);
-      const serial = message.readUInt32LE(8);
-      const asked = parse(message, fields);
+    for (const asked of messages.of(chunk)) {
       const said = hello(asked, peer) ?? (peer.asked.push(asked), peer.answer(asked));
       // A signal first, as a bus sends NameAcquired.
       if (asked.member === "Hello") socket.write(reply(peer.littleEndian, 4, 0, ["s", ":1.7"]));
       if (said !== undefined) {
         const kind = "error" in said ? 3 : 2;
-        const bytes = reply(peer.littleEndian, kind, serial, said);
+        const bytes = reply(peer.littleEndian, kind, asked.serial, said);
         // In two parts: a stream has no borders.
         socket.write(bytes.subarray(0, 9));
         socket.write(bytes.subarray(9));
       }
     }
   });
+}
+
+/** A service on a real bus that owns a name there and answers the calls to it. */
+export class DbusService implements Disposable {
+  readonly asked: Asked[] = [];
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  static async own(bus: string, name: string, answer: DbusPeer["answer"]): Promise<DbusService> {
+    const socket = connect(bus);
+    await once(socket, "connect");
+    const uid = Buffer.from(String(process.geteuid?.() ?? 0)).toString("hex");
+    socket.write(`\0AUTH EXTERNAL ${uid}\r\n`);
+    await once(socket, "data");
+    socket.write("BEGIN\r\n");
+    const service = new DbusService(socket);
+    const owned = Promise.withResolvers<void>();
+    const messages = new Messages();
+    socket.on("error", owned.reject);
+    socket.on("data", (chunk: Buffer) => {
+      for (const asked of messages.of(chunk)) {
+        // The bus tells that the name is owned now.
+        if (asked.member === "NameAcquired" && asked.args[0] === name) owned.resolve();
+        if (asked.kind !== 1) continue;
+        service.asked.push(asked);
+        const said = answer(asked);
+        if (said === undefined) continue;
+        const kind = "error" in said ? 3 : 2;
+        socket.write(reply(true, kind, asked.serial, said, asked.sender));
+      }
+    });
+    const call = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus" };
+    const to = { ...call, interface: "org.freedesktop.DBus" };
+    socket.write(encodeCall({ ...to, member: "Hello", args: [] }, 1));
+    socket.write(encodeCall({ ...to, member: "RequestName", args: [name, 0] }, 2));
+    await owned.promise;
+    return service;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Takes a stream of little-endian messages apart. */
+class Messages {
+  #received = Buffer.alloc(0);
+
+  *of(chunk: Buffer): Generator<Asked> {
+    this.#received = Buffer.concat([this.#received, chunk]);
+    while (this.#received.length >= 16) {
+      const fields = this.#received.readUInt32LE(12);
+      const length = Math.ceil((16 + fields) / 8) * 8 + this.#received.readUInt32LE(4);
+      if (this.#received.length < length) return;
+      const message = this.#received.subarray(0, length);
+      this.#received = this.#received.subarray(length);
+      yield parse(message, fields);
+    }
+  }
 }
 
 function hello({ member }: Asked, peer: DbusPeer): Said | undefined {
@@ -111,6 +172,7 @@ function parse(message: Buffer, fieldsLength: number): Asked {
   let at = 16;
   let path = "";
   let member = "";
+  let sender = "";
   let signature = "";
   const text = (): string => {
     at = Math.ceil(at / 4) * 4;
@@ -130,9 +192,14 @@ function parse(message: Buffer, fieldsLength: number): Asked {
       at += 2 + length;
       continue;
     }
+    if (type === "u") {
+      at = Math.ceil(at / 4) * 4 + 4;
+      continue;
+    }
     const value = text();
     if (code === 1) path = value;
     if (code === 3) member = value;
+    if (code === 7) sender = value;
   }
   at = Math.ceil(at / 8) * 8;
   const args = Array.from(signature, (type) => {
@@ -140,11 +207,17 @@ function parse(message: Buffer, fieldsLength: number): Asked {
     at = Math.ceil(at / 4) * 4 + 4;
     return message.readUInt32LE(at - 4);
   });
-  return { path, member, args };
+  return { kind: message[1] ?? 0, serial: message.readUInt32LE(8), path, member, sender, args };
 }
 
 /** One message: a return (2), an error (3) or a signal (4). */
-export function reply(littleEndian: boolean, kind: number, serial: number, said: Said): Buffer {
+export function reply(
+  littleEndian: boolean,
+  kind: number,
+  serial: number,
+  said: Said,
+  destination = "",
+): Buffer {
   const count = (value: number): Buffer => {
     const bytes = Buffer.alloc(4);
     if (littleEndian) bytes.writeUInt32LE(value);
@@ -169,6 +242,7 @@ export function reply(littleEndian: boolean, kind: number, serial: number, said:
   const fields = [
     field(5, "u", count(serial)),
     ...("error" in said ? [field(4, "s", text(said.error))] : []),
+    ...(destination === "" ? [] : [field(6, "s", text(destination))]),
     ...(signature === ""
       ? []
       : [
