@@ -1,6 +1,7 @@
 /**
  * Measures a real server and agent with bench/load: `node bench/run.ts [MODE...]`, each rate beside the generator's own
- * baseline of the same minute. Needs Go, and root or any one uid (the entry matches the caller).
+ * baseline of the same minute, and the CPU time of the process that answers, which other work on the machine changes
+ * least. Needs Go, and root or any one uid (the entry matches the caller).
  *
  * Modes: mint fetch fetchconn fetchjwt hold (default: all of them).
  */
@@ -31,12 +32,15 @@ for (const mode of modes) {
 }
 
 async function rate(mode: string, concurrency: number): Promise<void> {
-  const socket = mode === "mint" ? stack.adminSocket : agent;
+  const [socket, pid] =
+    mode === "mint" ? [stack.adminSocket, stack.serverPid] : [agent, stack.agentPid];
   const shares: number[] = [];
   const rates: number[] = [];
+  const cpu: number[] = [];
   let errors = 0;
   for (let run = 0; run < RUNS; run++) {
     const base = await load(["-mode", "baseline", "-c", "16", "-d", `${SECONDS}s`]);
+    const before = cpuMicroseconds(pid);
     const ours = await load([
       "-mode",
       mode,
@@ -49,10 +53,11 @@ async function rate(mode: string, concurrency: number): Promise<void> {
     ]);
     errors += ours.errors;
     rates.push(ours.rate);
+    cpu.push((cpuMicroseconds(pid) - before) / Math.max(1, ours.calls));
     shares.push(ours.rate / base.rate);
   }
   say(
-    `${mode} c=${concurrency}: ${Math.round(median(rates))}/s, ${median(shares).toFixed(3)} of baseline, ${errors} errors`,
+    `${mode} c=${concurrency}: ${Math.round(median(rates))}/s, ${median(shares).toFixed(3)} of baseline, ${Math.round(median(cpu))} us of CPU a call, ${errors} errors`,
   );
 }
 
@@ -73,14 +78,22 @@ async function hold(): Promise<void> {
 
 async function load(
   args: readonly string[],
-): Promise<{ rate: number; errors: number; text: string }> {
+): Promise<{ rate: number; calls: number; errors: number; text: string }> {
   const { stdout, stderr } = await exec(LOAD, args, { maxBuffer: 1 << 26 });
   if (stderr !== "") process.stderr.write(stderr);
   return {
     rate: Number(/rate=(\d+)/.exec(stdout)?.[1] ?? 0),
+    calls: Number(/\bn=(\d+)/.exec(stdout)?.[1] ?? 0),
     errors: Number(/errs=(\d+)/.exec(stdout)?.[1] ?? /bad=(\d+)/.exec(stdout)?.[1] ?? 0),
     text: stdout,
   };
+}
+
+/** User and system time of all threads so far (proc_pid_stat(5), in ticks of a hundredth of a second). */
+function cpuMicroseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 function memoryKb(): number {

@@ -8,7 +8,7 @@ import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../obs
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
 import { watchHangups } from "./hangup.ts";
 import type { Reloaded } from "./reload.ts";
-import { trimHeap } from "./trim-heap.ts";
+import { trimWhenIdle } from "./trim-heap.ts";
 import { programVersion } from "./version.ts";
 
 /** What a daemon is given, beside its configuration. */
@@ -65,7 +65,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
     throw thrown;
   }
   hangups.begin(() => reloadLogged(params, running, { logger, logLevel }));
-  const cancelTrim = systemClock.after(SETTLED_MS, trimHeap);
+  const cancelTrim = trimWhenIdle({ clock: systemClock });
   const reason = await Promise.race([aborted(stop), params.ended?.(running) ?? aborted(stop)]);
   cancelTrim();
   logger.info("stopping");
@@ -150,5 +150,3 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 const FORCED_EXIT_MS = 15_000;
-/** By then the agents or workloads that waited for the start are served. */
-const SETTLED_MS = 10_000;

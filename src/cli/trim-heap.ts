@@ -1,9 +1,41 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { CancelTimer, Clock } from "../base/clock.ts";
+
+export interface TrimOptions {
+  readonly clock: Clock;
+  /** Share of the time since it was last asked in which this thread worked. */
+  readonly load?: () => number;
+  readonly trim?: () => void;
+}
+
+/**
+ * Trims the heap once, at the first moment with little to do: it takes tens of milliseconds, and a busy process would
+ * have to let its young generation grow again. @returns gives up
+ */
+export function trimWhenIdle(options: TrimOptions): CancelTimer {
+  const { clock, load = loadOfThread(), trim = trimHeap } = options;
+  const look = (): void => {
+    if (load() < IDLE_LOAD) trim();
+    else cancel = clock.after(LOOK_MS, look);
+  };
+  let cancel = clock.after(LOOK_MS, look);
+  return () => cancel();
+}
+
+function loadOfThread(): () => number {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization;
+  };
+}
 
 /**
  * Gives back what only the start of a daemon needed. V8 keeps its young generation as large as loading a program made
- * it, for as long as little happens: some 15 MB that nobody uses. Takes tens of milliseconds, so it is done once.
+ * it, for as long as little happens: some 15 MB that nobody uses.
  */
 export function trimHeap(): void {
   // The one way to a collection that also shrinks: the function exists only while the flag is set.
@@ -12,3 +44,6 @@ export function trimHeap(): void {
   setFlagsFromString("--no-expose-gc");
   if (typeof collect === "function") collect({ type: "major", flavor: "last-resort" });
 }
+
+const LOOK_MS = 10_000;
+const IDLE_LOAD = 0.05;

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import t from "tap";
-import { trimHeap } from "../../src/cli/trim-heap.ts";
+import { trimHeap, trimWhenIdle } from "../../src/cli/trim-heap.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../bin/compile-cache.sh");
 
@@ -62,4 +63,20 @@ t.test("the heap that a start needed is given back, and nothing is left to call"
   t.ok(after < before - (5 << 20), `${before} -> ${after} bytes`);
   t.equal("gc" in globalThis, false);
   t.equal(runInNewContext("typeof gc"), "undefined");
+});
+
+t.test("it is given back once, when there is little to do", async (t) => {
+  const clock = new VirtualClock();
+  const loads = [0.9, 0.06, 0.01, 0.01];
+  let trims = 0;
+  const options = { clock, load: () => loads.shift() ?? 1, trim: () => void trims++ };
+  trimWhenIdle(options);
+  await clock.advance(20_000);
+  t.equal(trims, 0, "not while it is busy");
+  await clock.advance(60_000);
+  t.equal(trims, 1);
+  t.equal(loads.length, 1, "and never looked at again");
+  trimWhenIdle({ ...options, load: () => 0 })();
+  await clock.advance(60_000);
+  t.equal(trims, 1, "given up");
 });

@@ -60,6 +60,10 @@ export class Stack implements AsyncDisposable {
     return this.#agent?.pid ?? 0;
   }
 
+  get serverPid(): number {
+    return this.#server?.pid ?? 0;
+  }
+
   async startServer(): Promise<void> {
     this.#server = spawn(
       ASSAY,
