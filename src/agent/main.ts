@@ -80,6 +80,7 @@ class Agent implements RunningAgent {
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #canReattest = false;
+  #renewedNowMs = 0;
   #lastSyncMs: () => number = () => 0;
   readonly #loops: AsyncDisposable[] = [];
   #stopSync: () => void = () => undefined;
@@ -148,6 +149,7 @@ class Agent implements RunningAgent {
         trustDomain,
         identity,
         onRefused: (error) => this.#refused(error, identity, cache),
+        onDenied: () => this.#renewNow(),
         metrics,
       }),
     );
@@ -408,6 +410,15 @@ class Agent implements RunningAgent {
     this.#stopSync = () => void sync[Symbol.asyncDispose]();
   }
 
+  /** An authority may have been tainted while the agent was away: the server then takes nothing but a renewal. */
+  #renewNow(): void {
+    const nowMs = this.#clock.nowMs();
+    if (Math.abs(nowMs - this.#renewedNowMs) < RENEW_NOW_MS) return;
+    this.#renewedNowMs = nowMs;
+    this.#outdateIdentity();
+    this.#wakeRenewal();
+  }
+
   /** The server refuses the agent itself. */
   #refused(error: AssayError, identity: AgentIdentity, cache: Cache): void {
     if (error.reason === "AGENT_BANNED") {
@@ -479,6 +490,7 @@ const CLOCKS_DIFFER =
   "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
 const SVID_CHECK_MS = 5000;
 const SVIDS_PER_ROUND = 200;
+const RENEW_NOW_MS = 30_000;
 const IDENTITY_MIN_MS = 1000;
 const IDENTITY_MAX_MS = 3600_000;
 const GRACE_MS = 2000;

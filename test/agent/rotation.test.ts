@@ -265,3 +265,34 @@ function entryNamed(name: string): Entry {
     expiresAt: 0,
   };
 }
+
+t.test("an authority is tainted while the agent is away", async (t) => {
+  await using domain = await Domain.start();
+  const first = await domain.startAgent();
+  await domain.entry({ path: "/one" });
+  await first[Symbol.asyncDispose]();
+  const service = "localauthority.v1.LocalAuthority";
+  const { active } = await domain.call<AuthorityStates>(service, "GetX509AuthorityState", {});
+  const { prepared_authority: next } = await domain.call<Prepared>(
+    service,
+    "PrepareX509Authority",
+    {},
+  );
+  await domain.call(service, "ActivateX509Authority", { authority_id: next.authority_id });
+  await domain.call(service, "TaintX509Authority", { authority_id: active.authority_id });
+  // Its SVID is good for nothing but a renewal, which is not due for half an hour, and nobody could tell it so.
+  const again = await domain.startAgent({ joinToken: undefined });
+  using client = new WorkloadClient(again.socket);
+  using watch = client.x509();
+  const { svids } = await watch.next();
+  const [leaf] = parseCertificates(svids[0]?.x509_svid ?? new Uint8Array());
+  t.equal(leaf?.authorityKeyId, next.authority_id);
+});
+
+interface AuthorityStates {
+  readonly active: { readonly authority_id: string };
+}
+
+interface Prepared {
+  readonly prepared_authority: { readonly authority_id: string };
+}

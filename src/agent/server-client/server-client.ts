@@ -35,6 +35,8 @@ export interface ServerClientOptions {
   readonly identity: AgentIdentity;
   /** Told of every refusal that concerns the agent itself (a reason of `AGENT_REFUSALS`). */
   readonly onRefused: (error: AssayError) => void;
+  /** Told of refusals without such a reason: a renewed SVID may help. */
+  readonly onDenied?: () => void;
   readonly metrics: Metrics;
 }
 
@@ -249,13 +251,14 @@ export class ServerClient implements Disposable {
 
   /** @param requestId named by what is thrown and by what `onRefused` is told, so that both can be found at the server */
   async #use<T>(call: (channel: Channel) => Promise<T>, requestId?: string): Promise<T> {
-    const { identity, onRefused } = this.#options;
+    const { identity, onRefused, onDenied } = this.#options;
     const { svid } = identity;
     try {
       return await this.#connection.use(call);
     } catch (thrown) {
       const plain = errorFrom(thrown);
       const error = requestId === undefined ? plain : withRequestId(plain, requestId);
+      if (error.kind === "denied" && error.reason === undefined) onDenied?.();
       if (error.reason === undefined || !AGENT_REFUSALS.has(error.reason)) throw error;
       if (identity.svid !== svid) {
         // The first use of a renewed SVID ends the old one; a call that still ran on that proves nothing.

@@ -152,7 +152,12 @@ export class Sync implements AsyncDisposable {
   /** Leaves a connection that was made with an SVID or a bundle of before, not all agents at the same moment. */
   leaveOldConnection(): void {
     const { source, clock, random } = this.#options;
-    if (this.#stream === undefined || this.#generation === source.generation) return;
+    if (this.#generation === source.generation) return;
+    if (this.#stream === undefined) {
+      // What failed with the SVID of before may well succeed with this one.
+      if (this.#failures > 0) this.#loop.wake();
+      return;
+    }
     this.#cancelReopen ??= clock.after(this.spreadMs * random.unit(), () => this.wake());
   }
 
@@ -229,6 +234,7 @@ export class Sync implements AsyncDisposable {
   async #poll(signal: AbortSignal): Promise<number> {
     const { source, onSynced, random, trustDomain } = this.#options;
     const mirror = this.#mirror;
+    this.#generation = source.generation;
     const [entries, own] = await Promise.all([
       source.fetchEntries(mirror.entries, (id, error) => mirror.badEntry(id, error), signal),
       source.fetchBundle(signal),
