@@ -17,6 +17,7 @@ t.test(`a day, seed ${SEED}`, async (t) => {
   });
   const seen = JSON.parse(stdout) as {
     readonly rotations: Readonly<Record<string, number>>;
+    readonly agentRenewals: number;
     readonly x509Authorities: number;
     readonly jwtAuthorities: number;
     readonly jwts: number;
@@ -33,5 +34,6 @@ t.test(`a day, seed ${SEED}`, async (t) => {
     // Ten minutes each, renewed at half of it, give or take a tenth and a look every five seconds.
     t.ok(count >= (24 * 60) / 5.6 && count <= (24 * 60) / 4.4, `${id}: ${count} SVIDs`);
   }
+  t.ok(seen.agentRenewals >= 130 && seen.agentRenewals <= 165, "the agent's own, each ten minutes");
   t.ok(seen.x509Authorities >= 12 && seen.jwtAuthorities >= 12, "authorities followed each other");
 });
