@@ -187,6 +187,7 @@ t.test("aws_iid: hostile documents", async (t) => {
       "denied",
       /not signed by AWS/,
     ],
+    ["20 KB", iid({ certificates: Array.from({ length: 24 }, () => aws.der) }), "invalid", /16384/],
     ["no content", iid({ withoutContent: true }), "invalid", /has no content/],
     ["no signer", iid({ signers: 0 }), "invalid", /exactly one signer/],
     ["two signers", iid({ signers: 2 }), "invalid", /exactly one signer/],
