@@ -7,10 +7,6 @@ import type { AgentConfig } from "../config/agent.ts";
 import type { ConfigChange } from "../config/reload.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
-import type { Readiness } from "../observe/readiness.ts";
-import { serveHealth } from "../rpc/h2/health.ts";
-import { serveReflection } from "../rpc/h2/reflection.ts";
-import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
@@ -30,16 +26,15 @@ import {
   refusedError,
 } from "./identity/node-attestation.ts";
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
-import type { Peer } from "./peer/peer.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { Replacement } from "./sync/replacement.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
+import { SvidLoop } from "./sync/svid-loop.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
 import { LiveConfig } from "./live-config.ts";
 import type { AgentDependencies, RunningAgent } from "./running-agent.ts";
 import { Sync, type SyncState } from "./sync/sync.ts";
-import { WorkloadListener } from "./workload-api/listener.ts";
-import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
+import { openWorkloadApi } from "./workload-api/open-workload-api.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
 
 /**
@@ -188,10 +183,20 @@ class Agent implements RunningAgent {
       syncIntervalMs: () => this.#live.current.syncIntervalMs,
     });
     const workloads = new Attestation({ attestors, clock, logger, metrics });
-    const server = await this.#serve(cache, jwtCache, {
-      attestation: workloads,
-      metrics,
-      readiness,
+    const health = agentHealth({ readiness, cache, clock });
+    const server = await openWorkloadApi({
+      path: config.socket,
+      parts: {
+        attestation: workloads,
+        cache,
+        jwtCache,
+        clock,
+        logger,
+        metrics,
+        allowedForeignJwtClaims: () => this.#live.current.allowedForeignJwtClaims,
+      },
+      health,
+      stack: this.#stack,
     });
     readAgent(metrics, {
       ...observed,
@@ -208,7 +213,7 @@ class Agent implements RunningAgent {
       this.#metricsAddress = this.#stack.use(listener).address;
     }
     await this.#serveAdmin({
-      health: agentHealth({ readiness, cache, clock }),
+      health,
       identity,
       cache,
       jwtCache,
@@ -231,42 +236,6 @@ class Agent implements RunningAgent {
     this.#keepIdentity(identity, attestation, cache);
     this.#keepCache(identity, client, cache, jwtCache);
     reportHost({ client, attestors, version: this.#version, logger, signal: this.#stop.signal });
-  }
-
-  async #serve(
-    cache: Cache,
-    jwtCache: JwtCache,
-    {
-      attestation,
-      metrics,
-      readiness,
-    }: {
-      readonly attestation: Attestation;
-      readonly metrics: Metrics;
-      readonly readiness: Readiness;
-    },
-  ): Promise<H2GrpcServer<Peer>> {
-    const { socket: path } = this.#config;
-    const clock = this.#clock;
-    const logger = this.#logger;
-    const server = new H2GrpcServer<Peer>({ clock, logger });
-    this.#stack.defer(() =>
-      server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
-    );
-    serveHealth(server, [WORKLOAD_API], agentHealth({ readiness, cache, clock }));
-    serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
-    routeWorkloadApi(server, {
-      attestation,
-      cache,
-      jwtCache,
-      clock,
-      logger,
-      metrics,
-      allowedForeignJwtClaims: () => this.#live.current.allowedForeignJwtClaims,
-    });
-    this.#stack.use(await WorkloadListener.open({ path, server, clock, logger }));
-    logger.info("Workload API is listening", { socket: path });
-    return server;
   }
 
   async #serveAdmin(
@@ -328,22 +297,18 @@ class Agent implements RunningAgent {
     cache: Cache,
     jwtCache: JwtCache,
   ): void {
-    /** Authorities whose SVIDs are replaced: those that are lost, as soon as it is this agent's turn. */
-    let replaced: ReadonlySet<string> = new Set();
     const replacement = this.#stack.use(
       new Replacement({
         clock: this.#clock,
         random: this.#random,
         onTurn: ({ lost, rotated }) => {
-          replaced = lost;
           jwtCache.outdate(rotated);
           if (rotated === "all") this.#outdateIdentity();
           this.#wakeRenewal();
-          svids.wake();
+          svids.replace(lost);
         },
       }),
     );
-    let isFailing = false;
     const maker = new SvidMaker({
       signer: client,
       keyType: this.#config.workloadKeyType,
@@ -352,35 +317,17 @@ class Agent implements RunningAgent {
       logger: this.#logger,
       onMade: (made, failed) => cache.applySvids(made, failed),
     });
-    const svids = new Loop({
-      name: "svids",
+    const svids = new SvidLoop({
+      cache,
+      maker,
       clock: this.#clock,
       random: this.#random,
-      round: async (signal) => {
-        const { awaited, others } = cache.due(replaced);
-        if (this.#fading !== undefined) {
-          if (cache.svidCount === 0) this.#fail(this.#fading);
-          return SVID_CHECK_MS;
-        }
-        // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
-        const due = awaited.length > 0 ? awaited : others;
-        if (cache.synced) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
-        isFailing = false;
-        return due.length > SVIDS_PER_ROUND || due === awaited ? 0 : SVID_CHECK_MS;
-      },
-      backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
-      onError: (error, retryMs) => {
-        isFailing = true;
-        this.#logger.warn("SVIDs were not signed; serving on what is held", {
-          error,
-          retryMs: Math.round(retryMs),
-        });
+      logger: this.#logger,
+      isFading: () => this.#fading !== undefined,
+      onEmpty: () => {
+        if (this.#fading !== undefined) this.#fail(this.#fading);
       },
     });
-    // Streams that wait must not turn a server that fails into one that is stormed.
-    cache.onMissing = () => {
-      if (!isFailing && this.#fading === undefined) svids.wake();
-    };
     const sync = new Sync({
       trustDomain: this.#config.trustDomain,
       source: client,
@@ -488,9 +435,6 @@ class Agent implements RunningAgent {
 
 const CLOCKS_DIFFER =
   "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
-const SVID_CHECK_MS = 5000;
-const SVIDS_PER_ROUND = 200;
 const RENEW_NOW_MS = 30_000;
 const IDENTITY_MIN_MS = 1000;
 const IDENTITY_MAX_MS = 3600_000;
-const GRACE_MS = 2000;

@@ -1,0 +1,38 @@
+import { fail } from "../../base/errors.ts";
+import { serveHealth } from "../../rpc/h2/health.ts";
+import { serveReflection } from "../../rpc/h2/reflection.ts";
+import { H2GrpcServer } from "../../rpc/h2/server.ts";
+import type { Peer } from "../peer/peer.ts";
+import { WorkloadListener } from "./listener.ts";
+import { WORKLOAD_API, routeWorkloadApi } from "./service.ts";
+
+type HealthService = Parameters<typeof serveHealth>[2];
+
+export interface OpenWorkloadApiOptions {
+  /** Path of the socket. */
+  readonly path: string;
+  readonly parts: Parameters<typeof routeWorkloadApi>[1];
+  readonly health: HealthService;
+  /** What ends together with the agent. */
+  readonly stack: AsyncDisposableStack;
+}
+
+/** The Workload API, health and reflection on the agent's public socket. @throws precondition when it is taken */
+export async function openWorkloadApi(
+  options: OpenWorkloadApiOptions,
+): Promise<H2GrpcServer<Peer>> {
+  const { path, parts, health, stack } = options;
+  const { clock, logger } = parts;
+  const server = new H2GrpcServer<Peer>({ clock, logger });
+  stack.defer(() =>
+    server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
+  );
+  serveHealth(server, [WORKLOAD_API], health);
+  serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
+  routeWorkloadApi(server, parts);
+  stack.use(await WorkloadListener.open({ path, server, clock, logger }));
+  logger.info("Workload API is listening", { socket: path });
+  return server;
+}
+
+const GRACE_MS = 2000;
