@@ -111,6 +111,23 @@ t.test("client: a redirect is an answer, and nothing is sent elsewhere", async (
   t.match(await client(t, connection).ask({ method: "GET", path: "/" }), { status: 302 });
 });
 
+t.test("client: a kept connection that is closed is no failure", async (t) => {
+  const sockets = new Set<object>();
+  let requests = 0;
+  const connection = await secureServer(t, (request, response) => {
+    requests += 1;
+    // The second request comes on the first one's connection, which ends under it.
+    if (sockets.has(request.socket)) request.socket.destroy();
+    else response.end(JSON.stringify({ requests }));
+    sockets.add(request.socket);
+  });
+  const asking = client(t, connection);
+  const ask = () => asking.ask({ method: "GET", path: "/" });
+  t.match(await ask(), { body: { requests: 1 } });
+  t.match(await ask(), { body: { requests: 3 } });
+  t.equal(sockets.size, 2);
+});
+
 t.test("client: it does not wait for ever, and not for who gave up", async (t) => {
   const clock = new VirtualClock();
   const heard = Promise.withResolvers<void>();

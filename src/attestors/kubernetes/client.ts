@@ -65,11 +65,15 @@ export class KubernetesClient implements Disposable {
     try {
       const credentials = await this.#credentials.read();
       signal.throwIfAborted();
-      return await this.#send(request, credentials, signal);
+      return await this.#send(request, credentials, signal).catch((thrown: unknown) => {
+        if (!(thrown instanceof StaleConnection)) throw thrown;
+        // Once: the next one is new, or was not closed by the same restart.
+        return this.#send(request, credentials, signal);
+      });
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof AssayError) throw cause;
-      const code = (cause as NodeJS.ErrnoException).code ?? "connection failed";
+      const code = codeOf(cause) ?? "connection failed";
       if (isCertificateError(code)) {
         throw fail("unauthenticated", `${this.server}: its certificate is not accepted (${code})`, {
           cause,
@@ -107,14 +111,16 @@ export class KubernetesClient implements Disposable {
     };
     const agent = this.#agentFor(credentials);
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    return new Promise((resolve, reject) => {
+    return new Promise<KubernetesAnswer>((resolve, reject) => {
       const call = send(url, { method, headers, agent, signal }, (answer) => {
         this.#read(answer).then(resolve, (thrown: unknown) => {
           answer.destroy();
           reject(thrown);
         });
       });
-      call.on("error", reject);
+      call.on("error", (thrown) =>
+        reject(call.reusedSocket ? new StaleConnection(thrown) : thrown),
+      );
       call.end(text);
     });
   }
@@ -174,6 +180,13 @@ export function refusalOf({ status, body }: KubernetesAnswer): string {
     : `status ${status}`;
 }
 
+/** A kept connection that the server closed as it was used again. What is asked here may be asked twice. */
+class StaleConnection extends Error {
+  constructor(cause: Error) {
+    super("a kept connection was closed", { cause });
+  }
+}
+
 interface Transport {
   readonly tls: Credentials["tls"];
   readonly agent: HttpAgent | HttpsAgent;
@@ -188,6 +201,11 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   } catch {
     return undefined; // the caller names the server
   }
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  const error = thrown instanceof StaleConnection ? thrown.cause : thrown;
+  return (error as NodeJS.ErrnoException).code;
 }
 
 /** OpenSSL's verify codes and Node's own for a name that does not fit. */

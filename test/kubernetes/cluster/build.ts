@@ -19,6 +19,10 @@ import { promisify } from "node:util";
 const exec = promisify(execFile);
 const HERE = import.meta.dirname;
 const PROJECT = join(HERE, "../../..");
+export const CACHE = join(
+  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
+  "assay-kubernetes",
+);
 const PACK = join(PROJECT, "deploy/image/pack");
 
 /** etcd, the control plane, kubelet, kube-proxy and kubectl in one binary: some minutes when it is not there yet. */
@@ -94,8 +98,7 @@ export async function cached(
   const hash = createHash("sha256").update(process.arch);
   for (const source of sources)
     hash.update(source.slice(PROJECT.length)).update(readFileSync(source));
-  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const dir = join(cache, "assay-kubernetes", hash.digest("hex").slice(0, 16));
+  const dir = join(CACHE, hash.digest("hex").slice(0, 16));
   const file = join(dir, name);
   if (existsSync(file)) return file;
   mkdirSync(dir, { recursive: true });

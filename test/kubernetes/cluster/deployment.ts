@@ -1,8 +1,9 @@
 /** `deploy/kubernetes` on a cluster of the tests, and what an operator does with it. */
 import { execFile } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cached, sourcesBelow } from "./build.ts";
+import { CACHE, cached, sourcesBelow } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
 
 const exec = promisify(execFile);
@@ -17,9 +18,19 @@ export function assayImage(): Promise<string> {
     join(PROJECT, "package.json"),
     join(PROJECT, "package-lock.json"),
   ];
+  forgetOldImages();
   return cached("assay.tar", sources, async (out) => {
     await exec(join(PROJECT, "deploy/image/build"), [out], { maxBuffer: 1 << 26 });
   });
+}
+
+/** Every change of a source makes another image: those that no run of today made go. */
+function forgetOldImages(): void {
+  const dayAgo = Date.now() - 24 * 3600 * 1000;
+  for (const folder of existsSync(CACHE) ? readdirSync(CACHE) : []) {
+    const image = join(CACHE, folder, "assay.tar");
+    if (existsSync(image) && statSync(image).mtimeMs < dayAgo) rmSync(image);
+  }
 }
 
 export class Deployment {
