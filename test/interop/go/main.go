@@ -1,6 +1,6 @@
 // interop drives go-spiffe against the Workload API named by SPIFFE_ENDPOINT_SOCKET and prints a JSON line per event.
 //
-//	interop x509 | jwt AUDIENCE | watch | serve | dial ADDRESS PEER_ID | rounds N
+//	interop x509 | jwt AUDIENCE | watch | serve | dial ADDRESS PEER_ID | rounds N | token FILE
 package main
 
 import (
@@ -71,6 +71,12 @@ func main() {
 			cancel()
 		}()
 		workloadapi.WatchX509Context(ctx, watcher{})
+	case "token":
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+		tokenWatch(ctx, os.Args[2])
 	case "serve":
 		id := spiffeid.RequireFromString(os.Args[2])
 		listener, err := spiffetls.Listen(ctx, "tcp", "127.0.0.1:0", tlsconfig.AuthorizeID(id))

@@ -1,12 +1,15 @@
 """Drives py-spiffe against the Workload API named by SPIFFE_ENDPOINT_SOCKET and prints a JSON line per event.
 
-client.py x509 | jwt AUDIENCE | watch
+client.py x509 | jwt AUDIENCE | watch | token FILE
 """
 
 import json
+import os
 import sys
 
+import grpc
 from spiffe import JwtSource, JwtSvid, WorkloadApiClient, X509Source
+from spiffe._proto import workload_pb2, workload_pb2_grpc
 
 
 def say(event, **fields):
@@ -43,6 +46,8 @@ def main():
                 validated=str(remote.spiffe_id),
                 token=svid.token,
             )
+    elif mode == "token":
+        token(sys.argv[2])
     elif mode == "watch":
         client = WorkloadApiClient()
         client.stream_x509_contexts(
@@ -50,6 +55,23 @@ def main():
             on_error=lambda error: say("watchError", message=str(error)),
         )
         sys.stdin.read()  # until the test closes it
+
+
+def token(file):
+    """Plain stubs, without a SPIFFE library's help: as doc/attestors.md has it."""
+
+    def metadata():
+        with open(file) as text:
+            return (
+                ("workload.spiffe.io", "true"),
+                ("authorization", f"Bearer {text.read().strip()}"),
+            )
+
+    with grpc.insecure_channel(os.environ["SPIFFE_ENDPOINT_SOCKET"]) as channel:
+        stub = workload_pb2_grpc.SpiffeWorkloadAPIStub(channel)
+        for answer in stub.FetchX509SVID(workload_pb2.X509SVIDRequest(), metadata=metadata()):
+            say("token", spiffeIds=[svid.spiffe_id for svid in answer.svids])
+            return
 
 
 try:
