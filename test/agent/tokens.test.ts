@@ -137,6 +137,22 @@ t.test(
   },
 );
 
+t.test("no issuer takes the alias of one-time tokens", async (t) => {
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start();
+  const [section] = tokenConfig(issuer).workloadAttestors.token?.issuers ?? [];
+  if (section === undefined) throw new TypeError("there is no issuer");
+  const issuers = [{ ...section, alias: "once" }];
+  await refused(
+    t,
+    domain.startAgent({ workloadAttestors: { token: { issuers, oneTime: true } } }),
+    {
+      kind: "invalid",
+      message: /alias once is that of one-time tokens/,
+    },
+  );
+});
+
 t.test("a one-time token proves one connection", async (t) => {
   await using domain = await Domain.start();
   const socket = join(domain.dir, "server.sock");
