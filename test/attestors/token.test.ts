@@ -173,6 +173,12 @@ t.test("a pod's token counts in that pod alone, for each of its processes", asyn
   await refused(t, found(bench, other.peer, token), wrong, "later");
   await refused(t, found(bench, host.peer, token), { message: /the calling process is in no pod/ });
   await refused(t, found(bench, foreign(), token), { message: /shown by another process before/ });
+  for (const pod of [{ name: "web-0" }, { uid: [POD] }, { uid: "" }, null, POD, []]) {
+    const odd = bench.token({ "kubernetes.io": { pod } });
+    for (const peer of [web.peer, host.peer, foreign()]) {
+      await refused(t, found(bench, peer, odd), { message: /^token names a pod without its uid$/ });
+    }
+  }
 });
 
 t.test("a token that names no pod counts for the process that shows it first", async (t) => {

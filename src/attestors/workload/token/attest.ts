@@ -66,7 +66,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     presented: PresentedToken,
     { claims }: VerifiedToken,
   ): TokenHolder => {
-    const podUid = claimText(claims, POD_UID);
+    const podUid = podUidOf(claims);
     if (process.pid === 0) {
       const { connection } = presented;
       return { connection, uid: process.uid, mayFollow: podUid !== undefined };
@@ -118,6 +118,15 @@ function checkClaims(
       throw fail("denied", `token claim ${name} is not one that counts on this host`);
     }
   }
+}
+
+/** @throws denied for a pod that cannot be told from others: it must not pass for a token that names none */
+function podUidOf(claims: VerifiedToken["claims"]): string | undefined {
+  const { "kubernetes.io": kubernetes } = claims as { "kubernetes.io"?: unknown };
+  const names = typeof kubernetes === "object" && kubernetes !== null && "pod" in kubernetes;
+  const podUid = claimText(claims, POD_UID);
+  if (names && podUid === undefined) throw fail("denied", "token names a pod without its uid");
+  return podUid;
 }
 
 export const TOKEN_TYPE = "token";
