@@ -11,10 +11,14 @@ interface Svid {
   readonly serialNumber: string;
 }
 
-/** Lines of a container's log, with the time at which the runtime took them. */
+/** Lines of a container's log, with the time at which the runtime took them; none while it is being made. */
 async function logOf(cluster: Cluster, name: string): Promise<{ atMs: number; text: string }[]> {
   const args = ["logs", "-n", "shop", name, "--timestamps"];
-  const lines = (await cluster.kubectl(args)).split("\n").filter((line) => line !== "");
+  const log = await cluster.kubectl(args).catch((thrown: Error) => {
+    if (/waiting to start|not found|NotFound|connection refused/.test(thrown.message)) return "";
+    throw thrown;
+  });
+  const lines = log.split("\n").filter((line) => line !== "");
   return lines.map((line) => ({
     atMs: Date.parse(line.slice(0, line.indexOf(" "))),
     text: line.slice(line.indexOf(" ") + 1),
