@@ -16,6 +16,8 @@ const UNDER_WAY = /REQ|CONNECTWRAP|WRITEWRAP|SHUTDOWNWRAP|JOB/;
 const open = new Set<number>();
 const counted = new Set<number>();
 let activity = 0;
+/** As it was when all was quiet last. */
+let seen = -1;
 createHook({
   trackPromises: false,
   init(asyncId, type) {
@@ -38,11 +40,13 @@ createHook({
 
 /** Resolves when nothing has happened for some turns of the event loop and nothing is under way. */
 export async function quiet(): Promise<void> {
+  if (activity === seen && open.size === 0) return;
   for (let calm = 0; calm < CALM_TURNS; ) {
     const before = activity;
     await new Promise((resolve) => setImmediate(resolve));
     calm = activity === before && open.size === 0 ? calm + 1 : 0;
   }
+  seen = activity;
 }
 
 const CALM_TURNS = 5;

@@ -57,15 +57,6 @@ export class VirtualClock implements Clock {
     await settle();
   }
 
-  /** Moves to this moment and runs what is due by then, without waiting for what that begins. */
-  fire(atMs: number): void {
-    this.#now = Math.max(this.#now, atMs);
-    const due = this.#pending.filter(({ at }) => at <= atMs);
-    due.sort((a, b) => a.at - b.at || a.order - b.order);
-    this.#pending = this.#pending.filter(({ at }) => at > atMs);
-    for (const { task } of due) task();
-  }
-
   /** Steps the wall clock without running timers, as an operator's `date -s` would. */
   step(ms: number): void {
     this.#now += ms;
