@@ -202,11 +202,22 @@ t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) 
   t.same(await ready.json(), { status: "ready", checks: { identity: "ok", sync: "ok" } });
 
   // A change that goes out on the agent's stream is measured where it was committed.
-  await domain.deleteEntry(entryId);
-  for (;;) {
+  const changes = async () => {
     const now = await scrape(domain.server.metricsAddress);
-    if ((now.value("assay_server_propagation_seconds_count") ?? 0) > 0) break;
-  }
+    return now.value("assay_server_propagation_seconds_count") ?? 0;
+  };
+  const before = await changes();
+  await domain.deleteEntry(entryId);
+  while ((await changes()) === before);
+
+  // An entry that ends by itself is sent as well, though nothing was committed for as long as it lived.
+  const removed = async () => (await scrape(at)).value("spire_agent_lru_cache_entry_remove");
+  while ((await removed()) !== 1);
+  const expiresAt = Math.ceil(Date.now() / 1000) + 2;
+  await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
+  while ((await changes()) === before + 1);
+  while ((await removed()) !== 2);
+  t.equal(await changes(), before + 2);
 });
 
 t.test("doc/observability.md lists every metric", (t) => {

@@ -53,18 +53,18 @@ async function follow(
   const held = await resumed(request, deps);
   using feed = hub.open(agentOf(call).toString());
   if (held !== undefined) feed.resume(held);
-  let isFirst = true;
+  let isChange = false;
   for (let delta = feed.take(); ; ) {
     hub.watchBundles(feed);
     if (delta !== undefined) {
       await tell(call, delta, deps);
-      // What a stream begins with is no change that was under way.
-      if (!isFirst) deps.propagation.told(delta.revision);
+      // What a stream begins with, and an entry that ended by itself, is no change that was under way.
+      if (isChange) deps.propagation.told(delta.revision);
     }
-    isFirst = false;
     const event = await feed.wait(HEARTBEAT_MS * (1 - 0.2 * random.unit()), signal);
     if (event === "replaced") throw fail("conflict", "the agent follows on another stream now");
-    if (event === "changed") await feed.rest(signal);
+    isChange = event === "changed" || event === "identity";
+    if (event === "changed" || event === "expired") await feed.rest(signal);
     else await deps.recheck(call);
     delta = feed.take();
     if (event === "quiet" && delta === undefined) {

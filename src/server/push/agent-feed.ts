@@ -26,7 +26,10 @@ export interface FeedDelta extends EntryDiff {
   readonly revision: number;
 }
 
-export type FeedEvent = "changed" | "identity" | "replaced" | "quiet";
+/** `expired`: entries ended by themselves, no change was made. */
+export type FeedEvent = "changed" | "identity" | "replaced" | "expired" | "quiet";
+
+type NotedEvent = Exclude<FeedEvent, "expired" | "quiet">;
 
 /**
  * What one agent was told, and whether there may be more. Between two messages a flag is all that is kept: what the
@@ -37,7 +40,7 @@ export class AgentFeed implements Disposable {
   readonly #source: FeedSource;
   readonly #clock: Clock;
   readonly #onEnd: (feed: AgentFeed) => void;
-  readonly #events = new Set<Exclude<FeedEvent, "quiet">>();
+  readonly #events = new Set<NotedEvent>();
   readonly #bundles = new Map<string, Bundle>();
   /** What the agent holds, as far as this stream knows: what it said, then what it was sent. */
   #held: readonly HeldEntry[] | undefined;
@@ -69,7 +72,7 @@ export class AgentFeed implements Disposable {
   }
 
   /** Something of the kind may have happened. */
-  note(event: Exclude<FeedEvent, "quiet">): void {
+  note(event: NotedEvent): void {
     this.#events.add(event);
     this.#wake?.();
   }
@@ -118,7 +121,7 @@ export class AgentFeed implements Disposable {
     for (const event of ["replaced", "identity", "changed"] as const) {
       if (this.#events.delete(event)) return event;
     }
-    return expires ? "changed" : "quiet";
+    return expires ? "expired" : "quiet";
   }
 
   [Symbol.dispose](): void {

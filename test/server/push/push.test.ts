@@ -225,7 +225,7 @@ t.test("an expiry is a change at its second: the entry's own and its parent's", 
       await rig.clock.advance(seconds * 1000 - 1);
       t.equal(over, false, "not before");
       await rig.clock.advance(1);
-      t.equal(await waiting, "changed");
+      t.equal(await waiting, "expired");
       t.equal(bench.take(feed), expected);
     }
     rig.clock.step(-60_000);
