@@ -164,6 +164,8 @@ t.test("an entry that no agent below its parent can satisfy is made with a warni
   t.match((await create(agent.id, "unix:gid:2")).warnings, [/finds out unix:gid:2/]);
   t.match((await create(agent.id, "unix:uid:x")).warnings, [/unix:uid is a number/]);
 
+  t.same((await create(agent.id, `spiffe_id:${agent.spiffeId}`)).warnings, [], "a token's alias");
+
   const shown = await call("GetEntry", { id: answer.results[0]?.entry?.id });
   t.equal(shown.warnings.length, 1);
   t.match(shown.warnings, [/finds out docker:label/]);

@@ -30,8 +30,8 @@ export class Reach {
     const known = new Map<string, NameSets | undefined>();
     const warnings: (string | undefined)[] = [];
     for (const entry of entries) {
-      // A node alias groups agents by what the server found out.
-      if (isNodeAlias(entry)) {
+      // A node alias groups agents by what the server found out; a join token's names its agent alone.
+      if (isNodeAlias(entry) || isTokenAlias(entry)) {
         warnings.push(undefined);
         continue;
       }
@@ -53,6 +53,11 @@ export class Reach {
     }
     return [...sets.values()];
   }
+}
+
+/** As `CreateJoinToken` makes it: a second ID for the very agent that is its parent. */
+function isTokenAlias({ parentId, selectors }: EntryRecord): boolean {
+  return selectors.every(({ type, value }) => type === "spiffe_id" && value === parentId);
 }
 
 function warning(entry: EntryRecord, sets: NameSets | undefined): string | undefined {
