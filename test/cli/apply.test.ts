@@ -121,6 +121,7 @@ entries:
 `);
   t.match(await run("entry", "apply", partly), {
     code: 1,
+    out: "+ spiffe://example.org/y  a:b\ncreate 1, update 0, delete 0; 0 unchanged\n",
     err: /\nassay: spiffe:\/\/other\.org\/x: .*not a member of trust domain/,
   });
   t.match(await json("entry", "list", "--selector", "a:b"), [

@@ -2,7 +2,7 @@ import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
 import { ENTRY_SERVICE, type RpcClient, connectServer } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
-import { diffRegistry } from "./diff.ts";
+import { type RegistryDiff, diffRegistry } from "./diff.ts";
 import { fieldsMask, fieldsMessage } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
 import { readDesired } from "./desired.ts";
@@ -15,7 +15,8 @@ export const command: Command = {
   options: PLAN_OPTIONS,
   examples: ["assay entry apply entries.yaml", "assay entry apply entries.yaml --prune"],
   notes: [
-    "'assay entry plan' shows what it would do. Each entry is changed by itself: what fails is named, the rest is done.",
+    "'assay entry plan' shows what it would do, its --help what the file looks like. Each entry is changed by itself:",
+    "what was done is printed, what failed is named.",
   ],
   async run(context) {
     const { options, output } = context;
@@ -23,29 +24,37 @@ export const command: Command = {
     using server = await connectServer(context);
     const diff = diffRegistry(desired, await listEntries(server, {}));
     const failures: string[] = [];
-    const note = (subject: string, status: Status__Output | null | undefined): void => {
+    const isDone = (subject: string, status: Status__Output | null | undefined): boolean => {
       const error = itemError(status);
       if (error !== undefined) failures.push(`assay: ${subject}: ${error.message}`);
+      return error === undefined;
     };
+    const create: DesiredEntry[] = [];
+    const update: RegistryDiff["update"][number][] = [];
+    const deleted: RegistryDiff["extra"][number][] = [];
     for (const part of parts(diff.create)) {
       const results = await call(server, "BatchCreateEntry", {
         entries: part.map((entry) => entryMessage(entry)),
       });
-      for (const [index, entry] of part.entries()) note(entry.spiffeId, results[index]?.status);
+      create.push(
+        ...part.filter(({ spiffeId }, index) => isDone(spiffeId, results[index]?.status)),
+      );
     }
-    for (const { id, desired: entry, changes } of diff.update) {
+    for (const each of diff.update) {
+      const { id, desired: entry, changes } = each;
       // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
       const results = await call(server, "BatchUpdateEntry", {
         entries: [{ ...entryMessage(entry), id }],
         input_mask: fieldsMask(changes.map(({ field }) => field)),
       });
-      note(`${entry.spiffeId} (${id})`, results[0]?.status);
+      if (isDone(`${entry.spiffeId} (${id})`, results[0]?.status)) update.push(each);
     }
     for (const part of parts(options.flag("prune") ? diff.extra : [])) {
       const results = await call(server, "BatchDeleteEntry", { ids: part.map(({ id }) => id) });
-      for (const [index, { id }] of part.entries()) note(id, results[index]?.status);
+      deleted.push(...part.filter(({ id }, index) => isDone(id, results[index]?.status)));
     }
-    printDiff(context, diff, "");
+    const extra = options.flag("prune") ? deleted : diff.extra;
+    printDiff(context, { ...diff, create, update, extra }, "");
     for (const failure of failures) output.note(failure);
     return failures.length === 0 ? undefined : EXIT_FAILURE;
   },
