@@ -34,6 +34,10 @@ export const command: Command = {
       ...(options.flag("all") ? {} : { by_can_reattest: { value: true } }),
     });
     const ids = agents.map(({ id }) => idMessage(idText(id), "spiffe-id"));
+    if (ids.length === 0 && output.format === "text") {
+      const more = options.flag("all") ? "" : "; --all has those of join tokens too";
+      output.note(`no agents that ended so long ago${more}`);
+    }
     if (!options.flag("dry-run")) return await evictEach(server, output, ids);
     output.data(
       ids.map((id) => ({ spiffeId: idText(id) })),

@@ -1,3 +1,4 @@
+import { makeFolder } from "../../base/make-folder.ts";
 import { KEY_TYPES } from "../../keys/contract.ts";
 import { generateKey } from "../../keys/software-signer.ts";
 import type { MintX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/MintX509SVIDResponse.ts";
@@ -40,7 +41,9 @@ export const command: Command = {
     const spiffeId = idText(idMessage(options.required("spiffe-id"), "spiffe-id"));
     const keyType = KEY_TYPES.find((type) => type === options.text("key-type")) ?? "ec-p256";
     const ttl = options.seconds("ttl") ?? 0;
+    const folder = options.required("write");
     using server = await connectServer(context);
+    makeFolder(folder, 0o700); // before there is an SVID that could not be kept
     const { signer, pkcs8 } = await generateKey(keyType);
     const csr = await createCsr({ uris: [spiffeId], dnsNames: options.list("dns-name"), signer });
     const { svid } = await server.call<MintX509SVIDResponse__Output>(SVID_SERVICE, "MintX509SVID", {
@@ -52,7 +55,7 @@ export const command: Command = {
       hint: "",
       bundlePem: bundlePem(await fetchBundle(server)),
     };
-    const files = await writeSvid(options.required("write"), minted);
+    const files = await writeSvid(folder, minted);
     output.data({ ...svidJson(minted), files }, () => [
       ...svidLines(minted, Date.now()),
       ...files.map((file) => `wrote ${file}`),
