@@ -71,7 +71,10 @@ export async function connectTo(
 ): Promise<RpcClient> {
   const onWarning = (warning: string): void => note(`assay: warning: ${warning}`);
   const socket = socketPathOf(given, "--socket");
-  const [{ connectUnix }] = await Promise.all([import("../rpc/channel.ts"), probe(role, socket)]);
+  const [{ connectUnix }] = await Promise.all([
+    import("../rpc/channel.ts"),
+    probe(role, socket, meant),
+  ]);
   const channel = connectUnix(socket);
   const metadata = role === "agent" ? WORKLOAD_HEADER : {};
   return {
@@ -122,9 +125,8 @@ export function explained(thrown: unknown, role: "server" | "agent", socket: str
 }
 
 /** A plain connect first: its errno says more than a channel that keeps trying. */
-function probe(role: "server" | "agent", socket: string): Promise<void> {
-  const start = role === "server" ? "assay server" : "assay agent";
-  const variable = role === "server" ? "ASSAY_SERVER_SOCKET" : "SPIFFE_ENDPOINT_SOCKET";
+function probe(role: "server" | "agent", socket: string, meant: Answerer): Promise<void> {
+  const { what, start, variable } = SOCKETS[meant];
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     connection.on("connect", () => {
@@ -136,7 +138,7 @@ function probe(role: "server" | "agent", socket: string): Promise<void> {
         reject(
           fail(
             "not_found",
-            `there is no ${role} socket at ${socket}; start '${start}', or name the socket with --socket or ${variable}`,
+            `there is no ${what} at ${socket}; start '${start}', or name the socket with --socket or ${variable}`,
           ),
         );
       } else if (error.code === "EACCES" || error.code === "EPERM") {
@@ -165,3 +167,13 @@ export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
 export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";
 export const SVID_SERVICE = "spire.api.server.svid.v1.SVID";
 const DEADLINE_MS = 30_000;
+
+const SOCKETS: Readonly<Record<Answerer, { what: string; start: string; variable: string }>> = {
+  server: { what: "server socket", start: "assay server", variable: "ASSAY_SERVER_SOCKET" },
+  agent: { what: "agent socket", start: "assay agent", variable: "SPIFFE_ENDPOINT_SOCKET" },
+  "agent-admin": {
+    what: "agent's admin socket",
+    start: "assay agent --admin-socket",
+    variable: "ASSAY_AGENT_ADMIN_SOCKET",
+  },
+};

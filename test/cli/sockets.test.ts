@@ -50,6 +50,18 @@ t.test("a command at another's socket says whose that is, and so does health", a
     t.match(ran, { code: 1, out: "", err: whose }, words.join(" "));
     t.match(ran.err, next);
   }
+  const nowhere: [string[], RegExp][] = [
+    [["entry", "list"], /no server socket at .*'assay server',.* ASSAY_SERVER_SOCKET\n$/],
+    [["fetch", "x509"], /no agent socket at .*'assay agent',.* SPIFFE_ENDPOINT_SOCKET\n$/],
+    [
+      ["debug", "agent"],
+      /agent's admin socket at .* --admin-socket',.* ASSAY_AGENT_ADMIN_SOCKET\n$/,
+    ],
+    [["explain", "1"], /agent's admin socket at .* --admin-socket',.* ASSAY_AGENT_ADMIN_SOCKET\n$/],
+  ];
+  for (const [words, err] of nowhere) {
+    t.match(await run(...words, "--socket", join(domain.dir, "none.sock")), { code: 1, err });
+  }
   const serving: [string[], RegExp, RegExp][] = [
     [["health", "--socket", server], /^serving: the server's admin socket \(/, /^$/],
     [["health", "agent", "--socket", agent], /^serving: an agent's Workload API socket \(/, /^$/],
