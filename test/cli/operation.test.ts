@@ -2,6 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import t from "tap";
 import { startAdminRig } from "./admin.ts";
+import { ASSAY, Program } from "./program.ts";
 
 t.test("log-level", async (t) => {
   const { run, ok, json } = await startAdminRig(t);
@@ -62,4 +63,32 @@ t.test("an agent's serial number is written as its certificate's is", async (t) 
     .replace(/^0+/, "");
   t.match(await json("agents", "list"), [{ serialNumber: serial }]);
   t.match(await ok("agents", "list"), serial);
+});
+
+t.test("audit find refuses what no record can have", async (t) => {
+  const { run } = await startAdminRig(t);
+  const cases: [string, string, RegExp][] = [
+    ["--serial", "zz", /--serial: 'zz' is no serial number; write it in hex/],
+    ["--spiffe-id", "web", /--spiffe-id: .*spiffe:\/\/example\.org\/path, not 'web'/],
+    ["--since", "yesterday", /--since: 'yesterday' is no duration;.*, or a time as 2026-/],
+    ["--since", "2026-99-99", /--since: '2026-99-99' is no time/],
+  ];
+  for (const [option, value, err] of cases) {
+    t.match(await run("audit", "find", option, value), { code: 2, out: "", err });
+  }
+});
+
+t.test("audit find writes times for people, records as they are for programs", async (t) => {
+  const { server } = await startAdminRig(t);
+  await server.attest();
+  const find = (...more: string[]) =>
+    new Program(
+      ASSAY,
+      ["audit", "find", "--kind", "issuance", "--socket", server.socket, ...more],
+      {
+        ...process.env,
+      },
+    ).ended;
+  t.match((await find()).out, / x509\.agent ok .* expiresAt=\d{4}-\d\d-\d\dT[\d:]+Z /);
+  t.match((await find("--output", "json")).out, /"action":"x509.agent",.*"expiresAt":\d{10}\}/);
 });

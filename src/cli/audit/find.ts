@@ -1,8 +1,9 @@
 import { AUDIT_KINDS } from "../../observe/audit.ts";
 import type { Command } from "../command.ts";
+import { idMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION } from "../rpc-clients.ts";
-import { printRecords, sinceOption } from "./records.ts";
+import { printRecords, serialOption, sinceOption } from "./records.ts";
 
 export const command: Command = {
   name: "audit find",
@@ -32,9 +33,10 @@ export const command: Command = {
   async run(context) {
     const { options, output } = context;
     const since = options.text("since");
+    const id = options.text("spiffe-id");
     const found = await printRecords(context, {
-      spiffe_id: options.text("spiffe-id") ?? "",
-      serial: (options.text("serial") ?? "").toLowerCase().replaceAll(":", "").replace(/^0+/, ""),
+      spiffe_id: id === undefined ? "" : idText(idMessage(id, "spiffe-id")),
+      serial: serialOption(options.text("serial") ?? ""),
       kinds: options.list("kind"),
       since: since === undefined ? 0 : sinceOption(since, Date.now()),
     });

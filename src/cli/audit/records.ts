@@ -3,6 +3,7 @@ import { errorFrom } from "../../base/errors.ts";
 import type { AuditRecord } from "../../observe/audit.ts";
 import type { ReadResponse__Output } from "../../rpc/gen/assay/audit/v1/ReadResponse.ts";
 import type { CommandContext } from "../command.ts";
+import { isoTime } from "../facts.ts";
 import { UsageError } from "../grammar.ts";
 import { connectServer, explained } from "../rpc-clients.ts";
 
@@ -39,6 +40,15 @@ export function countOption(text: string): number {
   return count;
 }
 
+/** A serial number as records have it, from what `openssl x509 -serial` or `-text` prints. */
+export function serialOption(text: string): string {
+  const hex = text.toLowerCase().replaceAll(":", "");
+  if (/^[0-9a-f]*$/.test(hex)) return hex.replace(/^0+/, "");
+  throw new UsageError(
+    `--serial: '${text}' is no serial number; write it in hex, as 'assay fetch x509' prints it`,
+  );
+}
+
 /** Epoch seconds of a time, or of a duration before now. */
 export function sinceOption(text: string, nowMs: number): number {
   if (/^\d{4}-\d{2}-\d{2}/.test(text)) {
@@ -49,7 +59,7 @@ export function sinceOption(text: string, nowMs: number): number {
   try {
     return Math.floor(nowMs / 1000) - parseDuration(text);
   } catch (error) {
-    throw new UsageError(`--since: ${errorFrom(error).message}`);
+    throw new UsageError(`--since: ${errorFrom(error).message}, or a time as 2026-11-22T16:00:00Z`);
   }
 }
 
@@ -58,7 +68,9 @@ function recordText(line: string): string {
   const { time, kind, action, outcome, count, ...rest } = JSON.parse(line) as AuditRecord;
   const { caller, subject, reason, requestId } = rest;
   const facts: readonly (readonly [string, unknown])[] = [
-    ...Object.entries(subject ?? {}),
+    ...Object.entries(subject ?? {}).map(
+      ([name, value]) => [name, name === "expiresAt" ? whenText(value) : value] as const,
+    ),
     [
       "by",
       caller === undefined
@@ -76,6 +88,10 @@ function recordText(line: string): string {
         ` ${name}=${typeof value === "string" && /^[\w./:@+-]+$/.test(value) ? value : JSON.stringify(value)}`,
     );
   return `${time} ${kind.padEnd(8)} ${action} ${outcome}${shown.join("")}\n`;
+}
+
+function whenText(value: unknown): unknown {
+  return typeof value === "number" ? isoTime(value) : value;
 }
 
 const AUDIT_SERVICE = "assay.audit.v1.Audit";
