@@ -2,6 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { AgentPathTemplate } from "../../src/attestors/node/agent-path.ts";
+import { AZURE_IMDS_TYPE } from "../../src/attestors/node/azure-imds/payload.ts";
+import { azureImdsServer } from "../../src/attestors/node/azure-imds/server.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
 import { TestIssuer } from "../support/oidc-issuer.ts";
@@ -139,4 +144,25 @@ t.test("what a wrong file is told", async (t) => {
     const ran = await run(["config", "validate", file, `--${role}`], env);
     t.match(ran, { code: 1, out: problem }, JSON.stringify(value));
   }
+});
+
+t.test("azure_imds: a subscription is in one tenant", (t) => {
+  const serverWith = (...tenantIds: string[]) => {
+    const tenants = tenantIds.map(
+      (tenantId, index) =>
+        [`t${index}.org`, { tenantId, subscriptions: ["0A", `own-${index}`] }] as const,
+    );
+    return azureImdsServer({
+      tenants: new Map(tenants),
+      domains: ["metadata.azure.com"],
+      roots: [],
+      intermediates: [],
+      agentPath: AgentPathTemplate.parse("{{TenantID}}/{{VMID}}", AZURE_IMDS_TYPE),
+      clock: systemClock,
+      random: systemRandom,
+    });
+  };
+  t.equal(serverWith("one", "one").type, AZURE_IMDS_TYPE, "two names of one tenant");
+  t.throws(() => serverWith("one", "two"), { message: /0A is listed with tenants one and two/ });
+  t.end();
 });

@@ -32,8 +32,10 @@ export interface AzureTenant {
 /**
  * The server's half of `azure_imds`, without any call to Azure: whoever shows a machine's attested document for a nonce
  * of the server's first may become the agent of that machine. Any process of the machine can have one.
+ * @throws invalid when one subscription is listed with two tenants
  */
 export function azureImdsServer(options: AzureImdsServerOptions): NodeAttestorServer {
+  checkTenants(options.tenants);
   return {
     type: AZURE_IMDS_TYPE,
     async admit(_opening, challenge) {
@@ -62,6 +64,23 @@ export function azureImdsServer(options: AzureImdsServerOptions): NodeAttestorSe
       };
     },
   };
+}
+
+/** The agent says which tenant it means: with two to choose from, a machine could attest twice. */
+function checkTenants(tenants: ReadonlyMap<string, AzureTenant>): void {
+  const owners = new Map<string, string>();
+  for (const { tenantId, subscriptions } of tenants.values()) {
+    for (const subscription of subscriptions) {
+      const owner = owners.get(subscription.toLowerCase());
+      if (owner !== undefined && owner !== tenantId) {
+        throw fail(
+          "invalid",
+          `azure_imds subscription ${subscription} is listed with tenants ${owner} and ${tenantId}; a subscription is in one tenant`,
+        );
+      }
+      owners.set(subscription.toLowerCase(), tenantId);
+    }
+  }
 }
 
 /** One of the certificates in the envelope signed it, is Azure's by its name, and leads to a root. */
