@@ -4,8 +4,11 @@ import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { shownSelectors } from "../../src/agent/workload-api/shown-selectors.ts";
 import type { AgentConfig } from "../../src/config/agent.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";
+import { parseSelector } from "../../src/spiffe/selector.ts";
 import { TestIssuer, issuerKey } from "../support/oidc-issuer.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, OWN_SELECTOR, TRUST_DOMAIN, id } from "../support/running.ts";
@@ -62,6 +65,51 @@ t.test("a token joins what the kernel says of the process", async (t) => {
     out.join(""),
     /wants token:kube:job:deploy; that could not be found out: .* 0 s ago, was refused: token is a pod's/,
   );
+});
+
+t.test("the log of who has no identity is bounded, and holds no environment", async (t) => {
+  const lines: LogFields[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    info: (message, fields = {}) => void (message === "no identity issued" && lines.push(fields)),
+    child: () => logger,
+  };
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start({}, logger);
+  const agent = await domain.startAgent(tokenConfig(issuer));
+  const groups = Array.from({ length: 200 }, (_, index) => `g${index}-${"x".repeat(400)}`);
+  const token = issuer.token({ claims: { ...GOOD, groups: groups.slice(0, 20) } });
+  using client = new WorkloadClient(agent.socket, token);
+  await refused(t, client.fetchX509(), { kind: "denied" });
+  const [{ selectors = [] } = {}] = lines as { selectors?: string[] }[];
+  t.ok(selectors.includes("token:kube:job:deploy"));
+  t.ok(selectors.every((text) => text.length <= 300));
+
+  const selectorsOf = (...texts: string[]): readonly string[] =>
+    shownSelectors(texts.map(parseSelector));
+  t.same(
+    selectorsOf(
+      "docker:env:PASSWORD=hunter2",
+      "docker:env:TWO=a=b\nc",
+      "podman:env:KEY=k",
+      "podman:user:1000:env:KEY=k",
+      "docker:env:BARE",
+      "docker:label:env:a=b",
+      "unix:path:/env:a=b",
+    ),
+    [
+      "docker:env:PASSWORD",
+      "docker:env:TWO",
+      "podman:env:KEY",
+      "podman:user:1000:env:KEY",
+      "docker:env:BARE",
+      "docker:label:env:a=b",
+      "unix:path:/env:a=b",
+    ],
+  );
+  const many = selectorsOf(...groups.map((group) => `docker:label:g:${group}`));
+  t.equal(many.length, 65);
+  t.equal(many.at(-1), "and 136 more");
 });
 
 t.test("what is refused, with its text", async (t) => {

@@ -27,6 +27,7 @@ import type { Peer } from "../peer/peer.ts";
 import { structOf, visibleClaims } from "./claims.ts";
 import { HOLD_MS, follow, noIdentity, notReady } from "./follow.ts";
 import { JwtFrames } from "./jwt-frames.ts";
+import { shownSelectors } from "./shown-selectors.ts";
 
 export interface WorkloadApiOptions {
   readonly attestation: Attestation;
@@ -111,7 +112,7 @@ class WorkloadApi {
         this.#log.info(call.context.uid, "no identity issued", {
           method: call.path,
           pid: call.context.pid,
-          selectors: selectors.map(({ type, value }) => `${type}:${value}`),
+          selectors: shownSelectors(selectors),
         });
         throw this.#unmatched(selectors);
       }
