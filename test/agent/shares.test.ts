@@ -6,11 +6,13 @@ import { join } from "node:path";
 import t from "tap";
 import { maxOpenFiles } from "../../src/agent/peer/proc.ts";
 import type { Peer } from "../../src/agent/peer/peer.ts";
+import { ConnectionHolders } from "../../src/agent/workload-api/connection-holder.ts";
 import { ConnectionShares } from "../../src/agent/workload-api/connection-shares.ts";
 import { WorkloadListener } from "../../src/agent/workload-api/listener.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { H2GrpcServer } from "../../src/rpc/h2/server.ts";
+import { procWith } from "../support/engine-stub.ts";
 
 t.test("shares follow from the files a process may open", (t) => {
   const cases = [
@@ -68,6 +70,64 @@ t.test("a connection above its user's share is closed, and a closed one makes ro
   t.pass("room for another");
   second?.destroy();
   again.destroy();
+});
+
+const CONTAINER = "c".repeat(64);
+
+t.test("root in a container is not root on the host", (t) => {
+  const pod =
+    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod11111111_2222_3333_4444_555555555555.slice";
+  const cases = [
+    ["a service", "/system.slice/ssh.service", 0],
+    ["a login", "/user.slice/user-0.slice/session-1.scope", 0],
+    ["beside the agent", "/system.slice/assay.service", 0],
+    ["Docker", `/system.slice/docker-${CONTAINER}.scope`, `container ${CONTAINER}`],
+    ["below its own", `/docker/${CONTAINER}/init/deep`, `container ${CONTAINER}`],
+    ["a pod's", `${pod}/cri-containerd-${CONTAINER}.scope`, `container ${CONTAINER}`],
+    ["a container of nobody knows what", "/lxc.payload.web/init.scope", "0 elsewhere"],
+  ] as const;
+  for (const [name, path, holder] of cases) {
+    const holders = new ConnectionHolders(procWith(t, { 7: path }));
+    t.equal(holders.of({ pid: 7, uid: 0 }), holder, name);
+  }
+  const own = `/docker/${"a".repeat(64)}`;
+  const inside = new ConnectionHolders(
+    procWith(t, {
+      self: own,
+      7: `${own}/job`,
+      8: `/docker/${CONTAINER}`,
+      9: "/system.slice/x.service",
+    }),
+  );
+  t.equal(inside.of({ pid: 7, uid: 0 }), 0, "in the agent's own container");
+  t.equal(inside.of({ pid: 8, uid: 0 }), `container ${CONTAINER}`);
+  t.equal(inside.of({ pid: 9, uid: 0 }), 0);
+  t.equal(inside.of({ pid: 0, uid: 0 }), "0 elsewhere", "without a PID here");
+  t.equal(inside.of({ pid: 99, uid: 0 }), "0 elsewhere", "one that has ended");
+  t.end();
+});
+
+t.test("a container of root's has a share, the host's root has none", async (t) => {
+  const uid = process.getuid?.() ?? 0;
+  const answers = async (path: string): Promise<boolean[]> => {
+    const folder = mkdtempSync(join(tmpdir(), "assay-test-"));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const socket = join(folder, "api.sock");
+    await using server = new H2GrpcServer<Peer>({ clock: systemClock, logger: silentLogger });
+    await using _listener = await WorkloadListener.open({
+      path: socket,
+      server,
+      clock: systemClock,
+      logger: silentLogger,
+      shares: new ConnectionShares({ openFiles: 0, unlimited: new Set([uid]) }),
+      procDir: procWith(t, { [process.pid]: path }),
+    });
+    const sockets = [await answered(socket), await answered(socket), await answered(socket)];
+    for (const each of sockets) each?.destroy();
+    return sockets.map((each) => each !== undefined);
+  };
+  t.same(await answers(`/docker/${CONTAINER}`), [true, true, false]);
+  t.same(await answers("/system.slice/ssh.service"), [true, true, true]);
 });
 
 /** A connection whose HTTP/2 preface was answered; undefined when it was closed instead. */

@@ -1,17 +1,19 @@
+import type { ConnectionHolder } from "./connection-holder.ts";
+
 /** Who may hold how many connections of the Workload API's socket, which every local user can reach. */
 export interface ConnectionSharesOptions {
   /** Files that this process may have open (RLIMIT_NOFILE). */
   readonly openFiles: number;
-  /** Users without a share of their own: they could stop the agent anyway. */
-  readonly unlimited: ReadonlySet<number>;
+  /** Users without a share of their own: on the host they could stop the agent anyway. */
+  readonly unlimited: ReadonlySet<ConnectionHolder>;
 }
 
-/** Counts connections by user: one user's hunger leaves places for all others, and files for the agent's own work. */
+/** Counts connections by user, and root's by container: one holder's hunger leaves places for all others, and files for the agent's own work. */
 export class ConnectionShares {
   readonly total: number;
   readonly perUser: number;
-  readonly #unlimited: ReadonlySet<number>;
-  readonly #held = new Map<number, number>();
+  readonly #unlimited: ReadonlySet<ConnectionHolder>;
+  readonly #held = new Map<ConnectionHolder, number>();
   #all = 0;
 
   constructor({ openFiles, unlimited }: ConnectionSharesOptions) {
@@ -22,20 +24,25 @@ export class ConnectionShares {
     this.#unlimited = unlimited;
   }
 
-  /** False when the user has its share, or when there is no place at all. */
-  take(uid: number): boolean {
-    const held = this.#held.get(uid) ?? 0;
+  /** Whether it matters where the user's processes are. */
+  isUnlimited(uid: number): boolean {
+    return this.#unlimited.has(uid);
+  }
+
+  /** False when the holder has its share, or when there is no place at all. */
+  take(holder: ConnectionHolder): boolean {
+    const held = this.#held.get(holder) ?? 0;
     if (this.#all >= this.total) return false;
-    if (held >= this.perUser && !this.#unlimited.has(uid)) return false;
-    this.#held.set(uid, held + 1);
+    if (held >= this.perUser && !this.#unlimited.has(holder)) return false;
+    this.#held.set(holder, held + 1);
     this.#all += 1;
     return true;
   }
 
-  give(uid: number): void {
-    const held = this.#held.get(uid) ?? 0;
-    if (held <= 1) this.#held.delete(uid);
-    else this.#held.set(uid, held - 1);
+  give(holder: ConnectionHolder): void {
+    const held = this.#held.get(holder) ?? 0;
+    if (held <= 1) this.#held.delete(holder);
+    else this.#held.set(holder, held - 1);
     this.#all -= 1;
   }
 }

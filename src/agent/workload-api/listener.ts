@@ -10,6 +10,7 @@ import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
 import { type Peer, trackPeer } from "../peer/peer.ts";
 import { maxOpenFiles } from "../peer/proc.ts";
+import { ConnectionHolders } from "./connection-holder.ts";
 import { ConnectionShares } from "./connection-shares.ts";
 
 export interface WorkloadListenerOptions {
@@ -17,8 +18,10 @@ export interface WorkloadListenerOptions {
   readonly server: H2GrpcServer<Peer>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default: by the files this process may open; root and its own user have no bound of their own. */
+  /** Default: by the files this process may open; on the host, root and its own user have no bound of their own. */
   readonly shares?: ConnectionShares;
+  /** Default: /proc. */
+  readonly procDir?: string;
 }
 
 /**
@@ -29,12 +32,14 @@ export class WorkloadListener implements AsyncDisposable {
   readonly #listener: Server;
   readonly #watch: PeerWatch;
   readonly #shares: ConnectionShares;
+  readonly #holders: ConnectionHolders;
   readonly #log: CallerLog;
 
   private constructor(listener: Server, options: WorkloadListenerOptions) {
     this.#listener = listener;
     this.#watch = new PeerWatch(options.clock);
     this.#shares = options.shares ?? defaultShares();
+    this.#holders = new ConnectionHolders(options.procDir);
     this.#log = new CallerLog(options.logger, options.clock);
     listener.on("connection", (socket) => this.#accept(socket, options));
     listener.on("error", (error) =>
@@ -62,7 +67,8 @@ export class WorkloadListener implements AsyncDisposable {
     socket.on("error", (error) => logger.debug("connection of a workload failed", { error }));
     const peer = trackPeer(socket);
     const { uid } = peer;
-    if (!this.#shares.take(uid)) {
+    const holder = this.#shares.isUnlimited(uid) ? this.#holders.of(peer) : uid;
+    if (!this.#shares.take(holder)) {
       this.#log.warn(uid, "connection refused: too many are open", { uid, pid: peer.pid });
       peer.release();
       socket.destroy();
@@ -77,7 +83,7 @@ export class WorkloadListener implements AsyncDisposable {
     socket.once("close", () => {
       forget();
       peer.release();
-      this.#shares.give(uid);
+      this.#shares.give(holder);
     });
     server.attach(socket, peer);
   }
