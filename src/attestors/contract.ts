@@ -112,6 +112,11 @@ export interface NodeAdmission {
    * and again only to the same key, until an operator evicts the agent.
    */
   readonly firstUseOnly?: true;
+  /**
+   * Where the agent would stand had its certificate's signature been written the other way, which anyone can do: who is
+   * banned there is banned here.
+   */
+  readonly twinPath?: string;
 }
 
 /** What binds a token to the key that first used it. */

@@ -1,4 +1,5 @@
 /** Node attestation by certificate, through a real server and real agents, and by hand where a peer is hostile. */
+import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +12,8 @@ import { x509popServer } from "../../src/attestors/node/x509pop/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { signatureTwin } from "../../src/x509/signature-twin.ts";
 import { distinguishedName } from "../../src/x509/names.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { Domain, TRUST_DOMAIN } from "../support/running.ts";
@@ -136,6 +139,39 @@ t.test("external PKI: an agent joins, attests again, and is known by its selecto
     domain.startAgent({ joinToken: undefined, x509pop, dataDir: join(domain.dir, "other") }),
     { kind: "precondition", reason: "AGENT_BANNED" },
   );
+});
+
+t.test("a ban holds for a certificate whose signature is written the other way", async (t) => {
+  for (const keyType of ["ec-p256", "ec-p384", "rsa-2048"] as const) {
+    const root = await TestCa.create({ ...LIFE, keyType });
+    const leaf = await hostLeaf(root);
+    const twin = signatureTwin(parseCertificate(leaf.der), parseCertificate(root.der).publicKey);
+    if (keyType === "rsa-2048") {
+      t.equal(twin, undefined, "RSA has one form");
+      continue;
+    }
+    assert(twin !== undefined);
+    const again = signatureTwin(parseCertificate(twin), parseCertificate(root.der).publicKey);
+    t.same(again, leaf.der, `${keyType}: twice is once`);
+    const dir = folder(t);
+    const keyFile = write(dir, "key.pem", leaf.keyPem);
+    const filesOf = (name: string, der: Uint8Array) => ({
+      joinToken: undefined,
+      x509pop: { keyFile, certFile: write(dir, `${name}.pem`, encodePem("CERTIFICATE", der)) },
+      dataDir: join(dir, name),
+      socket: join(dir, `${name}.sock`),
+    });
+    const caFile = write(dir, "ca.pem", root.pem);
+    await using domain = await Domain.start({ x509pop: { mode: "external_pki", caFile } });
+    const agent = await domain.startAgent(filesOf("first", leaf.der));
+    const id = { trust_domain: TRUST_DOMAIN, path: agent.spiffeId.path };
+    await domain.call("agent.v1.Agent", "BanAgent", { id });
+    t.match(await agent.stopped, { kind: "precondition", reason: "AGENT_BANNED" });
+    await refused(t, domain.startAgent(filesOf("twin", twin)), {
+      kind: "precondition",
+      reason: "AGENT_BANNED",
+    });
+  }
 });
 
 t.test("an agent whose SVID is due attests again", async (t) => {

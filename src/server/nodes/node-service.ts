@@ -275,6 +275,10 @@ export class NodeService implements AsyncDisposable {
   ): Promise<NodeRecord | undefined> {
     const node = await store.nodes.get(agentId.toString());
     if (node?.banned === true) throw banned(agentId.toString());
+    if (admission.twinPath !== undefined) {
+      const twinId = SpiffeId.of(this.#trustDomain, admission.twinPath).toString();
+      if ((await store.nodes.get(twinId))?.banned === true) throw banned(twinId);
+    }
     if (admission.bindsToken !== undefined) {
       await checkBinding(store.boundTokens, admission.bindsToken, keyHash);
     }

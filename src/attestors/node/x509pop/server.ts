@@ -10,6 +10,7 @@ import { checkLeaf } from "../../../spiffe/x509-svid.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { commonNameOf } from "../../../x509/names.ts";
 import { verifyChain } from "../../../x509/chain.ts";
+import { signatureTwin } from "../../../x509/signature-twin.ts";
 import type { NodeAttestorServer } from "../../contract.ts";
 import {
   NONCE_BYTES,
@@ -54,7 +55,8 @@ export function x509popServer(options: X509PopServerOptions): NodeAttestorServer
         throw denied("is not meant for digital signatures (key usage)");
       }
       // Before the challenge: nobody signs for a name that will not be given.
-      const agentPath = agentPathOf(leaf, options);
+      const agentPath = agentPathOf(leaf, leaf.raw, options);
+      const twin = signatureTwin(leaf, (path[1] ?? leaf).publicKey);
       // Only now is the key one that somebody trusted describes.
       const key = proofPublicKey(leaf.publicKey);
       const nonce = options.random.bytes(NONCE_BYTES);
@@ -66,6 +68,7 @@ export function x509popServer(options: X509PopServerOptions): NodeAttestorServer
         agentPath,
         selectors: nodeSelectors(leaf, path.slice(1), options.trustDomain.name),
         canReattest: true,
+        ...(twin === undefined ? {} : { twinPath: agentPathOf(leaf, twin, options) }),
       };
     },
   };
@@ -84,7 +87,8 @@ async function verified(
   }
 }
 
-function agentPathOf(leaf: Certificate, options: X509PopServerOptions): string {
+/** @param raw the certificate as it stands, or as it could */
+function agentPathOf(leaf: Certificate, raw: Uint8Array, options: X509PopServerOptions): string {
   const { mode, trustDomain } = options;
   const svidPath = mode === "spiffe" ? exchangedPath(leaf, options) : undefined;
   const { pathTemplate = mode === "spiffe" ? BY_SVID : BY_FINGERPRINT } = options;
@@ -92,7 +96,7 @@ function agentPathOf(leaf: Certificate, options: X509PopServerOptions): string {
   const values: Readonly<Record<TemplateField, () => string | undefined>> = {
     PluginName: () => X509POP_TYPE,
     TrustDomain: () => trustDomain.name,
-    Fingerprint: () => toHex(createHash("sha1").update(leaf.raw).digest()),
+    Fingerprint: () => toHex(createHash("sha1").update(raw).digest()),
     SerialNumberHex: () => evenHex(leaf.serial),
     "Subject.CommonName": () => commonNameOf(leaf.subject),
     SVIDPathTrimmed: () => svidPath,
