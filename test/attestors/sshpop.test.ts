@@ -4,7 +4,13 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { sshpopAttestor } from "../../src/attestors/node/sshpop/agent.ts";
-import { parseAuthorityLine } from "../../src/attestors/node/sshpop/server.ts";
+import { AgentPathTemplate } from "../../src/attestors/node/agent-path.ts";
+import {
+  certificateTwin,
+  parseSshCertificate,
+} from "../../src/attestors/node/sshpop/certificate.ts";
+import { parseAuthorityLine, sshpopServer } from "../../src/attestors/node/sshpop/server.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { sshMpint, sshString } from "../../src/keys/ssh/wire.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import type { ErrorKind } from "../../src/base/errors.ts";
@@ -14,6 +20,13 @@ import { attestNode } from "../support/attest-node.ts";
 import { Domain } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
 import { startTestServer } from "../support/server.ts";
+import {
+  authorityBlob,
+  hostPair,
+  ed25519Blob,
+  uint,
+  certificate,
+} from "../support/ssh-certificate.ts";
 
 const signal = new AbortController().signal;
 
@@ -47,58 +60,6 @@ t.test("sshpop: hosts with every kind of key join by their certificates", async 
     await agent[Symbol.asyncDispose]();
   }
 });
-
-interface CertificateParts {
-  readonly type?: string;
-  readonly kind?: number;
-  readonly principals?: readonly string[];
-  readonly after?: bigint;
-  readonly before?: bigint;
-  readonly critical?: Uint8Array;
-  readonly keyFields?: Uint8Array;
-  readonly signatureKey?: Uint8Array;
-  readonly signature?: Uint8Array;
-  readonly tail?: Uint8Array;
-}
-
-const authority = generateKeyPairSync("ed25519");
-const authorityBlob = ed25519Blob(authority.publicKey.export({ format: "jwk" }).x ?? "");
-const hostPair = generateKeyPairSync("ed25519");
-const hostX = Buffer.from(hostPair.publicKey.export({ format: "jwk" }).x ?? "", "base64url");
-
-function ed25519Blob(x: string): Uint8Array {
-  return concatBytes([sshString("ssh-ed25519"), sshString(Buffer.from(x, "base64url"))]);
-}
-
-function uint(bytes: 4 | 8, value: bigint): Uint8Array {
-  const out = Buffer.alloc(bytes);
-  if (bytes === 4) out.writeUInt32BE(Number(value));
-  else out.writeBigUInt64BE(value);
-  return out;
-}
-
-/** A host certificate by an authority of this test, right but for what is told. */
-function certificate(parts: CertificateParts = {}): Uint8Array {
-  const body = concatBytes([
-    sshString(parts.type ?? "ssh-ed25519-cert-v01@openssh.com"),
-    sshString(randomBytes(32)),
-    parts.keyFields ?? sshString(hostX),
-    uint(8, 99n),
-    uint(4, BigInt(parts.kind ?? 2)),
-    sshString("web-1"),
-    sshString(concatBytes((parts.principals ?? ["web-1.prod.example.org"]).map(sshString))),
-    uint(8, parts.after ?? 0n),
-    uint(8, parts.before ?? 2n ** 64n - 1n),
-    sshString(parts.critical ?? ""),
-    sshString(""),
-    sshString(""),
-    sshString(parts.signatureKey ?? authorityBlob),
-  ]);
-  const signature =
-    parts.signature ??
-    concatBytes([sshString("ssh-ed25519"), sshString(sign(null, body, authority.privateKey))]);
-  return concatBytes([body, sshString(signature), parts.tail ?? new Uint8Array()]);
-}
 
 const payloadOf = (bytes: Uint8Array): string =>
   JSON.stringify({ Certificate: Buffer.from(bytes).toString("base64") });
@@ -467,3 +428,38 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
   copy[at] = (copy[at] ?? 0) ^ 1;
   return copy;
 }
+
+t.test(
+  "sshpop: a certificate of an ECDSA authority has two forms, and each names the other",
+  async (t) => {
+    for (const bits of [256, 384, 521]) {
+      const type = `ecdsa-sha2-nistp${bits}`;
+      const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: `P-${bits}` });
+      const { x = "", y = "" } = publicKey.export({ format: "jwk" });
+      const point = [Uint8Array.of(4), ...[x, y].map((part) => Buffer.from(part, "base64url"))];
+      const signatureKey = concatBytes([type, `nistp${bits}`, concatBytes(point)].map(sshString));
+      const hash = bits === 521 ? "sha512" : `sha${bits}`;
+      const own = certificate({
+        signatureKey,
+        sign(body) {
+          const raw = sign(hash, body, { key: privateKey, dsaEncoding: "ieee-p1363" });
+          const half = raw.length / 2;
+          const numbers = [raw.subarray(0, half), raw.subarray(half)].map(sshMpint);
+          return concatBytes([sshString(type), sshString(concatBytes(numbers))]);
+        },
+      });
+      const twin = certificateTwin(parseSshCertificate(own)) ?? own;
+      const server = sshpopServer({
+        authorities: [signatureKey],
+        agentPath: AgentPathTemplate.parse("{{Fingerprint}}", "sshpop"),
+        clock: systemClock,
+        random: systemRandom,
+      });
+      const admit = (raw: Uint8Array) =>
+        server.admit(Buffer.from(payloadOf(raw)), respondWith(), signal);
+      const [first, second] = [await admit(own), await admit(twin)];
+      t.not(first.agentPath, second.agentPath);
+      t.same([first.twinPath, second.twinPath], [second.agentPath, first.agentPath], type);
+    }
+  },
+);

@@ -103,8 +103,8 @@ function schemeOf(
   return curve === undefined ? undefined : { hash: curve.hash, half: curve.bytes };
 }
 
-/** RFC 5656 §3.1.2: two mpints. */
-function rawEcdsa(blob: Uint8Array, half: number): Uint8Array | undefined {
+/** `r || s` from two mpints (RFC 5656 §3.1.2); undefined when it is not that. @param half bytes of one */
+export function rawEcdsa(blob: Uint8Array, half: number): Uint8Array | undefined {
   try {
     const reader = new SshReader(blob, "ssh signature");
     const raw = new Uint8Array(2 * half);

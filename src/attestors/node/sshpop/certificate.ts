@@ -1,17 +1,20 @@
 /** OpenSSH host certificates (OpenSSH's PROTOCOL.certkeys). */
 import { createHash } from "node:crypto";
-import { bytesEqual, toBase64Url } from "../../../base/bytes.ts";
+import { bytesEqual, concatBytes, toBase64Url } from "../../../base/bytes.ts";
 import type { EpochSeconds } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { ecdsaTwin } from "../../../keys/ecdsa-twin.ts";
 import {
+  CURVES,
   type SshPublicKey,
   type SshSignature,
   checkSshSignature,
   parsePublicKey,
   parseSignature,
+  rawEcdsa,
   readKeyFields,
 } from "../../../keys/ssh/public-key.ts";
-import { SshReader } from "../../../keys/ssh/wire.ts";
+import { SshReader, sshMpint, sshString } from "../../../keys/ssh/wire.ts";
 
 export interface SshCertificate {
   readonly raw: Uint8Array;
@@ -94,8 +97,25 @@ export async function checkHostCertificate(
 }
 
 /** SPIRE's: SHA-256 of the whole certificate, base64url without padding. */
-export function certificateFingerprint({ raw }: SshCertificate): string {
+export function certificateFingerprint({ raw }: Pick<SshCertificate, "raw">): string {
   return toBase64Url(createHash("sha256").update(raw).digest());
+}
+
+/** The certificate with the other of its authority's two signatures (`ecdsaTwin`); undefined where there is but one. */
+export function certificateTwin({
+  signature,
+  signedBytes,
+}: SshCertificate): Uint8Array | undefined {
+  const { format, blob } = signature;
+  const half = CURVES.get(format)?.bytes;
+  const raw = half === undefined ? undefined : rawEcdsa(blob, half);
+  const twin = raw === undefined ? undefined : ecdsaTwin(raw);
+  if (twin === undefined) return undefined;
+  const halves = [twin.subarray(0, half), twin.subarray(half)].map(sshMpint);
+  return concatBytes([
+    signedBytes,
+    sshString(concatBytes([sshString(format), sshString(concatBytes(halves))])),
+  ]);
 }
 
 function readTexts(bytes: Uint8Array): string[] {

@@ -6,6 +6,7 @@ import type { AgentPathTemplate } from "../agent-path.ts";
 import {
   type SshCertificate,
   certificateFingerprint,
+  certificateTwin,
   checkHostCertificate,
   parseSshCertificate,
 } from "./certificate.ts";
@@ -42,7 +43,10 @@ export function sshpopServer(options: SshPopServerOptions): NodeAttestorServer {
       await checkHostCertificate(certificate, options.authorities, epochSeconds(options.clock));
       // Before the challenge: nobody signs for a name that will not be given.
       const hostname = hostnameOf(certificate, options.canonicalDomain);
-      const name = options.agentPath.render((field) => valueOf(field, certificate, hostname));
+      const pathFor = (raw: Uint8Array): string =>
+        `/spire/agent/${SSHPOP_TYPE}/${options.agentPath.render((field) => valueOf(field, { ...certificate, raw }, hostname))}`;
+      const agentPath = pathFor(certificate.raw);
+      const twin = certificateTwin(certificate);
       const nonce = options.random.bytes(NONCE_BYTES);
       const answer = parseAnswer(await challenge(encodeChallenge(nonce)));
       const data = signedBytes(nonce, answer.nonce);
@@ -53,9 +57,10 @@ export function sshpopServer(options: SshPopServerOptions): NodeAttestorServer {
         throw fail("denied", "sshpop answer is not signed with the certificate's key");
       }
       return {
-        agentPath: `/spire/agent/${SSHPOP_TYPE}/${name}`,
+        agentPath,
         selectors: [],
         canReattest: true,
+        ...(twin === undefined ? {} : { twinPath: pathFor(twin) }),
       };
     },
   };
