@@ -85,6 +85,20 @@ export function isAmongNames(selector: Selector, emitted: ReadonlySet<string>): 
   return false;
 }
 
+/**
+ * What stands between key and value of `type:name:KEY?VALUE`; empty for a name that has no keys, `undefined` for one
+ * whose value never is a plain word, or that does not exist.
+ */
+export function keySeparator(type: string, name: string): "" | ":" | "=" | undefined {
+  // The name is an issuer's alias, and the key a claim.
+  if (WITH_ALIAS.has(type)) return ":";
+  const names = TYPES.get(type);
+  const form = names !== undefined && Object.hasOwn(names, name) ? names[name] : undefined;
+  if (form === PAIR) return ":";
+  if (form === VARIABLE) return "=";
+  return form === TEXT || form === NUMBER || form === SHA256 ? "" : undefined;
+}
+
 function nameOf(names: Names, value: string): string | undefined {
   for (let at = value.indexOf(":"); at >= 0; at = value.indexOf(":", at + 1)) {
     const name = value.slice(0, at);

@@ -21,6 +21,10 @@ import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
+import { ClusterPods } from "./cluster-pods.ts";
+import { Families } from "./entries/family.ts";
+import { psatClusters } from "./psat-clusters.ts";
+import { templateApi } from "./api/template.ts";
 import { oneTimeApi } from "./api/one-time.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { rotationApi } from "./api/rotation.ts";
@@ -311,6 +315,17 @@ export async function startServer(
       clock,
       random,
       stopping: stopping.signal,
+    }),
+    "assay.template.v1.Templates": templateApi({
+      ...shared,
+      entries,
+      families: new Families({
+        entries: authorizedEntries,
+        pods: new ClusterPods(
+          await psatClusters(config.nodeAttestors.k8sPsat?.clusters ?? new Map(), clock),
+          datastore.nodes,
+        ),
+      }),
     }),
     "assay.token.v1.OneTime": oneTimeApi({
       limits,

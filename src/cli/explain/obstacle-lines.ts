@@ -30,6 +30,8 @@ export function obstacleLine(
       return "its SVIDs go to a store and not to workloads (store_svid)";
     case "SAME_HINT":
       return "an older entry that matches has the same hint";
+    case "TEMPLATE":
+      return "its template wants a value that the process lacks, has several of, or that is no path segment";
     case "NOT_SIGNED":
       return "the server signed no SVID for it; the agent's log says why";
     case "SELECTORS":

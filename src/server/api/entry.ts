@@ -29,6 +29,10 @@ export interface EntryApiDeps {
 export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
   const { entries, authorizedEntries, trustDomain, logger } = deps;
 
+  /** Without its template an entry would pass for an identity. */
+  const plainEntries = (agentId: string): readonly EntryRecord[] =>
+    authorizedEntries.forAgent(agentId).filter(({ template }) => template === undefined);
+
   const itemResult = (
     result: BatchResult<EntryRecord>,
     mask: EntryMask__Output | null,
@@ -124,11 +128,11 @@ export function entryApi(deps: EntryApiDeps): Implementation<EntryHandlers> {
     },
 
     async GetAuthorizedEntries({ output_mask }, call) {
-      const authorized = authorizedEntries.forAgent(agentOf(call).toString());
+      const authorized = plainEntries(agentOf(call).toString());
       return { entries: authorized.map((entry) => entryMessage(entry, output_mask)) };
     },
 
     SyncAuthorizedEntries: (call) =>
-      syncAuthorizedEntries(call, authorizedEntries.forAgent(agentOf(call).toString()), deps),
+      syncAuthorizedEntries(call, plainEntries(agentOf(call).toString()), deps),
   };
 }

@@ -7,11 +7,12 @@ import type { SyncHandlers } from "../../rpc/gen/assay/sync/v1/Sync.ts";
 import type { CallContext, Implementation, StreamContext } from "../../rpc/service.ts";
 import { agentOf } from "../endpoints/caller.ts";
 import type { FeedDelta } from "../push/agent-feed.ts";
+import type { EntryRecord } from "../datastore/contract.ts";
 import type { HeldEntry } from "../push/entry-diff.ts";
 import type { Positions } from "../push/position.ts";
 import type { Propagation } from "../push/propagation.ts";
 import type { PushHub } from "../push/push-hub.ts";
-import { bundleMessage, entryMessage } from "./messages.ts";
+import { bundleMessage, entryMessage, templateMessage } from "./messages.ts";
 
 export interface FollowApiDeps {
   readonly hub: PushHub;
@@ -95,12 +96,12 @@ async function tell(call: FollowCall, delta: FeedDelta, deps: FollowApiDeps): Pr
   // Entries first: the last page has the rest, and the position that holds once all pages are there.
   let at = 0;
   for (; upserts.length - at > PAGE_SIZE; at += PAGE_SIZE) {
-    const entries = upserts.slice(at, at + PAGE_SIZE).map((entry) => entryMessage(entry, null));
-    await send(call, { reset: reset && at === 0, entries, more: true }, deps.clock);
+    const page = entryLists(upserts.slice(at, at + PAGE_SIZE));
+    await send(call, { reset: reset && at === 0, ...page, more: true }, deps.clock);
   }
   const last = {
     reset: reset && at === 0,
-    entries: upserts.slice(at).map((entry) => entryMessage(entry, null)),
+    ...entryLists(upserts.slice(at)),
     removed_entries: [...removed],
     rotated_entries: [...rotated],
     bundles: bundles.map((bundle) => bundleMessage(bundle, null)),
@@ -110,6 +111,20 @@ async function tell(call: FollowCall, delta: FeedDelta, deps: FollowApiDeps): Pr
     spread_ms: Math.min(deps.hub.size * SPREAD_PER_AGENT_MS, MAX_SPREAD_MS),
   };
   await send(call, last, deps.clock);
+}
+
+/** Identities, and families of them. */
+function entryLists(
+  records: readonly EntryRecord[],
+): Pick<FollowResponse, "entries" | "templated_entries"> {
+  const plain = records.filter(({ template }) => template === undefined);
+  return {
+    entries: plain.map((entry) => entryMessage(entry, null)),
+    templated_entries: records.flatMap((entry) => {
+      const template = templateMessage(entry);
+      return template === undefined ? [] : [{ entry: entryMessage(entry, null), template }];
+    }),
+  };
 }
 
 /** @throws deadline when the agent reads nothing for so long */

@@ -8,6 +8,7 @@ import type { EntryMask__Output } from "../../rpc/gen/spire/api/types/EntryMask.
 import type { JWTKey } from "../../rpc/gen/spire/api/types/JWTKey.ts";
 import type { JWTSVID } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
 import type { SPIFFEID } from "../../rpc/gen/spire/api/types/SPIFFEID.ts";
+import type { Template } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { X509SVID } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { EntryRecord, NodeRecord } from "../datastore/contract.ts";
@@ -41,6 +42,11 @@ export function entryMessage(entry: EntryRecord, mask: EntryMask__Output | null)
     created_at: entry.createdAt,
     ...additionalAttributes(entry),
   });
+}
+
+/** `undefined` for an entry that is one identity. */
+export function templateMessage({ template }: EntryRecord): Template | undefined {
+  return template === undefined ? undefined : { id: template.id, trust_agent: template.trustAgent };
 }
 
 /** Without a mask: every field. The ID is never masked. */

@@ -39,7 +39,9 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
     if (entryId === "") throw fail("invalid", "entry_id: is missing");
     const id = textField("entry_id", entryId, MAX_ENTRY_ID_LENGTH);
     const entry = authorizedEntries.find(agentId.toString(), id);
-    if (entry === undefined) throw fail("not_found", "entry not found or not authorized");
+    if (entry === undefined || entry.template !== undefined) {
+      throw fail("not_found", "entry not found or not authorized");
+    }
     return entry;
   };
 

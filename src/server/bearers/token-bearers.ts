@@ -78,6 +78,7 @@ export class TokenBearers {
     const selectors = new Set(claimSelectors(OIDC_TYPE, token).map(formatSelector));
     const matching = entries
       .childrenOf(parentId)
+      .filter(({ template }) => template === undefined)
       .filter((entry) => entry.selectors.every((wanted) => selectors.has(formatSelector(wanted))));
     const wanted =
       spiffeId === undefined ? matching : matching.filter((entry) => entry.spiffeId === spiffeId);

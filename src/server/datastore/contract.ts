@@ -10,6 +10,14 @@
 import type { Selector } from "../../spiffe/selector.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 
+/** What makes an entry the name of a family: its SPIFFE ID is their prefix then, and nobody's identity. */
+export interface EntryTemplate {
+  /** A SPIFFE ID with variables, as `IdTemplate` (spiffe/id-template.ts) reads it. */
+  readonly id: string;
+  /** The agent's word on the values is enough. */
+  readonly trustAgent: boolean;
+}
+
 /** A registration entry as stored. Strings are already valid: the entries room checks them before they come here. */
 export interface EntryRecord {
   readonly id: string;
@@ -31,6 +39,8 @@ export interface EntryRecord {
   readonly hint: string;
   readonly disableX509SvidPrefetch: boolean;
   readonly jwtSvidIncludeJti: boolean;
+  /** Absent = the entry is one identity. */
+  readonly template?: EntryTemplate;
   /** Starts at 0 and rises by one with each update of this entry (SPIRE's revision_number). */
   readonly revisionNumber: number;
   readonly createdAt: EpochSeconds;

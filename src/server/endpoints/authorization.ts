@@ -106,6 +106,13 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.sync.v1.Sync": {
     Follow: ["agent"],
   },
+  "/assay.template.v1.Templates": {
+    BatchCreateEntry: ["local", "admin"],
+    BatchGetTemplate: ["local", "admin"],
+    BatchNewX509SVID: ["agent"],
+    BatchSetTemplate: ["local", "admin"],
+    NewJWTSVID: ["agent"],
+  },
   "/assay.token.v1.OneTime": {
     Create: ["local", "admin"],
     Spend: ["agent"],

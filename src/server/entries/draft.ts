@@ -1,11 +1,15 @@
+import { checkVariable, isServerChecked } from "../../attestors/template-values.ts";
 import { checkSelectorName } from "../../attestors/selector-types.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { checkDnsName } from "../../spiffe/dns-name.ts";
+import { IdTemplate } from "../../spiffe/id-template.ts";
 import { type Selector, canonicalSelectors, checkSelector } from "../../spiffe/selector.ts";
 import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
-import type { EntryRecord } from "../datastore/contract.ts";
+import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+import { isAgentSelf } from "./agent-selectors.ts";
+import { isNodeAlias } from "./node-aliases.ts";
 
 /** The part of a registration entry that its maker decides; absent fields take their zero. */
 export interface EntryFields {
@@ -27,6 +31,8 @@ export interface EntryFields {
   readonly hint?: string;
   readonly disableX509SvidPrefetch?: boolean;
   readonly jwtSvidIncludeJti?: boolean;
+  /** The SPIFFE ID is the prefix of a family then. */
+  readonly template?: EntryTemplate;
 }
 
 export interface EntryDraft extends EntryFields {
@@ -91,10 +97,12 @@ function checkFields(fields: Partial<EntryFields>, trustDomain: TrustDomain): Ch
     x509SvidTtl,
     jwtSvidTtl,
     expiresAt,
+    template,
     ...flags
   } = fields;
   return {
     ...pickFlags(flags),
+    ...(template === undefined ? {} : { template }),
     ...(spiffeId === undefined ? {} : { spiffeId: checkWorkloadId(spiffeId, trustDomain) }),
     ...(parentId === undefined ? {} : { parentId: checkParentId(parentId, trustDomain) }),
     ...(selectors === undefined ? {} : { selectors: checkSelectors(selectors) }),
@@ -109,6 +117,7 @@ function checkFields(fields: Partial<EntryFields>, trustDomain: TrustDomain): Ch
 
 /** The rules between fields. */
 function check(entry: EntryRecord): EntryRecord {
+  if (entry.template !== undefined) checkTemplate(entry, entry.template);
   if (!entry.storeSvid) return entry;
   if (entry.disableX509SvidPrefetch) {
     throw fail("invalid", "an entry with a stored SVID cannot switch off its prefetch");
@@ -117,6 +126,26 @@ function check(entry: EntryRecord): EntryRecord {
     throw fail("invalid", "selectors of an entry with a stored SVID must all be of one type");
   }
   return entry;
+}
+
+/** A family is for workloads: rights and stores are given to one identity by name. */
+function checkTemplate(entry: EntryRecord, { id, trustAgent }: EntryTemplate): void {
+  const { spiffeId, admin, downstream, storeSvid } = entry;
+  if (admin || downstream || storeSvid) {
+    throw fail("invalid", "an entry with a template has no admin, downstream or stored SVID");
+  }
+  if (isNodeAlias(entry) || isAgentSelf(entry)) {
+    throw fail("invalid", "an entry with a template is for workloads, and cannot name agents");
+  }
+  const { variables } = IdTemplate.parse(id, spiffeId);
+  for (const variable of variables) {
+    checkVariable(variable);
+    if (trustAgent || isServerChecked(variable)) continue;
+    throw fail(
+      "invalid",
+      `the server cannot check the value of {{${variable.text}}}; say that the agent is trusted for it (--template-trust-agent)`,
+    );
+  }
 }
 
 function pickFlags(flags: Flags): Flags {

@@ -74,11 +74,40 @@ export class EntryService {
 
   /** All in one transaction. Item errors: invalid, not_found, exists (became similar to another), precondition. */
   async update(patches: readonly EntryPatch[]): Promise<BatchResult<EntryRecord>[]> {
+    return this.#update(patches, () => undefined);
+  }
+
+  /** As `update`. Item errors besides: precondition for an entry without a template, which would become another thing. */
+  async setTemplates(
+    patches: readonly Required<Pick<EntryPatch, "id" | "template">>[],
+  ): Promise<BatchResult<EntryRecord>[]> {
+    return this.#update(patches, (old) => {
+      if (old.template !== undefined) return;
+      throw fail("precondition", `entry ${old.id} has no template; create another entry with one`);
+    });
+  }
+
+  /** Those of the ids that have a template. */
+  async withTemplate(ids: readonly string[]): Promise<readonly EntryRecord[]> {
+    const found: EntryRecord[] = [];
+    for (const [index, id] of ids.entries()) {
+      const entry = await this.#options.store.entries.get(id);
+      if (entry?.template !== undefined) found.push(entry);
+      if (index % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await setImmediate();
+    }
+    return found;
+  }
+
+  async #update(
+    patches: readonly EntryPatch[],
+    checkOld: (old: EntryRecord) => void,
+  ): Promise<BatchResult<EntryRecord>[]> {
     const updated = await this.#batch(patches, (patch) => {
       requireId(patch.id);
       return async (writers, known) => {
         const old = await writers.entries.get(patch.id);
         if (old === undefined) throw notFound(patch.id);
+        checkOld(old);
         const record = patchRecord(old, patch, this.#options.trustDomain);
         if (patch.federatesWith !== undefined) {
           await requireBundles(writers, record.federatesWith, known);

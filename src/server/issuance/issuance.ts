@@ -257,7 +257,11 @@ export class Issuance {
     return { token, spiffeId, issuedAt, expiresAt };
   }
 
-  #requireLive({ id, expiresAt }: EntryRecord): void {
+  #requireLive({ id, expiresAt, template }: EntryRecord): void {
+    // Whoever asks has filled it in.
+    if (template !== undefined) {
+      throw fail("denied", `registration entry ${id} is a template and no identity`);
+    }
     if (expiresAt === 0 || expiresAt > this.#now()) return;
     throw fail("denied", `registration entry ${id} has expired; update or delete it`);
   }

@@ -29,6 +29,7 @@ export async function entriesConformance(check: Check): Promise<void> {
       hint: "internal '; -- \u{1f511}",
       disableX509SvidPrefetch: true,
       jwtSvidIncludeJti: true,
+      template: { id: "spiffe://example.org/full/{{unix.user}}", trustAgent: true },
       revisionNumber: 7,
     });
     await store.transaction((w) => w.entries.create(entry));

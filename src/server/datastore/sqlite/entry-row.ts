@@ -23,6 +23,8 @@ export const ENTRY_COLUMNS = [
   "hint",
   "disable_x509_svid_prefetch",
   "jwt_svid_include_jti",
+  "template",
+  "template_trusts_agent",
   "revision_number",
   "created_at",
 ] as const;
@@ -48,12 +50,15 @@ export function entryValues(entry: EntryRecord): SQLInputValue[] {
     entry.hint,
     Number(entry.disableX509SvidPrefetch),
     Number(entry.jwtSvidIncludeJti),
+    entry.template?.id ?? "",
+    Number(entry.template?.trustAgent ?? false),
     entry.revisionNumber,
     entry.createdAt,
   ];
 }
 
 export function entryFromRow(row: Row): EntryRecord {
+  const template = readText(row, "template");
   return {
     id: readText(row, "id"),
     spiffeId: readText(row, "spiffe_id"),
@@ -70,6 +75,9 @@ export function entryFromRow(row: Row): EntryRecord {
     hint: readText(row, "hint"),
     disableX509SvidPrefetch: readBoolean(row, "disable_x509_svid_prefetch"),
     jwtSvidIncludeJti: readBoolean(row, "jwt_svid_include_jti"),
+    ...(template !== "" && {
+      template: { id: template, trustAgent: readBoolean(row, "template_trusts_agent") },
+    }),
     revisionNumber: readInteger(row, "revision_number"),
     createdAt: readInteger(row, "created_at"),
   };

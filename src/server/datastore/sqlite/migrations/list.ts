@@ -4,6 +4,7 @@ import { relationships } from "./002-relationships.ts";
 import { rotation } from "./003-rotation.ts";
 import { boundTokens } from "./004-bound-tokens.ts";
 import { oneTimeTokens } from "./005-one-time-tokens.ts";
+import { entryTemplates } from "./006-entry-templates.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -12,4 +13,5 @@ export const MIGRATIONS: readonly Migration[] = [
   rotation,
   boundTokens,
   oneTimeTokens,
+  entryTemplates,
 ];

@@ -35,6 +35,10 @@ export const Obstacle = {
    * The server took it away from this agent: deleted, or given to another; see `removed_at`.
    */
   REMOVED: 'REMOVED',
+  /**
+   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment.
+   */
+  TEMPLATE: 'TEMPLATE',
 } as const;
 
 export type Obstacle =
@@ -82,5 +86,10 @@ export type Obstacle =
    */
   | 'REMOVED'
   | 9
+  /**
+   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment.
+   */
+  | 'TEMPLATE'
+  | 10
 
 export type Obstacle__Output = typeof Obstacle[keyof typeof Obstacle]

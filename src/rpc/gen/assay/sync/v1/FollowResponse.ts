@@ -4,6 +4,7 @@ import type { Entry as _spire_api_types_Entry, Entry__Output as _spire_api_types
 import type { Bundle as _spire_api_types_Bundle, Bundle__Output as _spire_api_types_Bundle__Output } from '../../../spire/api/types/Bundle.ts';
 import type { Position as _assay_sync_v1_Position, Position__Output as _assay_sync_v1_Position__Output } from '../../../assay/sync/v1/Position.ts';
 import type { Rotation as _assay_sync_v1_Rotation, Rotation__Output as _assay_sync_v1_Rotation__Output } from '../../../assay/sync/v1/Rotation.ts';
+import type { TemplatedEntry as _assay_template_v1_TemplatedEntry, TemplatedEntry__Output as _assay_template_v1_TemplatedEntry__Output } from '../../../assay/template/v1/TemplatedEntry.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -51,6 +52,11 @@ export interface FollowResponse {
    * before, an operator wants all its SVIDs replaced, its own too, within the spread.
    */
   'rotation'?: (_assay_sync_v1_Rotation | null);
+  /**
+   * As `entries`, of entries that have a template. Apart, as one that is read without its template would pass for an
+   * identity.
+   */
+  'templated_entries'?: (_assay_template_v1_TemplatedEntry)[];
 }
 
 /**
@@ -98,4 +104,9 @@ export interface FollowResponse__Output {
    * before, an operator wants all its SVIDs replaced, its own too, within the spread.
    */
   'rotation': (_assay_sync_v1_Rotation__Output | null);
+  /**
+   * As `entries`, of entries that have a template. Apart, as one that is read without its template would pass for an
+   * identity.
+   */
+  'templated_entries': (_assay_template_v1_TemplatedEntry__Output)[];
 }

@@ -1,0 +1,125 @@
+/** Members of the families that entries with a template name: who may have which, and what the server checks itself. */
+import { isServerChecked } from "../../attestors/template-values.ts";
+import { fail } from "../../base/errors.ts";
+import { IdTemplate } from "../../spiffe/id-template.ts";
+import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+
+/** A workload's pod, as its agent says. */
+export interface MemberPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface Member {
+  readonly entryId: string;
+  /** By variable, as the template has it: `k8s.ns`. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly pod?: MemberPod;
+}
+
+/** Values that the server found out by itself, by variable. */
+export interface PodCheck {
+  /**
+   * What the agent's cluster says of a pod that runs on the agent's node.
+   * @throws denied when it runs elsewhere, or there is no such pod or cluster; unavailable when the cluster cannot say
+   */
+  lookUp(agentId: string, pod: MemberPod, signal: AbortSignal): Promise<PodFacts>;
+}
+
+export interface PodFacts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly serviceAccount: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+export interface FamilyOptions {
+  readonly entries: {
+    /** The entry, if the agent may fetch it. */
+    find(agentId: string, entryId: string): EntryRecord | undefined;
+  };
+  readonly pods: PodCheck;
+}
+
+export class Families {
+  readonly #options: FamilyOptions;
+
+  constructor(options: FamilyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The entry of one member: as the family's, with the member's own SPIFFE ID.
+   * @throws not_found when the agent may not have the entry, or it has no template; invalid for other variables than the
+   * template's; denied for a value that is no path segment or is not what the server found; unavailable
+   */
+  async member(
+    agentId: string,
+    { entryId, values, pod }: Member,
+    signal: AbortSignal,
+  ): Promise<EntryRecord> {
+    const { entries, pods } = this.#options;
+    const found = entries.find(agentId, entryId);
+    if (found?.template === undefined) {
+      throw fail("not_found", "entry with a template not found or not authorized");
+    }
+    const filled = fillEntry(found, found.template, values);
+    if (found.template.trustAgent) return filled;
+    if (pod === undefined) {
+      throw fail("denied", `entry ${entryId}: the workload's pod is not named`);
+    }
+    const facts = await pods.lookUp(agentId, pod, signal);
+    for (const { text, name, key } of templateOf(found, found.template).variables) {
+      if (values.get(text) === factOf(facts, name, key)) continue;
+      throw fail("denied", `the pod's {{${text}}} is another one`);
+    }
+    // The cluster took its time: nothing is signed for what was taken away or changed meanwhile.
+    if (entries.find(agentId, entryId) !== found) {
+      throw fail("unavailable", `entry ${entryId} changed meanwhile; retry`);
+    }
+    return filled;
+  }
+}
+
+function fillEntry(
+  entry: EntryRecord,
+  template: EntryTemplate,
+  values: ReadonlyMap<string, string>,
+): EntryRecord {
+  const parsed = templateOf(entry, template);
+  const known = new Set(parsed.variables.map(({ text }) => text));
+  if ([...values.keys()].some((variable) => !known.has(variable))) {
+    throw fail("invalid", `entry ${entry.id} has a template with other variables`);
+  }
+  const spiffeId = parsed.fill(({ text }) => values.get(text)).toString();
+  const { template: _, ...plain } = entry;
+  return { ...plain, spiffeId };
+}
+
+/** Checked again: what is stored may have been written by another version. */
+function templateOf({ id, spiffeId }: EntryRecord, template: EntryTemplate): IdTemplate {
+  const parsed = IdTemplate.parse(template.id, spiffeId);
+  if (!template.trustAgent && !parsed.variables.every(isServerChecked)) {
+    throw fail("denied", `entry ${id} has a template that the server cannot check`);
+  }
+  return parsed;
+}
+
+function factOf(facts: PodFacts, name: string, key: string | undefined): string | undefined {
+  switch (name) {
+    case "ns":
+      return facts.namespace;
+    case "sa":
+      return facts.serviceAccount;
+    case "pod-name":
+      return facts.name;
+    case "pod-uid":
+      return facts.uid;
+    case "pod-label":
+      return facts.labels.get(key ?? "");
+    default:
+      return undefined;
+  }
+}
