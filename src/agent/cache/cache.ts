@@ -9,6 +9,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
+import { Members, memberOf } from "./members.ts";
 import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
 import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
 
@@ -72,6 +73,9 @@ export class Cache {
   readonly #options: CacheOptions;
   readonly #index = new EntryIndex();
   readonly #svids: SvidStore;
+  readonly #members = new Members();
+  /** Members of families that changed, until it is known which of them stay. */
+  readonly #orphans = new Set<string>();
   #allowUnregistered: boolean;
   readonly #groups = new Map<string, Group>();
   /** Views of selectors that nobody subscribes to just now: the next caller of the kind finds its bytes ready. */
@@ -167,7 +171,12 @@ export class Cache {
     const known = this.#matches.get(selectors);
     if (known !== undefined) return known;
     const entries = withoutDuplicateHints(
-      this.#index.match(selectors).filter((entry) => !entry.storeSvid && !entry.isNodeAlias),
+      this.#index
+        .match(selectors)
+        .filter((entry) => !entry.storeSvid && !entry.isNodeAlias)
+        .flatMap((entry) =>
+          entry.template === undefined ? [entry] : (memberOf(entry, selectors) ?? []),
+        ),
     );
     if (Object.isFrozen(selectors)) this.#matches.set(selectors, entries);
     return entries;
@@ -230,6 +239,9 @@ export class Cache {
   rotate(rotated: ReadonlyMap<string, Entry> | "all", atMs: number): void {
     const entries = rotated === "all" ? this.#index.entries() : rotated.values();
     for (const before of entries) {
+      for (const [old, member] of this.#members.rotated(before)) {
+        this.#svids.rotate(old, member, atMs);
+      }
       const entry = this.#index.get(before.id);
       if (entry !== undefined) this.#svids.rotate(before, entry, atMs);
     }
@@ -245,11 +257,12 @@ export class Cache {
     const touched = new Set<string>();
     for (const svid of made) {
       // The entry may have gone while the server signed.
-      if (this.#index.get(svid.entryId) === undefined) continue;
+      if (!this.#isKnown(svid.entryId)) continue;
       this.#svids.put(svid);
       touched.add(svid.entryId);
     }
     for (const entry of failed) {
+      if (!this.#isKnown(entry.id)) continue;
       this.#svids.failed(entry, this.#options.clock.nowMs());
       touched.add(entry.id);
     }
@@ -266,7 +279,10 @@ export class Cache {
       this.#markTouched(gone);
       this.#push();
     }
-    return this.#svids.due(this.#index.entries(), clock.nowMs(), tainted);
+    for (const id of this.#members.prune((member) => this.#svids.isUsed(member))) {
+      this.#svids.remove(id);
+    }
+    return this.#svids.due(this.#identities(), clock.nowMs(), tainted);
   }
 
   /**
@@ -281,7 +297,7 @@ export class Cache {
     const group = this.#groupOf(selectors);
     const subscriber: Subscriber = { kind, listener, last: undefined };
     group.subscribers.add(subscriber);
-    if (kind === "x509") this.#svids.hold(group.view.entryIds);
+    if (kind === "x509") this.#hold(group.view);
     if (!this.#deliver(group, subscriber, false) && this.#synced) this.#onMissing();
     let open = true;
     return {
@@ -297,6 +313,21 @@ export class Cache {
         if (group.subscribers.size === 0) this.#retire(group);
       },
     };
+  }
+
+  #isKnown(id: string): boolean {
+    return (this.#index.get(id) ?? this.#members.get(id)) !== undefined;
+  }
+
+  /** Entries that are one identity each. */
+  *#identities(): IterableIterator<Entry> {
+    for (const entry of this.#index.entries()) if (entry.template === undefined) yield entry;
+    yield* this.#members.values();
+  }
+
+  #hold(view: View): void {
+    this.#svids.hold(view.entryIds);
+    this.#members.put(view.entries);
   }
 
   /** @returns the ids of entries that came, went or changed */
@@ -315,6 +346,7 @@ export class Cache {
     for (const id of changed) {
       if (this.#index.get(id) === undefined) this.#svids.remove(id);
     }
+    for (const id of this.#members.dropOf(changed)) this.#orphans.add(id);
     this.#entries = entries;
     let next = this.#nextExpiry;
     for (const id of touched ?? entries.keys()) {
@@ -345,6 +377,11 @@ export class Cache {
   #rematchAll(): void {
     this.#idle.clear();
     for (const group of this.#groups.values()) this.#rematch(group);
+    // What streams go on with is a member again.
+    for (const id of this.#orphans) {
+      if (this.#members.get(id) === undefined) this.#svids.remove(id);
+    }
+    this.#orphans.clear();
   }
 
   #groupOf(selectors: readonly Selector[]): Group {
@@ -395,7 +432,7 @@ export class Cache {
     const before = group.view;
     const after = this.#viewOf(group.selectors);
     const holders = [...group.subscribers].filter(({ kind }) => kind === "x509").length;
-    for (let i = 0; i < holders; i++) this.#svids.hold(after.entryIds);
+    for (let i = 0; i < holders; i++) this.#hold(after);
     for (let i = 0; i < holders; i++) this.#svids.release(before.entryIds);
     if (after === before) return;
     this.#detach(before);

@@ -1,6 +1,14 @@
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 
+/** What the server is told of a member; it makes the SPIFFE ID of it by itself. */
+export interface Member {
+  readonly entryId: string;
+  readonly values: readonly { readonly variable: string; readonly value: string }[];
+  /** The workload's; there unless the template trusts the agent. */
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
+}
+
 /** A registration entry as the agent needs it. */
 export interface Entry {
   readonly id: string;
@@ -21,6 +29,10 @@ export interface Entry {
   readonly createdAt: number;
   /** Epoch seconds from which on it gives nothing; 0 = never. */
   readonly expiresAt: number;
+  /** The SPIFFE ID is a prefix then, and nobody's: workloads match members of the family. */
+  readonly template?: { readonly id: string; readonly trustAgent: boolean };
+  /** Of which family this is a member; such an entry is made here and not told by the server. */
+  readonly member?: Member;
 }
 
 export function isExpired({ expiresAt }: Entry, now: EpochSeconds): boolean {

@@ -3,6 +3,7 @@ import { fail, isKind } from "../../base/errors.ts";
 import { LruMap } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
 import type { Entry } from "./entry.ts";
+import { memberVersion } from "./members.ts";
 
 /** A JWT-SVID as the server signed it. A bearer token: never logged. */
 export interface JwtSvid {
@@ -53,7 +54,11 @@ export class JwtCache {
   async fetch(entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
     // Each of these tokens is to be unique (`jti`): none is ever handed out twice.
     if (entry.jwtSvidIncludeJti) return this.#options.sign(entry, audience);
-    const key = JSON.stringify([entry.spiffeId, ...[...new Set(audience)].sort()]);
+    const key = JSON.stringify([
+      entry.spiffeId,
+      memberVersion(entry),
+      ...[...new Set(audience)].sort(),
+    ]);
     const cached = this.#cached.get(key);
     if (cached !== undefined && this.#options.clock.nowMs() < cached.renewAtMs) return cached.svid;
     try {

@@ -79,6 +79,11 @@ export class SvidStore {
     return this.#failures.get(entry.id)?.version === entryVersion(entry);
   }
 
+  /** True while a stream holds the entry or there is an SVID of it. */
+  isUsed(entryId: string): boolean {
+    return this.#svids.has(entryId) || this.#isHeld(entryId);
+  }
+
   put(svid: HeldSvid): void {
     this.#svids.set(svid.entryId, svid);
     this.#useOf(svid.entryId).at = ++this.#lastUse;

@@ -41,13 +41,13 @@ export class View {
   /** Equal for equal sets of entries. */
   readonly key: string;
   readonly entryIds: readonly string[];
-  readonly #entries: readonly Entry[];
+  readonly entries: readonly Entry[];
   readonly #sources: ViewSources;
   readonly #states = new Map<ViewKind, ViewState & { readonly validUntil: EpochSeconds }>();
   readonly #stale = new Set<ViewKind>();
 
   constructor(entries: readonly Entry[], sources: ViewSources) {
-    this.#entries = entries;
+    this.entries = entries;
     this.#sources = sources;
     this.entryIds = entries.map(({ id }) => id);
     this.key = JSON.stringify(entries.map((entry) => [entry.id, entryVersion(entry)]));
@@ -80,7 +80,7 @@ export class View {
     let complete = true;
     let validUntil = Number.POSITIVE_INFINITY;
     if (kind === "x509") {
-      for (const entry of this.#entries) {
+      for (const entry of this.entries) {
         const svid = this.#sources.svidOf(entry);
         if (svid !== undefined) {
           svids.push({ entry, svid });
@@ -98,7 +98,7 @@ export class View {
   }
 
   #foreign(own: Bundle): Bundle[] {
-    const names = new Set(this.#entries.flatMap((entry) => entry.federatesWith));
+    const names = new Set(this.entries.flatMap((entry) => entry.federatesWith));
     names.delete(own.trustDomain);
     return [...names]
       .sort()

@@ -13,7 +13,7 @@ import type { Attestation, Examination, Finding } from "../attestation/attestati
 import type { Cache } from "../cache/cache.ts";
 import { openPeer } from "../peer/peer.ts";
 import type { SyncState } from "../sync/sync.ts";
-import { MAX_NEAREST, type NearEntry, ownEntries } from "./near-entries.ts";
+import { MAX_NEAREST, type NearEntry, ownEntries, registeredId } from "./near-entries.ts";
 import { explainMissing } from "./selector-mismatch.ts";
 
 export interface ExplainSource {
@@ -51,7 +51,7 @@ async function explainPid(pid: number, source: ExplainSource): Promise<ExplainPi
   const matching = attested ? own.matching.map((near) => explainOwn(near, source, findings)) : [];
   const toldIds = new Set(told.map(({ id }) => id));
   const ownNearest = own.nearest
-    .filter(({ entry }) => !toldIds.has(entry.id))
+    .filter(({ entry }) => !toldIds.has(registeredId(entry)))
     .map((near) => explainOwn(near, source, findings));
   const agentId = source.agentId();
   return {
@@ -115,7 +115,7 @@ function explainTold(
   findings: readonly Finding[],
 ): ExplainedEntry[] {
   const held = cache.entries.get(near.id);
-  const isServed = own.matching.some(({ entry }) => entry.id === near.id);
+  const isServed = own.matching.some(({ entry }) => registeredId(entry) === near.id);
   const { revision_number } = near;
   const obstacles = [...near.obstacles];
   if (obstacles.length === 0) {
@@ -143,8 +143,8 @@ function explainOwn(
   findings: readonly Finding[],
 ): ExplainedEntry {
   return {
-    id: entry.id,
-    spiffe_id: entry.spiffeId,
+    id: registeredId(entry),
+    spiffe_id: entry.template?.id ?? entry.spiffeId,
     obstacles: [...obstacles],
     missing: missing.map((selector) => explainMissing(selector, findings)),
     selectors_present: entry.selectors.length - missing.length,

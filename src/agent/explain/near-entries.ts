@@ -4,6 +4,7 @@ import type { Obstacle } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
 import { type Selector, formatSelector } from "../../spiffe/selector.ts";
 import type { Cache } from "../cache/cache.ts";
 import { type Entry, compareEntries, isExpired } from "../cache/entry.ts";
+import { memberOf } from "../cache/members.ts";
 import { missingSelectors } from "./selector-mismatch.ts";
 
 export interface NearEntry {
@@ -28,7 +29,7 @@ export function ownEntries(
   now: EpochSeconds,
 ): OwnEntries {
   const has = new Set(selectors.map(formatSelector));
-  const served = new Set(cache.match(selectors));
+  const served = new Map(cache.match(selectors).map((entry) => [registeredId(entry), entry]));
   const near: NearEntry[] = [];
   const consider = (candidate: NearEntry): void => {
     near.push(candidate);
@@ -40,8 +41,10 @@ export function ownEntries(
     // Nobody expects a workload to have it.
     if (entry.isNodeAlias) continue;
     const missing = missingSelectors(entry.selectors, has);
-    const obstacles = obstaclesOf(cache, entry, missing, served, now);
-    const found = { entry, missing, obstacles, removedAt: 0 };
+    const obstacles = obstaclesOf(cache, entry, missing, served.get(entry.id), now);
+    if (obstacles[0] === "SAME_HINT" && isUnfilled(entry, selectors)) obstacles[0] = "TEMPLATE";
+    // Of a family the member that the process is.
+    const found = { entry: served.get(entry.id) ?? entry, missing, obstacles, removedAt: 0 };
     if (obstacles.length === 0) matching.push(found);
     else consider(found);
   }
@@ -55,11 +58,20 @@ export function ownEntries(
   return { matching, nearest: near.sort(compareNear).slice(0, MAX_NEAREST) };
 }
 
+/** The id that the server has for it, as a member is known by its family. */
+export function registeredId({ id, member }: Entry): string {
+  return member?.entryId ?? id;
+}
+
+function isUnfilled(entry: Entry, selectors: readonly Selector[]): boolean {
+  return entry.template !== undefined && memberOf(entry, selectors) === undefined;
+}
+
 function obstaclesOf(
   cache: Pick<Cache, "svidState">,
   entry: Entry,
   missing: readonly Selector[],
-  served: ReadonlySet<Entry>,
+  served: Entry | undefined,
   now: EpochSeconds,
 ): Obstacle[] {
   const obstacles: Obstacle[] = [];
@@ -67,8 +79,8 @@ function obstaclesOf(
   if (missing.length > 0) obstacles.push("SELECTORS");
   if (entry.storeSvid) obstacles.push("STORED");
   if (obstacles.length > 0) return obstacles;
-  if (!served.has(entry)) return ["SAME_HINT"];
-  const { expiresAt, failed } = cache.svidState(entry);
+  if (served === undefined) return ["SAME_HINT"];
+  const { expiresAt, failed } = cache.svidState(served);
   return failed && expiresAt === undefined ? ["NOT_SIGNED"] : [];
 }
 

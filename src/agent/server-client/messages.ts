@@ -1,10 +1,12 @@
 /** The server's messages as the agent's own values: checked once, here. */
 import { fail } from "../../base/errors.ts";
+import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { SPIFFEID__Output } from "../../rpc/gen/spire/api/types/SPIFFEID.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
+import { IdTemplate } from "../../spiffe/id-template.ts";
 import { checkSelector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
@@ -12,13 +14,15 @@ import { parseCertificate } from "../../x509/certificate.ts";
 import type { Entry } from "../cache/entry.ts";
 
 /** @throws invalid */
-export function entryFromMessage(message: Entry__Output): Entry {
+export function entryFromMessage(message: Entry__Output, template?: Template__Output): Entry {
   if (message.id === "") throw fail("invalid", "entry has no id");
   const selectors = message.selectors.map(checkSelector);
   if (selectors.length === 0) throw fail("invalid", "entry has no selectors");
+  const spiffeId = spiffeIdFromMessage(message.spiffe_id).toString();
+  if (template !== undefined) IdTemplate.parse(template.id, spiffeId);
   return {
     id: message.id,
-    spiffeId: spiffeIdFromMessage(message.spiffe_id).toString(),
+    spiffeId,
     selectors: selectors.map(({ type, value }) => ({ type, value })),
     federatesWith: message.federates_with.map((name) => TrustDomain.parse(name).name),
     hint: message.hint,
@@ -33,6 +37,9 @@ export function entryFromMessage(message: Entry__Output): Entry {
     revisionNumber: Number(message.revision_number),
     createdAt: Number(message.created_at),
     expiresAt: Number(message.expires_at),
+    ...(template === undefined
+      ? {}
+      : { template: { id: template.id, trustAgent: template.trust_agent } }),
   };
 }
 

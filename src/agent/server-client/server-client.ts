@@ -23,7 +23,7 @@ import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import type { Selector } from "../../spiffe/selector.ts";
-import type { Entry } from "../cache/entry.ts";
+import type { Entry, Member } from "../cache/entry.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import { Connection, dial } from "./connection.ts";
 import { fetchEntries } from "./entry-sync.ts";
@@ -48,6 +48,19 @@ export const AGENT_REFUSALS: ReadonlySet<string> = new Set([
   "AGENT_NOT_ATTESTED",
   "AGENT_MUST_REATTEST",
 ]);
+
+export interface SignRequest {
+  readonly entryId: string;
+  readonly csr: Uint8Array;
+  /** For a member of a family, which the server makes the SPIFFE ID for. */
+  readonly member?: Member;
+}
+
+interface SignedJwt {
+  readonly token: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
 
 export interface AttestedSvid {
   /** DER, leaf first. */
@@ -158,14 +171,43 @@ export class ServerClient implements Disposable {
 
   /** One answer for each request, in order. */
   async signX509Svids(
-    requests: readonly { readonly entryId: string; readonly csr: Uint8Array }[],
+    requests: readonly SignRequest[],
     signal: AbortSignal,
   ): Promise<readonly SignedSvid[]> {
-    const params = requests.map(({ entryId, csr }) => ({ entry_id: entryId, csr }));
-    const { results } = await this.#metered("fetchSvids", () =>
-      this.#unary<BatchNewX509SVIDResponse__Output>(SVID, "BatchNewX509SVID", { params }, signal),
+    const plain = requests.filter(({ member }) => member === undefined);
+    const members = requests.flatMap(({ member, csr }) =>
+      member === undefined ? [] : [{ member: memberMessage(member), csr }],
     );
-    if (results.length !== requests.length) {
+    const [ofPlain, ofMembers] = await Promise.all([
+      this.#signBatch(
+        SVID,
+        plain.map(({ entryId, csr }) => ({ entry_id: entryId, csr })),
+        signal,
+      ),
+      this.#signBatch(TEMPLATES, members, signal),
+    ]);
+    const [nextPlain, nextMember] = [ofPlain.values(), ofMembers.values()];
+    return requests.map(({ member }): SignedSvid => {
+      const { value } = (member === undefined ? nextPlain : nextMember).next();
+      return value ?? { error: fail("internal", "the server sent no answer") };
+    });
+  }
+
+  async #signBatch(
+    service: string,
+    params: readonly object[],
+    signal: AbortSignal,
+  ): Promise<readonly SignedSvid[]> {
+    if (params.length === 0) return [];
+    const { results } = await this.#metered("fetchSvids", () =>
+      this.#unary<BatchNewX509SVIDResponse__Output>(
+        service,
+        "BatchNewX509SVID",
+        { params },
+        signal,
+      ),
+    );
+    if (results.length !== params.length) {
       throw fail("internal", "the server answered another number of SVIDs than was asked for");
     }
     return results.map(({ status, svid }): SignedSvid => {
@@ -175,14 +217,26 @@ export class ServerClient implements Disposable {
     });
   }
 
-  async signJwtSvid(
+  signJwtSvid(
     entryId: string,
     audience: readonly string[],
     signal: AbortSignal,
-  ): Promise<{ token: string; issuedAt: number; expiresAt: number }> {
-    const request = { entry_id: entryId, audience: [...audience] };
+  ): Promise<SignedJwt> {
+    return this.#signJwt(SVID, { entry_id: entryId, audience: [...audience] }, signal);
+  }
+
+  signMemberJwt(
+    member: Member,
+    audience: readonly string[],
+    signal: AbortSignal,
+  ): Promise<SignedJwt> {
+    const request = { member: memberMessage(member), audience: [...audience] };
+    return this.#signJwt(TEMPLATES, request, signal);
+  }
+
+  async #signJwt(service: string, request: object, signal: AbortSignal): Promise<SignedJwt> {
     const { svid } = await this.#unary<NewJWTSVIDResponse__Output>(
-      SVID,
+      service,
       "NewJWTSVID",
       request,
       signal,
@@ -270,6 +324,10 @@ export class ServerClient implements Disposable {
   }
 }
 
+function memberMessage({ entryId, values, pod }: Member): object {
+  return { entry_id: entryId, values: [...values], ...(pod === undefined ? {} : { pod }) };
+}
+
 async function attestOn(
   channel: Channel,
   proof: NodeProof,
@@ -313,5 +371,6 @@ const ONE_TIME = "assay.token.v1.OneTime";
 const REGISTRY = "assay.explain.v1.Registry";
 const SYNC = "assay.sync.v1.Sync";
 const SVID = "spire.api.server.svid.v1.SVID";
+const TEMPLATES = "assay.template.v1.Templates";
 const EXPLAIN_DEADLINE_MS = 5000;
 const CALL_DEADLINE_MS = 30_000;

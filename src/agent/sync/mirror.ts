@@ -1,6 +1,7 @@
 /** What the server has told, entry by entry and bundle by bundle: what a poll replaces and a push changes. */
 import { errorFrom } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
+import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
@@ -19,9 +20,9 @@ export class Mirror {
   }
 
   /** The entry in our words, the same object as before when it says the same; `undefined` when it makes no sense. */
-  entry(message: Entry__Output): Entry | undefined {
+  entry(message: Entry__Output, template?: Template__Output): Entry | undefined {
     try {
-      const entry = entryFromMessage(message);
+      const entry = entryFromMessage(message, template);
       const before = this.entries.get(entry.id);
       const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(entry);
       return isSame ? before : entry;

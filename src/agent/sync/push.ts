@@ -190,11 +190,15 @@ function emptyChange(): Gathered {
 
 function gather(change: Gathered, message: FollowResponse__Output, mirror: Mirror): void {
   change.reset ||= message.reset;
-  for (const each of message.entries) {
-    const entry = mirror.entry(each);
+  const take = (id: string, entry: Entry | undefined): void => {
     // One that makes no sense any more is as good as gone.
-    if (entry === undefined) change.removed.push(each.id);
-    else change.entries.set(entry.id, entry);
+    if (entry === undefined) change.removed.push(id);
+    else change.entries.set(id, entry);
+  };
+  for (const each of message.entries) take(each.id, mirror.entry(each));
+  for (const { entry, template } of message.templated_entries) {
+    // Without its template it would pass for an identity.
+    if (entry !== null && template !== null) take(entry.id, mirror.entry(entry, template));
   }
   change.removed.push(...message.removed_entries);
   change.bundles.push(...message.bundles);

@@ -13,12 +13,12 @@ import { type Entry, entryVersion } from "../cache/entry.ts";
 import type { HeldSvid } from "../cache/svid-store.ts";
 import { authorityOf } from "../identity/agent-svid.ts";
 import { isTransient } from "../identity/node-attestation.ts";
-import type { SignedSvid } from "../server-client/server-client.ts";
+import type { SignRequest, SignedSvid } from "../server-client/server-client.ts";
 
 /** What the maker needs of the server. */
 export interface SvidSigner {
   signX509Svids(
-    requests: readonly { readonly entryId: string; readonly csr: Uint8Array }[],
+    requests: readonly SignRequest[],
     signal: AbortSignal,
   ): Promise<readonly SignedSvid[]>;
 }
@@ -76,7 +76,11 @@ export class SvidMaker {
     const { signer, logger } = this.#options;
     const orders = await Promise.all(entries.map((entry) => this.#order(entry)));
     const answers = await signer.signX509Svids(
-      orders.map(({ entry, csr }) => ({ entryId: entry.id, csr })),
+      orders.map(({ entry, csr }) => ({
+        entryId: entry.id,
+        csr,
+        ...(entry.member === undefined ? {} : { member: entry.member }),
+      })),
       signal,
     );
     const made: HeldSvid[] = [];
