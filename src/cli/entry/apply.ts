@@ -1,13 +1,13 @@
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
-import { ENTRY_SERVICE, type RpcClient, connectServer } from "../rpc-clients.ts";
+import { ENTRY_SERVICE, type RpcClient, TEMPLATE_SERVICE, connectServer } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
-import { type RegistryDiff, diffRegistry } from "./diff.ts";
+import type { RegistryDiff } from "./diff.ts";
 import { fieldsMask, fieldsMessage } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
 import { readDesired } from "./desired.ts";
-import { listEntries } from "./list.ts";
-import { PLAN_OPTIONS, printDiff } from "./plan.ts";
+import { PLAN_OPTIONS, printDiff, registryDiff } from "./plan.ts";
+import { templateMessage } from "./templates.ts";
 
 export const command: Command = {
   name: "entry apply",
@@ -22,7 +22,7 @@ export const command: Command = {
     const { options, output } = context;
     const desired = await readDesired(options);
     using server = await connectServer(context);
-    const diff = diffRegistry(desired, await listEntries(server, {}));
+    const diff = await registryDiff(server, desired);
     const failures: string[] = [];
     const isDone = (subject: string, status: Status__Output | null | undefined): boolean => {
       const error = itemError(status);
@@ -32,22 +32,20 @@ export const command: Command = {
     const create: DesiredEntry[] = [];
     const update: RegistryDiff["update"][number][] = [];
     const deleted: RegistryDiff["extra"][number][] = [];
-    for (const part of parts(diff.create)) {
-      const results = await call(server, "BatchCreateEntry", {
-        entries: part.map((entry) => entryMessage(entry)),
-      });
-      create.push(
-        ...part.filter(({ spiffeId }, index) => isDone(spiffeId, results[index]?.status)),
-      );
+    for (const isFamily of [false, true]) {
+      const wanted = diff.create.filter(({ template }) => (template !== undefined) === isFamily);
+      for (const part of parts(wanted)) {
+        const results = await createEntries(server, part, isFamily);
+        create.push(
+          ...part.filter(({ spiffeId }, index) => isDone(spiffeId, results[index]?.status)),
+        );
+      }
     }
     for (const each of diff.update) {
-      const { id, desired: entry, changes } = each;
-      // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
-      const results = await call(server, "BatchUpdateEntry", {
-        entries: [{ ...entryMessage(entry), id }],
-        input_mask: fieldsMask(changes.map(({ field }) => field)),
-      });
-      if (isDone(`${entry.spiffeId} (${id})`, results[0]?.status)) update.push(each);
+      const { id, desired: entry } = each;
+      const results = await updateEntry(server, each);
+      const refused = results.find(({ status }) => itemError(status) !== undefined);
+      if (isDone(`${entry.spiffeId} (${id})`, refused?.status)) update.push(each);
     }
     for (const part of parts(options.flag("prune") ? diff.extra : [])) {
       const results = await call(server, "BatchDeleteEntry", { ids: part.map(({ id }) => id) });
@@ -64,16 +62,46 @@ interface Result {
   readonly status: Status__Output | null;
 }
 
+function createEntries(
+  server: RpcClient,
+  entries: readonly DesiredEntry[],
+  areFamilies: boolean,
+): Promise<readonly Result[]> {
+  if (!areFamilies) {
+    return call(server, "BatchCreateEntry", { entries: entries.map(entryMessage) });
+  }
+  const templated = entries.map((entry) => ({
+    entry: entryMessage(entry),
+    template: entry.template && templateMessage(entry.template),
+  }));
+  return call(server, "BatchCreateEntry", { entries: templated }, TEMPLATE_SERVICE);
+}
+
+/** @returns a result for each call that it takes */
+async function updateEntry(
+  server: RpcClient,
+  { id, desired: entry, changes }: RegistryDiff["update"][number],
+): Promise<readonly Result[]> {
+  const fields = changes.flatMap(({ field }) => (field === "template" ? [] : [field]));
+  const results: Result[] = [];
+  if (fields.length < changes.length) {
+    const template = entry.template && templateMessage(entry.template);
+    const request = { templates: [{ id, template }] };
+    results.push(...(await call(server, "BatchSetTemplate", request, TEMPLATE_SERVICE)));
+  }
+  if (fields.length === 0) return results;
+  // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
+  const request = { entries: [{ ...entryMessage(entry), id }], input_mask: fieldsMask(fields) };
+  return [...results, ...(await call(server, "BatchUpdateEntry", request))];
+}
+
 async function call(
   server: RpcClient,
   method: string,
   request: object,
+  service = ENTRY_SERVICE,
 ): Promise<readonly Result[]> {
-  const response = await server.call<{ results: readonly Result[] }>(
-    ENTRY_SERVICE,
-    method,
-    request,
-  );
+  const response = await server.call<{ results: readonly Result[] }>(service, method, request);
   return response.results;
 }
 

@@ -1,7 +1,14 @@
 import type { BatchCreateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
 import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import {
+  ENTRY_SERVICE,
+  SERVER_SOCKET_OPTION,
+  TEMPLATE_SERVICE,
+  connectServer,
+} from "../rpc-clients.ts";
+import { TEMPLATE_OPTIONS, templateMessage, templateOption } from "./templates.ts";
 import { entryOfBatch } from "./batch.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
@@ -23,6 +30,7 @@ export const command: Command = {
       required: true,
       many: true,
     },
+    ...TEMPLATE_OPTIONS,
     ...FIELD_OPTIONS,
     { name: "entry-id", value: "ID", help: "the entry's own ID", fallback: "a random one" },
     ...RIGHTS.map(([name, help]) => ({ name, help })),
@@ -33,9 +41,16 @@ export const command: Command = {
   examples: [
     "assay entry create --spiffe-id spiffe://example.org/web --parent-id spiffe://example.org/host --selector unix:uid:1000",
     "assay entry create --spiffe-id spiffe://example.org/db --parent-id spiffe://example.org/host --selector unix:user:postgres --selector unix:path:/usr/bin/postgres --x509-ttl 10m --dns-name db.example.org",
+    "assay entry create --spiffe-id spiffe://example.org/ns --template 'spiffe://example.org/ns/{{k8s.ns}}/sa/{{k8s.sa}}' --parent-id spiffe://example.org/cluster --selector k8s:ns:prod",
+  ],
+  notes: [
+    "With --template the entry names a family: --spiffe-id is their prefix and nobody's identity (doc/templates.md).",
   ],
   async run(context) {
     const { options, output } = context;
+    if (options.flag("template-trust-agent") && options.text("template") === undefined) {
+      throw new UsageError("--template-trust-agent is for entries with --template");
+    }
     const entry = {
       ...entryFields(options),
       id: options.text("entry-id") ?? "",
@@ -48,13 +63,16 @@ export const command: Command = {
       },
     };
     using server = await connectServer(context);
+    const template = templateOption(options);
     const { results } = await server.call<BatchCreateEntryResponse__Output>(
-      ENTRY_SERVICE,
+      template === undefined ? ENTRY_SERVICE : TEMPLATE_SERVICE,
       "BatchCreateEntry",
-      { entries: [entry] },
+      {
+        entries: [template === undefined ? entry : { entry, template: templateMessage(template) }],
+      },
     );
     const created = entryOfBatch(results[0]);
-    output.data(entryJson(created), () => entryLines(created, Date.now()));
+    output.data(entryJson(created, template), () => entryLines(created, template, Date.now()));
     return undefined;
   },
 };

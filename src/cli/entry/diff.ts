@@ -2,6 +2,7 @@ import { fail } from "../../base/errors.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { ENTRY_FIELDS, type EntryField, type EntryFields, fieldsOf } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
+import type { EntryTemplate } from "./templates.ts";
 
 export interface EntryUpdate {
   readonly id: string;
@@ -11,7 +12,7 @@ export interface EntryUpdate {
 }
 
 export interface FieldChange {
-  readonly field: EntryField;
+  readonly field: EntryField | "template";
   readonly from: unknown;
   readonly to: unknown;
 }
@@ -31,6 +32,7 @@ export interface RegistryDiff {
 export function diffRegistry(
   desired: readonly DesiredEntry[],
   present: readonly Entry__Output[],
+  templates: ReadonlyMap<string, EntryTemplate>,
 ): RegistryDiff {
   const byId = new Map(present.map((entry) => [entry.id, entry]));
   const bySame = new Map(present.map((entry) => [sameness(fieldsOf(entry)), entry]));
@@ -52,7 +54,10 @@ export function diffRegistry(
       continue;
     }
     matched.add(found.id);
-    const changes = changesOf(fieldsOf(found), entry);
+    const changes = [
+      ...changesOf(fieldsOf(found), entry),
+      ...templateChange(found, templates.get(found.id), entry),
+    ];
     if (changes.length === 0) unchanged += 1;
     else update.push({ id: found.id, desired: entry, changes });
   }
@@ -68,6 +73,22 @@ function isHostAlias({ selectors }: Entry__Output): boolean {
 /** The server holds two entries with the same of all three for one. */
 function sameness({ spiffeId, parentId, selectors }: EntryFields): string {
   return JSON.stringify([spiffeId, parentId, selectors]);
+}
+
+/** @throws invalid where an identity is to become a family, or the other way round */
+function templateChange(
+  { id }: Entry__Output,
+  from: EntryTemplate | undefined,
+  { spiffeId, template: to }: DesiredEntry,
+): FieldChange[] {
+  if (JSON.stringify(from) === JSON.stringify(to)) return [];
+  if (from === undefined || to === undefined) {
+    throw fail(
+      "invalid",
+      `${spiffeId}: entry ${id} has ${from === undefined ? "no" : "a"} template, and keeps ${from === undefined ? "none" : "one"}; delete it first`,
+    );
+  }
+  return [{ field: "template", from, to }];
 }
 
 function changesOf(before: EntryFields, after: EntryFields): FieldChange[] {

@@ -3,11 +3,14 @@ import { errorFrom, fail } from "../../base/errors.ts";
 import { readTextFile } from "../read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { readText } from "./file-values.ts";
+import { type EntryTemplate, TEMPLATE_KEYS, readTemplate } from "./templates.ts";
 
 /** What a file says of one entry. */
 export interface DesiredEntry extends EntryFields {
   /** Absent: whichever has the same SPIFFE ID, parent and selectors. */
   readonly id?: string;
+  /** The SPIFFE ID is the prefix of a family then. */
+  readonly template?: EntryTemplate;
 }
 
 /** @throws invalid, naming the file and the place in it */
@@ -46,13 +49,14 @@ function readEntry(value: unknown, where: string): DesiredEntry {
     }
   };
   const id = value["id"] === undefined ? {} : { id: at("id", readText) };
-  return { ...id, ...readFields(at) };
+  const template = readTemplate(at);
+  return { ...id, ...readFields(at), ...(template === undefined ? {} : { template }) };
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS]);
+const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS, ...TEMPLATE_KEYS]);
 /** Printed by `entry list`; they mean nothing in a file. */
 const PRINTED: ReadonlySet<string> = new Set(["revisionNumber", "createdAt"]);

@@ -2,19 +2,28 @@ import { formatDuration } from "../../config/duration.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
 import { fieldsJson, fieldsOf } from "./entry-fields.ts";
+import { type EntryTemplate, templateJson } from "./templates.ts";
 
 /** An entry as `--output json` prints it: the keys of a file, and what the server says of it. */
-export function entryJson(entry: Entry__Output): Record<string, unknown> {
+export function entryJson(
+  entry: Entry__Output,
+  template: EntryTemplate | undefined,
+): Record<string, unknown> {
   return {
     id: entry.id,
     ...fieldsJson(fieldsOf(entry)),
+    ...templateJson(template),
     revisionNumber: Number(entry.revision_number),
     createdAt: isoTime(Number(entry.created_at)),
   };
 }
 
-/** The text form: the SPIFFE ID, then what differs from the defaults. */
-export function entryLines(entry: Entry__Output, nowMs: number): string[] {
+/** The text form: the SPIFFE ID, or those of a family, then what differs from the defaults. */
+export function entryLines(
+  entry: Entry__Output,
+  template: EntryTemplate | undefined,
+  nowMs: number,
+): string[] {
   const fields = fieldsOf(entry);
   const rights = [
     ...(fields.admin ? ["admin"] : []),
@@ -24,10 +33,11 @@ export function entryLines(entry: Entry__Output, nowMs: number): string[] {
     ...(fields.jwtSvidIncludeJti ? ["jwt with jti"] : []),
   ];
   return [
-    fields.spiffeId,
+    template?.id ?? fields.spiffeId,
     ...factLines(
       [
         ["id", entry.id],
+        ["values from", template && (template.trustAgent ? AGENT_ALONE : SERVER_CHECKED)],
         ["parent", fields.parentId],
         ...fields.selectors.map((selector) => ["selector", selector] as const),
         ["proven by", isTokensAlone(entry) ? TOKENS_ALONE : undefined],
@@ -55,4 +65,6 @@ function listText(items: readonly string[]): string | undefined {
   return items.length === 0 ? undefined : items.join(", ");
 }
 
+const AGENT_ALONE = "the agent alone, which can have any SPIFFE ID of the family signed";
+const SERVER_CHECKED = "the agent, checked by the server with its cluster";
 const TOKENS_ALONE = "tokens alone: it goes to whoever shows one, whatever the process is";

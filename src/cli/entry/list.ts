@@ -9,6 +9,7 @@ import {
   connectServer,
 } from "../rpc-clients.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
+import { readTemplates } from "./templates.ts";
 import { FILTER_OPTIONS, entryFilter } from "./filter.ts";
 
 export const command: Command = {
@@ -20,8 +21,11 @@ export const command: Command = {
     const filter = entryFilter(context.options);
     using server = await connectServer(context);
     const entries = await listEntries(server, filter);
-    output.data(entries.map(entryJson), () =>
-      entries.flatMap((entry) => entryLines(entry, Date.now())),
+    const ids = entries.map(({ id }) => id);
+    const templates = await readTemplates(server, ids);
+    output.data(
+      entries.map((entry) => entryJson(entry, templates.get(entry.id))),
+      () => entries.flatMap((entry) => entryLines(entry, templates.get(entry.id), Date.now())),
     );
     if (entries.length === 0 && output.format === "text") {
       output.note("no entries; 'assay entry create --help' shows how to make one");

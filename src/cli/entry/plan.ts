@@ -2,9 +2,11 @@ import type { Command, CommandContext } from "../command.ts";
 import type { OptionSpec } from "../grammar.ts";
 import { idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { type RegistryDiff, diffRegistry } from "./diff.ts";
 import { readDesired } from "./desired.ts";
+import type { DesiredEntry } from "./entry-file.ts";
+import { readTemplates } from "./templates.ts";
 import { STRICT_OPTION } from "./fields.ts";
 import { listEntries } from "./list.ts";
 
@@ -33,11 +35,24 @@ export const command: Command = {
   async run(context) {
     const desired = await readDesired(context.options);
     using server = await connectServer(context);
-    const diff = diffRegistry(desired, await listEntries(server, {}));
+    const diff = await registryDiff(server, desired);
     printDiff(context, diff, "would ");
     return undefined;
   },
 };
+
+/** What has to be done, from the whole registry as it is. */
+export async function registryDiff(
+  server: RpcClient,
+  desired: readonly DesiredEntry[],
+): Promise<RegistryDiff> {
+  const present = await listEntries(server, {});
+  const templates = await readTemplates(
+    server,
+    present.map(({ id }) => id),
+  );
+  return diffRegistry(desired, present, templates);
+}
 
 /** @param verb what stands before what is done: `would ` or nothing */
 export function printDiff({ options, output }: CommandContext, diff: RegistryDiff, verb: string) {
@@ -55,7 +70,10 @@ export function printDiff({ options, output }: CommandContext, diff: RegistryDif
       unchanged,
     },
     () => [
-      ...create.map(({ spiffeId, selectors }) => `+ ${spiffeId}  ${selectors.join(" ")}`),
+      ...create.map(
+        ({ spiffeId, selectors, template }) =>
+          `+ ${template?.id ?? spiffeId}  ${selectors.join(" ")}`,
+      ),
       ...update.flatMap(({ id, desired, changes }) => [
         `~ ${desired.spiffeId}  ${id}`,
         ...changes.map(

@@ -1,10 +1,24 @@
+import type { BatchSetTemplateResponse__Output } from "../../rpc/gen/assay/template/v1/BatchSetTemplateResponse.ts";
 import type { BatchUpdateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { Command } from "../command.ts";
 import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { entryOfBatch } from "./batch.ts";
+import {
+  ENTRY_SERVICE,
+  type RpcClient,
+  SERVER_SOCKET_OPTION,
+  TEMPLATE_SERVICE,
+  connectServer,
+} from "../rpc-clients.ts";
+import { OK, entryOfBatch, statusError } from "./batch.ts";
+import {
+  type EntryTemplate,
+  TEMPLATE_OPTIONS,
+  readTemplates,
+  templateMessage,
+  templateOption,
+} from "./templates.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
 
@@ -21,6 +35,7 @@ export const command: Command = {
       help: "replaces all selectors of the entry",
       many: true,
     },
+    ...TEMPLATE_OPTIONS,
     ...FIELD_OPTIONS,
     ...RIGHTS.map(([name, help]) => ({
       name,
@@ -44,7 +59,19 @@ export const command: Command = {
       ...choice(options.text("no-x509-prefetch"), "disable_x509_svid_prefetch"),
       ...choice(options.text("jwt-jti"), "jwt_svid_include_jti"),
     };
-    if (Object.keys(fields).length + Object.keys(attributes).length === 0) {
+    const template = templateOption(options);
+    const isPlain = Object.keys(fields).length + Object.keys(attributes).length > 0;
+    if (template !== undefined && isPlain) {
+      throw new UsageError("a template is changed by itself; give --template alone");
+    }
+    if (template !== undefined) {
+      using registry = await connectServer(context);
+      await setTemplate(registry, id, template);
+      const changed = await registry.call<Entry__Output>(ENTRY_SERVICE, "GetEntry", { id });
+      output.data(entryJson(changed, template), () => entryLines(changed, template, Date.now()));
+      return undefined;
+    }
+    if (!isPlain) {
       throw new UsageError("nothing to change was given; for example --x509-ttl 30m");
     }
     using server = await connectServer(context);
@@ -55,7 +82,8 @@ export const command: Command = {
       { entries: [entry], input_mask: maskOf(entry) },
     );
     const updated = entryOfBatch(results[0]);
-    output.data(entryJson(updated), () => entryLines(updated, Date.now()));
+    const kept = (await readTemplates(server, [id])).get(id);
+    output.data(entryJson(updated, kept), () => entryLines(updated, kept, Date.now()));
     return undefined;
 
     /** The mask takes these two together; the one that was not given must keep its value. */
@@ -71,6 +99,16 @@ export const command: Command = {
     }
   },
 };
+
+async function setTemplate(server: RpcClient, id: string, template: EntryTemplate): Promise<void> {
+  const { results } = await server.call<BatchSetTemplateResponse__Output>(
+    TEMPLATE_SERVICE,
+    "BatchSetTemplate",
+    { templates: [{ id, template: templateMessage(template) }] },
+  );
+  const { code, message } = results[0]?.status ?? { code: OK, message: "" };
+  if (code !== OK) throw statusError(code, message);
+}
 
 function rights(options: { text(name: string): string | undefined }): Record<string, boolean> {
   return {
