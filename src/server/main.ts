@@ -321,6 +321,7 @@ export async function startServer(
       entries,
       families: new Families({
         entries: authorizedEntries,
+        registry: datastore.entries,
         pods: new ClusterPods(
           await psatClusters(config.nodeAttestors.k8sPsat?.clusters ?? new Map(), clock),
           datastore.nodes,

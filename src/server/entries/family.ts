@@ -2,7 +2,7 @@
 import { isServerChecked } from "../../attestors/template-values.ts";
 import { fail } from "../../base/errors.ts";
 import { IdTemplate } from "../../spiffe/id-template.ts";
-import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+import type { EntryReader, EntryRecord, EntryTemplate } from "../datastore/contract.ts";
 
 /** A workload's pod, as its agent says. */
 export interface MemberPod {
@@ -41,6 +41,8 @@ export interface FamilyOptions {
     find(agentId: string, entryId: string): EntryRecord | undefined;
   };
   readonly pods: PodCheck;
+  /** All entries, whoever may fetch them. */
+  readonly registry: Pick<EntryReader, "list">;
 }
 
 export class Families {
@@ -60,26 +62,39 @@ export class Families {
     { entryId, values, pod }: Member,
     signal: AbortSignal,
   ): Promise<EntryRecord> {
-    const { entries, pods } = this.#options;
+    const { entries } = this.#options;
     const found = entries.find(agentId, entryId);
     if (found?.template === undefined) {
       throw fail("not_found", "entry with a template not found or not authorized");
     }
     const filled = fillEntry(found, found.template, values);
-    if (found.template.trustAgent) return filled;
-    if (pod === undefined) {
-      throw fail("denied", `entry ${entryId}: the workload's pod is not named`);
+    await this.#requireNoRights(filled);
+    if (!found.template.trustAgent) {
+      if (pod === undefined) {
+        throw fail("denied", `entry ${entryId}: the workload's pod is not named`);
+      }
+      const facts = await this.#options.pods.lookUp(agentId, pod, signal);
+      for (const { text, name, key } of templateOf(found, found.template).variables) {
+        if (values.get(text) === factOf(facts, name, key)) continue;
+        throw fail("denied", `the pod's {{${text}}} is another one`);
+      }
     }
-    const facts = await pods.lookUp(agentId, pod, signal);
-    for (const { text, name, key } of templateOf(found, found.template).variables) {
-      if (values.get(text) === factOf(facts, name, key)) continue;
-      throw fail("denied", `the pod's {{${text}}} is another one`);
-    }
-    // The cluster took its time: nothing is signed for what was taken away or changed meanwhile.
+    // That took its time: nothing is signed for what was taken away or changed meanwhile.
     if (entries.find(agentId, entryId) !== found) {
       throw fail("unavailable", `entry ${entryId} changed meanwhile; retry`);
     }
     return filled;
+  }
+
+  /** Rights go by SPIFFE ID: a family must not reach those of an entry that happens to be among its members. */
+  async #requireNoRights({ id, spiffeId }: EntryRecord): Promise<void> {
+    const { items } = await this.#options.registry.list({ spiffeId });
+    const holder = items.find(({ admin, downstream }) => admin || downstream);
+    if (holder === undefined) return;
+    throw fail(
+      "denied",
+      `entry ${id}: ${spiffeId} has rights by entry ${holder.id}, and is no member of a family`,
+    );
   }
 }
 

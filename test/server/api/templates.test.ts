@@ -232,6 +232,12 @@ t.test("what a server refuses to register, and whom it tells of the rest", async
     { status: { code: 5 }, svid: null },
     "another agent",
   );
+  await server.createEntry({ ...entry(), spiffe_id: id("/ns/9/web"), admin: true });
+  t.match(
+    await sign(agent.channel, member("9")),
+    { status: { code: 7, message: /has rights by entry/ }, svid: null },
+    "nobody becomes an administrator by a value",
+  );
   await refused(t, sign(server.connect(), member("7")), { kind: "denied" }, "no agent at all");
   await refused(
     t,
@@ -318,7 +324,11 @@ function family(pods: PodCheck, template: string, find?: () => EntryRecord | und
     spiffeId: PREFIX,
     template: { id: template, trustAgent: false },
   });
-  return new Families({ pods, entries: { find: find ?? (() => record) } });
+  return new Families({
+    pods,
+    registry: { list: async () => ({ items: [] }) },
+    entries: { find: find ?? (() => record) },
+  });
 }
 
 const ASKED = {
