@@ -134,14 +134,14 @@ function config({ url, caFile }: TestIssuer): Pick<AgentConfig, "workloadAttesto
   return { workloadAttestors: { token: { issuers: [issuer], oneTime: false } } };
 }
 
-async function create(admin: Channel, template: string): Promise<string> {
+async function create(admin: Channel, path: string, template: string): Promise<string> {
   const { results } = await admin.unary<{
     results: { status: { code: number; message: string }; entry: { id: string } }[];
   }>(TEMPLATES, "BatchCreateEntry", {
     entries: [
       {
         entry: {
-          spiffe_id: { trust_domain: TRUST_DOMAIN, path: "/ci" },
+          spiffe_id: { trust_domain: TRUST_DOMAIN, path },
           parent_id: { trust_domain: TRUST_DOMAIN, path: "/host" },
           selectors: [parseSelector(OWN_SELECTOR)],
         },
@@ -161,7 +161,7 @@ t.test("a real server signs for the members of a real agent, and changes reach t
   const agent = await domain.startAgent({ ...config(issuer), adminSocket });
   const admin = connectUnix(domain.server.socket);
   t.teardown(() => admin.close());
-  const entryId = await create(admin, id("/ci/job/{{token.ci:job}}"));
+  const entryId = await create(admin, "/ci", id("/ci/job/{{token.ci:job}}"));
   const client = (job: string): WorkloadClient => {
     const token = issuer.token({ claims: { aud: AUDIENCE, job } });
     const made = new WorkloadClient(agent.socket, token);
@@ -183,15 +183,19 @@ t.test("a real server signs for the members of a real agent, and changes reach t
     await refused(t, client(job).fetchX509(), { kind: "denied" }, JSON.stringify(job));
   }
 
-  const out: string[] = [];
-  await runProgram({
-    args: ["explain", String(process.pid)],
-    env: { HOME: "/nowhere", ASSAY_AGENT_ADMIN_SOCKET: adminSocket },
-    stdout: (text) => out.push(text),
-    stderr: (text) => out.push(text),
-  });
-  t.match(out.join(""), /ci\/job\/\{\{token.ci:job\}\}/, "the family by its template");
-  t.match(out.join(""), /its template wants a value that the process lacks/);
+  const explained = async (): Promise<string> => {
+    const out: string[] = [];
+    await runProgram({
+      args: ["explain", String(process.pid)],
+      env: { HOME: "/nowhere", ASSAY_AGENT_ADMIN_SOCKET: adminSocket },
+      stdout: (text) => out.push(text),
+      stderr: (text) => out.push(text),
+    });
+    return out.join("");
+  };
+  const refusal = await explained();
+  t.match(refusal, /ci\/job\/\{\{token.ci:job\}\}/, "the family by its template");
+  t.match(refusal, /its template wants a value that the process lacks/);
 
   const changed = { id: id("/ci/run/{{token.ci:job}}"), trust_agent: true };
   await admin.unary(TEMPLATES, "BatchSetTemplate", {
@@ -203,4 +207,12 @@ t.test("a real server signs for the members of a real agent, and changes reach t
   await domain.deleteEntry(entryId);
   await refused(t, build.next(), { kind: "denied" }, "and its end");
   await refused(t, client("deploy").fetchJwt(["db"]), { kind: "denied" });
+
+  await create(admin, "/u", id("/u/{{unix.uid}}"));
+  using plain = new WorkloadClient(agent.socket);
+  const own = id(`/u/${process.geteuid?.()}`);
+  using held = plain.x509();
+  t.same(await idsOf(held), [own], "of what the kernel says");
+  const served = await explained();
+  t.ok(served.includes(`${own} `), served);
 });

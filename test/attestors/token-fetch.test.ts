@@ -150,13 +150,21 @@ t.test("what is issued follows the entries, and the audit log knows for whom", a
     }),
   );
   await server.createEntry(entry("/gone", ["ci:job:deploy"], { expires_at: 1000 }));
+  await server.admin.unary("assay.template.v1.Templates", "BatchCreateEntry", {
+    entries: [
+      {
+        entry: entry("/family", ["ci:job:deploy"]),
+        template: { id: "spiffe://example.org/family/{{unix.user}}", trust_agent: true },
+      },
+    ],
+  });
   const token = issuer.token({ claims: { job: "deploy" } });
   const key = await generateKey("ec-p256");
   const { svids } = await fetchX509(server, token, { key });
   t.same(
     svids.map(({ id }) => id.path),
     ["/deploy", "/any"],
-    "no children, no other issuers",
+    "no children, no other issuers, no prefixes of families",
   );
   t.equal(svids[0]?.hint, "d");
   const now = Math.floor(server.clock.nowMs() / 1000);

@@ -133,6 +133,16 @@ t.test("nothing outlives its authority, and an ended one signs nothing", async (
   );
 });
 
+t.test("an entry with a template is no identity", async (t) => {
+  await using f = await Fixture.open();
+  const csr = await request({});
+  const template = { id: "spiffe://example.org/w/{{unix.user}}", trustAgent: true };
+  const entry = f.entry({ template });
+  const refusal = { kind: "denied", message: /entry-1 is a template and no identity/ } as const;
+  await refused(t, f.issuance().workloadX509({ entry, csr }), refusal);
+  await refused(t, f.issuance().workloadJwt({ entry, audience: ["a"] }), refusal);
+});
+
 t.test("an entry that has expired issues nothing", async (t) => {
   await using f = await Fixture.open();
   const csr = await request({});
