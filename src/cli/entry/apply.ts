@@ -29,28 +29,30 @@ export const command: Command = {
       if (error !== undefined) failures.push(`assay: ${subject}: ${error.message}`);
       return error === undefined;
     };
-    const create: DesiredEntry[] = [];
+    const created = new Set<DesiredEntry>();
     const update: RegistryDiff["update"][number][] = [];
     const deleted: RegistryDiff["extra"][number][] = [];
     for (const isFamily of [false, true]) {
       const wanted = diff.create.filter(({ template }) => (template !== undefined) === isFamily);
       for (const part of parts(wanted)) {
         const results = await createEntries(server, part, isFamily);
-        create.push(
-          ...part.filter(({ spiffeId }, index) => isDone(spiffeId, results[index]?.status)),
-        );
+        for (const [index, entry] of part.entries()) {
+          if (isDone(entry.spiffeId, results[index]?.status)) created.add(entry);
+        }
       }
     }
     for (const each of diff.update) {
       const { id, desired: entry } = each;
       const results = await updateEntry(server, each);
       const refused = results.find(({ status }) => itemError(status) !== undefined);
-      if (isDone(`${entry.spiffeId} (${id})`, refused?.status)) update.push(each);
+      if (isDone(`${entry.spiffeId} (${id})`, (refused ?? results[0])?.status)) update.push(each);
     }
     for (const part of parts(options.flag("prune") ? diff.extra : [])) {
       const results = await call(server, "BatchDeleteEntry", { ids: part.map(({ id }) => id) });
       deleted.push(...part.filter(({ id }, index) => isDone(id, results[index]?.status)));
     }
+    // As the file has them.
+    const create = diff.create.filter((entry) => created.has(entry));
     const extra = options.flag("prune") ? deleted : diff.extra;
     printDiff(context, { ...diff, create, update, extra }, "");
     for (const failure of failures) output.note(failure);
