@@ -108,6 +108,7 @@ export function currentUid(): number {
 export function explained(thrown: unknown, role: "server" | "agent", socket: string): unknown {
   if (!(thrown instanceof AssayError)) return thrown;
   if (thrown.kind === "unavailable") {
+    if (NOBODY_THERE.test(thrown.message)) return gone(role, role, socket, thrown);
     return fail("unavailable", `the ${role} at ${socket} does not answer: ${thrown.message}`, {
       cause: thrown,
     });
@@ -122,6 +123,21 @@ export function explained(thrown: unknown, role: "server" | "agent", socket: str
     );
   }
   return thrown;
+}
+
+/** Also while it is followed: the socket of a process that ended stays, or goes with it. */
+function gone(
+  role: "server" | "agent",
+  meant: Answerer,
+  socket: string,
+  cause?: unknown,
+): AssayError {
+  const { start } = SOCKETS[meant];
+  return fail(
+    "unavailable",
+    `nobody listens on ${socket}; the ${role} has stopped, start '${start}', or name another socket with --socket`,
+    { cause },
+  );
 }
 
 /** A plain connect first: its errno says more than a channel that keeps trying. */
@@ -146,12 +162,7 @@ function probe(role: "server" | "agent", socket: string, meant: Answerer): Promi
           role === "server" ? "the user that runs the server" : "a user that may reach it";
         reject(fail("denied", `no permission to open ${socket}; run this command as ${who}`));
       } else if (error.code === "ECONNREFUSED" || error.code === "ENOTSOCK") {
-        reject(
-          fail(
-            "unavailable",
-            `nobody listens on ${socket}; the ${role} has stopped, start '${start}'`,
-          ),
-        );
+        reject(gone(role, meant, socket));
       } else {
         reject(fail("unavailable", `cannot connect to ${socket} (${error.code ?? error.message})`));
       }
@@ -168,6 +179,8 @@ export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
 export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";
 export const SVID_SERVICE = "spire.api.server.svid.v1.SVID";
 const DEADLINE_MS = 30_000;
+/** What a channel says that found no socket, or nobody behind it. */
+const NOBODY_THERE = /^(nobody listens on|there is no socket at) /;
 
 const SOCKETS: Readonly<Record<Answerer, { what: string; start: string; variable: string }>> = {
   server: { what: "server socket", start: "assay server", variable: "ASSAY_SERVER_SOCKET" },

@@ -235,9 +235,23 @@ function errorOf(error: ServiceError, signal: AbortSignal | undefined): AssayErr
   const details = error.metadata?.get(DETAILS_TRAILER)[0];
   return errorFromStatus({
     code: error.code,
-    message: error.details.replace(/\.? Resolution note: .*$/s, ""),
+    message: plainDetails(error.details),
     ...(details instanceof Uint8Array && { details }),
   });
+}
+
+/** Without what the library wraps around the reason why there is no connection; its time would make each one new. */
+function plainDetails(details: string): string {
+  const wrapped = /^No connection established\. Last error: (?:\w*Error: )?(.*)$/s.exec(
+    details,
+  )?.[1];
+  const reason = (wrapped ?? details).replace(/\.? Resolution note: .*$/s, "");
+  if (wrapped === undefined) return reason;
+  const plain = reason.replace(/ \(\d{4}-[\d-]+T[\d:.]+Z\)$/, "");
+  const [, code = "", address = ""] = /^connect (E[A-Z]+) (\S+)$/.exec(plain) ?? [];
+  if (code === "ECONNREFUSED") return `nobody listens on ${address} (${code})`;
+  if (code === "ENOENT") return `there is no socket at ${address} (${code})`;
+  return plain;
 }
 
 function cancelled(signal: AbortSignal): AssayError {

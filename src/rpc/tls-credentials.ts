@@ -5,6 +5,8 @@ import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
 export interface TlsClientOptions {
   /** Roots of which one must have led to the server's certificate; `undefined` believes any chain. */
   readonly rootsPem: string | undefined;
+  /** What to say when none did: what is wrong and the next step, which only the caller knows. */
+  readonly untrusted?: string;
   /** What the client shows when asked: certificates leaf first, and the leaf's key. */
   readonly identity?: { readonly certPem: string; readonly keyPem: string };
   /** Looks at the server's leaf, DER, after the chain was verified (if it was); an error ends the connection. */
@@ -20,12 +22,14 @@ export interface TlsClientOptions {
 export class TlsCredentials extends ChannelCredentials {
   readonly #connection: ConnectionOptions;
   readonly #checkServer: TlsClientOptions["checkServer"];
+  readonly #untrusted: string | undefined;
 
   /** Throws when the PEM texts cannot be used. */
   constructor(options: TlsClientOptions, host: string) {
     super();
     const { rootsPem, identity } = options;
     this.#checkServer = options.checkServer;
+    this.#untrusted = options.untrusted;
     this.#connection = {
       secureContext: createSecureContext({
         ...(identity && { cert: identity.certPem, key: identity.keyPem }),
@@ -64,9 +68,10 @@ export class TlsCredentials extends ChannelCredentials {
   #secure(socket: Socket): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const secured = connect({ ...this.#connection, socket });
-      const giveUp = (error: Error): void => {
+      const giveUp = (error: NodeJS.ErrnoException): void => {
         secured.destroy();
-        reject(error);
+        const isUntrusted = NO_ROOT.has(error.code ?? "") && this.#untrusted !== undefined;
+        reject(isUntrusted ? new Error(this.#untrusted, { cause: error }) : error);
       };
       secured.setTimeout(HANDSHAKE_TIMEOUT_MS, () => giveUp(new Error("TLS handshake timed out")));
       secured.on("error", giveUp);
@@ -86,4 +91,13 @@ export class TlsCredentials extends ChannelCredentials {
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 
+/** Node's names for a chain that ends at none of the roots, or at another key under a root's name. */
+const NO_ROOT: ReadonlySet<string> = new Set([
+  "CERT_SIGNATURE_FAILURE",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
 const HANDSHAKE_TIMEOUT_MS = 10_000;

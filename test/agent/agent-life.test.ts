@@ -172,6 +172,8 @@ t.test("a server that is not the one is not spoken to", async (t) => {
     { message: /seen/ },
   );
   t.match(lines[0], /cannot be asked for an identity/);
+  t.match(lines[0], /signed by no authority of the trust bundle.*'assay bundle show > FILE'/);
+  t.notMatch(lines[0], /No connection|local issuer/, "in our words alone");
 });
 
 t.test("a workload of the trust domain cannot play its server", async (t) => {

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import t from "tap";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { followX509 } from "../../src/cli/fetch/streams.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { connectTo } from "../../src/cli/rpc-clients.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { startServer } from "../../src/server/main.ts";
 import { refused } from "../support/refused.ts";
@@ -72,6 +74,35 @@ t.test("a command at another's socket says whose that is, and so does health", a
   for (const [words, out, err] of serving) {
     t.match(await run(...words, "--wait", "20s"), { code: 0, out, err }, words.join(" "));
   }
+});
+
+t.test("an agent that ends while it is followed: the socket and the next step, once", async (t) => {
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/one" });
+  const agent = await domain.startAgent();
+  const ended = new AbortController();
+  const said: string[] = [];
+  using client = await connectTo("agent", agent.socket, ended.signal);
+  const [views, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const note = (text: string): void => {
+    said.push(text);
+    if (/nobody listens/.test(text)) told.resolve();
+  };
+  const following = (async () => {
+    for await (const _ of followX509(client, ended.signal, note)) views.resolve();
+  })();
+  await views.promise;
+  await agent[Symbol.asyncDispose]();
+  await told.promise;
+  ended.abort();
+  await following;
+  const last = said.at(-1) ?? "";
+  t.match(
+    last,
+    /^assay: nobody listens on .*; the agent has stopped, start 'assay agent', or name/,
+  );
+  t.ok(last.includes(agent.socket));
+  t.notMatch(said.join(), /No connection|ENOENT|ECONNREFUSED/);
 });
 
 t.test("a fresh folder is bound to nothing while the admin socket is another's", async (t) => {

@@ -282,6 +282,19 @@ t.test("channel: whom it believes", async (t) => {
   t.ok(await call(root.pem, undefined, `localhost:${test.listener.address.port}`), "by name");
   t.match(await rejection(call(foreign.pem)), { kind: "unavailable", message: /issuer/i });
   t.match(await rejection(call("")), { kind: "unavailable" }, "empty roots trust nobody");
+  const namesake = await TestCa.create(caOfToday());
+  for (const roots of [foreign.pem, namesake.pem, ""]) {
+    const untrusted = "none of these; take others";
+    const { target } = test;
+    using channel = connectTls({
+      target,
+      rootsPem: roots,
+      untrusted,
+      checkServer: () => undefined,
+    });
+    const error = await rejection(channel.unary(AGENT, "GetAgent", {}, { deadlineMs: 5_000 }));
+    t.match(error, { kind: "unavailable", message: new RegExp(`^${untrusted}$`) });
+  }
 
   const seen: string[] = [];
   for (const roots of [root.pem, undefined]) {
@@ -324,7 +337,7 @@ t.test("channel: servers that are none", async (t) => {
   using nobody = connectTls({ target: "127.0.0.1:1", rootsPem: root.pem, checkServer });
   t.match(await rejection(nobody.unary(AGENT, "GetAgent", {})), {
     kind: "unavailable",
-    message: /ECONNREFUSED/,
+    message: /^nobody listens on 127\.0\.0\.1:1 \(ECONNREFUSED\)$/,
   });
 
   for (const target of [

@@ -24,6 +24,7 @@ export function dial({ server, trustDomain, bundle, svid }: DialParams): Channel
   return connectTls({
     target: server,
     rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
+    untrusted: UNKNOWN_AUTHORITY,
     ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
     checkServer: (leaf) => checkServer(leaf, expected),
   });
@@ -86,3 +87,7 @@ export class Connection implements Disposable {
     return this.#current;
   }
 }
+
+/** An authority that the agent never heard of: its bundle is older than the last rotation, or another domain's. */
+const UNKNOWN_AUTHORITY =
+  "the server's certificate is signed by no authority of the trust bundle that the agent holds; start the agent with today's: 'assay bundle show > FILE' on the server, then --trust-bundle FILE";
