@@ -33,6 +33,7 @@ import { tokenApi } from "./api/token.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { auditApi } from "./api/audit.ts";
+import { authorityListApi } from "./api/authority-list.ts";
 import { AuditTrail } from "./audit/audit-trail.ts";
 import { CallScope } from "./audit/call-scope.ts";
 import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
@@ -304,6 +305,7 @@ export async function startServer(
       ownBundle: () => bundles.own(),
     }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
+    "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries }),

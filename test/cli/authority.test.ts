@@ -1,5 +1,7 @@
 // Authorities on the command line: each step, and what is said when a step is out of order.
 import t from "tap";
+import { silentLogger } from "../../src/observe/logger.ts";
+import { GrpcServer } from "../../src/rpc/server.ts";
 import { startAdminRig } from "./admin.ts";
 
 interface Shown {
@@ -11,11 +13,23 @@ interface States {
   readonly prepared?: Shown;
   readonly old?: Shown;
 }
+interface Listed extends Shown {
+  readonly status: string;
+  readonly tainted: boolean;
+}
 
 for (const kind of ["x509", "jwt"]) {
   t.test(`authority ${kind}`, async (t) => {
     const { run, ok, json } = await startAdminRig(t);
-    const show = () => json<States>("authority", kind, "show");
+    const show = async (): Promise<States> => {
+      const { authorities, ...states } = await json<States & { authorities: Listed[] }>(
+        "authority",
+        kind,
+        "show",
+      );
+      t.ok(authorities.some(({ id, status }) => id === states.active.id && status === "active"));
+      return states;
+    };
     const { active, ...others } = await show();
     t.same(others, {});
     t.match(active, { id: /^[0-9a-zA-Z]{32,40}$/, expiresAt: /^\d{4}-/ });
@@ -46,3 +60,54 @@ for (const kind of ["x509", "jwt"]) {
     t.match(await run("authority", kind, "activate"), { code: 2, err: /--id is missing/ });
   });
 }
+
+for (const kind of ["x509", "jwt"]) {
+  t.test(`authority ${kind} show: all there are, and which of them are tainted`, async (t) => {
+    const { ok, json } = await startAdminRig(t);
+    const rotate = async (): Promise<string> =>
+      (await json<Shown>("authority", kind, "rotate", "--wait", "0s")).id;
+    const list = async (): Promise<[string, string, boolean][]> =>
+      (await json<{ authorities: Listed[] }>("authority", kind, "show")).authorities.map(
+        ({ status, id, tainted }) => [status, id, tainted],
+      );
+    const [[, first] = ["", ""]] = await list();
+    const [second, third] = [await rotate(), await rotate()];
+    const { id: superseded } = await json<Shown>("authority", kind, "prepare");
+    const { id: next } = await json<Shown>("authority", kind, "prepare");
+    await ok("authority", kind, "taint", first);
+    t.same(await list(), [
+      ["active", third, false],
+      ["prepared", next, false],
+      ["old", superseded, false],
+      ["old", second, false],
+      ["old", first, true],
+    ]);
+    const words = (await ok("authority", kind, "show")).trimEnd().split("\n");
+    t.same(
+      words.map((line) => line.split(/ +/).slice(0, 3)),
+      [
+        ["active", third, "ends"],
+        ["prepared", next, "ends"],
+        ["old", superseded, "ends"],
+        ["old", second, "ends"],
+        ["tainted", first, "ends"],
+      ],
+    );
+  });
+}
+
+t.test("authority show at a server that lists none: one of each slot", async (t) => {
+  const { server, run, json } = await startAdminRig(t);
+  const service = "spire.api.server.localauthority.v1.LocalAuthority";
+  await using other = new GrpcServer({ logger: silentLogger });
+  other.setGate(async () => undefined);
+  other.addService(service, {
+    GetX509AuthorityState: () => server.admin.unary(service, "GetX509AuthorityState", {}),
+  });
+  const socket = `${server.socket}.other`;
+  await other.listenUnix(socket, { mode: 0o600 });
+  const show = ["authority", "x509", "show", "--socket", socket];
+  const { active } = await json<States>("authority", "x509", "show");
+  t.same(await json(...show), { active });
+  t.match(await run(...show), { code: 0, out: new RegExp(`^active {2}${active.id} `), err: "" });
+});

@@ -27,13 +27,16 @@ export interface AuthorityJson {
   readonly expiresAt: string;
 }
 
+/** What both of the server's messages about authorities have. */
+type ShownAuthority = Pick<AuthorityState__Output, "authority_id" | "expires_at">;
+
 export function authorityJson(state: AuthorityState__Output | null): AuthorityJson | undefined {
   if (state === null) return undefined;
   return { id: state.authority_id, expiresAt: isoTime(Number(state.expires_at)) };
 }
 
 export function authorityLines(
-  states: readonly (readonly [name: string, state: AuthorityState__Output | null])[],
+  states: readonly (readonly [name: string, state: ShownAuthority | null])[],
   nowMs: number,
 ): string[] {
   return factLines(

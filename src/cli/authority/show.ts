@@ -1,7 +1,10 @@
+import { isKind } from "../../base/errors.ts";
+import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
 import type { GetX509AuthorityStateResponse__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/GetX509AuthorityStateResponse.ts";
 import type { Command } from "../command.ts";
+import { isoTime } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import {
   API_NAMES,
   AUTHORITY_SERVICE,
@@ -17,7 +20,8 @@ export function showCommand(kind: AuthorityWord): Command {
     options: [SERVER_SOCKET_OPTION, OUTPUT_OPTION],
     examples: [`assay authority ${kind} show`],
     notes: [
-      "The active one signs; the prepared one is published and signs next; the old one signed last and may be tainted.",
+      "The active one signs; the prepared one is published and signs next; what an old one signed still verifies, of a",
+      "tainted one too, until it is revoked. Old ones are listed newest first.",
     ],
     async run(context) {
       using server = await connectServer(context);
@@ -27,6 +31,7 @@ export function showCommand(kind: AuthorityWord): Command {
         `Get${API_NAMES[kind]}AuthorityState`,
         {},
       );
+      const all = await listed(server, kind);
       const states = [
         ["active", active],
         ["prepared", prepared],
@@ -36,8 +41,47 @@ export function showCommand(kind: AuthorityWord): Command {
         const shown = authorityJson(state);
         return shown === undefined ? [] : [[name, shown] as const];
       });
-      context.output.data(Object.fromEntries(json), () => authorityLines(states, Date.now()));
+      context.output.data(
+        {
+          ...Object.fromEntries(json),
+          ...(all === undefined ? {} : { authorities: all.map(itemJson) }),
+        },
+        () =>
+          authorityLines(all?.map((item) => [wordOf(item), item] as const) ?? states, Date.now()),
+      );
       return undefined;
     },
   };
 }
+
+/** By slot, old ones newest first; `undefined` from a server that tells no more than one of each slot. */
+async function listed(server: RpcClient, kind: AuthorityWord): Promise<Item[] | undefined> {
+  try {
+    const { authorities } = await server.call<ListAuthoritiesResponse__Output>(
+      "assay.authority.v1.Authority",
+      "ListAuthorities",
+      { kind: API_NAMES[kind] },
+    );
+    return SLOTS.flatMap((slot) => authorities.filter((item) => item.slot === slot).reverse());
+  } catch (thrown) {
+    if (isKind(thrown, "unsupported")) return undefined;
+    throw thrown;
+  }
+}
+
+function itemJson(item: Item): Record<string, unknown> {
+  return {
+    id: item.authority_id,
+    status: item.slot.toLowerCase(),
+    tainted: item.tainted,
+    createdAt: isoTime(Number(item.created_at)),
+    expiresAt: isoTime(Number(item.expires_at)),
+  };
+}
+
+function wordOf({ slot, tainted }: Item): string {
+  return tainted ? "tainted" : slot.toLowerCase();
+}
+
+type Item = ListAuthoritiesResponse__Output["authorities"][number];
+const SLOTS = ["ACTIVE", "PREPARED", "OLD"] as const;

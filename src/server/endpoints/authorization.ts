@@ -93,6 +93,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     GetHost: ["local", "admin"],
     ReportHost: ["agent"],
   },
+  "/assay.authority.v1.Authority": {
+    ListAuthorities: ["local", "admin"],
+  },
   "/assay.audit.v1.Audit": {
     Read: ["local"],
   },
