@@ -31,6 +31,13 @@ t.test("x509 mint", async (t) => {
   t.equal(statSync(join(folder, "key.pem")).mode & 0o777, 0o600);
   const life = Date.parse(leaf.validTo) - Date.now();
   t.ok(life > 590_000 && life <= 600_000, `${life} ms`);
+  const within = await run(...mint, "--write", folder, "--ttl", "1h");
+  t.match(within, { code: 0, err: /^$/ }, "as long as asked for");
+  t.match(await run(...mint, "--write", folder, "--ttl", "900d"), {
+    code: 0,
+    out: /^spiffe:/,
+    err: /^assay: warning: it ends at \S+Z, after (1d|23h)\S* and not 900d: .*'assay authority x509 show'.*\n$/,
+  });
   t.match(await ok(...mint, "--write", folder), /^spiffe:[^]*wrote .*svid\.pem\n$/);
   t.match(await run(...mint), { code: 2, err: /--write is missing/ });
   const other = ["x509", "mint", "--spiffe-id", "spiffe://other.org/a", "--write"];
@@ -62,6 +69,12 @@ t.test("jwt mint", async (t) => {
   t.equal(await ok(...mint, "--write", file), `wrote ${file}\n`);
   t.match(claims(readFileSync(file, "utf8")), { aud: ["a"] });
   t.equal(statSync(file).mode & 0o777, 0o600);
+  t.match(await run(...mint, "--ttl", "5m"), { code: 0, err: /^$/ });
+  t.match(await run(...mint, "--ttl", "900d"), {
+    code: 0,
+    out: /^ey/,
+    err: /^assay: warning: it ends at \S+Z, after (1d|23h)\S* and not 900d: .*'assay authority jwt show'.*\n$/,
+  });
   t.match(await run("jwt", "mint", "--spiffe-id", "spiffe://example.org/x"), {
     code: 2,
     err: /--audience is missing/,

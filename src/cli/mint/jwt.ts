@@ -5,6 +5,7 @@ import { idMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { checkWritable, replaceFile } from "../replace-file.ts";
 import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
+import { shorterLife } from "./shorter-life.ts";
 
 export const command: Command = {
   name: "jwt mint",
@@ -38,6 +39,13 @@ export const command: Command = {
     });
     const token = svid?.token ?? "";
     if (file !== undefined) await replaceFile(file, `${token}\n`, 0o600);
+    const shorter = shorterLife({
+      kind: "jwt",
+      asked: ttl,
+      beginsAt: Number(svid?.issued_at ?? 0),
+      expiresAt: Number(svid?.expires_at ?? 0),
+    });
+    if (shorter !== undefined) output.note(shorter);
     const shown = file === undefined ? { token } : { file };
     output.data(
       { ...shown, spiffeId: idText(id), expiresAt: isoTime(Number(svid?.expires_at ?? 0)) },

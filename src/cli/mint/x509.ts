@@ -11,6 +11,7 @@ import { writeSvid } from "../fetch/write-svid.ts";
 import { idMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
+import { shorterLife } from "./shorter-life.ts";
 
 export const command: Command = {
   name: "x509 mint",
@@ -56,6 +57,10 @@ export const command: Command = {
       bundlePem: bundlePem(await fetchBundle(server)),
     };
     const files = await writeSvid(folder, minted);
+    // Servers date SVIDs back by some seconds: what is cut by less is not worth a word.
+    const { notBefore: beginsAt, expiresAt } = minted;
+    const shorter = shorterLife({ kind: "x509", asked: ttl, beginsAt, expiresAt });
+    if (shorter !== undefined) output.note(shorter);
     output.data({ ...svidJson(minted), files }, () => [
       ...svidLines(minted, Date.now()),
       ...files.map((file) => `wrote ${file}`),
