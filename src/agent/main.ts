@@ -178,8 +178,10 @@ class Agent implements RunningAgent {
       spendToken: (token) => client.spendToken(token, this.#stop.signal),
     });
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
+    const whyNoIdentity = (): string | undefined => first.lastError?.message;
     const readiness = agentReadiness({
       ...observed,
+      whyNoIdentity,
       syncIntervalMs: () => this.#live.current.syncIntervalMs,
     });
     const workloads = new Attestation({ attestors, clock, logger, metrics });
@@ -219,6 +221,7 @@ class Agent implements RunningAgent {
       jwtCache,
       client,
       attestation: workloads,
+      whyNoIdentity,
     });
 
     const attestor = nodeAttestor(config, { clock, random: this.#random });
@@ -241,7 +244,7 @@ class Agent implements RunningAgent {
   async #serveAdmin(
     parts: Pick<
       AdminParts,
-      "health" | "identity" | "cache" | "jwtCache" | "client" | "attestation"
+      "health" | "identity" | "cache" | "jwtCache" | "client" | "attestation" | "whyNoIdentity"
     >,
   ): Promise<void> {
     const path = this.#config.adminSocket;

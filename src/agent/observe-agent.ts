@@ -74,17 +74,22 @@ function revisionLag(state: SyncState | undefined): number | undefined {
 }
 
 export interface AgentReadinessParams extends AgentObserved {
+  readonly whyNoIdentity: () => string | undefined;
   readonly syncIntervalMs: () => number;
 }
 
 export function agentReadiness(params: AgentReadinessParams): Readiness {
-  const { clock, identity, cache, heardAtMs, syncIntervalMs } = params;
+  const { clock, identity, cache, heardAtMs, syncIntervalMs, whyNoIdentity } = params;
   return new Readiness(clock, [
     {
       name: "identity",
       missing: () => {
         const { svid } = identity;
-        if (svid === undefined) return "the agent has not attested yet";
+        if (svid === undefined) {
+          const why = whyNoIdentity();
+          const none = "the agent has not attested yet";
+          return why === undefined ? none : `${none}: ${why}`;
+        }
         return svid.expiresAt * 1000 > clock.nowMs() ? undefined : "the agent's SVID has expired";
       },
     },

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createServer } from "node:tls";
 import t from "tap";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
 import { parseCertificates } from "../../src/x509/certificate.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { end } from "../support/caller.ts";
@@ -156,21 +157,31 @@ t.test("a server that is not the one is not spoken to", async (t) => {
   const bundle = await domain.bundleFile();
   const stop = new AbortController();
   const lines: string[] = [];
+  const warned = Promise.withResolvers<void>();
+  const adminSocket = join(impostor.dir, "admin", "admin.sock");
   const logger = {
     ...domain.logger,
     warn: (message: string, fields: object = {}) => {
       lines.push(message + JSON.stringify(fields, (_, v) => (v instanceof Error ? v.message : v)));
-      if (lines.length === 1) stop.abort(new Error("seen"));
+      if (lines.length === 1) warned.resolve();
     },
     child: () => logger,
   } as typeof domain.logger;
-  await t.rejects(
+  const start = t.rejects(
     impostor.startAgent(
-      { bootstrap: { kind: "bundle", file: bundle } },
+      { bootstrap: { kind: "bundle", file: bundle }, adminSocket },
       { signal: stop.signal, logger },
     ),
     { message: /seen/ },
   );
+  await warned.promise;
+  using admin = connectUnix(adminSocket);
+  const pid = process.pid;
+  t.match(await admin.unary("assay.explain.v1.Explain", "ExplainPid", { pid }), {
+    server_error: /^the agent has no identity yet: .* signed by no authority of the trust bundle/,
+  });
+  stop.abort(new Error("seen"));
+  await start;
   t.match(lines[0], /cannot be asked for an identity/);
   t.match(lines[0], /signed by no authority of the trust bundle.*'assay bundle show > FILE'/);
   t.notMatch(lines[0], /No connection|local issuer/, "in our words alone");

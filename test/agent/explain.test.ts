@@ -305,6 +305,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
     cache,
     clock,
     syncState: () => undefined,
+    whyNoIdentity: () => undefined,
     agentId: () => id("/agent"),
     askServer: async (selectors) => {
       asked.push(selectors);

@@ -289,12 +289,16 @@ t.test("an agent that does not hear its server for long is not ready", async (t)
     cache,
     heardAtMs: () => heardAtMs,
     syncIntervalMs: () => 5000,
+    whyNoIdentity: () => why,
   });
+  let why: string | undefined;
   const missing = async () => {
     clock.step(1000);
     return (await readiness.results()).map((result) => result.missing);
   };
   t.same(await missing(), ["the agent has not attested yet", "nothing came from the server yet"]);
+  why = "the server has gone";
+  t.equal((await missing())[0], "the agent has not attested yet: the server has gone");
   svid = { expiresAt: now() / 1000 + 3600 };
   heardAtMs = now();
   cache.synced = true;

@@ -20,6 +20,7 @@ export interface AdminParts {
   readonly cache: Cache;
   readonly jwtCache: JwtCache;
   readonly client: ServerClient;
+  readonly whyNoIdentity: () => string | undefined;
   /** Of workloads. */
   readonly attestation: Attestation;
   /** Milliseconds since 1970; 0 before the first sync. */
@@ -32,7 +33,7 @@ export interface AdminParts {
 /** @throws precondition when another process answers on the path or it cannot be used */
 export function openAdmin(parts: AdminParts): Promise<AdminListener> {
   const { path, clock, logger, logLevel, health, identity, cache, jwtCache, client } = parts;
-  const { attestation, syncState, stopping } = parts;
+  const { attestation, syncState, whyNoIdentity, stopping } = parts;
   return AdminListener.open({
     path,
     clock,
@@ -53,6 +54,7 @@ export function openAdmin(parts: AdminParts): Promise<AdminListener> {
       cache,
       clock,
       syncState,
+      whyNoIdentity,
       agentId: () => identity.svid?.spiffeId.toString(),
       askServer: (selectors, signal) => client.nearest(selectors, signal),
       stopping,

@@ -24,6 +24,8 @@ export interface ExplainSource {
   readonly syncState: () => SyncState | undefined;
   /** The agent's own ID; `undefined` before it has one. */
   readonly agentId: () => string | undefined;
+  /** Why it has none yet, as far as is known. */
+  readonly whyNoIdentity: () => string | undefined;
   /** What the server adds. */
   readonly askServer: (
     selectors: readonly Selector[],
@@ -91,10 +93,14 @@ async function examine(
 }
 
 async function askServer(
-  { askServer: ask, agentId, stopping }: ExplainSource,
+  { askServer: ask, agentId, whyNoIdentity, stopping }: ExplainSource,
   selectors: readonly Selector[],
 ): Promise<{ readonly answer?: NearestResponse__Output; readonly serverError: string }> {
-  if (agentId() === undefined) return { serverError: "the agent has no identity yet" };
+  if (agentId() === undefined) {
+    const why = whyNoIdentity();
+    const none = "the agent has no identity yet";
+    return { serverError: why === undefined ? none : `${none}: ${why}` };
+  }
   if (selectors.length === 0) return { serverError: "there is no selector to ask about" };
   try {
     return { answer: await ask(selectors.slice(0, MAX_ASKED), stopping), serverError: "" };

@@ -1,7 +1,7 @@
 /** How an agent that starts comes by its first SVID, and by a bundle where none was given and none is stored. */
 import { Backoff } from "../../base/backoff.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
-import { errorFrom, fail } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { AgentConfig } from "../../config/agent.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -26,9 +26,15 @@ export interface FirstIdentityOptions {
 export class FirstIdentity {
   readonly #options: FirstIdentityOptions;
   #isFetched = false;
+  #lastError: AssayError | undefined;
 
   constructor(options: FirstIdentityOptions) {
     this.#options = options;
+  }
+
+  /** Why there is no identity yet, when the server was asked in vain. */
+  get lastError(): AssayError | undefined {
+    return this.#lastError;
   }
 
   /** Gets bundle and SVID where they are missing, however long the server is away. */
@@ -44,6 +50,7 @@ export class FirstIdentity {
         signal.throwIfAborted();
         const error = errorFrom(thrown);
         if (!isTransient(error)) throw error;
+        this.#lastError = error;
         const retryMs = backoff.nextMs();
         logger.warn("the server cannot be asked for an identity; retrying", {
           server: config.server,
