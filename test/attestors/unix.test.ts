@@ -2,16 +2,18 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   copyFileSync,
+  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import t from "tap";
@@ -20,6 +22,7 @@ import { joinTokenAttestor } from "../../src/attestors/node/join-token/agent.ts"
 import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/account-names.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { Executables } from "../../src/attestors/workload/unix/executable.ts";
+import { Slots } from "../../src/attestors/workload/unix/slots.ts";
 import { isLocalFile, look, lookNow } from "../../src/attestors/workload/unix/file-look.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
@@ -317,6 +320,99 @@ t.test("other users' large programs delay a hash, and never cost a path", async 
   t.notOk(values.some((value) => value.startsWith("sha256:")));
   t.ok(lines.some((line) => line.includes("not hashed in time")));
   await behind;
+});
+
+t.test("users take turns: one user's large programs are no other user's wait", async (t) => {
+  const dir = temporaryFolder(t);
+  const run = async (name: string, bytes: number): Promise<number> => {
+    const program = join(dir, name);
+    copyFileSync("/bin/sleep", program);
+    truncateSync(program, bytes);
+    const child = spawn(program, ["60"], { stdio: "ignore" });
+    t.teardown(() => end(child));
+    await once(child, "spawn");
+    return child.pid ?? 0;
+  };
+  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const done: string[] = [];
+  const read = (name: string, pid: number, uid: number): Promise<unknown> =>
+    executables.read(pid, { uid }).then(() => done.push(name));
+  const large: number[] = [];
+  for (let i = 0; i < 8; i++) large.push(await run(`large${i}`, 100 * 1024 * 1024));
+  const [shared, own] = [await run("shared", 100_000), await run("own", 100_000)];
+  const greedy = large.map((pid, i) => read(`large${i}`, pid, 1001));
+  greedy.push(read("shared", shared, 1001));
+  await greedy[0];
+  await Promise.all([...greedy, read("shared of another", shared, 1002), read("own", own, 1002)]);
+  const places = ["shared of another", "own"].map((name) => done.indexOf(name));
+  t.ok(Math.max(...places) < 8, done.join());
+});
+
+t.test("slots: a line for each user, in turns, with a bound", async (t) => {
+  const slots = new Slots({ max: 1, maxWaiting: 6, maxWaitingEach: 3 });
+  const ran: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const first = slots.run(1, () => gate.promise);
+  const task = (name: string) => async (): Promise<void> => void ran.push(name);
+  const waiting = ["a1", "a2", "a3"].map((name) => slots.start([1], task(name)));
+  t.throws(
+    () => slots.start([1], task("a4")),
+    { message: /too many executables wait/ },
+    "its line is full",
+  );
+  waiting.push(slots.start([2], task("b1")), slots.start([1, 2], task("b2")));
+  waiting[2]?.join(3);
+  waiting[2]?.join(3);
+  t.throws(
+    () => slots.start([4], task("d1")),
+    { message: /too many executables wait/ },
+    "all lines are",
+  );
+  waiting[0]?.join(4);
+  gate.resolve();
+  await Promise.all([first, ...waiting.map(({ done }) => done)]);
+  t.same(ran, ["a1", "b1", "a3", "a2", "b2"], "a task in two lines runs once");
+  waiting[0]?.join(2);
+  const failing = slots.run(1, () => Promise.reject(new Error("no")));
+  const after = Array.from({ length: 3 }, (_, i) => slots.run(1, task(`e${i}`)));
+  await t.rejects(failing, { message: "no" });
+  await Promise.all(after);
+  t.same(ran.slice(5), ["e0", "e1", "e2"], "no place is lost");
+});
+
+t.test("a full line costs its user hashes, not paths, and other users nothing", async (t) => {
+  const dir = temporaryFolder(t);
+  const executables = new Executables({ procDir: dir, maxBytes: 2 ** 29 });
+  const pids = Array.from({ length: 400 }, (_, pid) => pid);
+  const programs = pids.map((pid) => join(dir, `program${pid}`));
+  const [slow = ""] = programs;
+  for (const [pid, program] of programs.entries()) {
+    mkdirSync(join(dir, String(pid)));
+    if (pid > 0) writeFileSync(program, String(pid));
+    symlinkSync(program, join(dir, String(pid), "exe"));
+  }
+  // Its hash waits for whoever writes.
+  execFileSync("mkfifo", [slow]);
+  const full = Promise.withResolvers<void>();
+  let late = 0;
+  const crowd = Promise.all(
+    pids.map(async (pid) => {
+      const found = await executables.read(pid, { uid: 1001 });
+      late += found.isLate === true ? 1 : 0;
+      if (late === 400 - 1 - 256) full.resolve();
+      return found;
+    }),
+  );
+  await Promise.race([full.promise, crowd]);
+  const others = pids.slice(1).map((pid) => executables.read(pid, { uid: 1002 + (pid % 4) }));
+  closeSync(openSync(slow, "w"));
+  const all = await Promise.all(others);
+  t.ok(all.every(({ sha256 }) => sha256 !== undefined));
+  t.same(
+    (await crowd).map(({ path }) => path),
+    programs,
+  );
+  t.equal(late, 400 - 1 - 256);
 });
 
 t.test("account files: odd lines are skipped, the first name of an id counts", (t) => {

@@ -40,7 +40,7 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
     { signal, onGap }: AttestCall,
   ): Promise<Executable | undefined> => {
     try {
-      const executable = await executables.read(pid, signal);
+      const executable = await executables.read(pid, { uid, signal });
       if (executable.isLate === true) {
         const { path } = executable;
         callerLog.warn(uid, "executable not hashed in time; its sha256 selector is missing", {

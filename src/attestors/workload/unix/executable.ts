@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type AssayError, fail } from "../../../base/errors.ts";
+import { type AssayError, fail, isKind } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import { type FileLook, isLocalFile, look, lookNow, lookOf } from "./file-look.ts";
-import { Slots } from "./slots.ts";
+import { type Slotted, Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
 export interface Executable {
@@ -12,8 +12,16 @@ export interface Executable {
   readonly path: string;
   /** Lower-case hex; absent when the file is larger than the bound, or not hashed yet. */
   readonly sha256?: string;
-  /** The caller's patience was over before the hash: it goes on for the next one. */
+  /** The caller's patience was over before the hash, which goes on for the next one; or too many wait for theirs. */
   readonly isLate?: true;
+}
+
+/** On whose behalf a program is read. */
+export interface ExecutableReader {
+  /** In whose turn it is read and hashed. Default: root's. */
+  readonly uid?: number;
+  /** The end of the caller's patience. */
+  readonly signal?: AbortSignal;
 }
 
 /** A program that was recognised at one moment. It counts once `isStill` says that it was no mixture of two. */
@@ -35,7 +43,8 @@ export interface ExecutablesOptions {
  * Reads executables through the /proc/PID/exe link, so that the running file is hashed whatever its path now leads to.
  * What is known is kept by device, inode, change time and size, never by PID.
  *
- * The main thread never waits for a file system: whatever is not known goes through the thread pool, in a few slots.
+ * The main thread never waits for a file system: whatever is not known goes through the thread pool, in a few slots,
+ * for which users take turns. A program that several users run is hashed at the first turn of any of them.
  * A program that is known is recognised at once (`lookNow`) by what the kernel itself holds: its link and its inode.
  * Two things keep that from waiting. Only a path at which a local file system was found is looked at so, which leaves
  * out network file systems, whatever they make of AT_STATX_DONT_SYNC. And that flag keeps FUSE from asking its process,
@@ -48,8 +57,8 @@ export class Executables {
   /** Paths that led to a local file system when they were last seen. */
   readonly #localPaths = new LruMap<string, true>(MAX_PROGRAMS);
   /** Looking takes microseconds and hashing seconds: neither waits for the other. */
-  readonly #looking = new Slots(2, MAX_WAITING);
-  readonly #hashing = new Slots(1, MAX_WAITING);
+  readonly #looking = new Slots(LOOKING);
+  readonly #hashing = new Slots(HASHING);
 
   constructor(options: ExecutablesOptions) {
     this.#options = options;
@@ -70,55 +79,74 @@ export class Executables {
     };
   }
 
-  /** @throws unavailable when the link cannot be read or the process starts another program meanwhile; limited */
-  async read(pid: number, signal?: AbortSignal): Promise<Executable> {
+  /** @throws unavailable when the link cannot be read or the process starts another program meanwhile */
+  async read(pid: number, { uid = 0, signal }: ExecutableReader = {}): Promise<Executable> {
     const link = this.#link(pid);
     // The link itself is the kernel's and never waits for a file system; what it leads to may.
     const path = readLink(link);
-    const hashed = this.#hashed(link, path);
+    const hashed = this.#hashed(link, path, uid).catch(passLimited);
     const found = await (signal === undefined ? hashed : orAborted(hashed, signal));
     if (found !== undefined) return found;
     if (readLink(link) !== path) throw changed();
     return { path, isLate: true };
   }
 
-  async #hashed(link: string, path: string): Promise<Executable> {
-    const { key, size } = await this.#look(link);
+  async #hashed(link: string, path: string, uid: number): Promise<Executable> {
+    const { key, size } = await this.#look(link, uid);
     let program = this.#programs.get(key);
     const isNew = program === undefined;
-    program ??= this.#meet(link, key, size);
-    const { sha256, isLocal } = await program.found;
-    const isSame = !isNew || (await this.#look(link)).key === key;
+    if (program === undefined) program = this.#meet({ link, key, size }, uid);
+    else program.join(uid);
+    const known = await program.found;
+    const isSame = !isNew || (await this.#look(link, uid)).key === key;
     if (readLink(link) !== path || !isSame) throw changed();
-    if (isLocal) this.#localPaths.set(path, true);
+    if (known.isLocal) this.#localPaths.set(path, true);
     else this.#localPaths.delete(path);
-    return executable(path, sha256);
+    return executable(path, known.sha256);
   }
 
   #link(pid: number): string {
     return `${this.#options.procDir}/${pid}/exe`;
   }
 
-  #look(link: string): Promise<FileLook> {
-    return this.#looking.run(() => look(link).catch(rethrowUnreadable));
+  #look(link: string, uid: number): Promise<FileLook> {
+    return this.#looking.run(uid, () => look(link).catch(rethrowUnreadable));
   }
 
-  #meet(link: string, key: string, size: number): Program {
-    const found = this.#study(link, key, size);
-    const program: Program = { found, known: undefined };
-    this.#programs.set(key, program);
+  #meet(file: ProgramFile, uid: number): Program {
+    const uids = new Set([uid]);
+    let hashing: Slotted<string> | undefined;
+    const found = this.#study(file, uid, () => {
+      hashing = this.#hashing.start(uids, () => this.#hash(file.link, file.key));
+      return hashing.done;
+    });
+    const program: Program = {
+      found,
+      known: undefined,
+      join(other) {
+        if (hashing === undefined) uids.add(other);
+        else hashing.join(other);
+      },
+    };
+    this.#programs.set(file.key, program);
     found.then(
       (known) => (program.known = known),
-      () => this.#programs.delete(key),
+      () => this.#programs.delete(file.key),
     );
     return program;
   }
 
-  async #study(link: string, key: string, size: number): Promise<Known> {
-    const isLocal = await this.#looking.run(() => this.#isLocal(link).catch(rethrowUnreadable));
-    if ((await this.#look(link)).key !== key) throw changed();
+  async #study(
+    { link, key, size }: ProgramFile,
+    uid: number,
+    hash: () => Promise<string>,
+  ): Promise<Known> {
+    const isLocal = await this.#looking.run(uid, () =>
+      this.#isLocal(link).catch(rethrowUnreadable),
+    );
+    if ((await this.#look(link, uid)).key !== key) throw changed();
     if (size > this.#options.maxBytes) return { isLocal };
-    return { isLocal, sha256: await this.#hashing.run(() => this.#hash(link, key)) };
+    return { isLocal, sha256: await hash() };
   }
 
   async #hash(link: string, key: string): Promise<string> {
@@ -133,6 +161,15 @@ interface Program {
   readonly found: Promise<Known>;
   /** What `found` resolved with. */
   known: Known | undefined;
+  /** Another user waits for it too. */
+  join(uid: number): void;
+}
+
+/** A file that a process runs. */
+interface ProgramFile {
+  readonly link: string;
+  readonly key: string;
+  readonly size: number;
 }
 
 interface Known {
@@ -185,6 +222,10 @@ function rethrowUnreadable(cause: unknown): never {
   throw unreadable(cause);
 }
 
+function passLimited(thrown: unknown): undefined {
+  if (!isKind(thrown, "limited")) throw thrown;
+}
+
 function unreadable(cause: unknown): AssayError {
   return fail("unavailable", "the executable of the calling process cannot be read", { cause });
 }
@@ -195,4 +236,7 @@ function changed(): AssayError {
 
 const CHUNK_BYTES = 256 * 1024;
 const MAX_PROGRAMS = 1024;
-const MAX_WAITING = 4096;
+/** A look takes microseconds; many processes of one user may come at once. */
+const LOOKING = { max: 2, maxWaiting: 8192, maxWaitingEach: 2048 };
+/** Programs, not processes. */
+const HASHING = { max: 1, maxWaiting: 4096, maxWaitingEach: 256 };
