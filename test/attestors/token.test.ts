@@ -299,7 +299,7 @@ t.test("whoever asks about the process learns what became of its tokens", async 
 t.test(
   "what is remembered of tokens has a bound, and none is forgotten before its end",
   async (t) => {
-    const bench = await open(t, { holders: new TokenHolders(2) });
+    const bench = await open(t, { holders: new TokenHolders({ max: 2, maxEach: 3 }) });
     const { peer } = idle(t);
     const now = Math.floor(Date.now() / 1000);
     const short = bench.token({ exp: now + 5 });
@@ -315,6 +315,40 @@ t.test(
     t.ok((await found(bench, peer, third)).length > 0, "one has ended");
   },
 );
+
+t.test("one with many tokens has a share of the places", async (t) => {
+  const bench = await open(t, { holders: new TokenHolders({ max: 8, maxEach: 2 }) });
+  let jobs = 0;
+  const one = (claims: Record<string, unknown> = {}): string =>
+    bench.token({ ...claims, job: (jobs += 1) });
+  const limited = {
+    kind: "limited",
+    message: /^more than 2 tokens of one user, container/,
+  } as const;
+  const [first, second, inPod, inOther] = [idle(t), idle(t), idle(t), idle(t)];
+  for (const { pid } of [first, second]) bench.put(pid, "0::/system.slice/web.service\n");
+  bench.put(inPod.pid, podCgroup(POD, "a"));
+  bench.put(inOther.pid, podCgroup(OTHER_POD, "b"));
+  const now = Math.floor(Date.now() / 1000);
+  const held = one({ exp: now + 5 });
+  await found(bench, first.peer, held);
+  await found(bench, second.peer, one());
+  await refused(t, found(bench, first.peer, one()), limited, "a user, by whatever process");
+  t.ok((await found(bench, first.peer, held)).length > 0, "what is held goes on");
+  await found(bench, inPod.peer, one());
+  await found(bench, inPod.peer, one(podClaims(POD)));
+  await refused(t, found(bench, inPod.peer, one()), limited, "a pod, whatever its tokens name");
+  await refused(t, found(bench, foreign(7), one(podClaims(POD))), limited, "without a PID too");
+  t.ok((await found(bench, inOther.peer, one())).length > 0, "the same user in another pod");
+  await found(bench, foreign(7), one());
+  await found(bench, foreign(7), one());
+  await refused(t, found(bench, foreign(7), one()), limited, "a user without a PID here");
+  t.ok((await found(bench, foreign(8), one())).length > 0, "another such user");
+  await refused(t, found(bench, foreign(9), one()), { message: /^more than 8 tokens are in use/ });
+  await bench.clock.advance(66_000);
+  t.ok((await found(bench, first.peer, one())).length > 0, "one of its own has ended");
+  await refused(t, found(bench, second.peer, one()), limited, "and one only");
+});
 
 t.test("the header", (t) => {
   t.equal(bearerToken([]), undefined);

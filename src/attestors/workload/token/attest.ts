@@ -55,8 +55,13 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     const token = await issuers.verify(presented.token, signal);
     checkClaims(token, requiredClaims.get(token.alias));
     const holder = holderOf(process, presented, token);
-    const now = epochSeconds(clock);
-    holders.hold({ fingerprint: token.fingerprint, holder, until: token.refusedFrom, now });
+    holders.hold({
+      fingerprint: token.fingerprint,
+      holder,
+      share: shareOf(process, token),
+      until: token.refusedFrom,
+      now: epochSeconds(clock),
+    });
     presented.onEnd(token.refusedFrom);
     return claimSelectors(TOKEN_TYPE, token);
   };
@@ -83,6 +88,23 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
       );
     }
     return { name: `pod ${podUid}` };
+  };
+
+  /** A user, or a container or pod of the system: root in one has no part of root's places in another. */
+  const shareOf = ({ pid, uid }: ProcessFacts, { claims }: VerifiedToken): string => {
+    const podUid = podUidOf(claims);
+    if (podUid !== undefined) return `pod ${podUid}`;
+    if (pid === 0) return `user ${uid} elsewhere`;
+    try {
+      const container = containers.read(pid);
+      if (container !== undefined) {
+        const { podUid: ownPod, containerId } = container;
+        return ownPod === undefined ? `container ${containerId}` : `pod ${ownPod}`;
+      }
+    } catch {
+      // Its cgroups contradict each other: it counts as its user's.
+    }
+    return `user ${uid}`;
   };
 
   return {

@@ -24,6 +24,8 @@ export interface HoldParams {
   /** `VerifiedToken.fingerprint`. */
   readonly fingerprint: string;
   readonly holder: TokenHolder;
+  /** Whose share of the places it takes: a name that one caller cannot have many of. */
+  readonly share: string;
   /** From when on the token is refused for its age. */
   readonly until: EpochSeconds;
   readonly now: EpochSeconds;
@@ -31,22 +33,37 @@ export interface HoldParams {
 
 interface Held {
   holder: TokenHolder;
+  readonly share: string;
   readonly until: EpochSeconds;
+}
+
+export interface TokenHoldersOptions {
+  /** Tokens of all. Default: 20,000. */
+  readonly max?: number;
+  /** Tokens of one share. Default: a sixteenth of `max`. */
+  readonly maxEach?: number;
 }
 
 export class TokenHolders {
   readonly #held = new Map<string, Held>();
+  /** Tokens by share. */
+  readonly #counts = new Map<string, number>();
   readonly #max: number;
+  readonly #maxEach: number;
+  /** No token ends before. */
+  #firstEnd: EpochSeconds | undefined;
 
-  constructor(max = MAX_HELD) {
+  constructor({ max = MAX_HELD, maxEach = Math.ceil(max / SHARES) }: TokenHoldersOptions = {}) {
     this.#max = max;
+    this.#maxEach = maxEach;
   }
 
   /**
    * Binds a token to who shows it first; passes for the same again.
-   * @throws denied when somebody else showed it; limited when too many tokens are in use (none is forgotten for it)
+   * @throws denied when somebody else showed it; limited when too many tokens are in use, of all or of this share (none
+   *   is forgotten for it)
    */
-  hold({ fingerprint, holder, until, now }: HoldParams): void {
+  hold({ fingerprint, holder, share, until, now }: HoldParams): void {
     const held = this.#held.get(fingerprint);
     if (held !== undefined) {
       if (!isSame(held.holder, holder)) {
@@ -58,16 +75,46 @@ export class TokenHolders {
       held.holder = holder;
       return;
     }
-    if (this.#held.size >= this.#max) this.#forgetBefore(now);
+    if (this.#isFull(share)) this.#forgetBefore(now);
+    if (this.#countOf(share) >= this.#maxEach) {
+      throw fail(
+        "limited",
+        `more than ${this.#maxEach} tokens of one user, container or pod are in use; try again when one has expired`,
+      );
+    }
     if (this.#held.size >= this.#max) {
       throw fail("limited", `more than ${this.#max} tokens are in use; try again later`);
     }
-    this.#held.set(fingerprint, { holder, until });
+    this.#held.set(fingerprint, { holder, share, until });
+    this.#counts.set(share, this.#countOf(share) + 1);
+    this.#ends(until);
   }
 
+  #isFull(share: string): boolean {
+    return this.#held.size >= this.#max || this.#countOf(share) >= this.#maxEach;
+  }
+
+  #countOf(share: string): number {
+    return this.#counts.get(share) ?? 0;
+  }
+
+  #ends(at: EpochSeconds): void {
+    if (this.#firstEnd === undefined || at < this.#firstEnd) this.#firstEnd = at;
+  }
+
+  /** Looks at them all only when one of them has ended: who is refused again and again costs nothing. */
   #forgetBefore(now: EpochSeconds): void {
-    for (const [fingerprint, { until }] of this.#held) {
-      if (until <= now) this.#held.delete(fingerprint);
+    if (this.#firstEnd === undefined || this.#firstEnd > now) return;
+    this.#firstEnd = undefined;
+    for (const [fingerprint, { share, until }] of this.#held) {
+      if (until > now) {
+        this.#ends(until);
+        continue;
+      }
+      this.#held.delete(fingerprint);
+      const left = this.#countOf(share) - 1;
+      if (left === 0) this.#counts.delete(share);
+      else this.#counts.set(share, left);
     }
   }
 }
@@ -81,3 +128,5 @@ function isSame(held: TokenHolder, holder: TokenHolder): boolean {
 }
 
 const MAX_HELD = 20_000;
+/** So many greedy callers it takes to leave no place for the next. */
+const SHARES = 16;
