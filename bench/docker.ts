@@ -4,6 +4,7 @@
  */
 import { Attestation } from "../src/agent/attestation/attestation.ts";
 import { openPeer } from "../src/agent/peer/peer.ts";
+import { ContainerLookup } from "../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../src/attestors/workload/docker/attest.ts";
 import { unixAttestor } from "../src/attestors/workload/unix/attest.ts";
 import { systemClock } from "../src/base/clock.ts";
@@ -48,7 +49,11 @@ async function all(name: string, socket: string, withUnix = true): Promise<void>
 }
 
 function attestation(socket: string, withUnix = true): { attestation: Attestation } & Disposable {
-  const attestor = dockerAttestor({ clock: systemClock, socket });
+  const attestor = dockerAttestor({
+    clock: systemClock,
+    socket,
+    containers: new ContainerLookup(),
+  });
   const unix = unixAttestor({ clock: systemClock, logger: silentLogger });
   return {
     attestation: new Attestation({

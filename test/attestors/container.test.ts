@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } fro
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
+import { workloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
 import {
   ContainerLookup,
   isPodmans,
@@ -12,7 +13,12 @@ import {
   unknownContainer,
   userContainerOf,
 } from "../../src/attestors/workload/container/container-of.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { isKind } from "../../src/base/errors.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/build-agent.ts";
+import { Settings } from "../../src/config/source.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
 import { connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 
 interface Sample {
@@ -185,6 +191,35 @@ t.test("the lookup", async (t) => {
       t.equal(openFiles(), before, "closed");
     },
   );
+
+  await t.test("the attestors of an agent hold a process's file once, and close it", async (t) => {
+    const openFiles = (): number => readdirSync("/proc/self/fd").filter(isCgroupFile).length;
+    const [before, uid] = [openFiles(), process.getuid?.() ?? 0];
+    const all = { k8s: null, docker: null, podman: null, systemd: null, token: { oneTime: true } };
+    const context = { uid, env: { HOME: "/nonexistent" } };
+    const root = { server: "127.0.0.1:8081", workloadAttestors: all };
+    const settings = new Settings({
+      table: AGENT_SETTINGS,
+      given: () => undefined,
+      fromEnv: () => undefined,
+      file: { name: "agent.yaml", root },
+      context,
+    });
+    await (async () => {
+      await using stack = new AsyncDisposableStack();
+      const attestors = workloadAttestors(buildAgentConfig(settings, context), {
+        logger: silentLogger,
+        clock: systemClock,
+        stack,
+        spendToken: () => Promise.reject(new Error("nobody shows one")),
+      });
+      t.equal(attestors.length, 6);
+      for (const attestor of attestors) attestor.lookNow?.(process.ppid);
+      const held = openFiles() - before;
+      t.ok(held > 0 && held <= 2, `${held}: of that process and of the agent's own`);
+    })();
+    t.equal(openFiles(), before);
+  });
 
   await t.test("knows nothing by PID: what is read now counts", async (t) => {
     const procDir = temporaryFolder(t);

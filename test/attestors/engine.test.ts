@@ -3,6 +3,7 @@ import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ProcessFacts, SelectorGap } from "../../src/attestors/contract.ts";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { ContainerAnswers } from "../../src/attestors/workload/engine/container-answers.ts";
 import { Engine } from "../../src/attestors/workload/engine/engine.ts";
@@ -44,7 +45,9 @@ async function docker(t: Test, answer: Answer) {
   const attestor = dockerAttestor({
     clock,
     socket: stub.socket,
-    procDir: procWith(t, { 7: `/docker/${ID}`, 8: "/user.slice" }),
+    containers: new ContainerLookup({
+      procDir: procWith(t, { 7: `/docker/${ID}`, 8: "/user.slice" }),
+    }),
   });
   t.teardown(() => attestor[Symbol.dispose]());
   return { stub, clock, attestor };
@@ -56,7 +59,11 @@ workloadAttestorConformance(t, async (t) => {
     engineWith(PODMAN_VERSION, new Map([[PODMAN_ID, PODMAN_CONTAINER]])),
   );
   const procDir = procWith(t, { 7: `/machine.slice/libpod-${PODMAN_ID}.scope/container` });
-  const attestor = podmanAttestor({ clock: systemClock, socket: stub.socket, procDir });
+  const attestor = podmanAttestor({
+    clock: systemClock,
+    socket: stub.socket,
+    containers: new ContainerLookup({ procDir }),
+  });
   return { attestor, subject: facts(7) };
 });
 
@@ -94,7 +101,11 @@ t.test("200 callers at once in 20 containers: one call a container", async (t) =
     Array.from({ length: 200 }, (_, pid) => [pid, `/docker/${ids[pid % 20]}`]),
   );
   const clock = new VirtualClock();
-  const attestor = dockerAttestor({ clock, socket: stub.socket, procDir: procWith(t, pids) });
+  const attestor = dockerAttestor({
+    clock,
+    socket: stub.socket,
+    containers: new ContainerLookup({ procDir: procWith(t, pids) }),
+  });
   t.teardown(() => attestor[Symbol.dispose]());
   const all = await Promise.all(
     Array.from({ length: 200 }, (_, pid) => attestor.attest(facts(pid), attestCall())),
@@ -134,7 +145,11 @@ t.test("a container that moved, or was removed meanwhile, lends nothing", async 
     if (asked.url !== "/version") writeFileSync(join(procDir, "7/cgroup"), "0::/\n");
     engineWith(VERSION, new Map([[ID, details()]]))(asked, answer);
   });
-  const attestor = dockerAttestor({ clock: new VirtualClock(), socket: stub.socket, procDir });
+  const attestor = dockerAttestor({
+    clock: new VirtualClock(),
+    socket: stub.socket,
+    containers: new ContainerLookup({ procDir }),
+  });
   t.teardown(() => attestor[Symbol.dispose]());
   await refused(t, attestor.attest(facts(7), attestCall()), {
     kind: "unavailable",
@@ -152,7 +167,7 @@ t.test("what looks like a container and is none known: a gap with the raw lines"
   const attestor = dockerAttestor({
     clock: new VirtualClock(),
     socket: "/nonexistent",
-    procDir: procWith(t, { 7: `/lxc/a/docker/${ID}` }),
+    containers: new ContainerLookup({ procDir: procWith(t, { 7: `/lxc/a/docker/${ID}` }) }),
   });
   const gaps: SelectorGap[] = [];
   t.equal(attestor.lookNow?.(7), undefined);
@@ -247,7 +262,7 @@ t.test("engines that misbehave", async (t) => {
     const attestor = dockerAttestor({
       clock,
       socket,
-      procDir: procWith(t, { 7: `/docker/${ID}` }),
+      containers: new ContainerLookup({ procDir: procWith(t, { 7: `/docker/${ID}` }) }),
     });
     await refused(t, attestor.attest(facts(7), attestCall()), {
       kind: "unavailable",
@@ -389,7 +404,11 @@ t.test("podman", async (t) => {
 
   await t.test("rootful: the selectors of docker", async (t) => {
     const stub = await engineStub(t, answer);
-    const attestor = podmanAttestor({ clock: new VirtualClock(), socket: stub.socket, procDir });
+    const attestor = podmanAttestor({
+      clock: new VirtualClock(),
+      socket: stub.socket,
+      containers: new ContainerLookup({ procDir }),
+    });
     const found = await attestor.attest(facts(7), attestCall());
     t.same(
       found,
@@ -404,7 +423,11 @@ t.test("podman", async (t) => {
 
   await t.test("Docker is not asked about Podman's", async (t) => {
     const stub = await engineStub(t, answer);
-    const attestor = dockerAttestor({ clock: new VirtualClock(), socket: stub.socket, procDir });
+    const attestor = dockerAttestor({
+      clock: new VirtualClock(),
+      socket: stub.socket,
+      containers: new ContainerLookup({ procDir }),
+    });
     t.same(await attestor.attest(facts(7), attestCall()), []);
     t.same(await attestor.attest(facts(8, uid), attestCall()), []);
     t.same(stub.asked, []);
@@ -419,7 +442,7 @@ t.test("podman", async (t) => {
       clock: new VirtualClock(),
       socket: "/nonexistent",
       userSocket: join(folder, "podman-{uid}.sock"),
-      procDir,
+      containers: new ContainerLookup({ procDir }),
     });
     const found = await attestor.attest(facts(8, uid), attestCall());
     t.same(
@@ -441,7 +464,11 @@ t.test("podman", async (t) => {
       '"Image":"docker.io/library/alpine:3.16"',
     );
     const stub = await engineStub(t, engineWith(PODMAN_VERSION, new Map([[PODMAN_ID, old]])));
-    const attestor = podmanAttestor({ clock: new VirtualClock(), socket: stub.socket, procDir });
+    const attestor = podmanAttestor({
+      clock: new VirtualClock(),
+      socket: stub.socket,
+      containers: new ContainerLookup({ procDir }),
+    });
     const found = await attestor.attest(facts(7), attestCall());
     t.notOk(found.some(({ value }) => value.startsWith("image_config_digest:")));
     t.equal(found.length, expected.length - 1);

@@ -6,6 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ProcessFacts } from "../../src/attestors/contract.ts";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { systemdAttestor } from "../../src/attestors/workload/systemd/attest.ts";
 import {
   decodeMessage,
@@ -51,7 +52,12 @@ async function open(t: Test, answer: DbusPeer["answer"] = web) {
   };
   put("self", "/system.slice/assay.service");
   put(1, "/system.slice/web.service");
-  const attestor = systemdAttestor({ clock, bus: peer.socket, procDir, patienceMs: 4000 });
+  const attestor = systemdAttestor({
+    clock,
+    bus: peer.socket,
+    containers: new ContainerLookup({ procDir }),
+    patienceMs: 4000,
+  });
   t.teardown(() => attestor[Symbol.dispose]());
   const found = async (pid = 1): Promise<string[]> =>
     (await attestor.attest(facts(pid), attestCall())).map(formatSelector);
@@ -210,7 +216,11 @@ t.test("a bus that hangs or is not there", async (t) => {
   t.same(await found(), WEB);
   t.equal(peer.connections, 2, "what hung is not asked again");
 
-  const nowhere = systemdAttestor({ clock, bus: "/nonexistent/bus" });
+  const nowhere = systemdAttestor({
+    clock,
+    bus: "/nonexistent/bus",
+    containers: new ContainerLookup(),
+  });
   await refused(t, nowhere.attest(facts(process.pid), attestCall()), {
     kind: "unavailable",
     message: /the bus at \/nonexistent\/bus: .*ENOENT/,

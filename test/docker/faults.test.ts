@@ -3,6 +3,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { Attestation } from "../../src/agent/attestation/attestation.ts";
 import { openPeer } from "../../src/agent/peer/peer.ts";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -24,7 +25,11 @@ const call = { signal: new AbortController().signal };
 /** All attestors of an agent, with the engine behind a proxy. */
 async function attestation(t: Test): Promise<{ attestation: Attestation; proxy: EngineProxy }> {
   const proxy = await EngineProxy.listen(join(temporaryFolder(t), "docker.sock"), docker.socket);
-  const attestor = dockerAttestor({ clock: systemClock, socket: proxy.socket });
+  const attestor = dockerAttestor({
+    clock: systemClock,
+    socket: proxy.socket,
+    containers: new ContainerLookup(),
+  });
   t.teardown(async () => {
     attestor[Symbol.dispose]();
     await proxy[Symbol.asyncDispose]();

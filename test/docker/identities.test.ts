@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { workloadAttestorConformance } from "../attestors/workload-conformance.ts";
@@ -15,7 +16,11 @@ t.teardown(() => rig[Symbol.asyncDispose]());
 const { docker, domain } = rig;
 
 workloadAttestorConformance(t, async (t) => {
-  const attestor = dockerAttestor({ clock: systemClock, socket: docker.socket });
+  const attestor = dockerAttestor({
+    clock: systemClock,
+    socket: docker.socket,
+    containers: new ContainerLookup(),
+  });
   t.teardown(() => attestor[Symbol.dispose]());
   const { pid } = await docker.run({ labels: { app: "conformance" }, env: ["A=b"] });
   return { attestor, subject: { pid, uid: 0, gid: 0, groups: [] } };

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { systemdAttestor } from "../../src/attestors/workload/systemd/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { formatSelector } from "../../src/spiffe/selector.ts";
@@ -84,7 +85,11 @@ function web({ member, args }: Asked): Said {
 
 t.test("through a real bus: the unit, no unit, and nobody there", async (t) => {
   const { socket, daemon } = await startBus(t);
-  const attestor = systemdAttestor({ clock: systemClock, bus: socket });
+  const attestor = systemdAttestor({
+    clock: systemClock,
+    bus: socket,
+    containers: new ContainerLookup(),
+  });
   t.teardown(() => attestor[Symbol.dispose]());
   await refused(
     t,
@@ -101,7 +106,11 @@ t.test("through a real bus: the unit, no unit, and nobody there", async (t) => {
   ]);
   t.equal(service.asked.length, 4);
   await end(daemon);
-  const other = await systemdAttestor({ clock: systemClock, bus: socket })
+  const other = await systemdAttestor({
+    clock: systemClock,
+    bus: socket,
+    containers: new ContainerLookup(),
+  })
     .attest(self, attestCall())
     .catch((error: unknown) => error);
   t.match(other, { kind: "unavailable" }, "the bus is gone");
@@ -112,7 +121,11 @@ t.test("a bus that lets nobody ask", async (t) => {
     deny: `<deny send_destination="${SYSTEMD}" send_interface="${SYSTEMD}.Manager"/>`,
   });
   using _service = await DbusService.own(socket, SYSTEMD, web);
-  using attestor = systemdAttestor({ clock: systemClock, bus: socket });
+  using attestor = systemdAttestor({
+    clock: systemClock,
+    bus: socket,
+    containers: new ContainerLookup(),
+  });
   await refused(t, attestor.attest(self, attestCall()), {
     kind: "unavailable",
     message: /AccessDenied/,
@@ -123,7 +136,11 @@ t.test("a bus in another PID namespace is told from ours", async (t) => {
   const { socket } = await startBus(t, {
     wrap: ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
   });
-  using attestor = systemdAttestor({ clock: systemClock, bus: socket });
+  using attestor = systemdAttestor({
+    clock: systemClock,
+    bus: socket,
+    containers: new ContainerLookup(),
+  });
   await refused(t, attestor.attest(self, attestCall()), {
     kind: "unsupported",
     message: /knows the agent as process 0: it is in another PID namespace/,

@@ -1,10 +1,11 @@
 /** Asks the engine at the socket given about processes, as an agent here would: prints the labels of each container. */
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { attestCall } from "./attest-call.ts";
 
 const [, , socket = "", ...pids] = process.argv;
-using attestor = dockerAttestor({ clock: systemClock, socket });
+using attestor = dockerAttestor({ clock: systemClock, socket, containers: new ContainerLookup() });
 const found: string[][] = [];
 for (const pid of [...pids.map(Number), process.pid]) {
   const selectors = await attestor.attest({ pid, uid: 0, gid: 0, groups: [] }, attestCall());

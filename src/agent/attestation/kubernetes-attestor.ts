@@ -1,7 +1,7 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { KubernetesConnection } from "../../attestors/kubernetes/connection.ts";
-import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
+import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { k8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
@@ -13,6 +13,7 @@ type KubeletSettings = NonNullable<AgentConfig["workloadAttestors"]["k8s"]>;
 interface KubernetesAttestorParts {
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly containers: ContainerLookup;
   /** Takes the connections to the kubelet. */
   readonly stack: Pick<AsyncDisposableStack, "use">;
 }
@@ -20,7 +21,7 @@ interface KubernetesAttestorParts {
 /** The `k8s` attestor as configured. @throws invalid when half of a client certificate is given */
 export function kubernetesAttestor(
   settings: KubeletSettings,
-  { logger, clock, stack }: KubernetesAttestorParts,
+  { logger, clock, containers, stack }: KubernetesAttestorParts,
 ): WorkloadAttestor {
   if (settings.skipVerification) {
     logger.warn("the kubelet's certificate is not verified: whoever answers there names the pods", {
@@ -35,7 +36,7 @@ export function kubernetesAttestor(
       maxAnswerBytes: MAX_PODS_BYTES,
     }),
   );
-  return k8sAttestor({ client, containers: stack.use(new ContainerLookup()), clock });
+  return k8sAttestor({ client, containers, clock });
 }
 
 function connectionTo(settings: KubeletSettings): KubernetesConnection {

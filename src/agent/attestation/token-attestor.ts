@@ -1,7 +1,7 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { OidcIssuer } from "../../attestors/issuer/issuer.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
-import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
+import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
 import { ONE_TIME_ALIAS, OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -10,6 +10,7 @@ import type { AgentConfig } from "../../config/agent.ts";
 
 interface TokenAttestorParts {
   readonly clock: Clock;
+  readonly containers: ContainerLookup;
   /** Takes what fetches issuers' keys. */
   readonly stack: Pick<AsyncDisposableStack, "use">;
   /** Spends a one-time token at the server. @returns the id of its entry */
@@ -20,7 +21,7 @@ interface TokenAttestorParts {
 export function configuredTokens(
   { issuers: sections = [], oneTime }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
   trustDomain: string,
-  { clock, stack, spendToken }: TokenAttestorParts,
+  { clock, containers, stack, spendToken }: TokenAttestorParts,
 ): WorkloadAttestor {
   if (sections.some(({ alias }) => alias === ONE_TIME_ALIAS)) {
     throw fail(
@@ -50,7 +51,7 @@ export function configuredTokens(
     ),
     aliases: [...sections.map(({ alias }) => alias), ...(oneTime ? [ONE_TIME_ALIAS] : [])],
     ...(oneTime ? { oneTime: new OneTimeTokens(spendToken) } : {}),
-    containers: new ContainerLookup(),
+    containers,
     clock,
   });
 }

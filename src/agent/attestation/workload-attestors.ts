@@ -1,4 +1,5 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
+import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../attestors/workload/docker/attest.ts";
 import { podmanAttestor } from "../../attestors/workload/podman/attest.ts";
 import { systemdAttestor } from "../../attestors/workload/systemd/attest.ts";
@@ -24,12 +25,18 @@ export function workloadAttestors(
   parts: WorkloadAttestorParts,
 ): readonly WorkloadAttestor[] {
   const { logger, clock, stack } = parts;
+  // One for all: each holds files of processes open, out of the few that are kept from the callers.
+  const containers = stack.use(new ContainerLookup());
   return [
     unixAttestor({ logger, clock }),
-    ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, parts)]),
-    ...(docker === undefined ? [] : [stack.use(dockerAttestor({ ...docker, clock }))]),
-    ...(podman === undefined ? [] : [stack.use(podmanAttestor({ ...podman, clock }))]),
-    ...(systemd === undefined ? [] : [stack.use(systemdAttestor({ ...systemd, clock }))]),
-    ...(token === undefined ? [] : [configuredTokens(token, trustDomain, parts)]),
+    ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, { ...parts, containers })]),
+    ...(docker === undefined ? [] : [stack.use(dockerAttestor({ ...docker, clock, containers }))]),
+    ...(podman === undefined ? [] : [stack.use(podmanAttestor({ ...podman, clock, containers }))]),
+    ...(systemd === undefined
+      ? []
+      : [stack.use(systemdAttestor({ ...systemd, clock, containers }))]),
+    ...(token === undefined
+      ? []
+      : [configuredTokens(token, trustDomain, { ...parts, containers })]),
   ];
 }

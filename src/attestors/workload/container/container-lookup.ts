@@ -28,7 +28,10 @@ export interface ContainerLook {
   readonly unknown?: string;
 }
 
-/** Looks up containers by PID, in what the kernel says now. Reading never waits: /proc/PID/cgroup is memory. */
+/**
+ * Looks up containers by PID, in what the kernel says now. Reading never waits: /proc/PID/cgroup is memory. The
+ * attestors of an agent share one, and with it the files that it holds open.
+ */
 export class ContainerLookup implements Disposable {
   readonly #files: CgroupFiles;
   /** By the text that was read, never by PID. */

@@ -7,7 +7,11 @@
  */
 import type { Clock } from "../../../base/clock.ts";
 import type { WorkloadAttestor } from "../../contract.ts";
-import { type ContainerLook, ContainerLookup, isPodmans } from "../container/container-lookup.ts";
+import {
+  type ContainerLook,
+  type ContainerLookup,
+  isPodmans,
+} from "../container/container-lookup.ts";
 import { type ContainerQuestion, attestWith, lookNowAt } from "../engine/attest.ts";
 import { ContainerAnswers } from "../engine/container-answers.ts";
 import { CONTAINER_NAMES } from "../engine/container-selectors.ts";
@@ -17,13 +21,14 @@ export interface DockerAttestorOptions {
   readonly clock: Clock;
   /** Of the engine. */
   readonly socket: string;
-  readonly procDir?: string;
+  /** Shared with other attestors; whoever made it closes it. */
+  readonly containers: ContainerLookup;
   /** How long the engine may take. Default: 4 s. */
   readonly patienceMs?: number;
 }
 
 export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor & Disposable {
-  const { clock, socket, procDir = "/proc", patienceMs } = options;
+  const { clock, socket, containers, patienceMs } = options;
   const engine = new Engine(socket);
   const answers = new ContainerAnswers({
     engine,
@@ -32,9 +37,8 @@ export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor
     prefix: "",
     ...(patienceMs === undefined ? {} : { patienceMs }),
   });
-  const lookup = new ContainerLookup({ procDir });
   const asking = {
-    lookup,
+    lookup: containers,
     names: CONTAINER_NAMES,
     // A user's own engine says what that user likes: it is not asked.
     questionOf(look: ContainerLook): ContainerQuestion | undefined {
@@ -48,9 +52,6 @@ export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor
     names: CONTAINER_NAMES,
     lookNow: (pid) => lookNowAt(pid, asking),
     attest: (process, call) => attestWith(process, call, asking),
-    [Symbol.dispose]() {
-      lookup[Symbol.dispose]();
-      engine[Symbol.dispose]();
-    },
+    [Symbol.dispose]: () => engine[Symbol.dispose](),
   };
 }

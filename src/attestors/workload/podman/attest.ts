@@ -8,7 +8,11 @@ import { lstatSync } from "node:fs";
 import type { Clock } from "../../../base/clock.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { WorkloadAttestor } from "../../contract.ts";
-import { type ContainerLook, ContainerLookup, isPodmans } from "../container/container-lookup.ts";
+import {
+  type ContainerLook,
+  type ContainerLookup,
+  isPodmans,
+} from "../container/container-lookup.ts";
 import type { UserContainerRef } from "../container/container-of.ts";
 import { type ContainerQuestion, attestWith, lookNowAt } from "../engine/attest.ts";
 import { ContainerAnswers } from "../engine/container-answers.ts";
@@ -21,13 +25,14 @@ export interface PodmanAttestorOptions {
   readonly socket: string;
   /** Where a user's engine listens, with `{uid}` for the number; absent: no user's engine is asked. */
   readonly userSocket?: string;
-  readonly procDir?: string;
+  /** Shared with other attestors; whoever made it closes it. */
+  readonly containers: ContainerLookup;
   /** How long an engine may take. Default: 4 s. */
   readonly patienceMs?: number;
 }
 
 export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor & Disposable {
-  const { clock, socket, userSocket, procDir = "/proc", patienceMs } = options;
+  const { clock, socket, userSocket, containers, patienceMs } = options;
   const patience = patienceMs === undefined ? {} : { patienceMs };
   const engine = new Engine(socket);
   const system = new ContainerAnswers({ engine, clock, type: "podman", prefix: "", ...patience });
@@ -61,10 +66,9 @@ export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor
   };
 
   const names = userSocket === undefined ? CONTAINER_NAMES : [...CONTAINER_NAMES, "user"];
-  const lookup = new ContainerLookup({ procDir });
   const asking = {
     names,
-    lookup,
+    lookup: containers,
     questionOf(look: ContainerLook): ContainerQuestion | undefined {
       const { container, userContainer } = look;
       const containerId = container?.containerId ?? userContainer?.containerId;
@@ -77,10 +81,7 @@ export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor
     names,
     lookNow: (pid) => lookNowAt(pid, asking),
     attest: (process, call) => attestWith(process, call, asking),
-    [Symbol.dispose]() {
-      lookup[Symbol.dispose]();
-      engine[Symbol.dispose]();
-    },
+    [Symbol.dispose]: () => engine[Symbol.dispose](),
   };
 }
 

@@ -7,14 +7,15 @@ import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
 import type { WorkloadAttestor } from "../../contract.ts";
-import { ContainerLookup } from "../container/container-lookup.ts";
+import type { ContainerLookup } from "../container/container-lookup.ts";
 import { type Unit, Units } from "./units.ts";
 
 export interface SystemdAttestorOptions {
   readonly clock: Clock;
   /** Path of the system bus's socket. */
   readonly bus: string;
-  readonly procDir?: string;
+  /** Shared with other attestors; whoever made it closes it. */
+  readonly containers: ContainerLookup;
   /** How long the bus may take. Default: 4 s. */
   readonly patienceMs?: number;
 }
@@ -29,8 +30,7 @@ interface Held {
  * by PID: a unit file that was moved shows after that.
  */
 export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttestor & Disposable {
-  const { clock, bus, procDir = "/proc", patienceMs = DEFAULT_PATIENCE_MS } = options;
-  const cgroups = new ContainerLookup({ procDir });
+  const { clock, bus, containers: cgroups, patienceMs = DEFAULT_PATIENCE_MS } = options;
   const units = new Units({ bus, clock, patienceMs });
   const held = new LruMap<string, Held>(MAX_HELD);
   const asked = new Map<string, Promise<readonly Selector[]>>();
