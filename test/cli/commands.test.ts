@@ -49,7 +49,7 @@ t.test("1.1 nobody listens: each command says what to do", async (t) => {
   await owner.stop("SIGKILL");
   t.match(await run(["health", "--socket", path], env), {
     code: 1,
-    err: `assay: nobody listens on ${path}; the server has stopped, start 'assay server'\n`,
+    err: `assay: nobody listens on ${path}; the server has stopped, start 'assay server', or name another socket with --socket\n`,
   });
 });
 
