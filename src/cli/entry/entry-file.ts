@@ -1,5 +1,6 @@
 /** The registry as a file: YAML or JSON with `entries`, each with the keys that `entry list --output json` prints. */
 import { errorFrom, fail } from "../../base/errors.ts";
+import { isMapping } from "../../config/read-value.ts";
 import { readTextFile } from "../read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { readText } from "./file-values.ts";
@@ -51,10 +52,6 @@ function readEntry(value: unknown, where: string): DesiredEntry {
   const id = value["id"] === undefined ? {} : { id: at("id", readText) };
   const template = readTemplate(at);
   return { ...id, ...readFields(at), ...(template === undefined ? {} : { template }) };
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS, ...TEMPLATE_KEYS]);

@@ -1,3 +1,4 @@
+import { orAborted } from "../../../base/abort.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
@@ -112,14 +113,6 @@ function isSame(a: ContainerAnswer, b: ContainerAnswer): boolean {
     a.selectors.every(({ value }, index) => value === b.selectors[index]?.value) &&
     a.leftOut.join() === b.leftOut.join()
   );
-}
-
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }
 
 const DEFAULT_PATIENCE_MS = 4000;

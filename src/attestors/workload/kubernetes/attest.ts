@@ -2,6 +2,7 @@
  * The `k8s` workload attestor: which pod a process is in. The kernel names the container, the kubelet of this node the
  * pod. Selectors as SPIRE's plugin of the same type writes them.
  */
+import { orAborted } from "../../../base/abort.ts";
 import { type Clock, sleep } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
@@ -94,14 +95,6 @@ function selectorsAtOnce(
 }
 
 /** Others may wait for the same answer: one who gives up leaves it to them. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", onAbort));
-}
-
 interface Known {
   readonly text: string;
   readonly selectors: readonly Selector[];
