@@ -2,15 +2,12 @@
 import { join } from "node:path";
 import t from "tap";
 import type { Synced } from "../../src/agent/cache/cache.ts";
-import { agentSvid } from "../../src/agent/identity/agent-svid.ts";
-import { IdentityFile } from "../../src/agent/identity/identity-file.ts";
-import { dial } from "../../src/agent/server-client/connection.ts";
 import { fetchEntries } from "../../src/agent/server-client/entry-sync.ts";
 import { Sync } from "../../src/agent/sync/sync.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import { type Channel, type ClientStream, connectUnix } from "../../src/rpc/channel.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
 import type { FollowRequest } from "../../src/rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../src/rpc/gen/assay/sync/v1/FollowResponse.ts";
 import { messageType } from "../../src/rpc/protos.ts";
@@ -18,61 +15,9 @@ import { GrpcServer } from "../../src/rpc/server.ts";
 import { temporaryFolder } from "../support/caller.ts";
 import { Domain, TRUST_DOMAIN } from "../support/running.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
+import { RawAgent, next, paths } from "./raw-agent.ts";
 
 const tools = { clock: systemClock, random: systemRandom, logger: silentLogger };
-
-/** The stream of changes as an agent sees it, in the name of one that has attested. */
-class RawAgent implements Disposable {
-  readonly id: string;
-  readonly #channel: Channel;
-  readonly #streams = new Set<ClientStream<FollowRequest, FollowResponse__Output>>();
-
-  private constructor(spiffeId: string, channel: Channel) {
-    this.id = spiffeId;
-    this.#channel = channel;
-  }
-
-  /** An agent attests, is stopped, and we go on in its place. */
-  static async attested(domain: Domain, name: string): Promise<RawAgent> {
-    const dataDir = join(domain.dir, name);
-    const agent = await domain.startAgent({ dataDir, socket: join(domain.dir, `${name}.sock`) });
-    await agent[Symbol.asyncDispose]();
-    const stored = await new IdentityFile(dataDir).load(TRUST_DOMAIN);
-    if (stored?.svid === undefined) throw new Error("the agent has no identity");
-    const svid = agentSvid(stored.svid, TRUST_DOMAIN);
-    const { server } = await domain.agentConfig();
-    const channel = dial({ server, trustDomain: TRUST_DOMAIN, bundle: stored.bundle, svid });
-    return new RawAgent(svid.spiffeId.toString(), channel);
-  }
-
-  async follow(request: FollowRequest): Promise<AsyncIterator<FollowResponse__Output>> {
-    const stream = this.#channel.stream<FollowRequest, FollowResponse__Output>(
-      "assay.sync.v1.Sync",
-      "Follow",
-    );
-    this.#streams.add(stream);
-    await stream.send(request);
-    stream.end();
-    return stream[Symbol.asyncIterator]();
-  }
-
-  [Symbol.dispose](): void {
-    for (const stream of this.#streams) stream[Symbol.dispose]();
-    this.#channel.close();
-  }
-}
-
-async function next(
-  stream: AsyncIterator<FollowResponse__Output>,
-): Promise<FollowResponse__Output> {
-  const { done, value } = await stream.next();
-  if (done === true) throw new Error("the stream ended with OK");
-  return value;
-}
-
-function paths({ entries }: FollowResponse__Output): (string | undefined)[] {
-  return entries.map(({ spiffe_id }) => spiffe_id?.path);
-}
 
 t.test("an agent hears of what concerns it and of nothing else", async (t) => {
   await using domain = await Domain.start();
