@@ -20,6 +20,7 @@ import { parseCertificates } from "../../src/x509/certificate.ts";
 import { Domain, TRUST_DOMAIN, id } from "../support/running.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
+import { entry as cachedEntry } from "./cache-bench.ts";
 
 const ROTATION = "assay.rotation.v1.Rotation";
 
@@ -248,22 +249,7 @@ t.test("tokens that are to be made anew stand in while the server is away", asyn
 });
 
 function entryNamed(name: string): Entry {
-  return {
-    id: name,
-    spiffeId: id(`/${name}`),
-    selectors: [],
-    federatesWith: [],
-    hint: "",
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    isNodeAlias: false,
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    revisionNumber: 0,
-    createdAt: 0,
-    expiresAt: 0,
-  };
+  return cachedEntry(name, { selectors: [] });
 }
 
 t.test("an authority is tainted while the agent is away", async (t) => {

@@ -13,29 +13,9 @@ import type { Entry__Output } from "../../src/rpc/gen/spire/api/types/Entry.ts";
 import { GrpcServer } from "../../src/rpc/server.ts";
 import type { ServiceImplementation, StreamContext } from "../../src/rpc/service.ts";
 import { temporaryFolder } from "../support/caller.ts";
+import { entryMessage } from "./entry-message.ts";
 
 const never = new AbortController().signal;
-
-function message(id: string, change: Partial<Entry__Output> = {}): Entry__Output {
-  return {
-    id,
-    spiffe_id: { trust_domain: "example.org", path: `/${id}` },
-    parent_id: null,
-    selectors: [{ type: "unix", value: "uid:1" }],
-    x509_svid_ttl: 0,
-    federates_with: [],
-    admin: false,
-    downstream: false,
-    expires_at: "0",
-    dns_names: [],
-    revision_number: "0",
-    store_svid: false,
-    jwt_svid_ttl: 0,
-    hint: "",
-    created_at: "1",
-    ...change,
-  };
-}
 
 /** The server's side of the sync as SPIRE's works: few entries at once, many as revisions and pages. */
 function entryService(
@@ -97,12 +77,12 @@ t.test("entries: the whole list at once, or revisions first and then what is new
     return [...known.keys()].sort().join("");
   };
   t.equal(await fetch(), "");
-  entries = ["a", "b"].map((id) => message(id));
+  entries = ["a", "b"].map((id) => entryMessage(id));
   t.equal(await fetch(), "ab");
   const before = known.get("a");
   t.equal(await fetch(), "ab");
   t.equal(known.get("a"), before, "unchanged entries are the same objects");
-  entries = "abcdefgh".split("").map((id) => message(id));
+  entries = "abcdefgh".split("").map((id) => entryMessage(id));
   t.equal(await fetch(), "abcdefgh");
   t.same(asked.splice(0), ["cdefgh".split("")], "only what is new");
   t.equal(known.get("a"), before);
@@ -110,16 +90,16 @@ t.test("entries: the whole list at once, or revisions first and then what is new
   t.same(asked.splice(0), []);
   entries = entries
     .filter(({ id }) => id !== "b")
-    .map((one) => (one.id === "c" ? message("c", { revision_number: "1", hint: "x" }) : one));
-  entries = entries.map((one) => (one.id === "d" ? message("d", { created_at: "9" }) : one));
+    .map((one) => (one.id === "c" ? entryMessage("c", { revision_number: "1", hint: "x" }) : one));
+  entries = entries.map((one) => (one.id === "d" ? entryMessage("d", { created_at: "9" }) : one));
   t.equal(await fetch(), "acdefgh");
   t.same(asked.splice(0), [["c", "d"]], "a raised revision, and an id used again");
   t.equal(known.get("c")?.hint, "x");
   entries = [
-    message("a"),
-    message("", {}),
-    message("n", { selectors: [] }),
-    message("o", { spiffe_id: null }),
+    entryMessage("a"),
+    entryMessage("", {}),
+    entryMessage("n", { selectors: [] }),
+    entryMessage("o", { spiffe_id: null }),
   ].slice(0, 3);
   t.equal(await fetch(), "a");
   t.same(bad, ["", "n"], "what makes no sense is left out and told");
@@ -129,7 +109,7 @@ t.test("entries: a server without that method is asked for the list", async (t) 
   await using server = new GrpcServer({ logger: silentLogger });
   server.setGate(() => Promise.resolve());
   server.addService("spire.api.server.entry.v1.Entry", {
-    GetAuthorizedEntries: () => Promise.resolve({ entries: [message("a")] }),
+    GetAuthorizedEntries: () => Promise.resolve({ entries: [entryMessage("a")] }),
   });
   const path = join(temporaryFolder(t), "s");
   await server.listenUnix(path, { mode: 0o600 });
@@ -146,7 +126,7 @@ t.test("entries: a server without that method is asked for the list", async (t) 
 t.test("messages: each field that makes no sense is refused", (t) => {
   t.equal(
     entryFromMessage(
-      message("a", {
+      entryMessage("a", {
         additional_attributes: { disable_x509_svid_prefetch: true, jwt_svid_include_jti: true },
       }),
     ).disableX509SvidPrefetch,
@@ -164,7 +144,7 @@ t.test("messages: each field that makes no sense is refused", (t) => {
   ];
   for (const change of bad) {
     t.throws(
-      () => entryFromMessage(message("a", change)),
+      () => entryFromMessage(entryMessage("a", change)),
       { name: "AssayError", kind: "invalid" },
       JSON.stringify(change),
     );
@@ -193,7 +173,7 @@ t.test("messages: each field that makes no sense is refused", (t) => {
 });
 
 t.test("messages: which entries are other names of agents", (t) => {
-  const of = (change: object): boolean => entryFromMessage(message("a", change)).isNodeAlias;
+  const of = (change: object): boolean => entryFromMessage(entryMessage("a", change)).isNodeAlias;
   const parent = (path: string) => ({ parent_id: { trust_domain: "example.org", path } });
   t.equal(of({}), false);
   t.equal(of(parent("/spire/server")), true);

@@ -11,36 +11,15 @@ import type { Signer } from "../../src/keys/contract.ts";
 import { generateKey } from "../../src/keys/software-signer.ts";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
 import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
-import type { Entry__Output } from "../../src/rpc/gen/spire/api/types/Entry.ts";
 import { parseCsr } from "../../src/x509/csr.ts";
 import { distinguishedName } from "../../src/x509/names.ts";
 import { signLeaf } from "../../src/x509/sign.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
+import { entryMessage } from "./entry-message.ts";
 
 const never = new AbortController().signal;
 
 const random = { bytes: (n: number) => new Uint8Array(n), unit: () => 0 };
-
-function message(id: string, change: Partial<Entry__Output> = {}): Entry__Output {
-  return {
-    id,
-    spiffe_id: { trust_domain: "example.org", path: `/${id}` },
-    parent_id: null,
-    selectors: [{ type: "unix", value: "uid:1" }],
-    x509_svid_ttl: 0,
-    federates_with: [],
-    admin: false,
-    downstream: false,
-    expires_at: "0",
-    dns_names: [],
-    revision_number: "0",
-    store_svid: false,
-    jwt_svid_ttl: 0,
-    hint: "",
-    created_at: "1",
-    ...change,
-  };
-}
 
 /** A server that answers what the test says. */
 class Source implements SyncSource {
@@ -98,7 +77,9 @@ t.test("the sync loop: on time, woken, backing off, each foreign bundle on its o
   const synced: Synced[] = [];
   const warned: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (text) => void warned.push(text) };
-  const one = entryFromMessage(message("a", { federates_with: ["y.org", "z.org", "example.org"] }));
+  const one = entryFromMessage(
+    entryMessage("a", { federates_with: ["y.org", "z.org", "example.org"] }),
+  );
   source.entries = new Map([["a", one]]);
   source.foreign.set("y.org", bundleMessage("y.org"));
   source.foreign.set("z.org", fail("unavailable", "away"));
@@ -278,7 +259,7 @@ t.test(
       },
     });
     const entries = (count: number): Entry[] =>
-      Array.from({ length: count }, (_, i) => entryFromMessage(message(`e${i}`)));
+      Array.from({ length: count }, (_, i) => entryFromMessage(entryMessage(`e${i}`)));
     await maker.make(entries(2), never);
     t.same(
       made.map(({ spiffeId }) => spiffeId),
