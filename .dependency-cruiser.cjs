@@ -77,7 +77,7 @@ module.exports = {
     {
       name: "key-managers-behind-the-contract",
       severity: "error",
-      from: { path: "^src/server/", pathNot: "^src/server/(keymanager/|main\\.ts)" },
+      from: { path: "^src/server/", pathNot: "^src/server/(keymanager/|key-managers\\.ts)" },
       to: { path: "^src/server/keymanager/", pathNot: "^src/server/keymanager/contract\\.ts" },
     },
     {

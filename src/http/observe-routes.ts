@@ -1,6 +1,6 @@
 import type { Metrics } from "../observe/metrics.ts";
 import type { Readiness } from "../observe/readiness.ts";
-import type { HttpAnswer } from "./http-listener.ts";
+import type { HttpAnswer, HttpRoute } from "./http-listener.ts";
 
 export interface ObserveRoutesParams {
   readonly metrics: Metrics;
@@ -14,8 +14,8 @@ export interface ObserveRoutesParams {
 export function observeRoutes({
   metrics,
   readiness,
-}: ObserveRoutesParams): ReadonlyMap<string, () => Promise<HttpAnswer>> {
-  return new Map([
+}: ObserveRoutesParams): ReadonlyMap<string, HttpRoute> {
+  return new Map<string, HttpRoute>([
     ["/metrics", async () => ({ status: 200, type: PROMETHEUS_TEXT, body: metrics.render() })],
     ["/live", async () => json(200, { status: "live" })],
     [

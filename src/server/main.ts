@@ -7,45 +7,23 @@ import { parseAddress } from "../config/address.ts";
 import { type ConfigChange, Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
-import { loggerHandlers } from "../rpc/logger-service.ts";
-import { HttpListener } from "../http/http-listener.ts";
-import { observeRoutes } from "../http/observe-routes.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { CallContext } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { agentHostApi } from "./api/agent-host.ts";
-import { agentApi } from "./api/agent.ts";
-import { bundleApi } from "./api/bundle.ts";
-import { debugApi } from "./api/debug.ts";
-import { entryApi } from "./api/entry.ts";
-import { followApi } from "./api/follow.ts";
-import { registryApi } from "./api/registry.ts";
-import { healthApi } from "./api/health.ts";
-import { ClusterPods } from "./cluster-pods.ts";
-import { Families } from "./entries/family.ts";
 import { psatClusters } from "./psat-clusters.ts";
-import { templateApi } from "./api/template.ts";
-import { oneTimeApi } from "./api/one-time.ts";
-import { localAuthorityApi } from "./api/local-authority.ts";
-import { rotationApi } from "./api/rotation.ts";
-import { svidApi } from "./api/svid.ts";
-import { tokenApi } from "./api/token.ts";
-import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
-import { auditApi } from "./api/audit.ts";
-import { authorityListApi } from "./api/authority-list.ts";
 import { AuditTrail } from "./audit/audit-trail.ts";
 import { CallScope } from "./audit/call-scope.ts";
 import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
-import { TokenBearers } from "./bearers/token-bearers.ts";
 import { bundlePublishers } from "./bundles/bundle-publishers.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
-import { OwnBundleAppender } from "./bundles/own-bundle.ts";
 import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
 import { AUDIT_FOLDER, DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
-import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
+import { openFrontEnds } from "./front-ends.ts";
+import { openKeyManager } from "./key-managers.ts";
+import { serverServices } from "./services.ts";
 import { Gate } from "./endpoints/gate.ts";
 import { Limits } from "./endpoints/limits.ts";
 import { Listeners } from "./endpoints/listeners.ts";
@@ -57,20 +35,12 @@ import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
 import { Reach } from "./entries/reach.ts";
-import { Relationships } from "./federation/relationships.ts";
-import { DownstreamIssuance } from "./issuance/downstream.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
-import type { KeyManager } from "./keymanager/contract.ts";
-import { openDiskKeyManager } from "./keymanager/disk.ts";
-import { openMemoryKeyManager } from "./keymanager/memory.ts";
-import { JoinTokens } from "./nodes/join-tokens.ts";
-import { OneTimeTokens } from "./nodes/one-time-tokens.ts";
 import { nodeAttestors, reloadX509pop } from "./node-attestors.ts";
-import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
+import { oidcIssuers } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
-import { Positions } from "./push/position.ts";
 import { Propagation } from "./push/propagation.ts";
 import { PushHub } from "./push/push-hub.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
@@ -234,15 +204,6 @@ export async function startServer(
     clock,
     stopping: stopping.signal,
   });
-  const shared = {
-    trustDomain,
-    limits,
-    logger,
-    issuance,
-    nodes,
-    clock,
-    stopping: stopping.signal,
-  };
   const propagation = new Propagation(metrics);
   started.defer(datastore.onCommit((revision) => propagation.committed(revision)));
   const hub = started.use(
@@ -263,97 +224,34 @@ export async function startServer(
     reach: new Reach({ index: authorizedEntries, nodes: datastore.nodes }),
   });
   let gate: ((method: string, call: CallContext) => Promise<void>) | undefined;
-  const services = {
-    "spire.api.server.agent.v1.Agent": agentApi({
-      ...shared,
-      attestors,
-      joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
-    }),
-    "spire.api.server.bundle.v1.Bundle": bundleApi({
-      ...shared,
-      bundles,
-      ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
-    }),
-    "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({
-      logger,
-      relationships: new Relationships({ trustDomain, datastore, clock }),
-    }),
-    "spire.api.server.entry.v1.Entry": entryApi({
-      ...shared,
-      entries,
-      authorizedEntries,
-    }),
-    "spire.api.server.debug.v1.Debug": debugApi({
-      readers: datastore,
-      chain: () => identity.chain,
-      ownBundle: () => bundles.own(),
-      clock,
-    }),
-    "spire.api.server.logger.v1.Logger": { ...loggerHandlers(logLevel) },
-    "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
-    "spire.api.server.svid.v1.SVID": svidApi({
-      ...shared,
-      authorizedEntries,
-      downstream: new DownstreamIssuance({
-        trustDomain,
-        authorities,
-        audit: trail,
-        clock,
-        random,
-        ttlSeconds: config.ca.ttlSeconds,
-      }),
-      ownBundle: () => bundles.own(),
-    }),
-    "assay.agent.v1.AgentHost": agentHostApi(shared),
-    "assay.authority.v1.Authority": authorityListApi({ authorities }),
-    "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping: stopping.signal }),
-    "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
-    "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries }),
-    "assay.sync.v1.Sync": followApi({
-      hub,
-      positions: new Positions(datastore.changes),
-      propagation,
-      recheck: async (call) => gate?.(call.method, call),
-      clock,
-      random,
-      stopping: stopping.signal,
-    }),
-    "assay.template.v1.Templates": templateApi({
-      ...shared,
-      entries,
-      families: new Families({
-        entries: authorizedEntries,
-        registry: datastore.entries,
-        pods: new ClusterPods(
-          await psatClusters(config.nodeAttestors.k8sPsat?.clusters ?? new Map(), clock),
-          datastore.nodes,
-        ),
-      }),
-    }),
-    "assay.token.v1.OneTime": oneTimeApi({
-      limits,
-      tokens: new OneTimeTokens({ datastore, entries: authorizedEntries, clock, random }),
-    }),
-    "assay.token.v1.Token": tokenApi({
-      ...shared,
-      bearers: new TokenBearers({
-        trustDomain,
-        issuers,
-        maxTtlSeconds: tokenTtls(config.nodeAttestors),
-        entries: authorizedEntries,
-        datastore,
-      }),
-      ownBundle: () => bundles.own(),
-      scope,
-      ttl: () => issuance.ttl,
-    }),
-    "grpc.health.v1.Health": healthApi({
-      services: KNOWN_SERVICES,
-      isServing: () => readiness.isReady(),
-      clock,
-      stopping: stopping.signal,
-    }),
-  };
+  const services = serverServices({
+    config,
+    datastore,
+    trustDomain,
+    clock,
+    random,
+    logger,
+    logLevel,
+    scope,
+    trail,
+    auditLog,
+    authorities,
+    bundles,
+    nodes,
+    authorizedEntries,
+    entries,
+    issuance,
+    identity,
+    issuers,
+    attestors,
+    limits,
+    readiness,
+    propagation,
+    hub,
+    pods: await psatClusters(config.nodeAttestors.k8sPsat?.clusters ?? new Map(), clock),
+    recheck: async (call) => gate?.(call.method, call),
+    stopping: stopping.signal,
+  });
   const listeners = started.use(
     await step("listeners", () =>
       Listeners.open({
@@ -394,18 +292,7 @@ export async function startServer(
     nodes: () => nodes.size,
     followers: () => hub.size,
   });
-  const http =
-    config.metricsListen === undefined
-      ? undefined
-      : started.use(
-          await step("metrics", () =>
-            HttpListener.open({
-              ...parseAddress(config.metricsListen ?? "", "metrics-listen", { zeroPort: true }),
-              routes: observeRoutes({ metrics, readiness }),
-              logger,
-            }),
-          ),
-        );
+  const frontEnds = started.use(await openFrontEnds(config, { metrics, readiness, logger, step }));
   started.defer(() => stopping.abort());
   logger.info("server started", {
     trustDomain: trustDomain.name,
@@ -416,7 +303,7 @@ export async function startServer(
   return {
     tcpAddress: listeners.tcpAddress,
     socket: config.socket,
-    ...(http === undefined ? {} : { metricsAddress: http.address }),
+    ...frontEnds.addresses,
     authorities,
     reload: (load) => reload.run(load),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
@@ -436,18 +323,4 @@ async function runStep<T>(
     const error = errorFrom(thrown);
     throw fail(error.kind, `server cannot start: ${name}: ${error.message}`, { cause: thrown });
   }
-}
-
-function openKeyManager(
-  { keyManager, dataDir }: ServerConfig,
-  random: Random,
-): Promise<KeyManager> {
-  if (keyManager.kind === "memory") return openMemoryKeyManager();
-  const { keyFile, keyText } = keyManager;
-  return openDiskKeyManager({
-    dir: join(dataDir, "keys"),
-    keyFile,
-    random,
-    ...(keyText === undefined ? {} : { keyText }),
-  });
 }

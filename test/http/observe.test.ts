@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AGENT_METRICS, SERVER_METRICS } from "../../src/observe/metric-names.ts";
 import { createLogger, silentLogger } from "../../src/observe/logger.ts";
-import { HttpListener } from "../../src/http/http-listener.ts";
+import { HttpListener, type HttpRoute } from "../../src/http/http-listener.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { agentReadiness } from "../../src/agent/observe-agent.ts";
 import { openSqliteDatastore } from "../../src/server/datastore/sqlite/sqlite-datastore.ts";
@@ -108,9 +108,10 @@ t.test("server: a datastore that is closed is missing", async (t) => {
 
 t.test("only what is there is answered, in bounds", async (t) => {
   const listener = await HttpListener.open({
+    setting: "metrics-listen",
     host: "127.0.0.1",
     port: 0,
-    routes: new Map([
+    routes: new Map<string, HttpRoute>([
       ["/good", async () => ({ status: 200, type: "text/plain", body: "good\n" })],
       ["/bad", () => Promise.reject(new Error("secret detail"))],
     ]),
@@ -150,7 +151,12 @@ t.test("only what is there is answered, in bounds", async (t) => {
   t.match(await raw("\u0016\u0003\u0001 not http\r\n\r\n"), /^HTTP\/1.1 400/);
   await refused(
     t,
-    HttpListener.open({ ...listener.address, routes: new Map(), logger: silentLogger }),
+    HttpListener.open({
+      setting: "metrics-listen",
+      ...listener.address,
+      routes: new Map(),
+      logger: silentLogger,
+    }),
     { kind: "precondition", message: /choose another --metrics-listen/ },
   );
 });

@@ -1,0 +1,181 @@
+/** Every gRPC service of the server, made from its parts. */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { ServerConfig } from "../config/server.ts";
+import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
+import { loggerHandlers } from "../rpc/logger-service.ts";
+import type { CallContext } from "../rpc/service.ts";
+import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { agentHostApi } from "./api/agent-host.ts";
+import { agentApi } from "./api/agent.ts";
+import { bundleApi } from "./api/bundle.ts";
+import { debugApi } from "./api/debug.ts";
+import { entryApi } from "./api/entry.ts";
+import { followApi } from "./api/follow.ts";
+import { registryApi } from "./api/registry.ts";
+import { healthApi } from "./api/health.ts";
+import { ClusterPods } from "./cluster-pods.ts";
+import { Families } from "./entries/family.ts";
+import { psatClusters } from "./psat-clusters.ts";
+import { templateApi } from "./api/template.ts";
+import { oneTimeApi } from "./api/one-time.ts";
+import { localAuthorityApi } from "./api/local-authority.ts";
+import { rotationApi } from "./api/rotation.ts";
+import { svidApi } from "./api/svid.ts";
+import { tokenApi } from "./api/token.ts";
+import { trustDomainApi } from "./api/trust-domain.ts";
+import { AuditLog } from "./audit/audit-log.ts";
+import { auditApi } from "./api/audit.ts";
+import { authorityListApi } from "./api/authority-list.ts";
+import { AuditTrail } from "./audit/audit-trail.ts";
+import { CallScope } from "./audit/call-scope.ts";
+import { TokenBearers } from "./bearers/token-bearers.ts";
+import { BundleService } from "./bundles/bundle-service.ts";
+import { OwnBundleAppender } from "./bundles/own-bundle.ts";
+import { AuthoritySet } from "./ca/authority-set.ts";
+import { KNOWN_SERVICES } from "./endpoints/authorization.ts";
+import { Limits } from "./endpoints/limits.ts";
+import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { AuthorizedEntries } from "./entries/authorized-entries.ts";
+import { EntryService } from "./entries/entry-service.ts";
+import { Relationships } from "./federation/relationships.ts";
+import { DownstreamIssuance } from "./issuance/downstream.ts";
+import { Issuance } from "./issuance/issuance.ts";
+import { JoinTokens } from "./nodes/join-tokens.ts";
+import { OneTimeTokens } from "./nodes/one-time-tokens.ts";
+import { nodeAttestors } from "./node-attestors.ts";
+import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
+import { NodeService } from "./nodes/node-service.ts";
+import { Positions } from "./push/position.ts";
+import { Propagation } from "./push/propagation.ts";
+import { PushHub } from "./push/push-hub.ts";
+import type { Datastore } from "./datastore/contract.ts";
+import type { Readiness } from "../observe/readiness.ts";
+
+export interface ServerParts {
+  readonly config: ServerConfig;
+  readonly datastore: Datastore;
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly logLevel: LogLevelSwitch;
+  readonly scope: CallScope;
+  readonly trail: AuditTrail;
+  readonly auditLog: AuditLog;
+  readonly authorities: AuthoritySet;
+  readonly bundles: BundleService;
+  readonly nodes: NodeService;
+  readonly authorizedEntries: AuthorizedEntries;
+  readonly entries: EntryService;
+  readonly issuance: Issuance;
+  readonly identity: ServerIdentity;
+  readonly issuers: Awaited<ReturnType<typeof oidcIssuers>>;
+  readonly attestors: Awaited<ReturnType<typeof nodeAttestors>>;
+  readonly limits: Limits;
+  readonly readiness: Readiness;
+  readonly propagation: Propagation;
+  readonly hub: PushHub;
+  readonly pods: Awaited<ReturnType<typeof psatClusters>>;
+  /** Whether the caller of an open stream may still have it; throws when not. */
+  readonly recheck: (call: CallContext) => Promise<void>;
+  /** Aborted when the server begins to stop. */
+  readonly stopping: AbortSignal;
+}
+
+/** Handlers by full service name. A method without a row in `endpoints/authorization.ts` is refused. */
+export function serverServices(parts: ServerParts) {
+  const { config, datastore, trustDomain, clock, random, logger, logLevel, scope, trail } = parts;
+  const { auditLog, authorities, bundles, nodes, authorizedEntries, entries, issuance } = parts;
+  const { identity, issuers, attestors, limits, readiness, propagation, hub, pods } = parts;
+  const { recheck, stopping } = parts;
+  const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
+  return {
+    "spire.api.server.agent.v1.Agent": agentApi({
+      ...shared,
+      attestors,
+      joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
+    }),
+    "spire.api.server.bundle.v1.Bundle": bundleApi({
+      ...shared,
+      bundles,
+      ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
+    }),
+    "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({
+      logger,
+      relationships: new Relationships({ trustDomain, datastore, clock }),
+    }),
+    "spire.api.server.entry.v1.Entry": entryApi({
+      ...shared,
+      entries,
+      authorizedEntries,
+    }),
+    "spire.api.server.debug.v1.Debug": debugApi({
+      readers: datastore,
+      chain: () => identity.chain,
+      ownBundle: () => bundles.own(),
+      clock,
+    }),
+    "spire.api.server.logger.v1.Logger": { ...loggerHandlers(logLevel) },
+    "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
+    "spire.api.server.svid.v1.SVID": svidApi({
+      ...shared,
+      authorizedEntries,
+      downstream: new DownstreamIssuance({
+        trustDomain,
+        authorities,
+        audit: trail,
+        clock,
+        random,
+        ttlSeconds: config.ca.ttlSeconds,
+      }),
+      ownBundle: () => bundles.own(),
+    }),
+    "assay.agent.v1.AgentHost": agentHostApi(shared),
+    "assay.authority.v1.Authority": authorityListApi({ authorities }),
+    "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
+    "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
+    "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries }),
+    "assay.sync.v1.Sync": followApi({
+      hub,
+      positions: new Positions(datastore.changes),
+      propagation,
+      recheck,
+      clock,
+      random,
+      stopping,
+    }),
+    "assay.template.v1.Templates": templateApi({
+      ...shared,
+      entries,
+      families: new Families({
+        entries: authorizedEntries,
+        registry: datastore.entries,
+        pods: new ClusterPods(pods, datastore.nodes),
+      }),
+    }),
+    "assay.token.v1.OneTime": oneTimeApi({
+      limits,
+      tokens: new OneTimeTokens({ datastore, entries: authorizedEntries, clock, random }),
+    }),
+    "assay.token.v1.Token": tokenApi({
+      ...shared,
+      bearers: new TokenBearers({
+        trustDomain,
+        issuers,
+        maxTtlSeconds: tokenTtls(config.nodeAttestors),
+        entries: authorizedEntries,
+        datastore,
+      }),
+      ownBundle: () => bundles.own(),
+      scope,
+      ttl: () => issuance.ttl,
+    }),
+    "grpc.health.v1.Health": healthApi({
+      services: KNOWN_SERVICES,
+      isServing: () => readiness.isReady(),
+      clock,
+      stopping,
+    }),
+  };
+}
