@@ -34,7 +34,7 @@ import { SvidMaker } from "./sync/svid-maker.ts";
 import { LiveConfig } from "./live-config.ts";
 import type { AgentDependencies, RunningAgent } from "./running-agent.ts";
 import { Sync, type SyncState } from "./sync/sync.ts";
-import { openWorkloadApi } from "./workload-api/open-workload-api.ts";
+import { openWorkloadSocket } from "./socket-services.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
 
 /**
@@ -186,7 +186,7 @@ class Agent implements RunningAgent {
     });
     const workloads = new Attestation({ attestors, clock, logger, metrics });
     const health = agentHealth({ readiness, cache, clock });
-    const server = await openWorkloadApi({
+    const server = await openWorkloadSocket({
       path: config.socket,
       parts: {
         attestation: workloads,

@@ -1,14 +1,14 @@
-import { fail } from "../../base/errors.ts";
-import { serveHealth } from "../../rpc/h2/health.ts";
-import { serveReflection } from "../../rpc/h2/reflection.ts";
-import { H2GrpcServer } from "../../rpc/h2/server.ts";
-import type { Peer } from "../peer/peer.ts";
-import { WorkloadListener } from "./listener.ts";
-import { WORKLOAD_API, routeWorkloadApi } from "./service.ts";
+import { fail } from "../base/errors.ts";
+import { serveHealth } from "../rpc/h2/health.ts";
+import { serveReflection } from "../rpc/h2/reflection.ts";
+import { H2GrpcServer } from "../rpc/h2/server.ts";
+import type { Peer } from "./peer/peer.ts";
+import { WorkloadListener } from "./workload-api/listener.ts";
+import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
 
 type HealthService = Parameters<typeof serveHealth>[2];
 
-export interface OpenWorkloadApiOptions {
+export interface WorkloadSocketOptions {
   /** Path of the socket. */
   readonly path: string;
   readonly parts: Parameters<typeof routeWorkloadApi>[1];
@@ -17,9 +17,9 @@ export interface OpenWorkloadApiOptions {
   readonly stack: AsyncDisposableStack;
 }
 
-/** The Workload API, health and reflection on the agent's public socket. @throws precondition when it is taken */
-export async function openWorkloadApi(
-  options: OpenWorkloadApiOptions,
+/** Every service of the public socket: the Workload API, health, reflection. @throws precondition when it is taken */
+export async function openWorkloadSocket(
+  options: WorkloadSocketOptions,
 ): Promise<H2GrpcServer<Peer>> {
   const { path, parts, health, stack } = options;
   const { clock, logger } = parts;
