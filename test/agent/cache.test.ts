@@ -270,3 +270,33 @@ t.test("whoever waits for the first sync is let go when it comes, or gives up", 
   await waiting;
   await bench.cache.whenSynced(given.signal);
 });
+
+t.test(
+  "an SVID is not handed out in its last moments, whoever comes or changes then",
+  async (t) => {
+    const bench = new Bench();
+    const [a, b] = [entry("a"), entry("b")];
+    bench.sync([a, b]);
+    const now = bench.clock.nowMs() / 1000;
+    const renewAtMs = (now + 9) * 1000;
+    const short = bench.svid(a, { expiresAt: now + 10, renewAtMs });
+    bench.cache.applySvids([short, bench.svid(b, { expiresAt: now + 20, renewAtMs })], []);
+    const both = "x509 spiffe://example.org/a#0.0 spiffe://example.org/b#0.0 example.org@";
+    const held = bench.watch();
+    t.same(held.seen.splice(0), [`${both}1`]);
+    await bench.clock.advance(7900);
+    t.same(bench.watch().seen, [`${both}1`], "two seconds before its end");
+    await bench.clock.advance(100);
+    const late = bench.watch();
+    t.same(late.seen, [], "a caller that comes then waits for its next SVID");
+    bench.own(2);
+    t.same(held.seen, ["x509 spiffe://example.org/b#0.0 example.org@2"], "a change brings none");
+    t.same(bench.due(), ["a"], "the next one is made");
+    bench.cache.applySvids([bench.svid(a)], []);
+    t.same(late.seen, [`${both}2`]);
+    await bench.clock.advance(10_000);
+    t.equal(late.settle(), true);
+    bench.own(3);
+    t.same(late.seen.at(-1), "x509 spiffe://example.org/a#0.0 example.org@3");
+  },
+);

@@ -4,6 +4,7 @@ import { LruMap } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
 import type { Entry } from "./entry.ts";
 import { memberVersion } from "./members.ts";
+import { handedOutUntil } from "./svid-store.ts";
 
 /** A JWT-SVID as the server signed it. A bearer token: never logged. */
 export interface JwtSvid {
@@ -65,7 +66,7 @@ export class JwtCache {
       return await this.#sign(key, entry, audience);
     } catch (error) {
       const isLive =
-        cached !== undefined && cached.svid.expiresAt > epochSeconds(this.#options.clock);
+        cached !== undefined && handedOutUntil(cached.svid) > epochSeconds(this.#options.clock);
       // A refusal is an answer; only a server that cannot answer is stood in for.
       if (isLive && isKind(error, "unavailable", "deadline", "limited", "internal")) {
         return cached.svid;

@@ -18,6 +18,14 @@ export interface HeldSvid {
   readonly authorityId: string;
 }
 
+/**
+ * From this moment on an SVID is not handed out any more: whoever reads it a little late, on a machine that is busy or
+ * just woke up, would hold one that has ended.
+ */
+export function handedOutUntil({ expiresAt }: { readonly expiresAt: EpochSeconds }): EpochSeconds {
+  return expiresAt - LAST_SECONDS;
+}
+
 export interface DueSvids {
   /** Streams wait for these. */
   readonly awaited: readonly Entry[];
@@ -65,13 +73,11 @@ export class SvidStore {
     return earliest;
   }
 
-  /** An SVID that may be handed out: not expired, and of the ID the entry gives now. */
+  /** An SVID that may be handed out: not about to end, and of the ID the entry gives now. */
   usable(entry: Entry, now: EpochSeconds): HeldSvid | undefined {
     const svid = this.#svids.get(entry.id);
-    if (svid === undefined || svid.expiresAt <= now || svid.spiffeId !== entry.spiffeId) {
-      return undefined;
-    }
-    return svid;
+    if (svid === undefined || handedOutUntil(svid) <= now) return undefined;
+    return svid.spiffeId === entry.spiffeId ? svid : undefined;
   }
 
   /** True when signing was tried for this very entry and failed: nobody should wait for it. */
@@ -131,7 +137,7 @@ export class SvidStore {
     const gone: string[] = [];
     const idle: string[] = [];
     for (const [id, svid] of this.#svids) {
-      if (svid.expiresAt <= now) gone.push(id);
+      if (handedOutUntil(svid) <= now) gone.push(id);
       else if (!this.#isHeld(id)) idle.push(id);
     }
     if (idle.length > this.#maxIdle) {
@@ -213,6 +219,7 @@ function isRenewalDue({ renewAtMs, expiresAt }: HeldSvid, nowMs: number): boolea
   return renewAtMs <= nowMs || renewAtMs - nowMs > 2 * reserveMs + MAX_SKEW_MS;
 }
 
+const LAST_SECONDS = 2;
 const RETRY_BASE_MS = 5000;
 const RETRY_MAX_MS = 8 * 60_000;
 const MAX_SKEW_MS = 10 * 60_000;

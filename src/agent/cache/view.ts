@@ -2,7 +2,7 @@ import type { EpochSeconds } from "../../base/clock.ts";
 import { bytesEqual } from "../../base/bytes.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Entry, entryVersion } from "./entry.ts";
-import type { HeldSvid } from "./svid-store.ts";
+import { type HeldSvid, handedOutUntil } from "./svid-store.ts";
 
 export const VIEW_KINDS = ["x509", "x509-bundles", "jwt-bundles"] as const;
 
@@ -84,7 +84,7 @@ export class View {
         const svid = this.#sources.svidOf(entry);
         if (svid !== undefined) {
           svids.push({ entry, svid });
-          validUntil = Math.min(validUntil, svid.expiresAt);
+          validUntil = Math.min(validUntil, handedOutUntil(svid));
         } else if (!this.#sources.hasFailed(entry)) {
           complete = false;
         }

@@ -10,7 +10,7 @@ import { checkLeaf } from "../../spiffe/x509-svid.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { createCsr } from "../../x509/csr.ts";
 import { type Entry, entryVersion } from "../cache/entry.ts";
-import type { HeldSvid } from "../cache/svid-store.ts";
+import { type HeldSvid, handedOutUntil } from "../cache/svid-store.ts";
 import { authorityOf } from "../identity/agent-svid.ts";
 import { isTransient } from "../identity/node-attestation.ts";
 import type { SignRequest, SignedSvid } from "../server-client/server-client.ts";
@@ -126,6 +126,9 @@ export class SvidMaker {
     const { clock, random } = this.#options;
     const now = epochSeconds(clock);
     if (leaf.notAfter <= now) throw fail("internal", "the server signed an expired SVID");
+    if (handedOutUntil({ expiresAt: leaf.notAfter }) <= now) {
+      throw fail("internal", "the server signed an SVID that ends at once: look at its authority");
+    }
     if (leaf.notBefore > now + MAX_SKEW) {
       throw fail("internal", "the server signed an SVID of the future: compare the clocks");
     }
