@@ -1,4 +1,4 @@
-import { SpiffeId } from "../spiffe/spiffe-id.ts";
+import { SpiffeId, isAgentPath } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { UsageError } from "./grammar.ts";
 
@@ -19,6 +19,15 @@ export function idMessage(text: string, option: string): IdMessage {
       `--${option}: ${reason}; write it as spiffe://example.org/path, not '${text.slice(0, 80)}'`,
     );
   }
+}
+
+/** The option `--spiffe-id` of a command about agents. @throws UsageError naming the next step */
+export function agentIdMessage(text: string): IdMessage {
+  const id = idMessage(text, "spiffe-id");
+  if (isAgentPath(id.path)) return id;
+  throw new UsageError(
+    `--spiffe-id: '${text.slice(0, 80)}' is not an agent, whose ID begins with ${TrustDomain.parse(id.trust_domain).id}/spire/agent/; 'assay agents list' shows what there is`,
+  );
 }
 
 export function idText(message: { trust_domain: string; path: string } | null | undefined): string {

@@ -14,31 +14,38 @@ export interface RotationParams<T> {
   readonly field: "id" | "spiffeId";
   /** The command that shows what there is. */
   readonly listedBy: string;
+  /** Said once when some were not told just now; without it nobody need be told. */
+  readonly later?: string;
 }
 
 /** @returns the exit code */
 export async function rotateEach<T>(
   server: RpcClient,
   output: Output,
-  { method, ids, name, field, listedBy }: RotationParams<T>,
+  { method, ids, name, field, listedBy, later }: RotationParams<T>,
 ): Promise<number | undefined> {
-  const done: string[] = [];
+  const done: { readonly id: string; readonly told: boolean }[] = [];
   const notes: string[] = [];
   for (let at = 0; at < ids.length; at += PART) {
     const part = ids.slice(at, at + PART);
     const { results } = await server.call<{
-      readonly results: readonly { readonly status: Status__Output | null }[];
+      readonly results: readonly {
+        readonly status: Status__Output | null;
+        readonly told?: boolean;
+      }[];
     }>(ROTATION_SERVICE, method, { ids: part });
     for (const [index, id] of part.entries()) {
       const error = itemError(results[index]?.status, listedBy);
-      if (error === undefined) done.push(name(id));
+      const told = later === undefined || results[index]?.told === true;
+      if (error === undefined) done.push({ id: name(id), told });
       else notes.push(`assay: ${name(id)}: ${error.message}`);
     }
   }
   output.data(
-    done.map((id) => ({ [field]: id })),
-    () => done.map((id) => `rotated ${id}`),
+    done.map(({ id, told }) => ({ [field]: id, ...(later === undefined ? {} : { told }) })),
+    () => done.map(({ id, told }) => `rotated ${id}${told ? "" : " (not told yet)"}`),
   );
+  if (later !== undefined && done.some(({ told }) => !told)) output.note(later);
   for (const note of notes) output.note(note);
   return notes.length === 0 ? undefined : EXIT_FAILURE;
 }

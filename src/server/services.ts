@@ -135,7 +135,7 @@ export function serverServices(parts: ServerParts) {
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
-    "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries }),
+    "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({
       hub,
       positions: new Positions(datastore.changes),

@@ -75,7 +75,7 @@ t.test("an operator has SVIDs replaced; streams get them, and nothing twice", as
     ids: [agentId, { ...agentId, path: `${agentId.path}0` }, { ...agentId, path: "/one" }],
   });
   t.match(answer.results, [
-    { id: agentId, status: { code: 0 } },
+    { id: agentId, status: { code: 0 }, told: true },
     { status: { code: 5 } },
     { status: { code: 3 } },
   ]);

@@ -111,10 +111,17 @@ t.test("entry rotate, agents rotate, authority rotate", async (t) => {
   const { run, ok, json, server } = await startAdminRig(t);
   const [a, b, c] = [await server.attest(), await server.attest(), await server.attest()];
   await ok("agents", "ban", c.spiffeId);
-  t.equal(await ok("agents", "rotate", a.spiffeId), `rotated ${a.spiffeId}\n`);
+  t.match(await run("agents", "rotate", a.spiffeId), {
+    code: 0,
+    out: `rotated ${a.spiffeId} (not told yet)\n`,
+    err: /when it comes back.*SPIRE's.*'assay entry rotate' reaches both\n$/,
+  });
   t.same(
     new Set(await json<object[]>("agents", "rotate", "--all")),
-    new Set([{ spiffeId: a.spiffeId }, { spiffeId: b.spiffeId }]),
+    new Set([
+      { spiffeId: a.spiffeId, told: false },
+      { spiffeId: b.spiffeId, told: false },
+    ]),
     "all but the banned one",
   );
   t.match(await run("agents", "rotate", c.spiffeId, "spiffe://example.org/spire/agent/none"), {
@@ -122,8 +129,14 @@ t.test("entry rotate, agents rotate, authority rotate", async (t) => {
     out: "",
     err: /is banned\n[^]*none.* not found; 'assay agents list' shows what there is\n$/,
   });
-  t.match(await run("agents", "rotate"), { code: 2, err: /name the agents/ });
-  t.match(await run("agents", "rotate", "--all", a.spiffeId), { code: 2 });
+  t.match(await run("agents", "rotate"), { code: 2, err: /name the agents.*--all/ });
+  t.match(await run("agents", "rotate", "--all", a.spiffeId), { code: 2, err: /either --all or/ });
+  for (const act of ["rotate", "ban", "evict", "show"]) {
+    t.match(await run("agents", act, "spiffe://example.org/web"), {
+      code: 2,
+      err: /'spiffe:\/\/example.org\/web' is not an agent.*'assay agents list' shows/,
+    });
+  }
 
   const path = "spiffe://example.org/web";
   const create = ["entry", "create", "--spiffe-id", path, "--parent-id", a.spiffeId];

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { idMessage } from "../ids.ts";
+import { agentIdMessage } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 
@@ -15,7 +15,7 @@ export const command: Command = {
   notes: ["A banned agent gets nothing more, and cannot attest again under this ID."],
   async run(context) {
     const spiffeId = context.options.required("spiffe-id");
-    const id = idMessage(spiffeId, "spiffe-id");
+    const id = agentIdMessage(spiffeId);
     using server = await connectServer(context);
     await server.call(AGENT_SERVICE, "BanAgent", { id }, "assay agents list");
     context.output.data({ spiffeId, banned: true }, () => [`banned ${spiffeId}`]);

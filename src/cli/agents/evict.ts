@@ -1,6 +1,6 @@
 import { errorFrom } from "../../base/errors.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
-import { type IdMessage, idMessage, idText } from "../ids.ts";
+import { type IdMessage, agentIdMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import type { Output } from "../output.ts";
 import {
@@ -23,7 +23,7 @@ export const command: Command = {
     "Its SVID counts for nothing from now on. Unlike 'agents ban' it may attest again, and a ban ends with it.",
   ],
   async run(context) {
-    const ids = context.options.list("spiffe-id").map((text) => idMessage(text, "spiffe-id"));
+    const ids = context.options.list("spiffe-id").map((text) => agentIdMessage(text));
     using server = await connectServer(context);
     return await evictEach(server, context.output, ids);
   },

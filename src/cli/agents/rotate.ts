@@ -1,6 +1,6 @@
 import type { Command } from "../command.ts";
 import { UsageError } from "../grammar.ts";
-import { idMessage, idText } from "../ids.ts";
+import { agentIdMessage, idMessage, idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { rotateEach } from "../rotation.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
@@ -21,13 +21,19 @@ export const command: Command = {
   ],
   notes: [
     "The agent replaces its own SVID and those of its workloads; one that is away does so when it comes back. Many agents",
-    "spread it over time. SPIRE agents are not told: rotate their entries instead.",
+    "spread it over time. '(not told yet)' is said of agents that do not follow the server just now; those that ask it at",
+    "intervals instead, as SPIRE's do, are never told: rotate their entries.",
   ],
   async run(context) {
     const { options, output } = context;
-    const named = options.list("spiffe-id").map((text) => idMessage(text, "spiffe-id"));
-    if (options.flag("all") === named.length > 0) {
-      throw new UsageError("name the agents with --spiffe-id, or all of them with --all");
+    const named = options.list("spiffe-id").map((text) => agentIdMessage(text));
+    if (options.flag("all") && named.length > 0) {
+      throw new UsageError("--all means every agent: give either --all or the agents' IDs");
+    }
+    if (!options.flag("all") && named.length === 0) {
+      throw new UsageError(
+        "name the agents to rotate, or all of them with --all; 'assay agents list' shows them",
+      );
     }
     using server = await connectServer(context);
     const ids = options.flag("all")
@@ -41,6 +47,10 @@ export const command: Command = {
       name: idText,
       field: "spiffeId",
       listedBy: "assay agents list",
+      later: NOT_TOLD,
     });
   },
 };
+
+const NOT_TOLD =
+  "assay: not told yet: an Assay agent replaces its SVIDs when it comes back, one that asks at intervals (SPIRE's) never does; 'assay entry rotate' reaches both";

@@ -3,7 +3,7 @@ import type { HostFacts__Output } from "../../rpc/gen/assay/agent/v1/HostFacts.t
 import type { Agent__Output } from "../../rpc/gen/spire/api/types/Agent.ts";
 import type { Command } from "../command.ts";
 import { factLines } from "../facts.ts";
-import { type IdMessage, idMessage } from "../ids.ts";
+import { type IdMessage, agentIdMessage } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import {
   AGENT_SERVICE,
@@ -25,7 +25,7 @@ export const command: Command = {
   notes: ["The host's facts are what the agent says of itself; nobody has proven them."],
   async run(context) {
     const { options, output } = context;
-    const id = idMessage(options.required("spiffe-id"), "spiffe-id");
+    const id = agentIdMessage(options.required("spiffe-id"));
     using server = await connectServer(context);
     const agent = await server.call<Agent__Output>(
       AGENT_SERVICE,

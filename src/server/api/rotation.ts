@@ -4,19 +4,21 @@ import type { Implementation } from "../../rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryService } from "../entries/entry-service.ts";
 import type { NodeService } from "../nodes/node-service.ts";
+import type { PushHub } from "../push/push-hub.ts";
 import { MAX_BATCH, agentIdField, atMost } from "./fields.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
 
 export interface RotationApiDeps {
   readonly entries: Pick<EntryService, "rotate">;
   readonly nodes: Pick<NodeService, "rotate">;
+  readonly hub: Pick<PushHub, "isFollowing">;
   readonly trustDomain: TrustDomain;
   readonly logger: Logger;
 }
 
 /** `assay.rotation.v1.Rotation`: operators have SVIDs replaced before their time. */
 export function rotationApi(deps: RotationApiDeps): Implementation<RotationHandlers> {
-  const { entries, nodes, trustDomain, logger } = deps;
+  const { entries, nodes, hub, trustDomain, logger } = deps;
   return {
     async BatchRotateEntry({ ids }) {
       atMost("ids", ids.length, MAX_BATCH);
@@ -36,8 +38,9 @@ export function rotationApi(deps: RotationApiDeps): Implementation<RotationHandl
       const results = [];
       for (const id of ids) {
         try {
-          await nodes.rotate(agentIdField("ids", id, trustDomain).toString());
-          results.push({ id, status: OK_STATUS });
+          const agentId = agentIdField("ids", id, trustDomain).toString();
+          await nodes.rotate(agentId);
+          results.push({ id, status: OK_STATUS, told: hub.isFollowing(agentId) });
         } catch (thrown) {
           results.push({ id, status: itemStatus(thrown, logger) });
         }

@@ -51,6 +51,10 @@ export class PushHub implements Disposable {
     return this.#feeds.size;
   }
 
+  isFollowing(agentId: string): boolean {
+    return this.#feeds.has(agentId);
+  }
+
   /** The newest revision that feeds show. */
   get revision(): number {
     return this.#options.entries.revision;

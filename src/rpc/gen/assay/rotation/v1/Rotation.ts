@@ -13,7 +13,7 @@ import type { BatchRotateEntryResponse as _assay_rotation_v1_BatchRotateEntryRes
 export interface RotationClient extends grpc.Client {
   /**
    * These agents replace all that they hold, their own SVIDs too; one that is away does so when it comes back.
-   * Agents that poll are not told. Local and admin.
+   * Agents that poll are not told, and `told` says which follow. Local and admin.
    */
   BatchRotateAgent(argument: _assay_rotation_v1_BatchRotateAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_rotation_v1_BatchRotateAgentResponse__Output>): grpc.ClientUnaryCall;
   BatchRotateAgent(argument: _assay_rotation_v1_BatchRotateAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_rotation_v1_BatchRotateAgentResponse__Output>): grpc.ClientUnaryCall;
@@ -21,7 +21,7 @@ export interface RotationClient extends grpc.Client {
   BatchRotateAgent(argument: _assay_rotation_v1_BatchRotateAgentRequest, callback: grpc.requestCallback<_assay_rotation_v1_BatchRotateAgentResponse__Output>): grpc.ClientUnaryCall;
   /**
    * These agents replace all that they hold, their own SVIDs too; one that is away does so when it comes back.
-   * Agents that poll are not told. Local and admin.
+   * Agents that poll are not told, and `told` says which follow. Local and admin.
    */
   batchRotateAgent(argument: _assay_rotation_v1_BatchRotateAgentRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_rotation_v1_BatchRotateAgentResponse__Output>): grpc.ClientUnaryCall;
   batchRotateAgent(argument: _assay_rotation_v1_BatchRotateAgentRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_rotation_v1_BatchRotateAgentResponse__Output>): grpc.ClientUnaryCall;
@@ -53,7 +53,7 @@ export interface RotationClient extends grpc.Client {
 export interface RotationHandlers extends grpc.UntypedServiceImplementation {
   /**
    * These agents replace all that they hold, their own SVIDs too; one that is away does so when it comes back.
-   * Agents that poll are not told. Local and admin.
+   * Agents that poll are not told, and `told` says which follow. Local and admin.
    */
   BatchRotateAgent: grpc.handleUnaryCall<_assay_rotation_v1_BatchRotateAgentRequest__Output, _assay_rotation_v1_BatchRotateAgentResponse>;
   
