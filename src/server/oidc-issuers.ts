@@ -1,5 +1,4 @@
 /** What `nodeAttestors.oidc` of a configuration asks for. */
-import { OidcIssuer } from "../attestors/issuer/issuer.ts";
 import { OidcIssuers } from "../attestors/issuer/issuers.ts";
 import { AgentPathTemplate } from "../attestors/node/agent-path.ts";
 import { OIDC_TYPE } from "../attestors/node/oidc/payload.ts";
@@ -11,21 +10,7 @@ type Sections = ServerConfig["nodeAttestors"];
 
 /** @throws invalid, naming the option of the issuer */
 export function oidcIssuers({ oidc }: Sections, clock: Clock): OidcIssuers {
-  return new OidcIssuers(
-    (oidc?.issuers ?? []).map(({ alias, url, audiences, jwksUrl, jwksFile, caFile, ...issuer }) =>
-      OidcIssuer.of({
-        alias,
-        issuerUrl: url,
-        audiences,
-        ...(jwksUrl === undefined ? {} : { jwksUrl }),
-        ...(jwksFile === undefined ? {} : { jwksFile }),
-        ...(caFile === undefined ? {} : { caFile }),
-        allowLoopbackHttp: issuer.loopbackHttp,
-        maxLifeSeconds: issuer.maxLife,
-        clock,
-      }),
-    ),
-  );
+  return OidcIssuers.of(oidc?.issuers ?? [], clock);
 }
 
 /** By alias, the longest life of SVIDs for whoever shows a token; issuers without stand for nothing there. */

@@ -1,5 +1,4 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
-import { OidcIssuer } from "../../attestors/issuer/issuer.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
@@ -29,20 +28,12 @@ export function configuredTokens(
       `issuer alias ${ONE_TIME_ALIAS} is that of one-time tokens; take another`,
     );
   }
-  const issuers = new OidcIssuers(
-    sections.map(({ alias, url, jwksUrl, jwksFile, caFile, ...issuer }) =>
-      OidcIssuer.of({
-        alias,
-        issuerUrl: url,
-        audiences: issuer.audiences ?? [`spiffe://${trustDomain}`],
-        ...(jwksUrl === undefined ? {} : { jwksUrl }),
-        ...(jwksFile === undefined ? {} : { jwksFile }),
-        ...(caFile === undefined ? {} : { caFile }),
-        allowLoopbackHttp: issuer.loopbackHttp,
-        maxLifeSeconds: issuer.maxLife,
-        clock,
-      }),
-    ),
+  const issuers = OidcIssuers.of(
+    sections.map((section) => ({
+      ...section,
+      audiences: section.audiences ?? [`spiffe://${trustDomain}`],
+    })),
+    clock,
   );
   return tokenAttestor({
     issuers: stack.use(issuers),
