@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent.ts";
 import { fail } from "../base/errors.ts";
 import { silentLogger } from "../observe/logger.ts";
-import { workloadAttestors } from "./attestation/workload-attestors.ts";
+import { WorkloadAttestors } from "./attestation/workload-attestors.ts";
 import { nodeAttestor } from "./identity/node-attestors.ts";
 
 /**
@@ -15,12 +15,10 @@ export async function checkAgentConfig(
   config: AgentConfig,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
-  await using stack = new AsyncDisposableStack();
   nodeAttestor(config, { clock, random });
-  workloadAttestors(config, {
+  await using _attestors = new WorkloadAttestors(config, {
     logger: silentLogger,
     clock,
-    stack,
     spendToken: () => Promise.reject(fail("unavailable", "there is no server here")),
   });
 }

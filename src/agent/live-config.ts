@@ -1,5 +1,5 @@
 import type { AgentConfig } from "../config/agent.ts";
-import { type ConfigChange, Reload } from "../config/reload.ts";
+import { type ConfigChange, Reload, type ReloadPart } from "../config/reload.ts";
 import type { Cache, CachePolicy } from "./cache/cache.ts";
 import type { JwtCache } from "./cache/jwt-cache.ts";
 import type { Sync } from "./sync/sync.ts";
@@ -29,6 +29,11 @@ export class LiveConfig {
   get cachePolicy(): CachePolicy {
     const { x509CacheMax, allowUnauthenticatedVerifiers } = this.#current;
     return { maxIdleSvids: x509CacheMax, allowUnregistered: allowUnauthenticatedVerifiers };
+  }
+
+  /** Another part that takes over what a reload changes. */
+  part(prepare: ReloadPart<AgentConfig>): void {
+    this.#reload.part(prepare);
   }
 
   /** These parts take over what a reload changes. */

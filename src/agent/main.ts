@@ -10,7 +10,7 @@ import { Metrics } from "../observe/metrics.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
-import { workloadAttestors } from "./attestation/workload-attestors.ts";
+import { WorkloadAttestors } from "./attestation/workload-attestors.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
@@ -171,12 +171,13 @@ class Agent implements RunningAgent {
       max: config.jwtCacheMax,
       sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
     });
-    const attestors = workloadAttestors(config, {
-      logger,
-      clock,
-      stack: this.#stack,
-      spendToken: (token) => client.spendToken(token, this.#stop.signal),
-    });
+    const attestors = this.#stack.use(
+      new WorkloadAttestors(config, {
+        logger,
+        clock,
+        spendToken: (token) => client.spendToken(token, this.#stop.signal),
+      }),
+    );
     const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
     const whyNoIdentity = (): string | undefined => first.lastError?.message;
     const readiness = agentReadiness({
@@ -184,7 +185,7 @@ class Agent implements RunningAgent {
       whyNoIdentity,
       syncIntervalMs: () => this.#live.current.syncIntervalMs,
     });
-    const workloads = new Attestation({ attestors, clock, logger, metrics });
+    const workloads = new Attestation({ attestors: attestors.current, clock, logger, metrics });
     const health = agentHealth({ readiness, cache, clock });
     const server = await openWorkloadSocket({
       path: config.socket,
@@ -238,7 +239,23 @@ class Agent implements RunningAgent {
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
     this.#keepIdentity(identity, attestation, cache);
     this.#keepCache(identity, client, cache, jwtCache);
-    reportHost({ client, attestors, version: this.#version, logger, signal: this.#stop.signal });
+    const report = (): void =>
+      reportHost({
+        client,
+        attestors: attestors.current,
+        version: this.#version,
+        logger,
+        signal: this.#stop.signal,
+      });
+    report();
+    this.#live.part((next) => {
+      const begin = attestors.prepare(next);
+      return () => {
+        begin();
+        workloads.ask(attestors.current);
+        report();
+      };
+    });
   }
 
   async #serveAdmin(

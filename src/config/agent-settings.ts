@@ -145,6 +145,7 @@ export const AGENT_SETTINGS = {
   "workload-attestors": {
     shape: WORKLOAD_ATTESTORS,
     help: "what finds out which process is calling, beside 'unix', which is always on",
+    reload: "now",
   },
   "node-attestors": {
     shape: AGENT_NODE_ATTESTORS,

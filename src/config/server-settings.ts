@@ -132,6 +132,7 @@ export const SERVER_SETTINGS = {
   "node-attestors": {
     shape: SERVER_NODE_ATTESTORS,
     help: "how agents may prove their nodes, beside join tokens",
+    reload: "now",
   },
   "bundle-publishers": {
     shape: BUNDLE_PUBLISHERS,

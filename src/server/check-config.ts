@@ -3,8 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { nodeAttestors } from "./node-attestors.ts";
-import { oidcIssuers } from "./oidc-issuers.ts";
+import { ConfiguredAttestors } from "./configured-attestors.ts";
 
 /**
  * Makes the attestors that a configuration asks for, as a start does, and nothing else: no folder, no listener, and
@@ -15,14 +14,10 @@ export async function checkServerConfig(
   config: ServerConfig,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
-  await using resources = new AsyncDisposableStack();
-  await using issuers = oidcIssuers(config.nodeAttestors, clock);
-  await nodeAttestors(config, {
+  await using _attestors = await ConfiguredAttestors.open(config, {
     tokens: { get: () => Promise.resolve(undefined) },
     trustDomain: TrustDomain.parse(config.trustDomain),
     ownRoots: () => [],
-    issuers,
-    resources,
     clock,
     random,
     logger: silentLogger,

@@ -7,20 +7,21 @@ import type { NodeReader, NodeRecord } from "./datastore/contract.ts";
 import type { MemberPod, PodCheck, PodFacts } from "./entries/family.ts";
 
 type Cluster = Pick<PsatCluster, "name" | "client">;
+type ClusterOf = (name: string) => Cluster | undefined;
 
 export class ClusterPods implements PodCheck {
-  readonly #clusters: ReadonlyMap<string, Cluster>;
+  readonly #clusterOf: ClusterOf;
   readonly #nodes: Pick<NodeReader, "get">;
 
-  constructor(clusters: readonly Cluster[], nodes: Pick<NodeReader, "get">) {
-    this.#clusters = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+  constructor(clusterOf: ClusterOf, nodes: Pick<NodeReader, "get">) {
+    this.#clusterOf = clusterOf;
     this.#nodes = nodes;
   }
 
   async lookUp(agentId: string, pod: MemberPod, signal: AbortSignal): Promise<PodFacts> {
     const node = await this.#nodes.get(agentId);
     const attested = node?.attestationType === K8S_PSAT_TYPE ? node : undefined;
-    const cluster = this.#clusters.get(selectorOf(attested, "cluster") ?? "");
+    const cluster = this.#clusterOf(selectorOf(attested, "cluster") ?? "");
     const nodeName = selectorOf(attested, "agent_node_name");
     const nodeUid = selectorOf(attested, "agent_node_uid");
     if (cluster === undefined || nodeName === undefined || nodeUid === undefined) {

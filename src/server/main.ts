@@ -10,7 +10,6 @@ import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { CallContext } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { psatClusters } from "./psat-clusters.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { AuditTrail } from "./audit/audit-trail.ts";
 import { CallScope } from "./audit/call-scope.ts";
@@ -37,12 +36,11 @@ import { EntryService } from "./entries/entry-service.ts";
 import { Reach } from "./entries/reach.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
-import { nodeAttestors, reloadX509pop } from "./node-attestors.ts";
-import { oidcIssuers } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Propagation } from "./push/propagation.ts";
 import { PushHub } from "./push/push-hub.ts";
+import { ConfiguredAttestors } from "./configured-attestors.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
 
 export interface ServerTools {
@@ -172,20 +170,18 @@ export async function startServer(
   }
 
   const roots = new TrustedRoots(() => bundles.own());
-  const issuers = started.use(
-    await step("oidc issuers", () => oidcIssuers(config.nodeAttestors, clock)),
+  const attestors = started.use(
+    await step("node attestors", () =>
+      ConfiguredAttestors.open(config, {
+        tokens: datastore.tokens,
+        trustDomain,
+        ownRoots: () => roots.current().all,
+        clock,
+        random,
+        logger,
+      }),
+    ),
   );
-  const attestorParts = {
-    tokens: datastore.tokens,
-    trustDomain,
-    ownRoots: () => roots.current().all,
-    issuers,
-    resources: started,
-    clock,
-    random,
-    logger,
-  };
-  const attestors = await step("node attestors", () => nodeAttestors(config, attestorParts));
   const limits = new Limits({ ...config.limits, clock });
   const reload = new Reload<ServerConfig>((outcome) => trail.reloaded(outcome));
   reload.part(({ ttl, ca }) => issuance.change({ ttl, jwtIssuer: ca.jwtIssuer }));
@@ -194,7 +190,7 @@ export async function startServer(
       () =>
         authorities.setLongestTtl(longestTtlSeconds(ttl)),
   );
-  reload.part((next) => reloadX509pop(attestors, next, attestorParts));
+  reload.part((next) => attestors.prepare(next));
   reload.part((next) => () => limits.setRates(next.limits));
   const stopping = new AbortController();
   const readiness = serverReadiness({
@@ -242,13 +238,11 @@ export async function startServer(
     entries,
     issuance,
     identity,
-    issuers,
     attestors,
     limits,
     readiness,
     propagation,
     hub,
-    pods: await psatClusters(config.nodeAttestors.k8sPsat?.clusters ?? new Map(), clock),
     recheck: async (call) => gate?.(call.method, call),
     stopping: stopping.signal,
   });

@@ -1,15 +1,13 @@
 /** The node attestors that a configuration asks for, by type. */
 import { type JoinTokenLookup, joinTokenServer } from "../attestors/node/join-token/server.ts";
-import { k8sPsatServer } from "../attestors/node/k8s-psat/server.ts";
+import { type PsatCluster, k8sPsatServer } from "../attestors/node/k8s-psat/server.ts";
 import { oidcServer } from "../attestors/node/oidc/server.ts";
-import { X509POP_TYPE } from "../attestors/node/x509pop/payload.ts";
 import { x509popServer } from "../attestors/node/x509pop/server.ts";
 import type { OidcIssuers } from "../attestors/issuer/issuers.ts";
 import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
-import { psatClusters } from "./psat-clusters.ts";
 import { cloudAttestors } from "./cloud-attestors.ts";
 import { hostAttestors } from "./host-attestors.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";
@@ -26,6 +24,8 @@ export interface NodeAttestorParts {
   readonly ownRoots: () => readonly Certificate[];
   /** The issuers of `nodeAttestors.oidc`. */
   readonly issuers: OidcIssuers;
+  /** Those of `nodeAttestors.k8sPsat`. */
+  readonly clusters: readonly PsatCluster[];
   /** Takes down what attestors keep open. */
   readonly resources: AsyncDisposableStack;
   readonly clock: Clock;
@@ -34,37 +34,18 @@ export interface NodeAttestorParts {
 }
 
 /** @throws precondition when a file that an attestor needs is not there or not what it should be; invalid */
-export async function nodeAttestors(
+export function nodeAttestors(
   config: Pick<ServerConfig, "x509pop" | "nodeAttestors">,
   parts: NodeAttestorParts,
-): Promise<Map<string, NodeAttestorServer>> {
+): ReadonlyMap<string, NodeAttestorServer> {
   const attestors = [joinTokenServer(parts.tokens, parts.clock)];
   if (config.x509pop !== undefined) attestors.push(x509pop(config.x509pop, parts));
   const oidcRules = oidcNodeRules(config.nodeAttestors);
   if (oidcRules.size > 0) attestors.push(oidcServer({ issuers: parts.issuers, rules: oidcRules }));
-  const { k8sPsat } = config.nodeAttestors;
-  if (k8sPsat !== undefined) {
-    attestors.push(k8sPsatServer(await psatClusters(k8sPsat.clusters, parts.clock)));
-  }
+  if (config.nodeAttestors.k8sPsat !== undefined) attestors.push(k8sPsatServer(parts.clusters));
   attestors.push(...hostAttestors(config.nodeAttestors, parts));
   attestors.push(...cloudAttestors(config.nodeAttestors, parts));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
-}
-
-/**
- * Reads the settings of `x509pop` and the file of its authorities again.
- * @returns what makes them hold for attestations that begin from then on. @throws precondition
- */
-export function reloadX509pop(
-  attestors: Map<string, NodeAttestorServer>,
-  config: Pick<ServerConfig, "x509pop">,
-  parts: NodeAttestorParts,
-): () => void {
-  const attestor = config.x509pop && x509pop(config.x509pop, parts);
-  return () => {
-    if (attestor === undefined) attestors.delete(X509POP_TYPE);
-    else attestors.set(X509POP_TYPE, attestor);
-  };
 }
 
 function x509pop(config: X509PopServerConfig, parts: NodeAttestorParts): NodeAttestorServer {

@@ -15,8 +15,8 @@ import { followApi } from "./api/follow.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
 import { ClusterPods } from "./cluster-pods.ts";
+import type { ConfiguredAttestors } from "./configured-attestors.ts";
 import { Families } from "./entries/family.ts";
-import { psatClusters } from "./psat-clusters.ts";
 import { templateApi } from "./api/template.ts";
 import { oneTimeApi } from "./api/one-time.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
@@ -43,8 +43,6 @@ import { DownstreamIssuance } from "./issuance/downstream.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
 import { OneTimeTokens } from "./nodes/one-time-tokens.ts";
-import { nodeAttestors } from "./node-attestors.ts";
-import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { Positions } from "./push/position.ts";
 import { Propagation } from "./push/propagation.ts";
@@ -70,13 +68,11 @@ export interface ServerParts {
   readonly entries: EntryService;
   readonly issuance: Issuance;
   readonly identity: ServerIdentity;
-  readonly issuers: Awaited<ReturnType<typeof oidcIssuers>>;
-  readonly attestors: Awaited<ReturnType<typeof nodeAttestors>>;
+  readonly attestors: ConfiguredAttestors;
   readonly limits: Limits;
   readonly readiness: Readiness;
   readonly propagation: Propagation;
   readonly hub: PushHub;
-  readonly pods: Awaited<ReturnType<typeof psatClusters>>;
   /** Whether the caller of an open stream may still have it; throws when not. */
   readonly recheck: (call: CallContext) => Promise<void>;
   /** Aborted when the server begins to stop. */
@@ -87,7 +83,7 @@ export interface ServerParts {
 export function serverServices(parts: ServerParts) {
   const { config, datastore, trustDomain, clock, random, logger, logLevel, scope, trail } = parts;
   const { auditLog, authorities, bundles, nodes, authorizedEntries, entries, issuance } = parts;
-  const { identity, issuers, attestors, limits, readiness, propagation, hub, pods } = parts;
+  const { identity, attestors, limits, readiness, propagation, hub } = parts;
   const { recheck, stopping } = parts;
   const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
   return {
@@ -151,7 +147,7 @@ export function serverServices(parts: ServerParts) {
       families: new Families({
         entries: authorizedEntries,
         registry: datastore.entries,
-        pods: new ClusterPods(pods, datastore.nodes),
+        pods: new ClusterPods((name) => attestors.cluster(name), datastore.nodes),
       }),
     }),
     "assay.token.v1.OneTime": oneTimeApi({
@@ -162,8 +158,8 @@ export function serverServices(parts: ServerParts) {
       ...shared,
       bearers: new TokenBearers({
         trustDomain,
-        issuers,
-        maxTtlSeconds: tokenTtls(config.nodeAttestors),
+        issuers: attestors,
+        maxTtlSeconds: (alias) => attestors.tokenTtl(alias),
         entries: authorizedEntries,
         datastore,
       }),

@@ -7,6 +7,8 @@ import t from "tap";
 import { shownSelectors } from "../../src/agent/workload-api/shown-selectors.ts";
 import type { AgentConfig } from "../../src/config/agent.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { parseSelector } from "../../src/spiffe/selector.ts";
 import { TestIssuer, issuerKey } from "../support/oidc-issuer.ts";
@@ -18,9 +20,12 @@ const AUDIENCE = `spiffe://${TRUST_DOMAIN}`;
 const GOOD = { aud: AUDIENCE, job: "deploy" };
 const POD = { "kubernetes.io": { namespace: "prod", pod: { name: "web-0", uid: "aa-bb" } } };
 
-function tokenConfig({ url, caFile }: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
-  const issuer = { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400 };
-  return { workloadAttestors: { token: { issuers: [issuer], oneTime: true } } };
+function issuerSection({ url, caFile }: TestIssuer) {
+  return { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400 };
+}
+
+function tokenConfig(issuer: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
+  return { workloadAttestors: { token: { issuers: [issuerSection(issuer)], oneTime: true } } };
 }
 
 async function idsOf(client: WorkloadClient): Promise<string[]> {
@@ -354,4 +359,48 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
     break;
   }
   child.stdout.resume();
+});
+
+t.test("a reload changes who is asked, and not whom a token belongs to", async (t) => {
+  await using issuer = await TestIssuer.start();
+  await using domain = await Domain.start();
+  await domain.entry({ path: "/process" });
+  await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
+  const agent = await domain.startAgent();
+  const reload = async (change: Partial<AgentConfig>): Promise<void> => {
+    const config = await domain.agentConfig(change);
+    await agent.reload(async () => ({ config, settings: ["workloadAttestors"] }));
+  };
+  using client = new WorkloadClient(agent.socket, issuer.token({ claims: GOOD }));
+  t.same(await idsOf(client), [id("/process")]);
+  await reload(tokenConfig(issuer));
+  t.same(await idsOf(client), [id("/process"), id("/token")]);
+  const once = { ...issuerSection(issuer), alias: "once" };
+  await t.rejects(
+    reload({ workloadAttestors: { token: { issuers: [once], oneTime: true } } }),
+    /alias once is that of one-time tokens/,
+  );
+  t.same(await idsOf(client), [id("/process"), id("/token")], "a bad one changes nothing");
+  await reload({});
+  t.same(await idsOf(client), [id("/process")]);
+
+  const config = await domain.agentConfig(tokenConfig(issuer));
+  await using attestors = new WorkloadAttestors(config, {
+    logger: silentLogger,
+    clock: systemClock,
+    spendToken: () => Promise.reject(new Error("nobody shows one")),
+  });
+  const { signal } = new AbortController();
+  const token = issuer.token({ claims: GOOD });
+  const show = async (name: string) => {
+    const connection = { alive: () => true };
+    const presented = { token, connection, process: () => name, onEnd: () => undefined };
+    const attestor = attestors.current.find(({ type }) => type === "token");
+    const facts = { pid: process.pid, uid: 0, gid: 0, groups: [] };
+    return attestor?.attest(facts, { signal, onGap: () => undefined, token: presented });
+  };
+  t.match(await show("1 1"), [{}, {}, {}]);
+  attestors.prepare(config)();
+  await t.rejects(show("2 2"), /shown by another process before/);
+  t.match(await show("1 1"), [{}, {}, {}]);
 });

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } fro
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
-import { workloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
+import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
 import {
   ContainerLookup,
   isPodmans,
@@ -206,15 +206,16 @@ t.test("the lookup", async (t) => {
       context,
     });
     await (async () => {
-      await using stack = new AsyncDisposableStack();
-      const attestors = workloadAttestors(buildAgentConfig(settings, context), {
+      const config = buildAgentConfig(settings, context);
+      await using attestors = new WorkloadAttestors(config, {
         logger: silentLogger,
         clock: systemClock,
-        stack,
         spendToken: () => Promise.reject(new Error("nobody shows one")),
       });
-      t.equal(attestors.length, 6);
-      for (const attestor of attestors) attestor.lookNow?.(process.ppid);
+      attestors.prepare(config)();
+      attestors.prepare(config);
+      t.equal(attestors.current.length, 6);
+      for (const attestor of attestors.current) attestor.lookNow?.(process.ppid);
       const held = openFiles() - before;
       t.ok(held > 0 && held <= 2, `${held}: of that process and of the agent's own`);
     })();

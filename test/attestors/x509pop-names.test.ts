@@ -181,10 +181,11 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
   const issuers = new OidcIssuers([]);
   const tokens = { get: async () => undefined };
   const resources = new AsyncDisposableStack();
-  const parts = { ...tools, logger, issuers, tokens, resources, ownRoots: () => [] };
+  const clusters: [] = [];
+  const parts = { ...tools, logger, issuers, clusters, tokens, resources, ownRoots: () => [] };
   const make = async (caFile: string) => {
     const x509pop = { mode: "external_pki" as const, caFile };
-    return (await nodeAttestors({ x509pop, nodeAttestors: {} }, parts)).get("x509pop");
+    return nodeAttestors({ x509pop, nodeAttestors: {} }, parts).get("x509pop");
   };
   const attestor = await make(caFile);
   if (attestor === undefined) throw new Error("it is configured");

@@ -2,6 +2,7 @@ import t from "tap";
 import { Backoff } from "../../src/base/backoff.ts";
 import { bytesEqual, concatBytes, toBase64, toBase64Url, toHex } from "../../src/base/bytes.ts";
 import { epochSeconds, sleep, systemClock } from "../../src/base/clock.ts";
+import { Generations } from "../../src/base/generations.ts";
 import { AssayError, errorFrom, fail, isKind } from "../../src/base/errors.ts";
 import { Loop } from "../../src/base/loop.ts";
 import { LruMap } from "../../src/base/lru.ts";
@@ -172,3 +173,35 @@ t.test("a log line cannot be mistaken for another", async (t) => {
   });
   silentLogger.child({}).error("nothing");
 });
+
+t.test(
+  "what is replaced goes a while after its successor came, and nothing is left over",
+  async (t) => {
+    const clock = new VirtualClock();
+    const ended: string[] = [];
+    const errors: unknown[] = [];
+    const resources = (name: string) => ({
+      async [Symbol.asyncDispose]() {
+        ended.push(name);
+        if (name === "b") throw new Error("not clean");
+      },
+    });
+    const generations = new Generations(clock, 100, (error) => errors.push(error));
+    generations.prepare(resources("a"))();
+    const never = generations.prepare(resources("refused"));
+    generations.prepare(resources("b"))();
+    t.same(ended, ["refused"], "one that never began is used by nobody");
+    never();
+    await clock.advance(99);
+    generations.prepare(resources("c"))();
+    await clock.advance(1);
+    t.same(ended, ["refused", "a"]);
+    await clock.advance(99);
+    t.match(errors, [/not clean/]);
+    generations.prepare(resources("d"))();
+    generations.prepare(resources("e"));
+    await generations[Symbol.asyncDispose]();
+    t.same(ended, ["refused", "a", "b", "c", "e", "d"]);
+    t.equal(clock.timers, 0);
+  },
+);

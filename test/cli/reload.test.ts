@@ -7,6 +7,7 @@ import { encodePem } from "../../src/x509/pem.ts";
 import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
 import type { Logger__Output } from "../../src/rpc/gen/spire/api/types/Logger.ts";
 import type { MintJWTSVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintJWTSVIDResponse.ts";
+import { TestIssuer } from "../support/oidc-issuer.ts";
 import { type IssuedLeaf, TestCa } from "../support/test-ca.ts";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
 
@@ -204,14 +205,22 @@ function startPopAgent(t: Test, rig: ServerRig, leaf: IssuedLeaf, name: string):
   const at = (file: string) => join(rig.dir, file);
   writeFileSync(at("cert.pem"), encodePem("CERTIFICATE", leaf.der));
   writeFileSync(at("key.pem"), leaf.keyPem, { mode: 0o600 });
+  const proof = [
+    "--attestor=x509pop",
+    `--x509pop-cert=${at("cert.pem")}`,
+    `--x509pop-key=${at("key.pem")}`,
+  ];
+  return startAgent(t, rig, proof, name);
+}
+
+function startAgent(t: Test, rig: ServerRig, proof: readonly string[], name: string): Program {
+  const at = (file: string) => join(rig.dir, file);
   const program = start(
     [
       "agent",
       `--server=${rig.target}`,
       `--trust-bundle=${at("bundle.pem")}`,
-      "--attestor=x509pop",
-      `--x509pop-cert=${at("cert.pem")}`,
-      `--x509pop-key=${at("key.pem")}`,
+      ...proof,
       `--data-dir=${at(`agent-${name}`)}`,
       `--socket=${at(`agent-${name}.sock`)}`,
     ],
@@ -220,6 +229,40 @@ function startPopAgent(t: Test, rig: ServerRig, leaf: IssuedLeaf, name: string):
   t.teardown(() => program.stop("SIGKILL"));
   return program;
 }
+
+t.test("node attestors come and go, with the files they name", async (t) => {
+  await using issuer = await TestIssuer.start();
+  const rig = await startServer(t);
+  writeFileSync(join(rig.dir, "bundle.pem"), (await run(["bundle", "show"], rig.env)).out);
+  const keys = join(rig.dir, "keys.json");
+  const section = {
+    alias: "ci",
+    url: issuer.url,
+    jwksFile: keys,
+    audiences: ["assay://example.org"],
+    agentPath: "{{run}}",
+  };
+  const oidc = { oidc: { issuers: [section] } };
+  const join1 = (run: string) => {
+    const file = join(rig.dir, `token-${run}`);
+    writeFileSync(file, issuer.token({ claims: { run } }), { mode: 0o600 });
+    const proof = ["--attestor=oidc", `--oidc-token-file=${file}`];
+    return startAgent(t, rig, proof, run);
+  };
+  t.match(await join1("1").ended, { code: 1, err: /oidc/ });
+  const sshpop = { sshpop: { certAuthoritiesFile: join(rig.dir, "none") } };
+  t.match(await rig.daemon.reload({ nodeAttestors: { ...oidc, ...sshpop }, jwtTtl: "2m" }), {
+    level: "error",
+    error: /sshpop authorities .*none/,
+  });
+  t.match(await join1("2").ended, { code: 1, err: /oidc/ }, "none of it");
+  t.equal(await jwtLife(rig.admin), 300);
+  writeFileSync(keys, issuer.jwks());
+  t.match(await rig.daemon.reload({ nodeAttestors: oidc }), { changed: ["nodeAttestors"] });
+  await join1("3").said(/node attested .*oidc\/ci\/3/, "err");
+  t.match(await rig.daemon.reload({}), { changed: ["nodeAttestors"] });
+  t.match(await join1("4").ended, { code: 1, err: /oidc/ });
+});
 
 t.test("an agent: also while it still waits for its server", async (t) => {
   const rig = await startServer(t);
@@ -272,8 +315,11 @@ t.test("an agent: also while it still waits for its server", async (t) => {
     error: /^server, socket cannot change while the agent runs; restart it/,
   });
   t.match(await fetch(), { code: 0 });
+  const systemd = { bus: join(dir, "bus") };
+  const attestors = { allowUnauthenticatedVerifiers: true, workloadAttestors: { systemd } };
+  t.match(await agent.reload(attestors), { changed: ["workloadAttestors"] });
   t.match(await agent.reload({ joinTokenFile: join(dir, "none"), x509Cache: 10, jwtCache: 10 }), {
-    changed: ["x509Cache", "jwtCache", "allowUnauthenticatedVerifiers"],
+    changed: ["x509Cache", "jwtCache", "allowUnauthenticatedVerifiers", "workloadAttestors"],
     atNextStart: ["joinTokenFile"],
   });
   t.match(await fetch(), { code: 1 });

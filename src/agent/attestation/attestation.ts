@@ -67,17 +67,24 @@ export class Attestation {
   readonly #log: CallerLog;
   readonly #canonical = new CanonicalLists();
   /** Those that look at the process. */
-  readonly #atProcess: readonly WorkloadAttestor[];
+  #atProcess: readonly WorkloadAttestor[] = [];
   /** Those that look at the call's token. */
-  readonly #atToken: readonly WorkloadAttestor[];
+  #atToken: readonly WorkloadAttestor[] = [];
+  #attestors: readonly WorkloadAttestor[] = [];
   readonly #notes = new WeakMap<readonly Selector[], AnswerNotes>();
 
   constructor(options: AttestationOptions) {
     this.#options = options;
     this.#log = new CallerLog(options.logger, options.clock);
-    this.#atProcess = options.attestors.filter(({ takesTokens }) => takesTokens !== true);
-    this.#atToken = options.attestors.filter(({ takesTokens }) => takesTokens === true);
     this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+    this.ask(options.attestors);
+  }
+
+  /** Asks these from the next call on. */
+  ask(attestors: readonly WorkloadAttestor[]): void {
+    this.#attestors = attestors;
+    this.#atProcess = attestors.filter(({ takesTokens }) => takesTokens !== true);
+    this.#atToken = attestors.filter(({ takesTokens }) => takesTokens === true);
   }
 
   /** False: nobody here looks at tokens, so that none need be looked for. */
@@ -164,7 +171,7 @@ export class Attestation {
               endsAt = Math.min(at, endsAt ?? at);
             },
           };
-    const attestors = isForeign ? this.#atToken : this.#options.attestors;
+    const attestors = isForeign ? this.#atToken : this.#attestors;
     const findings = await this.#askAll(attestors, facts, signal, presented);
     const isComplete = !findings.some(({ gaps }) => gaps.some(({ isTransient }) => isTransient));
     const found = { facts, findings, isComplete, ...(endsAt === undefined ? {} : { endsAt }) };

@@ -2,7 +2,8 @@ import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
-import { ONE_TIME_ALIAS, OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
+import type { TokenHolders } from "../../attestors/workload/token/holders.ts";
+import { ONE_TIME_ALIAS, type OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { AgentConfig } from "../../config/agent.ts";
@@ -12,15 +13,19 @@ interface TokenAttestorParts {
   readonly containers: ContainerLookup;
   /** Takes what fetches issuers' keys. */
   readonly stack: Pick<AsyncDisposableStack, "use">;
-  /** Spends a one-time token at the server. @returns the id of its entry */
-  readonly spendToken: (token: string) => Promise<string>;
+  /** Whom tokens belong to, and those that were spent: older than the configuration. */
+  readonly holders: TokenHolders;
+  readonly oneTime: OneTimeTokens;
 }
 
 /** What `workloadAttestors.token` asks for. @throws invalid, naming the option of the issuer */
 export function configuredTokens(
-  { issuers: sections = [], oneTime }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
+  {
+    issuers: sections = [],
+    oneTime: takesOneTime,
+  }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
   trustDomain: string,
-  { clock, containers, stack, spendToken }: TokenAttestorParts,
+  { clock, containers, stack, holders, oneTime }: TokenAttestorParts,
 ): WorkloadAttestor {
   if (sections.some(({ alias }) => alias === ONE_TIME_ALIAS)) {
     throw fail(
@@ -40,8 +45,9 @@ export function configuredTokens(
     requiredClaims: new Map(
       sections.map(({ alias, requiredClaims = new Map() }) => [alias, requiredClaims]),
     ),
-    aliases: [...sections.map(({ alias }) => alias), ...(oneTime ? [ONE_TIME_ALIAS] : [])],
-    ...(oneTime ? { oneTime: new OneTimeTokens(spendToken) } : {}),
+    aliases: [...sections.map(({ alias }) => alias), ...(takesOneTime ? [ONE_TIME_ALIAS] : [])],
+    ...(takesOneTime ? { oneTime } : {}),
+    holders,
     containers,
     clock,
   });

@@ -3,8 +3,12 @@ import { ContainerLookup } from "../../attestors/workload/container/container-lo
 import { dockerAttestor } from "../../attestors/workload/docker/attest.ts";
 import { podmanAttestor } from "../../attestors/workload/podman/attest.ts";
 import { systemdAttestor } from "../../attestors/workload/systemd/attest.ts";
+import { TokenHolders } from "../../attestors/workload/token/holders.ts";
+import { OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import { unixAttestor } from "../../attestors/workload/unix/attest.ts";
 import type { Clock } from "../../base/clock.ts";
+import { errorFrom } from "../../base/errors.ts";
+import { Generations } from "../../base/generations.ts";
 import type { AgentConfig } from "../../config/agent.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { kubernetesAttestor } from "./kubernetes-attestor.ts";
@@ -13,30 +17,86 @@ import { configuredTokens } from "./token-attestor.ts";
 export interface WorkloadAttestorParts {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Takes what is to be closed when the agent stops. */
-  readonly stack: Pick<AsyncDisposableStack, "use">;
   /** Spends a one-time token at the server. @returns the id of its entry */
   readonly spendToken: (token: string) => Promise<string>;
 }
 
-/** The workload attestors that a configuration asks for. */
-export function workloadAttestors(
-  { trustDomain, workloadAttestors: { docker, podman, k8s, systemd, token } }: AgentConfig,
-  parts: WorkloadAttestorParts,
-): readonly WorkloadAttestor[] {
-  const { logger, clock, stack } = parts;
+/** The workload attestors that a configuration asks for, and those of the next one while the agent runs. */
+export class WorkloadAttestors implements AsyncDisposable {
+  readonly #parts: WorkloadAttestorParts;
   // One for all: each holds files of processes open, out of the few that are kept from the callers.
-  const containers = stack.use(new ContainerLookup());
-  return [
-    unixAttestor({ logger, clock }),
-    ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, { ...parts, containers })]),
-    ...(docker === undefined ? [] : [stack.use(dockerAttestor({ ...docker, clock, containers }))]),
-    ...(podman === undefined ? [] : [stack.use(podmanAttestor({ ...podman, clock, containers }))]),
-    ...(systemd === undefined
-      ? []
-      : [stack.use(systemdAttestor({ ...systemd, clock, containers }))]),
-    ...(token === undefined
-      ? []
-      : [configuredTokens(token, trustDomain, { ...parts, containers })]),
-  ];
+  readonly #containers = new ContainerLookup();
+  readonly #unix: WorkloadAttestor;
+  /** Whom tokens belong to stays so, whatever the configuration: a new one must not make a stolen token good. */
+  readonly #holders = new TokenHolders();
+  readonly #oneTime: OneTimeTokens;
+  readonly #generations: Generations;
+  #current: readonly WorkloadAttestor[] = [];
+
+  /** @throws invalid, naming the setting */
+  constructor(config: AgentConfig, parts: WorkloadAttestorParts) {
+    const { logger, clock, spendToken } = parts;
+    this.#parts = parts;
+    this.#unix = unixAttestor({ logger, clock });
+    this.#oneTime = new OneTimeTokens(spendToken);
+    this.#generations = new Generations(clock, GRACE_MS, (thrown) =>
+      logger.warn("workload attestors of before did not end cleanly", { error: errorFrom(thrown) }),
+    );
+    this.prepare(config)();
+  }
+
+  /** The same array until there is another configuration. */
+  get current(): readonly WorkloadAttestor[] {
+    return this.#current;
+  }
+
+  /** Makes those of another configuration. @returns what makes them the current ones. @throws invalid */
+  prepare(config: AgentConfig): () => void {
+    const stack = new AsyncDisposableStack();
+    const next = this.#make(config, stack);
+    const begin = this.#generations.prepare(stack);
+    return () => {
+      begin();
+      this.#current = next;
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#generations[Symbol.asyncDispose]();
+    this.#containers[Symbol.dispose]();
+  }
+
+  #make(
+    { trustDomain, workloadAttestors: { docker, podman, k8s, systemd, token } }: AgentConfig,
+    stack: AsyncDisposableStack,
+  ): readonly WorkloadAttestor[] {
+    const { logger, clock } = this.#parts;
+    const shared = { logger, clock, stack, containers: this.#containers };
+    const { containers } = shared;
+    return [
+      this.#unix,
+      ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, shared)]),
+      ...(docker === undefined
+        ? []
+        : [stack.use(dockerAttestor({ ...docker, clock, containers }))]),
+      ...(podman === undefined
+        ? []
+        : [stack.use(podmanAttestor({ ...podman, clock, containers }))]),
+      ...(systemd === undefined
+        ? []
+        : [stack.use(systemdAttestor({ ...systemd, clock, containers }))]),
+      ...(token === undefined
+        ? []
+        : [
+            configuredTokens(token, trustDomain, {
+              ...shared,
+              holders: this.#holders,
+              oneTime: this.#oneTime,
+            }),
+          ]),
+    ];
+  }
 }
+
+/** Longer than any attestation takes. */
+const GRACE_MS = 30_000;

@@ -13,7 +13,7 @@ import { nextRequest } from "./next-request.ts";
 import { x509SvidMessage } from "./messages.ts";
 
 export interface AttestDeps {
-  readonly attestors: ReadonlyMap<string, NodeAttestorServer>;
+  readonly attestors: { get(type: string): NodeAttestorServer | undefined };
   readonly nodes: NodeService;
   readonly issuance: Issuance;
   readonly limits: Limits;

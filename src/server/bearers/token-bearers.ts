@@ -20,7 +20,7 @@ export interface TokenBearersOptions {
     verify(token: string, signal: AbortSignal): Promise<VerifiedToken>;
   };
   /** Longest life of an SVID had this way, seconds, by issuer alias; an alias without: nothing is had. */
-  readonly maxTtlSeconds: ReadonlyMap<string, number>;
+  readonly maxTtlSeconds: (alias: string) => number | undefined;
   readonly entries: Pick<AuthorizedEntries, "childrenOf" | "refresh">;
   readonly datastore: Pick<Datastore, "transaction">;
 }
@@ -56,7 +56,7 @@ export class TokenBearers {
   async admit({ token: text, publicKey, spiffeId, signal }: BearerParams): Promise<TokenBearer> {
     const { issuers, maxTtlSeconds, datastore } = this.#options;
     const token = await issuers.verify(text, signal);
-    const ttl = maxTtlSeconds.get(token.alias);
+    const ttl = maxTtlSeconds(token.alias);
     if (ttl === undefined) {
       throw fail("denied", `tokens of issuer ${token.alias} are not exchanged for SVIDs here`);
     }

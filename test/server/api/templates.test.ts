@@ -316,7 +316,9 @@ async function clusterPods(
     ),
     ...told.agent,
   });
-  return new ClusterPods([{ name: "demo", client }], { get: async () => node });
+  return new ClusterPods((name) => (name === "demo" ? { name, client } : undefined), {
+    get: async () => node,
+  });
 }
 
 function family(pods: PodCheck, template: string, find?: () => EntryRecord | undefined): Families {
