@@ -6,6 +6,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { formatDuration } from "./duration.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
+import { issuerOfTokens, oidcFrontEnd } from "./oidc-front-end.ts";
 import type { ServerSettings } from "./server-settings.ts";
 import type { KeyManagerConfig, ServerConfig } from "./server.ts";
 import type { Settings } from "./source.ts";
@@ -28,24 +29,32 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
       keyType: settings.get("ca-key-type"),
       ttlSeconds: settings.get("ca-ttl"),
       jwtKeyType: settings.get("jwt-key-type"),
-      jwtIssuer: settings.get("jwt-issuer") ?? "",
+      jwtIssuer: issuerOfTokens(settings.get("jwt-issuer"), settings.get("frontends") ?? {}),
     }),
     ttl: () => ttlSettings(settings),
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
+    frontends: () => frontEnds(settings),
     limits: () => ({
       attestPerSecond: settings.get("attest-limit"),
       signPerSecond: settings.get("sign-limit"),
     }),
   });
-  const { settings: _, metricsListen, x509pop, ...config } = made;
+  const { settings: _, metricsListen, x509pop, frontends, ...config } = made;
   return {
     ...config,
     // Anyone who reaches it may read it: it is off unless asked for, and best asked for on a loopback address.
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(x509pop === undefined ? {} : { x509pop }),
+    ...(frontends === undefined ? {} : { frontends }),
   };
+}
+
+function frontEnds(settings: Given): ServerConfig["frontends"] {
+  const oidc = settings.get("frontends")?.oidc;
+  if (oidc === undefined) return undefined;
+  return { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) };
 }
 
 function x509popSetting(settings: Given): ServerConfig["x509pop"] {

@@ -1,4 +1,5 @@
 import { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
+import { FRONT_ENDS } from "./front-end-sections.ts";
 import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
@@ -137,6 +138,10 @@ export const SERVER_SETTINGS = {
   "bundle-publishers": {
     shape: BUNDLE_PUBLISHERS,
     help: "where the trust domain's bundle is put, beside those who ask for it",
+  },
+  frontends: {
+    shape: FRONT_ENDS,
+    help: "what the server answers beside its API, on listeners of their own",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

@@ -1,6 +1,7 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
+import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { ValueOf } from "./shape.ts";
 
@@ -34,6 +35,8 @@ export interface ServerConfig {
   readonly nodeAttestors: ValueOf<typeof SERVER_NODE_ATTESTORS>;
   /** `bundlePublishers` of the file. */
   readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
+  /** `frontends` of the file; absent: none. */
+  readonly frontends?: { readonly oidc?: OidcFrontEndConfig };
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 

@@ -114,6 +114,11 @@ function encodeJson(value: JwtClaims): string {
   return Buffer.from(text, "utf8").toString("base64url");
 }
 
+/** What a key of this type signs tokens with. */
+export function signingAlgorithm(keyType: KeyType): JwtAlgorithm {
+  return SIGNING_ALGORITHMS[keyType];
+}
+
 function ecdsaHalf(keyType: KeyType): number | undefined {
   return keyType === "ec-p256" ? 32 : keyType === "ec-p384" ? 48 : undefined;
 }

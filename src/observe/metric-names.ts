@@ -91,6 +91,11 @@ export const SERVER_METRICS = {
     "Calls and items refused, by kind of error and reason.",
     ["kind", "reason"],
   ),
+  oidcAnswers: counter(
+    "assay_server_oidc_answers_total",
+    "Answers of the front end oidc, by HTTP status.",
+    ["status"],
+  ),
   adminActs: counter("assay_server_admin_acts_total", "What administrators' calls did.", [
     "outcome",
   ]),

@@ -17,13 +17,19 @@ export interface CheckResult {
 
 /** Whether a process can do its work. Anyone may ask, so that an answer holds for a moment. */
 export class Readiness {
-  readonly #checks: readonly ReadinessCheck[];
+  readonly #checks: ReadinessCheck[];
   readonly #clock: Clock;
   #held: { readonly atMs: number; readonly results: Promise<readonly CheckResult[]> } | undefined;
 
   constructor(clock: Clock, checks: readonly ReadinessCheck[]) {
     this.#clock = clock;
-    this.#checks = checks;
+    this.#checks = [...checks];
+  }
+
+  /** For what is started later. */
+  add(check: ReadinessCheck): void {
+    this.#checks.push(check);
+    this.#held = undefined;
   }
 
   results(): Promise<readonly CheckResult[]> {

@@ -15,8 +15,12 @@ export interface SocketFileOptions {
  *
  * Throws `precondition` when a live server answers on the path or something there is no socket, `invalid` when the
  * path is too long.
+ * @param server listens there; absent: a new one
  */
-export async function listenOnSocketFile(options: SocketFileOptions): Promise<Server> {
+export async function listenOnSocketFile(
+  options: SocketFileOptions,
+  server: Server = createServer(),
+): Promise<Server> {
   const { path, mode, directoryMode = 0o755 } = options;
   checkLength(path);
   try {
@@ -25,7 +29,6 @@ export async function listenOnSocketFile(options: SocketFileOptions): Promise<Se
   } catch (thrown) {
     throw cannotListen(path, thrown);
   }
-  const server = createServer();
   const listening = new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (cause) => reject(cannotListen(path, cause)));

@@ -1,13 +1,30 @@
 /** Listeners beside the server's API, each an adapter that can be left out. */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
 import { parseAddress } from "../config/address.ts";
+import type { OidcFrontEndConfig } from "../config/oidc-front-end.ts";
+import type { Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
+import { CertificateFiles } from "../http/certificate-files.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
+import type { TlsIdentity } from "../http/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Readiness } from "../observe/readiness.ts";
+import type { BundleService } from "./bundles/bundle-service.ts";
+import type { AuthoritySet } from "./ca/authority-set.ts";
+import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
+import type { Issuance } from "./issuance/issuance.ts";
 
 export interface FrontEndParts {
+  readonly bundles: Pick<BundleService, "own" | "onChange">;
+  readonly authorities: Pick<AuthoritySet, "plan" | "records">;
+  readonly issuance: Pick<Issuance, "serverX509">;
+  readonly reload: Reload<ServerConfig>;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly logger: Logger;
@@ -22,7 +39,7 @@ interface Address {
 
 export interface FrontEnds extends AsyncDisposable {
   /** Where each that was asked for listens. */
-  readonly addresses: { readonly metricsAddress?: Address };
+  readonly addresses: { readonly metricsAddress?: Address; readonly oidcAddress?: Address };
 }
 
 /** Opens what the configuration asks for; the first that fails takes the others down. */
@@ -33,9 +50,13 @@ export async function openFrontEnds(
   await using opened = new AsyncDisposableStack();
   const metrics = await openMetrics(config, parts);
   if (metrics !== undefined) opened.use(metrics);
+  const oidc = await openOidc(config, parts, opened);
   const listeners = opened.move();
   return {
-    addresses: metrics === undefined ? {} : { metricsAddress: metrics.address },
+    addresses: {
+      ...(metrics === undefined ? {} : { metricsAddress: metrics.address }),
+      ...(oidc?.address === undefined ? {} : { oidcAddress: oidc.address }),
+    },
     [Symbol.asyncDispose]: () => listeners.disposeAsync(),
   };
 }
@@ -53,4 +74,54 @@ async function openMetrics(
       logger,
     }),
   );
+}
+
+async function openOidc(
+  { frontends }: ServerConfig,
+  parts: FrontEndParts,
+  opened: AsyncDisposableStack,
+): Promise<OidcFrontEnd | undefined> {
+  const config = frontends?.oidc;
+  if (config === undefined) return undefined;
+  const { bundles, authorities, reload, clock, metrics, readiness, step } = parts;
+  const logger = parts.logger.child({ frontend: "oidc" });
+  return step("oidc front end", async () => {
+    const tls = await webIdentity(config.tls, { ...parts, logger }, opened);
+    const frontEnd = opened.use(
+      await OidcFrontEnd.open({
+        config,
+        ownBundle: () => bundles.own(),
+        leadSeconds: () => authorities.plan("jwt").lead,
+        ...(tls === undefined ? {} : { tls: tls.current }),
+        clock,
+        logger,
+        metrics,
+      }),
+    );
+    reload.part((next) => frontEnd.change(next.frontends?.oidc));
+    readiness.add({ name: "oidc front end", missing: () => tls?.problem() });
+    logger.info("oidc front end listens", { issuer: config.issuer, ...frontEnd.address });
+    return frontEnd;
+  });
+}
+
+/** What a listener of the web shows of itself, and what is wrong with it. */
+interface WebIdentity {
+  readonly current: () => TlsIdentity;
+  readonly problem: () => string | undefined;
+}
+
+async function webIdentity(
+  tls: OidcFrontEndConfig["tls"],
+  parts: FrontEndParts,
+  opened: AsyncDisposableStack,
+): Promise<WebIdentity | undefined> {
+  if (tls.kind === "none") return undefined;
+  if (tls.kind === "files") {
+    const files = new CertificateFiles({ ...parts, ...tls });
+    return { current: () => files.current(), problem: () => files.problem() };
+  }
+  const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
+  opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
+  return { current: () => identity.current(), problem: () => undefined };
 }

@@ -60,6 +60,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly socket: string;
   /** Of metrics and health over HTTP, if they were asked for. */
   readonly metricsAddress?: { readonly host: string; readonly port: number };
+  /** Of the front end `oidc`, if it listens on TCP. */
+  readonly oidcAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
   /** Takes over what of a new configuration can change now, all of it or, when it throws, nothing. */
@@ -286,7 +288,20 @@ export async function startServer(
     nodes: () => nodes.size,
     followers: () => hub.size,
   });
-  const frontEnds = started.use(await openFrontEnds(config, { metrics, readiness, logger, step }));
+  const frontEnds = started.use(
+    await openFrontEnds(config, {
+      bundles,
+      authorities,
+      issuance,
+      reload,
+      clock,
+      random,
+      metrics,
+      readiness,
+      logger,
+      step,
+    }),
+  );
   started.defer(() => stopping.abort());
   logger.info("server started", {
     trustDomain: trustDomain.name,

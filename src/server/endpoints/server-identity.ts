@@ -16,6 +16,8 @@ export interface ServerIdentityOptions {
   readonly authorities: {
     records(kind: "x509"): readonly { readonly id: string; readonly status: string }[];
   };
+  /** Of the SVID; absent: none. */
+  readonly dnsNames?: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -100,9 +102,12 @@ export class ServerIdentity implements AsyncDisposable {
   }
 }
 
-async function make({ issuance, clock }: ServerIdentityOptions): Promise<Held> {
+async function make({ issuance, dnsNames = [], clock }: ServerIdentityOptions): Promise<Held> {
   const { signer, pkcs8 } = await generateKey("ec-p256");
-  const { chain, expiresAt } = await issuance.serverX509({ publicKey: signer.publicKey });
+  const { chain, expiresAt } = await issuance.serverX509({
+    publicKey: signer.publicKey,
+    dnsNames,
+  });
   const certificates = chain.map(parseCertificate);
   const [leaf] = certificates;
   if (leaf === undefined) throw new TypeError("an issued chain has a leaf");

@@ -72,6 +72,12 @@ export interface AgentX509Params {
   readonly csr: CertificateRequest;
 }
 
+export interface ServerX509Params {
+  readonly publicKey: Uint8Array;
+  /** For listeners that are known by a name of the web. */
+  readonly dnsNames?: readonly string[];
+}
+
 export interface MintX509Params {
   readonly spiffeId: SpiffeId;
   /** DER SubjectPublicKeyInfo; whoever asks has checked that the requester holds the key. */
@@ -139,9 +145,9 @@ export class Issuance {
     return this.#sign(this.#profiles.agent, plain(spiffeId), csr.publicKey);
   }
 
-  /** The server's own SVID. @throws unavailable without an authority */
-  serverX509({ publicKey }: { readonly publicKey: Uint8Array }): Promise<IssuedX509> {
-    const request = plain(serverId(this.#options.trustDomain));
+  /** The server's own SVID. @throws unavailable without an authority; invalid for a bad DNS name */
+  serverX509({ publicKey, dnsNames = [] }: ServerX509Params): Promise<IssuedX509> {
+    const request = { ...plain(serverId(this.#options.trustDomain)), dnsNames };
     return this.#sign(this.#profiles.server, request, publicKey);
   }
 

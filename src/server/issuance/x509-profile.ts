@@ -109,7 +109,13 @@ export function x509Profiles(
     workload: profile({ ...WORKLOAD, name: "workload", ttlSeconds: x509SvidSeconds }),
     mint: profile({ ...WORKLOAD, name: "mint", ttlSeconds: x509SvidSeconds, ownSubject: true }),
     agent: profile({ ...BARE, name: "agent", paths: "agent", ttlSeconds: agentSvidSeconds }),
-    server: profile({ ...BARE, name: "server", paths: "server", ttlSeconds: x509SvidSeconds }),
+    server: profile({
+      ...BARE,
+      name: "server",
+      paths: "server",
+      ttlSeconds: x509SvidSeconds,
+      maxDnsNames: MAX_SERVER_DNS_NAMES,
+    }),
   };
 }
 
@@ -128,6 +134,8 @@ export function isTtl(seconds: number): boolean {
 
 const MAX_DNS_NAMES = 256;
 const MAX_SUBJECT = 1024;
+/** Of a listener of the server's that others than agents come to. */
+const MAX_SERVER_DNS_NAMES = 16;
 
 const WORKLOAD = { paths: "workload", maxDnsNames: MAX_DNS_NAMES, ownSubject: false } as const;
 const BARE = { maxDnsNames: 0, ownSubject: false } as const;
