@@ -147,7 +147,7 @@ export interface OpenMetricsParams {
 export async function openMetrics(params: OpenMetricsParams): Promise<HttpListener> {
   const { metricsListen, metrics, readiness, logger } = params;
   const listener = await HttpListener.open({
-    setting: "metrics-listen",
+    setting: "--metrics-listen",
     ...parseAddress(metricsListen, "metrics-listen", { zeroPort: true }),
     routes: observeRoutes({ metrics, readiness }),
     logger,

@@ -5,9 +5,10 @@
 import { constants } from "node:crypto";
 import { type IncomingHttpHeaders, type ServerResponse, createServer } from "node:http";
 import { type Server as HttpsServer, createServer as createHttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { Server as NetServer } from "node:net";
 import { fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
+import type { TlsIdentity } from "./tls-identity.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD";
@@ -26,27 +27,34 @@ export interface HttpAnswer {
 
 export type HttpRoute = (request: HttpRequest) => Promise<HttpAnswer>;
 
-/** PEM; certificates leaf first. */
-export interface HttpIdentity {
-  readonly certPem: string;
-  readonly keyPem: string;
-}
+/** Where a listener listens. */
+export type HttpPlace =
+  | {
+      readonly host: string;
+      /** 0 takes any free one. */
+      readonly port: number;
+      /** The option that names the address, for errors: `metrics-listen`. */
+      readonly setting: string;
+    }
+  /** A path, and what opens the socket there. */
+  | { readonly socket: string; readonly listen: (server: NetServer) => Promise<unknown> };
 
-export interface HttpListenerOptions {
-  readonly host: string;
-  /** 0 takes any free one. */
-  readonly port: number;
-  /** The option that names the address, for errors: `metrics-listen`. */
-  readonly setting: string;
+interface HttpBehaviour {
   /** Answers by path; GET and HEAD. */
-  readonly routes: ReadonlyMap<string, HttpRoute>;
+  readonly routes: Pick<ReadonlyMap<string, HttpRoute>, "get">;
   /**
    * HTTPS with this certificate, asked for at each connection: a new answer is what the next handshake shows. Plain HTTP
    * without it. Clients are never asked for a certificate.
    */
-  readonly tls?: () => HttpIdentity;
+  readonly tls?: () => TlsIdentity;
+  /** Default: 64. */
+  readonly maxConnections?: number;
+  /** Told of each answer. */
+  readonly onAnswer?: (status: number) => void;
   readonly logger: Logger;
 }
+
+export type HttpListenerOptions = HttpPlace & HttpBehaviour;
 
 export class HttpListener implements AsyncDisposable {
   readonly #server: ReturnType<typeof createServer>;
@@ -57,42 +65,37 @@ export class HttpListener implements AsyncDisposable {
 
   /** @throws precondition when the address cannot be listened on, invalid when certificate and key do not fit */
   static async open(options: HttpListenerOptions): Promise<HttpListener> {
-    const { host, port, setting, routes, logger, tls } = options;
-    const bounds = {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
-    };
+    const { routes, logger, tls, onAnswer } = options;
     const server =
       tls === undefined
-        ? createServer(bounds)
-        : secured(
-            createHttpsServer({ ...bounds, handshakeTimeout: REQUEST_TIMEOUT_MS }),
-            tls,
-            logger,
-          );
+        ? createServer(BOUNDS)
+        : secured(createHttpsServer({ ...BOUNDS, ...HTTPS_BOUNDS }), tls, logger);
     server.on("request", (request, response) => {
       request.resume();
-      const [path = ""] = (request.url ?? "").split("?");
-      void answer(request, routes.get(path), response, logger.child({ path }));
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      const log = logger.child({ path: path.slice(0, MAX_LOGGED_PATH) });
+      void answer(request, routes.get(path), response, log).then(onAnswer);
     });
-    server.maxConnections = MAX_CONNECTIONS;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (cause: NodeJS.ErrnoException) => {
-        const why = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
-        reject(fail("precondition", `${why}; choose another --${setting}`, { cause }));
-      });
-      server.listen(port, host, resolve);
-    });
+    server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    server.maxRequestsPerSocket = MAX_REQUESTS_A_CONNECTION;
+    if ("socket" in options) await options.listen(server);
+    else await listenOnTcp(server, options);
     server.on("error", (error) => logger.warn("listener failed", { error }));
     return new HttpListener(server);
   }
 
+  /** Undefined on a Unix socket. */
+  get tcpAddress(): { readonly host: string; readonly port: number } | undefined {
+    const found = this.#server.address();
+    if (found === null || typeof found === "string") return undefined;
+    return { host: found.address, port: found.port };
+  }
+
+  /** Of one that listens on TCP. @throws TypeError on a Unix socket */
   get address(): { readonly host: string; readonly port: number } {
-    const { address, port } = this.#server.address() as AddressInfo; // it listens on TCP
-    return { host: address, port };
+    const { tcpAddress } = this;
+    if (tcpAddress === undefined) throw new TypeError("it has no TCP address");
+    return tcpAddress;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,13 +106,13 @@ export class HttpListener implements AsyncDisposable {
 }
 
 /** Takes over a new certificate before each handshake; one that cannot be used leaves the present one in place. */
-function secured(server: HttpsServer, tls: () => HttpIdentity, logger: Logger): HttpsServer {
-  let shown: HttpIdentity | undefined;
+function secured(server: HttpsServer, tls: () => TlsIdentity, logger: Logger): HttpsServer {
+  let shown: TlsIdentity | undefined;
   const refresh = (): void => {
     try {
       const identity = tls();
       const { certPem, keyPem } = identity;
-      if (certPem === shown?.certPem && keyPem === shown.keyPem) return;
+      if (identity === shown || (certPem === shown?.certPem && keyPem === shown.keyPem)) return;
       server.setSecureContext({
         cert: certPem,
         key: keyPem,
@@ -145,12 +148,12 @@ async function answer(
   route: HttpRoute | undefined,
   response: ServerResponse,
   logger: Logger,
-): Promise<void> {
+): Promise<number> {
   try {
-    send(response, request.method, await answerOf(request, route));
+    return send(response, request.method, await answerOf(request, route));
   } catch (error) {
     logger.error("request failed", { error });
-    send(response, request.method, text(500, "failed; the log says why"));
+    return send(response, request.method, text(500, "failed; the log says why"));
   }
 }
 
@@ -166,7 +169,7 @@ function send(
   response: ServerResponse,
   method: string | undefined,
   { status, type, body, headers }: HttpAnswer,
-): void {
+): number {
   response.writeHead(status, {
     "content-type": type,
     "content-length": Buffer.byteLength(body),
@@ -174,14 +177,41 @@ function send(
     "x-content-type-options": "nosniff",
     ...headers,
   });
-  response.end(method === "HEAD" ? undefined : body);
+  response.end(method === "HEAD" || status === 304 ? undefined : body);
+  return status;
 }
 
-function text(status: number, body: string): HttpAnswer {
+/** A sentence in place of what was asked for. */
+export function text(status: number, body: string): HttpAnswer {
   return { status, type: "text/plain; charset=utf-8", body: `${body}\n` };
 }
 
+async function listenOnTcp(
+  server: NetServer,
+  { host, port, setting }: Extract<HttpPlace, { host: string }>,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const refused = (cause: NodeJS.ErrnoException): void => {
+      const why = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
+      reject(fail("precondition", `${why}; choose another ${setting}`, { cause }));
+    };
+    server.once("error", refused);
+    server.listen(port, host, () => {
+      server.off("error", refused);
+      resolve();
+    });
+  });
+}
+
 const MAX_CONNECTIONS = 64;
-const MAX_HEADER_BYTES = 8 << 10;
+const MAX_REQUESTS_A_CONNECTION = 1000;
+const MAX_LOGGED_PATH = 256;
 const REQUEST_TIMEOUT_MS = 5000;
-const KEEP_ALIVE_MS = 30_000;
+const BOUNDS = {
+  maxHeaderSize: 8 << 10,
+  headersTimeout: REQUEST_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
+};
+const HTTPS_BOUNDS = { ALPNProtocols: ["http/1.1"], handshakeTimeout: REQUEST_TIMEOUT_MS };

@@ -69,7 +69,7 @@ async function openMetrics(
   return step("metrics", () =>
     HttpListener.open({
       ...parseAddress(metricsListen, "metrics-listen", { zeroPort: true }),
-      setting: "metrics-listen",
+      setting: "--metrics-listen",
       routes: observeRoutes({ metrics, readiness }),
       logger,
     }),

@@ -108,7 +108,7 @@ t.test("server: a datastore that is closed is missing", async (t) => {
 
 t.test("only what is there is answered, in bounds", async (t) => {
   const listener = await HttpListener.open({
-    setting: "metrics-listen",
+    setting: "--metrics-listen",
     host: "127.0.0.1",
     port: 0,
     routes: new Map<string, HttpRoute>([
@@ -152,7 +152,7 @@ t.test("only what is there is answered, in bounds", async (t) => {
   await refused(
     t,
     HttpListener.open({
-      setting: "metrics-listen",
+      setting: "--metrics-listen",
       ...listener.address,
       routes: new Map(),
       logger: silentLogger,

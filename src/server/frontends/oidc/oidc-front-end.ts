@@ -5,11 +5,8 @@
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import type { OidcFrontEndConfig } from "../../../config/oidc-front-end.ts";
-import {
-  type DocumentAddress,
-  DocumentListener,
-  type PublicDocument,
-} from "../../../http/document-listener.ts";
+import { HttpListener, type HttpPlace, type HttpRoute, text } from "../../../http/http-listener.ts";
+import { documentRoute } from "../../../http/public-document.ts";
 import type { TlsIdentity } from "../../../http/tls-identity.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
@@ -33,15 +30,15 @@ export interface OidcFrontEndParts {
 /** What of the configuration may change while it listens. */
 type Published = Pick<OidcFrontEndConfig, "issuer" | "jwksUri" | "hosts">;
 
-type Documents = ReadonlyMap<string, () => PublicDocument>;
+type Documents = ReadonlyMap<string, HttpRoute>;
 
 export class OidcFrontEnd implements AsyncDisposable {
-  readonly #listener: DocumentListener;
+  readonly #listener: HttpListener;
   readonly #published: { documents: Documents; hosts: ReadonlySet<string> };
   readonly #documentsOf: (published: Published) => Documents;
 
   private constructor(
-    listener: DocumentListener,
+    listener: HttpListener,
     published: { documents: Documents; hosts: ReadonlySet<string> },
     documentsOf: (published: Published) => Documents,
   ) {
@@ -52,16 +49,16 @@ export class OidcFrontEnd implements AsyncDisposable {
 
   /** @throws precondition when the address cannot be listened on or the certificate does not do */
   static async open(parts: OidcFrontEndParts): Promise<OidcFrontEnd> {
-    const { config, tls, clock, logger, metrics } = parts;
+    const { config, tls, logger, metrics } = parts;
+    const document = documentMaker(parts);
     const keys = keySet(parts);
-    const documentsOf = (next: Published): Documents => routes(next, keys, maxAge(parts));
+    const documentsOf = (next: Published): Documents => routes(next, document, keys);
     const published = { documents: documentsOf(config), hosts: new Set(config.hosts) };
-    const listener = await DocumentListener.open({
-      address: addressOf(config),
-      documents: () => published.documents,
-      hosts: () => published.hosts,
+    const listener = await HttpListener.open({
+      ...placeOf(config),
+      routes: { get: (path) => forHosts(published.hosts, published.documents.get(path)) },
+      maxConnections: MAX_CONNECTIONS,
       ...(tls === undefined ? {} : { tls }),
-      clock,
       logger,
       onAnswer: (status) => metrics.add(SERVER_METRICS.oidcAnswers, [String(status)]),
     });
@@ -70,7 +67,7 @@ export class OidcFrontEnd implements AsyncDisposable {
 
   /** Undefined on a Unix socket. */
   get address(): { readonly host: string; readonly port: number } | undefined {
-    return this.#listener.address;
+    return this.#listener.tcpAddress;
   }
 
   /** @returns what publishes another issuer. @throws invalid when there is none any more */
@@ -92,22 +89,46 @@ export class OidcFrontEnd implements AsyncDisposable {
 /**
  * Below the issuer's own path (OpenID Connect Discovery 1.0 §4), and at the root for a proxy that takes the path away.
  */
-function routes(published: Published, keys: () => string, maxAgeSeconds: () => number): Documents {
-  const discovery = discoveryDocument(published);
-  const json = (body: () => string) => (): PublicDocument => ({
-    type: "application/json",
-    body: body(),
-    maxAgeSeconds: maxAgeSeconds(),
-  });
+function routes(
+  published: Published,
+  document: (body: () => string) => HttpRoute,
+  keys: () => string,
+): Documents {
+  const text = discoveryDocument(published);
+  const discovery = document(() => text);
+  const keySet = document(keys);
   const below = new URL(published.issuer).pathname.replace(/\/$/, "");
   const keysPath = new URL(published.jwksUri).pathname;
   return new Map(
     ["", below].flatMap((prefix) => [
-      [`${prefix}/.well-known/openid-configuration`, json(() => discovery)] as const,
-      [`${prefix}/keys`, json(keys)] as const,
-      [keysPath, json(keys)] as const,
+      [`${prefix}/.well-known/openid-configuration`, discovery] as const,
+      [`${prefix}/keys`, keySet] as const,
+      [keysPath, keySet] as const,
     ]),
   );
+}
+
+function documentMaker(parts: OidcFrontEndParts): (body: () => string) => HttpRoute {
+  const maxAgeSeconds = maxAge(parts);
+  return (body) =>
+    documentRoute(
+      () => ({ type: "application/json", body: body(), maxAgeSeconds: maxAgeSeconds() }),
+      parts.logger,
+    );
+}
+
+/** @param hosts names, in lower case and without a port, that `Host` may say; empty: any */
+function forHosts(hosts: ReadonlySet<string>, route: HttpRoute | undefined): HttpRoute | undefined {
+  if (hosts.size === 0 || route === undefined) return route;
+  return async (request) =>
+    hosts.has(hostName(request.headers.host))
+      ? route(request)
+      : text(400, "this host is not served here");
+}
+
+/** RFC 9110 §7.2; the name alone, for a proxy's port need not be ours. */
+function hostName(host: string | undefined): string {
+  return (host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
 }
 
 /** The key set, written anew when the bundle is another. */
@@ -125,9 +146,11 @@ function maxAge({ config, leadSeconds }: OidcFrontEndParts): () => number {
   return () => Math.min(config.maxAgeSeconds, Math.floor(leadSeconds() / 2));
 }
 
-function addressOf({ listen }: OidcFrontEndConfig): DocumentAddress {
-  if (!("socket" in listen)) return listen;
+function placeOf({ listen }: OidcFrontEndConfig): HttpPlace {
+  if (!("socket" in listen)) return { ...listen, setting: "frontends.oidc.listen" };
   const { socket } = listen;
   // What is served is public; who may come to it is the folder's affair.
   return { socket, listen: (server) => listenOnSocketFile({ path: socket, mode: 0o666 }, server) };
 }
+
+const MAX_CONNECTIONS = 1024;
