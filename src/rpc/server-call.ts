@@ -1,84 +1,86 @@
-import { type ServerDuplexStream, Metadata } from "@grpc/grpc-js";
+import type { ServerHttp2Stream } from "node:http2";
+import type { Clock } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
+import { headerValues } from "./h2/request-headers.ts";
+import { type RequestBudget, RequestReader } from "./h2/request-reader.ts";
+import { statusHeaders } from "./h2/status-headers.ts";
+import { encodeFrameOnce } from "./h2/frame.ts";
+import { inflater } from "./inflate.ts";
 import type { RpcMethod } from "./protos.ts";
 import { type StreamContext, WARNINGS, WARNING_TRAILER } from "./service.ts";
-import { DETAILS_TRAILER, type WireStatus } from "./status.ts";
+import { STATUS_CODES, type WireStatus } from "./status.ts";
 
-/** A call under way, over grpc-js; messages are bytes there, so that nothing is decoded before the gate has passed. */
-export type RawStream = ServerDuplexStream<Uint8Array, Uint8Array>;
+/** What a call needs of its connection. */
+export interface ServerCallParams {
+  readonly stream: ServerHttp2Stream;
+  readonly types: RpcMethod;
+  /** Label of the connection. */
+  readonly peer: string;
+  /** Node's flat list of lower-case names and values. */
+  readonly rawHeaders: readonly string[];
+  readonly clock: Clock;
+  readonly timeoutMs: number | undefined;
+  /** Of the connection. */
+  readonly budget: RequestBudget;
+  readonly maxMessageBytes: number;
+}
 
 /** One class for all kinds of methods: on the wire they differ only in how many messages follow. */
 export class ServerCall implements StreamContext<object, object> {
   readonly method: string;
   readonly peer: string;
   readonly store = new Map<symbol, unknown>();
-  readonly #stream: RawStream;
-  readonly #types: RpcMethod;
+  readonly #params: ServerCallParams;
+  readonly #stream: ServerHttp2Stream;
+  #reader: RequestReader | undefined;
   #over: AbortController | undefined;
+  /** Why the handler need not go on; an ordinary end is no reason. */
+  #cut: AssayError | undefined;
   #ended = false;
+  /** How sends that the client has not taken yet are told of the call's end. */
+  readonly #sends = new Set<(reason: AssayError) => void>();
+  #cancelTimer: (() => void) | undefined;
 
-  constructor(stream: RawStream, types: RpcMethod) {
-    this.#stream = stream;
-    this.#types = types;
-    this.method = types.path;
-    this.peer = stream.getPeer();
-    // grpc-js says so after an ordinary end as well.
-    stream.once("cancelled", () => {
-      if (!this.#ended) this.#over?.abort(CANCELLED);
-    });
+  constructor(params: ServerCallParams) {
+    this.#params = params;
+    this.#stream = params.stream;
+    this.method = params.types.path;
+    this.peer = params.peer;
+    params.stream.on("close", () => this.#closed());
+    if (params.timeoutMs !== undefined) {
+      this.#cancelTimer = params.clock.after(params.timeoutMs, () => this.cut(LATE, CANCELLED));
+    }
   }
 
   get signal(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = new AbortController();
-      if (this.#stream.cancelled && !this.#ended) this.#over.abort(CANCELLED);
+      if (this.#cut !== undefined) this.#over.abort(this.#cut);
     }
     return this.#over.signal;
   }
 
   metadata(name: string): readonly string[] {
-    return this.#stream.metadata.get(name).map((value) => value.toString());
+    return headerValues(this.#params.rawHeaders, name);
   }
 
   get requests(): AsyncIterable<object> {
     return this.#decoded();
   }
 
-  /** By listeners: an iterator over one message costs as much as all the rest of a small call. */
-  request(): Promise<object> {
-    const stream = this.#stream;
-    if (stream.destroyed) return Promise.reject(CANCELLED);
-    return new Promise((resolve, reject) => {
-      let first: Uint8Array | undefined;
-      stream.on("data", (bytes: Uint8Array) => {
-        if (first === undefined) first = bytes;
-        else reject(fail("invalid", "the call takes one request message, not more"));
-      });
-      stream.once("end", () => {
-        if (first === undefined) {
-          return reject(fail("invalid", "the call takes one request message, none came"));
-        }
-        try {
-          resolve(this.#types.request.decode(first));
-        } catch (thrown) {
-          reject(thrown);
-        }
-      });
-      // Its own end is an error event as well.
-      stream.once("error", (error) => reject(this.#ended ? CANCELLED : error));
-      stream.once("close", () => reject(CANCELLED));
-    });
+  async request(): Promise<object> {
+    const bytes = await this.#read(true).one();
+    return this.#decode(bytes);
   }
 
   send(response: object): Promise<void> {
-    const bytes = this.#types.response.encode(response);
+    const frame = this.#encode(response);
     return new Promise((resolve, reject) => {
-      const { signal } = this;
-      const onAbort = (): void => reject(CANCELLED);
-      if (signal.aborted || this.#ended) return reject(CANCELLED);
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#stream.write(bytes, (error?: Error | null) => {
-        signal.removeEventListener("abort", onAbort);
+      if (this.#ended || this.#cut !== undefined) return reject(CANCELLED);
+      this.#respond();
+      this.#sends.add(reject);
+      this.#stream.write(frame, (error?: Error | null) => {
+        this.#sends.delete(reject);
         if (error) reject(CANCELLED);
         else resolve();
       });
@@ -87,59 +89,158 @@ export class ServerCall implements StreamContext<object, object> {
 
   /** Ends a unary call: message and status leave together. */
   finish(response: object): void {
-    const bytes = this.#types.response.encode(response);
+    const frame = this.#encode(response);
     if (this.#ended) return;
-    this.#ended = true;
-    this.#stream.write(bytes);
-    const warnings = this.store.get(WARNINGS) as readonly string[] | undefined;
-    if (warnings === undefined) this.#stream.end();
-    else this.#stream.end(warningTrailers(warnings));
+    this.#respond();
+    this.#endBehind(this.#okTrailers(), frame);
   }
 
   /** Ends a stream well, behind what has been sent. */
   end(): void {
     if (this.#ended) return;
-    this.#ended = true;
-    this.#stream.end();
+    this.#respond();
+    this.#endBehind(OK_TRAILERS);
   }
 
   /** Of several ends only the first one counts. */
   endWith(status: WireStatus): void {
     if (this.#ended) return;
-    this.#ended = true;
-    const metadata = new Metadata();
-    if (status.details !== undefined) metadata.set(DETAILS_TRAILER, Buffer.from(status.details));
-    // grpc-js takes the status of a stream from an error event, whose own listener ends the stream.
-    this.#stream.emit("error", { code: status.code, details: status.message, metadata });
+    const trailers = statusHeaders(status);
+    if (this.#stream.headersSent) return this.#endBehind(trailers);
+    this.#settle();
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    this.#stream.respond([...HEADERS, ...Object.entries(trailers).flat()], TRAILERS_ONLY);
+    this.#letGo();
   }
 
   /** Ends the call over its handler's head, which learns of it by the signal. */
   cut(status: WireStatus, reason: AssayError): void {
     this.endWith(status);
+    this.#abort(reason);
+  }
+
+  #respond(): void {
+    const stream = this.#stream;
+    if (stream.headersSent || stream.destroyed || stream.closed) return;
+    stream.respond(HEADERS, WITH_TRAILERS);
+  }
+
+  #endBehind(trailers: Readonly<Record<string, string | string[]>>, last?: Uint8Array): void {
+    this.#settle();
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return;
+    stream.once("wantTrailers", () => {
+      if (!stream.destroyed && !stream.closed) stream.sendTrailers(trailers);
+    });
+    if (last === undefined) stream.end();
+    else stream.end(last);
+    this.#letGo();
+  }
+
+  #settle(): void {
+    this.#ended = true;
+    this.#cancelTimer?.();
+    this.#reader?.stop(CANCELLED);
+  }
+
+  /** The client may leave its own side open: what it still sends is for nobody, and after a moment the stream ends. */
+  #letGo(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded) return;
+    stream.resume();
+    this.#cancelTimer = this.#params.clock.after(LINGER_MS, () => {
+      // Only the client's half is left when all has been said.
+      if (stream.writableFinished) stream.close();
+      else stream.once("finish", () => stream.close());
+    });
+  }
+
+  #closed(): void {
+    this.#cancelTimer?.();
+    if (!this.#ended) this.#abort(CANCELLED);
+    this.#ended = true;
+  }
+
+  #abort(reason: AssayError): void {
+    if (this.#cut !== undefined) return;
+    this.#cut = reason;
+    this.#reader?.stop(CANCELLED);
+    for (const reject of this.#sends) reject(CANCELLED);
     this.#over?.abort(reason);
   }
 
-  async *#decoded(): AsyncGenerator<object, void, void> {
-    const { signal } = this;
-    try {
-      for await (const bytes of this.#stream.iterator({ destroyOnReturn: false })) {
-        yield this.#types.request.decode(bytes as Uint8Array);
-      }
-    } catch (thrown) {
-      throw signal.aborted ? CANCELLED : thrown;
+  #read(single: boolean): RequestReader {
+    if (this.#reader !== undefined) throw new TypeError("the requests of a call are read once");
+    const { stream, budget, maxMessageBytes } = this.#params;
+    const encoding = this.metadata("grpc-encoding")[0];
+    this.#reader = new RequestReader({
+      stream,
+      budget,
+      single,
+      sweep: 0,
+      maxMessageBytes,
+      maxBudget: MAX_UNREAD_BYTES,
+      ...(encoding === undefined || encoding === "identity"
+        ? {}
+        : { inflate: (bytes) => this.#inflated(encoding, bytes) }),
+    });
+    if (this.#ended || this.#cut !== undefined) this.#reader.stop(CANCELLED);
+    return this.#reader;
+  }
+
+  async #inflated(encoding: string, bytes: Uint8Array): Promise<Uint8Array> {
+    const opened = await inflater(encoding)(bytes, this.#params.maxMessageBytes);
+    if (opened !== undefined) return opened;
+    this.endWith(NOT_COMPRESSED_SO);
+    throw CANCELLED;
+  }
+
+  /** A copy: what a handler keeps of a request must not pin the buffer that it was read into. */
+  #decode(bytes: Uint8Array): object {
+    return this.#params.types.request.decode(Buffer.from(bytes));
+  }
+
+  #encode(response: object): Uint8Array {
+    const bytes = this.#params.types.response.encode(response);
+    if (bytes.length > MAX_RESPONSE_BYTES) {
+      throw fail("limited", `the answer has more than ${MAX_RESPONSE_BYTES} bytes, ask for less`);
     }
-    signal.throwIfAborted();
+    return encodeFrameOnce(bytes);
+  }
+
+  async *#decoded(): AsyncGenerator<object, void, void> {
+    for await (const bytes of this.#read(false).all()) yield this.#decode(bytes);
+    if (this.#cut !== undefined) throw this.#cut;
+  }
+
+  #okTrailers(): Readonly<Record<string, string | string[]>> {
+    const warnings = this.store.get(WARNINGS) as readonly string[] | undefined;
+    if (warnings === undefined) return OK_TRAILERS;
+    const values = warnings.slice(0, MAX_WARNINGS);
+    return {
+      ...OK_TRAILERS,
+      [WARNING_TRAILER]: values.map((warning) => warning.replaceAll(/[^ -~]/g, "?")),
+    };
   }
 }
 
-function warningTrailers(warnings: readonly string[]): Metadata {
-  const metadata = new Metadata();
-  for (const warning of warnings.slice(0, MAX_WARNINGS)) {
-    metadata.add(WARNING_TRAILER, warning.replaceAll(/[^ -~]/g, "?"));
-  }
-  return metadata;
-}
-
+const HEADERS = [":status", "200", "content-type", "application/grpc"];
+const OK_TRAILERS = { "grpc-status": "0" };
+const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
+const TRAILERS_ONLY = { endStream: true, sendDate: false };
+/** An agent's whole registry in one answer: 100,000 entries of some 600 bytes. */
+const MAX_RESPONSE_BYTES = 64 << 20;
+/** Requests of one connection that are not whole or that no handler has taken yet. */
+const MAX_UNREAD_BYTES = 64 << 20;
 /** Trailers are headers: a batch must not make more of them than a client takes. */
 const MAX_WARNINGS = 20;
+/** How long a client may leave its side of an answered call open. */
+const LINGER_MS = 1_000;
+/** Made once: an error costs its stack, and a call that ends is nothing special. */
 const CANCELLED = fail("cancelled", "the call is over");
+const LATE: WireStatus = { code: STATUS_CODES.deadline, message: "the call's deadline has passed" };
+/** INTERNAL, as gRPC's compression document wants it, though it is the client's doing. */
+const NOT_COMPRESSED_SO: WireStatus = {
+  code: STATUS_CODES.internal,
+  message: "the request is not compressed as its grpc-encoding says",
+};

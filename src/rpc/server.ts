@@ -1,24 +1,27 @@
 import type { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
-import {
-  type ConnectionInjector,
-  Server,
-  ServerCredentials,
-  type handleBidiStreamingCall,
-} from "@grpc/grpc-js";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
-import { type RpcMethod, serviceDefinition } from "./protos.ts";
+import { serviceDefinition } from "./protos.ts";
 import { requestIdOf } from "./request-id.ts";
-import { ServerCall } from "./server-call.ts";
+import type { ServerCall } from "./server-call.ts";
+import {
+  type ConnectionHost,
+  type Route,
+  SWEEP_MS,
+  ServerConnection,
+} from "./server-connection.ts";
 import type { Gate, ServiceImplementation, StreamHandler, UnaryHandler } from "./service.ts";
-import { toStatus } from "./status.ts";
+import { STATUS_CODES, toStatus } from "./status.ts";
 import { listenOnSocketFile } from "./unix-listener.ts";
 
 export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Largest request message, decompressed; `DEFAULT_MAX_MESSAGE_BYTES` unless given. */
   readonly maxMessageBytes?: number;
+  /** For deadlines, idle connections and PINGs; real time unless given, since clients outside wait for no other. */
+  readonly clock?: Clock;
 }
 
 export interface ListenUnixOptions {
@@ -31,25 +34,27 @@ export interface ListenUnixOptions {
 /** gRPC for the server's API: the connections come from outside (`inject`) or from a Unix socket. */
 export class GrpcServer implements AsyncDisposable {
   readonly #logger: Logger;
-  readonly #server: Server;
-  readonly #injector: ConnectionInjector;
+  readonly #clock: Clock;
+  readonly #routes = new Map<string, Route>();
   readonly #listeners = new Set<NetServer>();
+  readonly #connections = new Set<ServerConnection>();
   readonly #calls = new Set<ServerCall>();
+  readonly #emptied = Promise.withResolvers<void>();
+  readonly #host: ConnectionHost;
   #gate: Gate = refuseEveryone;
   #down: Promise<void> | undefined;
+  #cancelSweep: (() => void) | undefined;
 
   constructor(options: GrpcServerOptions) {
     this.#logger = options.logger;
-    this.#server = new Server({
-      "grpc.max_receive_message_length": options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
-      "grpc.max_send_message_length": MAX_RESPONSE_BYTES,
-      "grpc.max_concurrent_streams": MAX_STREAMS_PER_CONNECTION,
-      "grpc.max_connection_idle_ms": MAX_CONNECTION_IDLE_MS,
-      "grpc.keepalive_time_ms": KEEPALIVE_MS,
-      "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
-      "grpc.enable_channelz": 0,
-    });
-    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#clock = options.clock ?? systemClock;
+    this.#host = {
+      clock: this.#clock,
+      logger: this.#logger,
+      maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
+      route: (path) => this.#routes.get(path),
+      serve: (call, route) => this.#begin(call, route),
+    };
   }
 
   /** Methods of the service that `implementation` lacks answer UNIMPLEMENTED. Throws TypeError on a method it should not have. */
@@ -59,11 +64,7 @@ export class GrpcServer implements AsyncDisposable {
       if (methods[name] === undefined) throw new TypeError(`${fullName} has no method ${name}`);
     }
     for (const method of Object.values(methods)) {
-      const handler = implementation[method.name];
-      const serve: handleBidiStreamingCall<Uint8Array, Uint8Array> = (stream) => {
-        void this.#serve(new ServerCall(stream, method), method, handler);
-      };
-      this.#server.register(method.path, serve, asBytes, asBytes, "bidi");
+      this.#routes.set(method.path, { method, handler: implementation[method.name] });
     }
   }
 
@@ -74,17 +75,15 @@ export class GrpcServer implements AsyncDisposable {
 
   /** Serves a connection that speaks HTTP/2 from its first byte on; `label` is what its calls have as `peer`. */
   inject(socket: Duplex, label: string): void {
-    // grpc-js names a peer by these two properties of the socket: own ones win over what the socket says.
-    Object.defineProperties(socket, {
-      remoteAddress: { value: label, configurable: true },
-      remotePort: { value: undefined, configurable: true },
-    });
     socket.on("error", (error) => this.#logger.debug("connection failed", { peer: label, error }));
     if (this.#down !== undefined || socket.destroyed) {
       socket.destroy();
       return;
     }
-    this.#injector.injectConnection(socket);
+    const connection = new ServerConnection(this.#host, socket, label);
+    this.#connections.add(connection);
+    connection.onClose(() => this.#forget(connection));
+    this.#armSweep();
   }
 
   /** Throws `precondition` when a live server answers on `path`; replaces a socket file on which nobody does. */
@@ -108,20 +107,39 @@ export class GrpcServer implements AsyncDisposable {
 
   async #shutdown(graceMs: number): Promise<void> {
     for (const listener of this.#listeners) listener.close();
-    const done = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    for (const connection of this.#connections) connection.close();
+    if (this.#connections.size === 0) this.#emptied.resolve();
+    const done = this.#emptied.promise;
     await Promise.race([done, realTime(graceMs)]);
     // UNAVAILABLE lets every client try again elsewhere; a connection cut under a call looks like CANCELLED to some.
-    const reason = fail("unavailable", "the server is shutting down");
+    const reason = fail("unavailable", SHUTTING_DOWN);
     for (const call of this.#calls) call.cut(toStatus(reason, this.#logger), reason);
     if (this.#calls.size > 0) await Promise.race([done, realTime(FLUSH_MS)]);
-    this.#server.forceShutdown();
+    for (const connection of this.#connections) connection.destroy();
   }
 
-  async #serve(
-    call: ServerCall,
-    method: RpcMethod,
-    handler: ServiceImplementation[string],
-  ): Promise<void> {
+  #forget(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+    if (this.#down !== undefined) this.#emptied.resolve();
+  }
+
+  #armSweep(): void {
+    this.#cancelSweep ??= this.#clock.after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      for (const connection of this.#connections) connection.check();
+      if (this.#connections.size > 0) this.#armSweep();
+    });
+  }
+
+  #begin(call: ServerCall, route: Route): void {
+    if (this.#down === undefined) void this.#serve(call, route);
+    else call.endWith({ code: STATUS_CODES.unavailable, message: SHUTTING_DOWN });
+  }
+
+  async #serve(call: ServerCall, { method, handler }: Route): Promise<void> {
     this.#calls.add(call);
     try {
       await this.#gate(method.path, call);
@@ -154,18 +172,9 @@ function realTime(delayMs: number): Promise<void> {
   });
 }
 
-function asBytes(bytes: Uint8Array): Buffer {
-  return bytes as Buffer;
-}
-
 /** 4 MiB, the default of every gRPC implementation. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 4 << 20;
 
-/** An agent's whole registry in one answer: 100,000 entries of some 600 bytes. */
-const MAX_RESPONSE_BYTES = 64 << 20;
-const MAX_STREAMS_PER_CONNECTION = 256;
 const MAX_UNIX_CONNECTIONS = 1024;
-const MAX_CONNECTION_IDLE_MS = 10 * 60_000;
-const KEEPALIVE_MS = 60_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
 const FLUSH_MS = 500;
+const SHUTTING_DOWN = "the server is shutting down";

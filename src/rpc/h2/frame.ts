@@ -6,7 +6,15 @@ import { MAX_REQUEST_BYTES } from "./limits.ts";
  * (gRPC over HTTP2, "Length-Prefixed-Message"). Encode a view once and send the same frame to every stream.
  */
 export function encodeFrame(message: Uint8Array): Uint8Array {
-  const frame = Buffer.allocUnsafeSlow(PREFIX_BYTES + message.length);
+  return filled(Buffer.allocUnsafeSlow(PREFIX_BYTES + message.length), message);
+}
+
+/** The same for a frame that goes out once: small ones share memory with others, which is cheaper than their own. */
+export function encodeFrameOnce(message: Uint8Array): Uint8Array {
+  return filled(Buffer.allocUnsafe(PREFIX_BYTES + message.length), message);
+}
+
+function filled(frame: Buffer, message: Uint8Array): Uint8Array {
   frame[0] = 0;
   frame.writeUInt32BE(message.length, 1);
   frame.set(message, PREFIX_BYTES);
@@ -29,18 +37,26 @@ export function messageOf(frame: Uint8Array): Uint8Array {
 
 /**
  * Puts messages together from DATA payloads cut anywhere.
- * `onMessage` gets each whole message; throws `unsupported` for a compressed one, `limited` for one that is too long.
+ * `onMessage` gets each whole message; throws `unsupported` for a compressed one unless they are taken, `limited` for
+ * one that is too long.
  */
 export class MessageAssembler {
-  readonly #onMessage: (message: Uint8Array) => void;
+  readonly #onMessage: (message: Uint8Array, compressed: boolean) => void;
+  readonly #maxBytes: number;
+  readonly #takesCompressed: boolean;
   #prefix: Uint8Array = EMPTY;
   #prefixLength = 0;
   #length = 0;
   #body: Uint8Array = EMPTY;
   #bodyLength = 0;
 
-  constructor(onMessage: (message: Uint8Array) => void) {
+  constructor(
+    onMessage: (message: Uint8Array, compressed: boolean) => void,
+    options: { readonly maxBytes?: number; readonly compressed?: boolean } = {},
+  ) {
     this.#onMessage = onMessage;
+    this.#maxBytes = options.maxBytes ?? MAX_REQUEST_BYTES;
+    this.#takesCompressed = options.compressed ?? false;
   }
 
   /** Bytes kept of an unfinished message; 0 between messages. */
@@ -51,8 +67,12 @@ export class MessageAssembler {
   push(chunk: Uint8Array): void {
     let rest = chunk;
     while (rest.length > 0) {
-      if (this.#prefixLength === 0 && isFrame(rest)) {
-        this.#onMessage(messageOf(rest));
+      if (
+        this.#prefixLength === 0 &&
+        isFrame(rest) &&
+        rest.length - PREFIX_BYTES <= this.#maxBytes
+      ) {
+        this.#onMessage(messageOf(rest), false);
         return;
       }
       rest = this.#prefixLength < PREFIX_BYTES ? this.#takePrefix(rest) : this.#takeBody(rest);
@@ -65,10 +85,10 @@ export class MessageAssembler {
     this.#prefix.set(chunk.subarray(0, take), this.#prefixLength);
     this.#prefixLength += take;
     if (this.#prefixLength === PREFIX_BYTES) {
-      checkFlag(this.#prefix[0] ?? 0);
+      checkFlag(this.#prefix[0] ?? 0, this.#takesCompressed);
       this.#length = lengthAt(this.#prefix, 1);
-      if (this.#length > MAX_REQUEST_BYTES) {
-        throw fail("limited", `a request message has at most ${MAX_REQUEST_BYTES} bytes`);
+      if (this.#length > this.#maxBytes) {
+        throw fail("limited", `a request message has at most ${this.#maxBytes} bytes`);
       }
       if (this.#length === 0) this.#complete();
     }
@@ -97,12 +117,12 @@ export class MessageAssembler {
     this.#body = EMPTY;
     this.#bodyLength = 0;
     this.#prefixLength = 0;
-    this.#onMessage(message);
+    this.#onMessage(message, this.#prefix[0] === 1);
   }
 }
 
-function checkFlag(flag: number): void {
-  if (flag === 0) return;
+function checkFlag(flag: number, takesCompressed: boolean): void {
+  if (flag === 0 || (flag === 1 && takesCompressed)) return;
   if (flag === 1) {
     throw fail("unsupported", "compressed messages are not supported, send grpc-encoding identity");
   }

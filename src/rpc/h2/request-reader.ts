@@ -1,7 +1,11 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { MessageAssembler, isFrame, messageOf } from "./frame.ts";
-import { MAX_REQUEST_BYTES_PER_CONNECTION, MAX_WAITING_REQUESTS } from "./limits.ts";
+import {
+  MAX_REQUEST_BYTES,
+  MAX_REQUEST_BYTES_PER_CONNECTION,
+  MAX_WAITING_REQUESTS,
+} from "./limits.ts";
 
 /** Bytes of unfinished and waiting requests, counted over all streams of one connection. */
 export interface RequestBudget {
@@ -15,6 +19,12 @@ export interface RequestReaderParams {
   readonly single: boolean;
   /** The sweep of now. */
   readonly sweep: number;
+  /** One message as it comes; `MAX_REQUEST_BYTES` unless given. */
+  readonly maxMessageBytes?: number;
+  /** Unfinished and waiting requests of the connection; `MAX_REQUEST_BYTES_PER_CONNECTION` unless given. */
+  readonly maxBudget?: number;
+  /** Opens a compressed message; without it they are refused. */
+  readonly inflate?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 /**
@@ -25,6 +35,10 @@ export class RequestReader {
   readonly #stream: ServerHttp2Stream;
   readonly #budget: RequestBudget;
   readonly #single: boolean;
+  readonly #maxMessageBytes: number;
+  readonly #maxBudget: number;
+  readonly #inflate: RequestReaderParams["inflate"];
+  readonly #compressed = new WeakSet<Uint8Array>();
   #assembler: MessageAssembler | undefined;
   #messages: Uint8Array[] = [];
   #counted = 0;
@@ -39,9 +53,14 @@ export class RequestReader {
     this.#stream = stream;
     this.#budget = params.budget;
     this.#single = params.single;
+    this.#maxMessageBytes = params.maxMessageBytes ?? MAX_REQUEST_BYTES;
+    this.#maxBudget = params.maxBudget ?? MAX_REQUEST_BYTES_PER_CONNECTION;
+    this.#inflate = params.inflate;
     this.#since = params.single ? params.sweep : undefined;
     stream.on("data", (chunk: Uint8Array) => this.#take(chunk));
     stream.on("end", () => this.#end());
+    // Node says so at once when the client's side ends without a byte, even though nobody reads yet.
+    this.#ended = stream.readableEnded;
   }
 
   /** The sweep since which a message is awaited that is not whole; `now` for one first seen in this sweep. */
@@ -61,7 +80,7 @@ export class RequestReader {
         const message = this.#messages[0];
         if (this.#failure !== undefined) reject(this.#failure);
         else if (message === undefined) reject(fail("invalid", "the call has no request message"));
-        else resolve(message);
+        else resolve(this.#opened(message));
         this.#release();
       };
       if (this.#ended || this.#failure !== undefined) settle();
@@ -75,7 +94,7 @@ export class RequestReader {
       if (message !== undefined) {
         this.#count();
         this.#resumeWhenEmpty();
-        yield message;
+        yield await this.#opened(message);
       } else if (this.#failure !== undefined) {
         throw this.#failure;
       } else if (this.#ended) {
@@ -88,10 +107,10 @@ export class RequestReader {
     }
   }
 
-  /** Ends the reading: whoever waits gets `error`. */
+  /** Ends the reading: whoever waits gets `error`, and what nobody has taken counts no longer. */
   stop(error: AssayError): void {
     if (!this.#ended) this.#failure ??= error;
-    if (!this.#ended) this.#release();
+    this.#release();
     this.#notify();
   }
 
@@ -103,7 +122,7 @@ export class RequestReader {
       if (this.#single && this.#messages.length > 1) {
         throw fail("invalid", "the call takes exactly one request message");
       }
-      if (this.#budget.requestBytes > MAX_REQUEST_BYTES_PER_CONNECTION) {
+      if (this.#budget.requestBytes > this.#maxBudget) {
         throw fail("limited", "the connection has too many unfinished requests");
       }
     } catch (thrown) {
@@ -120,12 +139,27 @@ export class RequestReader {
 
   /** Nearly every request comes in one piece, which needs no assembler. */
   #assemble(chunk: Uint8Array): void {
-    if (this.#assembler === undefined && isFrame(chunk)) {
+    if (
+      this.#assembler === undefined &&
+      isFrame(chunk) &&
+      messageOf(chunk).length <= this.#maxMessageBytes
+    ) {
       this.#messages.push(messageOf(chunk));
       return;
     }
-    this.#assembler ??= new MessageAssembler((message) => this.#messages.push(message));
+    this.#assembler ??= new MessageAssembler(
+      (message, compressed) => {
+        if (compressed) this.#compressed.add(message);
+        this.#messages.push(message);
+      },
+      { maxBytes: this.#maxMessageBytes, compressed: this.#inflate !== undefined },
+    );
     this.#assembler.push(chunk);
+  }
+
+  #opened(message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (this.#inflate === undefined || !this.#compressed.has(message)) return message;
+    return this.#inflate(message);
   }
 
   #end(): void {

@@ -92,7 +92,6 @@ export class Listeners implements AsyncDisposable {
 
   #accept(connection: TLSSocket, label: string): void {
     const { roots, clock } = this.#options;
-    // Read before injection, which puts the label in its place.
     const { remoteAddress } = connection;
     if (remoteAddress === undefined) {
       connection.destroy();
