@@ -70,7 +70,8 @@ export function follow({
   return promise;
 }
 
-function tokenEnded(): Error {
+/** java-spiffe never comes back from anything but this kind. */
+export function tokenEnded(): Error {
   return fail("unavailable", "the call's token has expired; call again with a fresh one");
 }
 

@@ -1,13 +1,9 @@
 /** The methods of the SPIFFE Workload API (SPIFFE Workload API §5 to §7) for one connection's peer each. */
 import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
-import { bearerToken } from "../../attestors/workload/token/bearer.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
-import { metered } from "../../observe/metered.ts";
-import { AGENT_METRICS, callMetrics } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
-import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
 import type { ValidateJWTSVIDRequest__Output } from "../../rpc/gen/ValidateJWTSVIDRequest.ts";
@@ -17,17 +13,19 @@ import { encodeFrame } from "../../rpc/h2/frame.ts";
 import type { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { messageType } from "../../rpc/protos.ts";
 import { verifyJwtSvid } from "../../spiffe/jwt-svid.ts";
-import type { Selector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import { attestCall } from "../attestation/attest-call.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";
 import type { ViewKind } from "../cache/view.ts";
 import type { Peer } from "../peer/peer.ts";
 import { structOf, visibleClaims } from "./claims.ts";
-import { HOLD_MS, follow, noIdentity, notReady } from "./follow.ts";
+import { counted } from "./counted.ts";
+import { HOLD_MS, follow, notReady } from "./follow.ts";
 import { JwtFrames } from "./jwt-frames.ts";
 import { shownSelectors } from "./shown-selectors.ts";
+import { unmatched } from "./unmatched.ts";
 
 export interface WorkloadApiOptions {
   readonly attestation: Attestation;
@@ -63,18 +61,6 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
   }
 }
 
-/** Counts and times a call; what it was refused for counts apart. */
-async function counted(path: string, metrics: Metrics, work: () => Promise<void>): Promise<void> {
-  metrics.add(AGENT_METRICS.calls);
-  try {
-    await metered(metrics, callMetrics("agent", path), work, statusName);
-  } catch (thrown) {
-    const { kind } = errorFrom(thrown);
-    if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
-    throw thrown;
-  }
-}
-
 /**
  * Workload Endpoint §3: a request without the header may have been tricked out of a browser or proxy.
  * @throws invalid unless it is there exactly once with the value `true`
@@ -101,7 +87,7 @@ class WorkloadApi {
     // Empty, as the standard has it: nothing can be wrong with it.
     if (request.length > 0) messageType(requestType).decode(request);
     const { attestation, cache, clock } = this.#options;
-    const selectors = await this.#attest(call);
+    const selectors = await attestCall(attestation, call);
     const { endsAt } = attestation.notesOn(selectors);
     try {
       const common = { call, cache, clock, kind, selectors };
@@ -114,7 +100,7 @@ class WorkloadApi {
           pid: call.context.pid,
           selectors: shownSelectors(selectors),
         });
-        throw this.#unmatched(selectors);
+        throw unmatched(attestation, selectors);
       }
       throw error;
     }
@@ -126,13 +112,13 @@ class WorkloadApi {
     ) as JWTSVIDRequest__Output;
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
-    const { cache, jwtCache } = this.#options;
-    const selectors = await this.#attest(call);
+    const { attestation, cache, jwtCache } = this.#options;
+    const selectors = await attestCall(attestation, call);
     await this.#whenSynced(call);
     const entries = cache
       .match(selectors)
       .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
-    if (entries.length === 0) throw this.#unmatched(selectors);
+    if (entries.length === 0) throw unmatched(attestation, selectors);
     const svids = await Promise.all(
       entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed)),
     );
@@ -145,8 +131,8 @@ class WorkloadApi {
     ) as ValidateJWTSVIDRequest__Output;
     if (request.audience === "") throw fail("invalid", "audience is missing");
     if (request.svid === "") throw fail("invalid", "svid is missing");
-    const { cache, clock, allowedForeignJwtClaims } = this.#options;
-    const selectors = await this.#attest(call);
+    const { attestation, cache, clock, allowedForeignJwtClaims } = this.#options;
+    const selectors = await attestCall(attestation, call);
     if (cache.ownBundle === undefined) await this.#whenSynced(call);
     // Callers without an identity may validate too, with the own trust domain's keys alone.
     const entries = cache.match(selectors);
@@ -162,23 +148,6 @@ class WorkloadApi {
       claims: structOf(visibleClaims(claims, isForeign, allowedForeignJwtClaims())),
     };
     call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
-  }
-
-  /** The kernel's word first; a token is only looked for where one may count. */
-  #attest(call: H2Call<Peer>): Promise<readonly Selector[]> {
-    const { attestation } = this.#options;
-    if (!attestation.takesTokens) return attestation.attest(call.context, call);
-    const token = bearerToken(call.metadata("authorization"));
-    return attestation.attest(call.context, call, token);
-  }
-
-  /** Clients such as java-spiffe never ask again once they are denied: only a caller that is fully known is. */
-  #unmatched(selectors: readonly Selector[]): Error {
-    const { isIncomplete, refusal } = this.#options.attestation.notesOn(selectors);
-    if (isIncomplete) {
-      return fail("unavailable", "the calling process is not fully known yet; retry");
-    }
-    return refusal ?? noIdentity();
   }
 
   async #whenSynced(call: H2Call<Peer>): Promise<void> {
