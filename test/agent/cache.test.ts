@@ -300,3 +300,16 @@ t.test(
     t.same(late.seen.at(-1), "x509 spiffe://example.org/a#0.0 example.org@3");
   },
 );
+t.test("a view that comes back is told again, though its bytes are those of before", (t) => {
+  const bench = new Bench();
+  const one = entry("a");
+  bench.sync([one]);
+  bench.sign(one);
+  const { seen } = bench.watch();
+  bench.sync([], ["a"]);
+  bench.sync([one]);
+  bench.sign(one);
+  const view = "x509 spiffe://example.org/a#0.0 example.org@1";
+  t.same(seen, [view, "none", view]);
+  t.end();
+});

@@ -11,7 +11,7 @@ import { EntryIndex } from "./entry-index.ts";
 import { type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
 import { Members, memberOf } from "./members.ts";
 import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
-import { VIEW_KINDS, View, type ViewEncoder, type ViewKind } from "./view.ts";
+import { VIEW_KINDS, View, type ViewEncoder, type ViewKind, type ViewState } from "./view.ts";
 
 export interface CachePolicy {
   /** Bound on SVIDs that no stream holds. */
@@ -36,12 +36,8 @@ export interface Synced {
   readonly rotated?: ReadonlyMap<string, Entry> | "all";
 }
 
-/**
- * `view`: a whole new state, framed. `none`: the caller has no identity (any more); nothing follows.
- */
-export type ViewUpdate =
-  | { readonly kind: "view"; readonly frame: Uint8Array }
-  | { readonly kind: "none" };
+/** `view`: a whole new state. `none`: the caller has no identity (any more); said again with each change until it has. */
+export type ViewUpdate = (ViewState & { readonly kind: "view" }) | { readonly kind: "none" };
 
 export interface DepartedEntry {
   readonly entry: Entry;
@@ -471,6 +467,7 @@ export class Cache {
     const { view } = group;
     const { kind } = subscriber;
     if (view.entryIds.length === 0 && (kind === "x509" || !this.#allowUnregistered)) {
+      subscriber.last = undefined;
       subscriber.listener({ kind: "none" });
       return true;
     }
@@ -481,7 +478,7 @@ export class Cache {
     const { last } = subscriber;
     if (last !== state.frame && (last === undefined || !bytesEqual(last, state.frame))) {
       subscriber.last = state.frame;
-      subscriber.listener({ kind: "view", frame: state.frame });
+      subscriber.listener({ kind: "view", ...state });
     }
     return state.complete;
   }

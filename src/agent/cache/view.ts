@@ -23,6 +23,8 @@ export type ViewEncoder = (kind: ViewKind, content: ViewContent) => Uint8Array;
 
 export interface ViewState {
   readonly frame: Uint8Array;
+  /** What the frame was made of; for others than the Workload API. */
+  readonly content: ViewContent;
   /** False while the SVID of some entry is still to be signed. */
   readonly complete: boolean;
 }
@@ -91,10 +93,11 @@ export class View {
       }
       if (svids.length === 0) return undefined;
     }
-    const encoded = this.#sources.encode(kind, { svids, own, foreign: this.#foreign(own) });
+    const content = { svids, own, foreign: this.#foreign(own) };
+    const encoded = this.#sources.encode(kind, content);
     // The same object for the same bytes, so that what streams hold is held once.
     const frame = before !== undefined && bytesEqual(before, encoded) ? before : encoded;
-    return { frame, complete, validUntil };
+    return { frame, content, complete, validUntil };
   }
 
   #foreign(own: Bundle): Bundle[] {
