@@ -197,6 +197,8 @@ class Agent implements RunningAgent {
         logger,
         metrics,
         allowedForeignJwtClaims: () => this.#live.current.allowedForeignJwtClaims,
+        config: config.sds,
+        random: this.#random,
       },
       health,
       stack: this.#stack,

@@ -3,6 +3,7 @@ import { serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
 import type { Peer } from "./peer/peer.ts";
+import { SECRET_DISCOVERY, routeSecretDiscovery } from "./sds/service.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
 import { WORKLOAD_API, routeWorkloadApi } from "./workload-api/service.ts";
 
@@ -11,13 +12,14 @@ type HealthService = Parameters<typeof serveHealth>[2];
 export interface WorkloadSocketOptions {
   /** Path of the socket. */
   readonly path: string;
-  readonly parts: Parameters<typeof routeWorkloadApi>[1];
+  readonly parts: Parameters<typeof routeWorkloadApi>[1] &
+    Parameters<typeof routeSecretDiscovery>[1];
   readonly health: HealthService;
   /** What ends together with the agent. */
   readonly stack: AsyncDisposableStack;
 }
 
-/** Every service of the public socket: the Workload API, health, reflection. @throws precondition when it is taken */
+/** Every service of the public socket: the Workload API, secrets for Envoy, health, reflection. @throws precondition when it is taken */
 export async function openWorkloadSocket(
   options: WorkloadSocketOptions,
 ): Promise<H2GrpcServer<Peer>> {
@@ -27,12 +29,14 @@ export async function openWorkloadSocket(
   stack.defer(() =>
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
   );
-  serveHealth(server, [WORKLOAD_API], health);
-  serveReflection(server, [WORKLOAD_API, "grpc.health.v1.Health"]);
+  serveHealth(server, SERVICES, health);
+  serveReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
   routeWorkloadApi(server, parts);
+  routeSecretDiscovery(server, parts);
   stack.use(await WorkloadListener.open({ path, server, clock, logger }));
   logger.info("Workload API is listening", { socket: path });
   return server;
 }
 
+const SERVICES = [WORKLOAD_API, SECRET_DISCOVERY];
 const GRACE_MS = 2000;

@@ -1,6 +1,7 @@
 import { KEY_TYPE, LOG_SETTINGS, PEER_ADDRESS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
 import { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
+import { SDS_SECTION } from "./sds-section.ts";
 import { choice, count, flag, interval, list, text } from "./shape.ts";
 import type { SettingTable } from "./setting.ts";
 import { WORKLOAD_ATTESTORS } from "./workload-attestor-sections.ts";
@@ -146,6 +147,10 @@ export const AGENT_SETTINGS = {
     shape: WORKLOAD_ATTESTORS,
     help: "what finds out which process is calling, beside 'unix', which is always on",
     reload: "now",
+  },
+  sds: {
+    shape: SDS_SECTION,
+    help: "under which names Envoy finds its secrets on the Workload API socket",
   },
   "node-attestors": {
     shape: AGENT_NODE_ATTESTORS,

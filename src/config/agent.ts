@@ -1,6 +1,7 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import type { SdsConfig } from "./sds-section.ts";
 import type { ValueOf } from "./shape.ts";
 import type { WORKLOAD_ATTESTORS } from "./workload-attestor-sections.ts";
 
@@ -33,6 +34,8 @@ export interface AgentConfig {
   readonly nodeAttestors: ValueOf<typeof AGENT_NODE_ATTESTORS>;
   /** `workloadAttestors` of the file: the attestors beside `unix` that are on. */
   readonly workloadAttestors: ValueOf<typeof WORKLOAD_ATTESTORS>;
+  /** `sds` of the file. */
+  readonly sds: SdsConfig;
   readonly workloadKeyType: KeyType;
   readonly syncIntervalMs: number;
   readonly x509CacheMax: number;

@@ -7,6 +7,7 @@ import type { AgentSettings } from "./agent-settings.ts";
 import type { AgentConfig, BootstrapConfig } from "./agent.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
+import { SDS_DEFAULTS, type SdsConfig } from "./sds-section.ts";
 import { readSecretFile } from "./secret.ts";
 import type { Settings } from "./source.ts";
 
@@ -30,6 +31,7 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     attestor: () => attestorSetting(settings, joinTokenForms(settings, context).length > 0),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     workloadAttestors: () => settings.get("workload-attestors") ?? {},
+    sds: () => sdsSetting(settings),
     workloadKeyType: () => settings.get("workload-key-type"),
     syncIntervalMs: () => settings.get("sync-interval"),
     x509CacheMax: () => settings.get("x509-cache"),
@@ -69,6 +71,15 @@ function adminSocketSetting(settings: Given): string | undefined {
     );
   }
   return adminSocket;
+}
+
+function sdsSetting(settings: Given): SdsConfig {
+  const sds = settings.get("sds") ?? SDS_DEFAULTS;
+  const names = [sds.defaultSvidName, sds.defaultBundleName, sds.defaultAllBundlesName];
+  if (new Set(names).size < names.length) {
+    throw fail("invalid", `${settings.where("sds")}: two secrets have the same name`);
+  }
+  return sds;
 }
 
 function x509popSetting(settings: Given, context: PathContext): AgentConfig["x509pop"] {

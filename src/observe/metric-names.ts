@@ -156,6 +156,10 @@ export const AGENT_METRICS = {
     "Calls of workloads that were refused, by kind of error.",
     ["kind"],
   ),
+  secretRejections: counter(
+    "assay_agent_sds_rejections_total",
+    "Responses that proxies could not use.",
+  ),
   attest: call("spire_agent_node_attestor_new_svid", "Attestations of this agent."),
   renew: call("spire_agent_agent_svid_rotate", "Renewals of the agent's own SVID."),
   fetchEntries: call(

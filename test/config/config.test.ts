@@ -53,10 +53,10 @@ function server(given: Texts, context = user, file: Readonly<Record<string, unkn
   return buildServerConfig(settings(SERVER_SETTINGS, given, file, context), context);
 }
 
-function agent(given: Texts, env: Texts = {}) {
+function agent(given: Texts, env: Texts = {}, file: Readonly<Record<string, unknown>> = {}) {
   const context = { ...user, env: { ...user.env, ...env } };
   const withServer = { server: "127.0.0.1:8081", ...given };
-  return buildAgentConfig(settings(AGENT_SETTINGS, withServer, {}, context), context);
+  return buildAgentConfig(settings(AGENT_SETTINGS, withServer, file, context), context);
 }
 
 t.test("default paths: the system's for root, XDG's for everybody else", async (t) => {
@@ -451,4 +451,28 @@ t.test("attestation by certificate, and bundles by address", async (t) => {
   });
   t.throws(() => server({ "x509pop-mode": "external_pki" }), { message: /x509pop/ });
   t.throws(() => server({ "x509pop-ca": "/none/such" }), { message: /there is no file/ });
+});
+
+t.test("sds: SPIRE's names unless others are given, and no two the same", (t) => {
+  const spires = {
+    defaultSvidName: "default",
+    defaultBundleName: "ROOTCA",
+    defaultAllBundlesName: "ALL",
+    disableSpiffeCertValidation: false,
+  };
+  t.same(agent({}).sds, spires);
+  t.same(agent({}, {}, { sds: {} }).sds, spires, "an empty section is the defaults");
+  t.same(agent({}, {}, { sds: { defaultSvidName: "me" } }).sds, {
+    ...spires,
+    defaultSvidName: "me",
+  });
+  for (const [sds, message] of [
+    [{ defaultSvidName: "ROOTCA" }, /^sds in .*: two secrets have the same name/],
+    [{ defaultSvidName: "" }, /defaultSvidName/],
+    [{ defaultSvidName: "x".repeat(257) }, /defaultSvidName/],
+    [{ defaultSvid: "me" }, /defaultSvid/],
+  ] as const) {
+    t.throws(() => agent({}, {}, { sds }), { message }, JSON.stringify(sds).slice(0, 40));
+  }
+  t.end();
 });

@@ -8,6 +8,7 @@ import type { AgentDependencies, RunningAgent } from "../../src/agent/running-ag
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Random, systemRandom } from "../../src/base/random.ts";
 import type { AgentConfig } from "../../src/config/agent.ts";
+import { SDS_DEFAULTS } from "../../src/config/sds-section.ts";
 import type { ServerConfig } from "../../src/config/server.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
@@ -166,6 +167,7 @@ export class Domain implements AsyncDisposable {
       workloadKeyType: "ec-p256",
       nodeAttestors: {},
       workloadAttestors: {},
+      sds: SDS_DEFAULTS,
       syncIntervalMs: 100,
       x509CacheMax: 1000,
       jwtCacheMax: 1000,
