@@ -174,6 +174,7 @@ function probe(role: "server" | "agent", socket: string, meant: Answerer): Promi
 export const WORKLOAD_HEADER: Readonly<Record<string, string>> = { "workload.spiffe.io": "true" };
 export const WORKLOAD_API = "SpiffeWorkloadAPI";
 export const ENTRY_SERVICE = "spire.api.server.entry.v1.Entry";
+export const PLAN_SERVICE = "assay.entry.v1.Plan";
 export const TEMPLATE_SERVICE = "assay.template.v1.Templates";
 export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
 export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";

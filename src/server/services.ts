@@ -12,6 +12,7 @@ import { bundleApi } from "./api/bundle.ts";
 import { debugApi } from "./api/debug.ts";
 import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
+import { planApi } from "./api/plan.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
 import { ClusterPods } from "./cluster-pods.ts";
@@ -130,6 +131,7 @@ export function serverServices(parts: ServerParts) {
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
+    "assay.entry.v1.Plan": planApi({ ...shared, entries }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({

@@ -119,6 +119,12 @@ entries:
   - { spiffeId: "spiffe://other.org/x", parentId: "spiffe://example.org/host", selectors: ["a:b"] }
   - { spiffeId: "spiffe://example.org/y", parentId: "spiffe://example.org/host", selectors: ["a:b"] }
 `);
+  const planned = await run("entry", "plan", partly);
+  t.match(planned, {
+    code: 1,
+    out: /would create 2, update 0/,
+    err: /\nassay: spiffe:\/\/other\.org\/x: .*not a member of trust domain/,
+  });
   t.match(await run("entry", "apply", partly), {
     code: 1,
     out: "+ spiffe://example.org/y  a:b\ncreate 1, update 0, delete 0; 0 unchanged\n",
@@ -127,6 +133,50 @@ entries:
   t.match(await json("entry", "list", "--selector", "a:b"), [
     { spiffeId: "spiffe://example.org/y" },
   ]);
+});
+
+t.test("a plan says what apply would, and changes nothing", async (t) => {
+  const { run, ok, json } = await startAdminRig(t);
+  const entry = (name: string, more: string) =>
+    `  - { id: ${name}, spiffeId: "spiffe://example.org/${name}", parentId: "spiffe://example.org/host", ${more} }`;
+  const there = ["entries:", entry("a", 'selectors: ["unix:uid:1"]')];
+  there.push(entry("b", 'selectors: ["unix:uid:2"]'), entry("c", 'selectors: ["unix:uid:3"]'));
+  await ok("entry", "apply", file(there.join("\n")));
+  const before = await json("entry", "list");
+  const wanted = file(
+    [
+      "entries:",
+      entry("d", 'selectors: ["unix:uid:4"], federatesWith: [unknown.org]'),
+      entry("e", 'selectors: ["k8s:pod_name:x"]'),
+      entry("f", 'selectors: ["unix:uid:root"]'),
+      entry("g", 'selectors: ["unix:uid:5"]'),
+      entry("a", 'selectors: ["unix:uid:1"], storeSvid: true, disableX509SvidPrefetch: true'),
+      entry("b", 'selectors: ["unix:uid:2"], jwtSvidTtl: 400d'),
+      `  - { spiffeId: "spiffe://example.org/fam", parentId: "spiffe://example.org/host", selectors: ["k8s:ns:x"], template: "spiffe://example.org/fam/{{k8s.wrong}}" }`,
+    ].join("\n"),
+  );
+  const { code, out, err } = await run("entry", "plan", wanted, "--prune");
+  t.equal(code, 1);
+  t.match(out, /would create 5, update 2, delete 1; 0 unchanged\n$/);
+  const lines = err.trim().split("\n");
+  const rows = [
+    /^assay: spiffe:\/\/example.org\/d: there is no bundle .*'unknown.org'/,
+    /^assay: spiffe:\/\/example.org\/e: .*'k8s:pod-name'/,
+    /^assay: warning: spiffe:\/\/example.org\/f: .*unix:uid is a number/,
+    /^assay: spiffe:\/\/example.org\/fam: .*k8s has no 'wrong'/,
+    /^assay: spiffe:\/\/example.org\/a \(a\): .*cannot switch off its prefetch/,
+    /^assay: warning: spiffe:\/\/example.org\/b \(b\): .*beyond the authority's reach/,
+  ];
+  t.equal(lines.length, rows.length, err);
+  for (const row of rows)
+    t.ok(
+      lines.some((line) => row.test(line)),
+      String(row),
+    );
+  t.same(await json("entry", "list"), before);
+  const applied = await run("entry", "apply", wanted, "--prune");
+  t.match(applied, { code: 1, out: /create 2, update 1, delete 1; 0 unchanged\n$/ });
+  t.match(await run("entry", "plan", file("entries: []"), "--prune"), { code: 0, err: "" });
 });
 
 t.test("files that say it wrong", async (t) => {

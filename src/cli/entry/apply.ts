@@ -3,8 +3,9 @@ import { type Command, EXIT_FAILURE } from "../command.ts";
 import { ENTRY_SERVICE, type RpcClient, TEMPLATE_SERVICE, connectServer } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
 import type { RegistryDiff } from "./diff.ts";
-import { fieldsMask, fieldsMessage } from "./entry-fields.ts";
+import { fieldsMask } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
+import { entryMessage } from "./entry-message.ts";
 import { readDesired } from "./desired.ts";
 import { PLAN_OPTIONS, printDiff, registryDiff } from "./plan.ts";
 import { templateMessage } from "./templates.ts";
@@ -109,10 +110,6 @@ async function call(
 
 function* parts<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += PART) yield items.slice(at, at + PART);
-}
-
-function entryMessage(entry: DesiredEntry): object {
-  return { id: entry.id ?? "", ...fieldsMessage(entry) };
 }
 
 const PART = 500;

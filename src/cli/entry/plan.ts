@@ -1,4 +1,4 @@
-import type { Command, CommandContext } from "../command.ts";
+import { type Command, type CommandContext, EXIT_FAILURE } from "../command.ts";
 import type { OptionSpec } from "../grammar.ts";
 import { idText } from "../ids.ts";
 import { OUTPUT_OPTION } from "../options.ts";
@@ -6,6 +6,7 @@ import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clie
 import { type RegistryDiff, diffRegistry } from "./diff.ts";
 import { readDesired } from "./desired.ts";
 import type { DesiredEntry } from "./entry-file.ts";
+import { objections } from "./objections.ts";
 import { readTemplates } from "./templates.ts";
 import { STRICT_OPTION } from "./fields.ts";
 import { listEntries } from "./list.ts";
@@ -30,14 +31,23 @@ export const command: Command = {
   examples: ["assay entry plan entries.yaml", "assay entry plan entries.yaml --prune"],
   notes: [
     "The keys are those that 'assay entry list --output json' prints. An entry without an id is the one with the",
-    "same SPIFFE ID, parent and selectors. Names that join tokens gave to hosts are never pruned.",
+    "same SPIFFE ID, parent and selectors. Names that join tokens gave to hosts are never pruned. The server is asked what",
+    "it would say; what it would refuse is named, and the exit code is 1 then.",
   ],
   async run(context) {
     const desired = await readDesired(context.options);
     using server = await connectServer(context);
     const diff = await registryDiff(server, desired);
+    const said = await objections(server, diff, context.options.flag("prune"));
     printDiff(context, diff, "would ");
-    return undefined;
+    if (said === undefined) {
+      context.output.note("the server cannot check a plan; what it refuses, 'apply' will say");
+      return undefined;
+    }
+    for (const { subject, message, isRefusal } of said) {
+      context.output.note(`assay: ${isRefusal ? "" : "warning: "}${subject}: ${message}`);
+    }
+    return said.some(({ isRefusal }) => isRefusal) ? EXIT_FAILURE : undefined;
   },
 };
 

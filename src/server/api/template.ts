@@ -136,7 +136,7 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
   };
 }
 
-function templateField(template: Template__Output | null): EntryTemplate {
+export function templateField(template: Template__Output | null): EntryTemplate {
   if (template === null || template.id === "") throw fail("invalid", "template: is missing");
   return { id: template.id, trustAgent: template.trust_agent };
 }

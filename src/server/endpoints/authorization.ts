@@ -99,6 +99,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.audit.v1.Audit": {
     Read: ["local"],
   },
+  "/assay.entry.v1.Plan": {
+    CheckEntries: ["local", "admin"],
+  },
   "/assay.explain.v1.Registry": {
     Nearest: ["agent"],
   },

@@ -41,6 +41,12 @@ export type BatchResult<T> =
       readonly existing?: T;
     };
 
+/** One change of a plan. */
+export type EntryChange =
+  | { readonly kind: "create"; readonly draft: EntryDraft }
+  | { readonly kind: "update"; readonly patch: EntryPatch }
+  | { readonly kind: "delete"; readonly id: string };
+
 /** Registration entries as operators see them: checked, in batches, each item with a result of its own. */
 export class EntryService {
   readonly #options: EntryServiceOptions;
@@ -53,38 +59,40 @@ export class EntryService {
 
   /** All valid drafts in one transaction. Item errors: invalid, exists, precondition (a federated bundle is missing). */
   async create(drafts: readonly EntryDraft[]): Promise<BatchResult<EntryRecord>[]> {
-    const { trustDomain, clock } = this.#options;
-    const now = epochSeconds(clock);
-    const created = await this.#batch(drafts, (draft) => {
-      const id = draft.id === undefined || draft.id === "" ? this.#ids.next() : draft.id;
-      const record = recordFromDraft(draft, { trustDomain, id, now });
-      return async (writers, known) => {
-        await requireBundles(writers, record.federatesWith, known);
-        try {
-          await writers.entries.create(record);
-        } catch (thrown) {
-          if (!isKind(thrown, "exists")) throw thrown;
-          return this.#conflict(writers, record);
-        }
-        return this.#accept(record);
-      };
-    });
-    return this.#warned(created);
+    return this.#warned(await this.#batch(drafts, (draft) => this.#creation(draft)));
   }
 
   /** All in one transaction. Item errors: invalid, not_found, exists (became similar to another), precondition. */
   async update(patches: readonly EntryPatch[]): Promise<BatchResult<EntryRecord>[]> {
-    return this.#update(patches, () => undefined);
+    return this.#warned(await this.#batch(patches, (patch) => this.#update(patch)));
+  }
+
+  /** What would be answered to these changes, one after the other; none of them is made. Warnings and errors as there. */
+  async rehearse(changes: readonly EntryChange[]): Promise<BatchResult<EntryRecord>[]> {
+    const prepare = (change: EntryChange): ItemWork => {
+      switch (change.kind) {
+        case "create":
+          return this.#creation(change.draft);
+        case "update":
+          return this.#update(change.patch, change.patch.template && requireTemplate);
+        case "delete":
+          return deletion(change.id);
+      }
+    };
+    const said = await this.#batch(changes, prepare, "take back");
+    const warned = await this.#warned(said.filter((_, index) => changes[index]?.kind !== "delete"));
+    return said.map((result, index) =>
+      changes[index]?.kind === "delete" ? result : (warned.shift() ?? result),
+    );
   }
 
   /** As `update`. Item errors besides: precondition for an entry without a template, which would become another thing. */
   async setTemplates(
     patches: readonly Required<Pick<EntryPatch, "id" | "template">>[],
   ): Promise<BatchResult<EntryRecord>[]> {
-    return this.#update(patches, (old) => {
-      if (old.template !== undefined) return;
-      throw fail("precondition", `entry ${old.id} has no template; create another entry with one`);
-    });
+    return this.#warned(
+      await this.#batch(patches, (patch) => this.#update(patch, requireTemplate)),
+    );
   }
 
   /** Those of the ids that have a template. */
@@ -96,32 +104,6 @@ export class EntryService {
       if (index % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await setImmediate();
     }
     return found;
-  }
-
-  async #update(
-    patches: readonly EntryPatch[],
-    checkOld: (old: EntryRecord) => void,
-  ): Promise<BatchResult<EntryRecord>[]> {
-    const updated = await this.#batch(patches, (patch) => {
-      requireId(patch.id);
-      return async (writers, known) => {
-        const old = await writers.entries.get(patch.id);
-        if (old === undefined) throw notFound(patch.id);
-        checkOld(old);
-        const record = patchRecord(old, patch, this.#options.trustDomain);
-        if (patch.federatesWith !== undefined) {
-          await requireBundles(writers, record.federatesWith, known);
-        }
-        try {
-          await writers.entries.update(record);
-        } catch (thrown) {
-          if (!isKind(thrown, "exists")) throw thrown;
-          return this.#conflict(writers, record);
-        }
-        return this.#accept(record);
-      };
-    });
-    return this.#warned(updated);
   }
 
   /** Has agents make new SVIDs: the revisions rise, all in one transaction. Item errors: invalid (no id), not_found */
@@ -140,15 +122,7 @@ export class EntryService {
 
   /** All in one transaction. @returns the deleted entries. Item errors: invalid (no id), not_found */
   async delete(ids: readonly string[]): Promise<BatchResult<EntryRecord>[]> {
-    return this.#batch(ids, (id) => {
-      requireId(id);
-      return async (writers) => {
-        const old = await writers.entries.get(id);
-        if (old === undefined) throw notFound(id);
-        await writers.entries.delete(id);
-        return { value: old };
-      };
-    });
+    return this.#batch(ids, deletion);
   }
 
   /** @throws invalid without an id; not_found */
@@ -174,6 +148,42 @@ export class EntryService {
     return this.#options.store.entries.count(filter);
   }
 
+  #creation(draft: EntryDraft): ItemWork {
+    const { trustDomain, clock } = this.#options;
+    const id = draft.id === undefined || draft.id === "" ? this.#ids.next() : draft.id;
+    const record = recordFromDraft(draft, { trustDomain, id, now: epochSeconds(clock) });
+    return async (writers, known) => {
+      await requireBundles(writers, record.federatesWith, known);
+      try {
+        await writers.entries.create(record);
+      } catch (thrown) {
+        if (!isKind(thrown, "exists")) throw thrown;
+        return this.#conflict(writers, record);
+      }
+      return this.#accept(record);
+    };
+  }
+
+  #update(patch: EntryPatch, checkOld?: (old: EntryRecord) => void): ItemWork {
+    requireId(patch.id);
+    return async (writers, known) => {
+      const old = await writers.entries.get(patch.id);
+      if (old === undefined) throw notFound(patch.id);
+      checkOld?.(old);
+      const record = patchRecord(old, patch, this.#options.trustDomain);
+      if (patch.federatesWith !== undefined) {
+        await requireBundles(writers, record.federatesWith, known);
+      }
+      try {
+        await writers.entries.update(record);
+      } catch (thrown) {
+        if (!isKind(thrown, "exists")) throw thrown;
+        return this.#conflict(writers, record);
+      }
+      return this.#accept(record);
+    };
+  }
+
   /**
    * `prepare` checks an item outside the transaction and returns what to do inside. An item that fails with an error
    * of its own leaves the others alone; anything unforeseen rolls the whole batch back and is thrown.
@@ -181,6 +191,7 @@ export class EntryService {
   async #batch<I>(
     items: readonly I[],
     prepare: (item: I) => ItemWork,
+    end: "keep" | "take back" = "keep",
   ): Promise<BatchResult<EntryRecord>[]> {
     if (items.length > MAX_BATCH) {
       throw fail("invalid", `a batch has at most ${MAX_BATCH} items, not ${items.length}`);
@@ -196,13 +207,17 @@ export class EntryService {
     if (prepared.every((work) => work instanceof AssayError)) {
       return prepared.map((error) => ({ error }));
     }
-    await this.#options.store.transaction(async (writers) => {
+    const transaction = this.#options.store.transaction(async (writers) => {
       const known = new Set<string>();
       for (const work of prepared) {
         results.push(await run(work, writers, known));
         // SQLite works on this thread: let others have it now and then.
         if (results.length % ITEMS_PER_TURN === 0) await setImmediate();
       }
+      if (end === "take back") throw TAKEN_BACK;
+    });
+    await transaction.catch((thrown: unknown) => {
+      if (thrown !== TAKEN_BACK) throw thrown;
     });
     return results;
   }
@@ -254,6 +269,21 @@ export class EntryService {
     }
     return warnings.length === 0 ? { value: record } : { value: record, warnings };
   }
+}
+
+function deletion(id: string): ItemWork {
+  requireId(id);
+  return async (writers) => {
+    const old = await writers.entries.get(id);
+    if (old === undefined) throw notFound(id);
+    await writers.entries.delete(id);
+    return { value: old };
+  };
+}
+
+function requireTemplate(old: EntryRecord): void {
+  if (old.template !== undefined) return;
+  throw fail("precondition", `entry ${old.id} has no template; create another entry with one`);
 }
 
 function selectorDoubts({ selectors }: EntryRecord): string[] {
@@ -313,3 +343,5 @@ function notFound(id: string): AssayError {
 export const MAX_BATCH = 10_000;
 
 const ITEMS_PER_TURN = 200;
+/** Ends a transaction that was for looking only. */
+const TAKEN_BACK = new Error("the changes were taken back");
