@@ -6,7 +6,7 @@ import { makeFolder } from "./make-folder.ts";
  * Replaces `path` so that a reader sees the old content or the new one, whatever happens and whenever:
  * a new file (mode 0600) beside it, fsync, rename, fsync of the folder.
  */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.new`);
   // Left over by a crash, or planted: never written through.

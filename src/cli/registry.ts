@@ -114,6 +114,21 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./mint/x509.ts"),
   },
   {
+    name: "x509 revoke",
+    summary: "end X.509-SVIDs before their time",
+    load: () => import("./revoke/revoke.ts"),
+  },
+  {
+    name: "x509 revoked",
+    summary: "list revoked X.509-SVIDs",
+    load: () => import("./revoke/revoked.ts"),
+  },
+  {
+    name: "x509 crl",
+    summary: "print the authorities' revocation lists",
+    load: () => import("./revoke/crl.ts"),
+  },
+  {
     name: "jwt mint",
     summary: "make a JWT-SVID without an entry",
     load: () => import("./mint/jwt.ts"),

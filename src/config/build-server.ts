@@ -36,18 +36,31 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
     frontends: () => frontEnds(settings),
+    revocation: () => revocationSetting(settings),
     limits: () => ({
       attestPerSecond: settings.get("attest-limit"),
       signPerSecond: settings.get("sign-limit"),
     }),
   });
-  const { settings: _, metricsListen, x509pop, frontends, ...config } = made;
+  const { settings: _, metricsListen, x509pop, frontends, revocation, ...config } = made;
   return {
     ...config,
     // Anyone who reaches it may read it: it is off unless asked for, and best asked for on a loopback address.
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(x509pop === undefined ? {} : { x509pop }),
     ...(frontends === undefined ? {} : { frontends }),
+    ...(revocation === undefined ? {} : { revocation }),
+  };
+}
+
+function revocationSetting(settings: Given): ServerConfig["revocation"] {
+  const given = settings.get("revocation");
+  if (given === undefined) return undefined;
+  const { folder, url, ...rest } = given;
+  return {
+    ...rest,
+    ...(folder === undefined ? {} : { folder: resolve(folder) }),
+    ...(url === undefined ? {} : { url: url.replace(/\/+$/, "") }),
   };
 }
 

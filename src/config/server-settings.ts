@@ -4,6 +4,7 @@ import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
 import { choice, count, duration, text } from "./shape.ts";
+import { REVOCATION } from "./revocation-section.ts";
 import type { SettingTable } from "./setting.ts";
 
 /** Everything that can be set on `assay server`, in the order in which `--help` lists it. */
@@ -142,6 +143,10 @@ export const SERVER_SETTINGS = {
   frontends: {
     shape: FRONT_ENDS,
     help: "what the server answers beside its API, on listeners of their own",
+  },
+  revocation: {
+    shape: REVOCATION,
+    help: "revocation of single X.509-SVIDs, which is off unless this is given",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

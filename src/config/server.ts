@@ -3,6 +3,7 @@ import type { LogLevel } from "../observe/logger.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import type { REVOCATION } from "./revocation-section.ts";
 import type { ValueOf } from "./shape.ts";
 
 /** Everything a server process needs to know, complete: defaults are filled in, contradictions refused. */
@@ -37,6 +38,8 @@ export interface ServerConfig {
   readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
   /** `frontends` of the file; absent: none. */
   readonly frontends?: { readonly oidc?: OidcFrontEndConfig };
+  /** `revocation` of the file; absent: single SVIDs cannot be revoked. */
+  readonly revocation?: ValueOf<typeof REVOCATION>;
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 

@@ -103,6 +103,15 @@ export const SERVER_METRICS = {
     "assay_server_audit_records",
     "Number of the newest record in the audit log.",
   ),
+  revocations: gauge("assay_server_revocations", "Revoked X.509-SVIDs that are kept."),
+  crlSecondsLeft: gauge(
+    "assay_server_crl_seconds_left",
+    "Seconds to the next update of the revocation list that is the oldest.",
+  ),
+  crlFailing: gauge(
+    "assay_server_crl_failing",
+    "1 while a revocation list could not be signed at the last try.",
+  ),
   auditFailing: gauge("assay_server_audit_failing", "1 while the audit log cannot be written."),
   auditWait: histogram(
     "assay_server_audit_wait_seconds",

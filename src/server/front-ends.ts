@@ -17,6 +17,8 @@ import type { AuthoritySet } from "./ca/authority-set.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
 import type { Issuance } from "./issuance/issuance.ts";
+import { crlRoutes } from "./revocation/crl-routes.ts";
+import type { Revocations } from "./revocation/revocations.ts";
 
 export interface FrontEndParts {
   readonly bundles: Pick<BundleService, "own" | "onChange">;
@@ -27,6 +29,7 @@ export interface FrontEndParts {
   readonly random: Random;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  readonly revocations: Pick<Revocations, "crls">;
   readonly logger: Logger;
   /** Runs a step of the start; an error names it. */
   readonly step: <T>(name: string, work: () => Promise<T>) => Promise<T>;
@@ -39,7 +42,11 @@ interface Address {
 
 export interface FrontEnds extends AsyncDisposable {
   /** Where each that was asked for listens. */
-  readonly addresses: { readonly metricsAddress?: Address; readonly oidcAddress?: Address };
+  readonly addresses: {
+    readonly metricsAddress?: Address;
+    readonly oidcAddress?: Address;
+    readonly crlAddress?: Address;
+  };
 }
 
 /** Opens what the configuration asks for; the first that fails takes the others down. */
@@ -51,11 +58,14 @@ export async function openFrontEnds(
   const metrics = await openMetrics(config, parts);
   if (metrics !== undefined) opened.use(metrics);
   const oidc = await openOidc(config, parts, opened);
+  const crls = await openCrls(config, parts);
+  if (crls !== undefined) opened.use(crls);
   const listeners = opened.move();
   return {
     addresses: {
       ...(metrics === undefined ? {} : { metricsAddress: metrics.address }),
       ...(oidc?.address === undefined ? {} : { oidcAddress: oidc.address }),
+      ...(crls === undefined ? {} : { crlAddress: crls.address }),
     },
     [Symbol.asyncDispose]: () => listeners.disposeAsync(),
   };
@@ -124,4 +134,21 @@ async function webIdentity(
   const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
   opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
   return { current: () => identity.current(), problem: () => undefined };
+}
+
+/** Revocation lists, over plain HTTP: they are signed, and what checks a certificate cannot need a certificate first. */
+async function openCrls(
+  { revocation }: ServerConfig,
+  { revocations, clock, logger, step }: FrontEndParts,
+): Promise<HttpListener | undefined> {
+  const listen = revocation?.listen;
+  if (listen === undefined) return undefined;
+  return step("revocation lists", () =>
+    HttpListener.open({
+      ...parseAddress(listen, "revocation.listen", { zeroPort: true }),
+      setting: "revocation.listen",
+      routes: crlRoutes(revocations, clock),
+      logger,
+    }),
+  );
 }

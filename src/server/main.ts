@@ -39,6 +39,7 @@ import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Propagation } from "./push/propagation.ts";
+import { crlUrlOf, openRevocation } from "./revocation/open-revocation.ts";
 import { PushHub } from "./push/push-hub.ts";
 import { ConfiguredAttestors } from "./configured-attestors.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
@@ -62,6 +63,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly metricsAddress?: { readonly host: string; readonly port: number };
   /** Of the front end `oidc`, if it listens on TCP. */
   readonly oidcAddress?: { readonly host: string; readonly port: number };
+  /** Of revocation lists over HTTP, if they were asked for. */
+  readonly crlAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
   /** Takes over what of a new configuration can change now, all of it or, when it throws, nothing. */
@@ -126,9 +129,24 @@ export async function startServer(
         x509: { keyType: config.ca.keyType, ttlSeconds: config.ca.ttlSeconds },
         jwt: { keyType: config.ca.jwtKeyType, ttlSeconds: config.ca.ttlSeconds },
         longestTtlSeconds: longestTtlSeconds(config.ttl),
+        keepsOldKeys: config.revocation !== undefined,
       }),
     ),
   );
+  const revocation = started.use(
+    await step("revocation", () =>
+      openRevocation({
+        config: config.revocation,
+        authorities,
+        datastore,
+        metrics,
+        clock,
+        random,
+        logger,
+      }),
+    ),
+  );
+  const { revocations } = revocation;
   const bundles = started.use(
     await step("bundles", () => BundleService.open({ trustDomain, datastore, logger })),
   );
@@ -138,6 +156,7 @@ export async function startServer(
   const authorizedEntries = started.use(
     await step("entries", () => AuthorizedEntries.load(datastore, { logger, clock, random })),
   );
+  const crlUrl = crlUrlOf(config.revocation);
   const issuance = await step(
     "issuance",
     () =>
@@ -149,6 +168,7 @@ export async function startServer(
         ttl: config.ttl,
         audit: trail,
         jwtIssuer: config.ca.jwtIssuer,
+        ...(crlUrl === undefined ? {} : { crlUrl }),
       }),
   );
   const identity = started.use(
@@ -158,7 +178,9 @@ export async function startServer(
   );
   started.defer(
     bundles.onChange((changed) => {
-      if (changed === trustDomain.name) identity.authoritiesChanged();
+      if (changed !== trustDomain.name) return;
+      identity.authoritiesChanged();
+      revocations.wake();
     }),
   );
   started.use(
@@ -210,6 +232,7 @@ export async function startServer(
       entries: authorizedEntries,
       bundles,
       nodes,
+      revocations,
       clock,
     }),
   );
@@ -234,6 +257,7 @@ export async function startServer(
     trail,
     auditLog,
     authorities,
+    revocation,
     bundles,
     nodes,
     authorizedEntries,
@@ -259,6 +283,7 @@ export async function startServer(
             connection,
             checkActive: (agentId, serial) => nodes.checkActive(agentId, serial),
             entries: datastore.entries,
+            isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
             clock,
             logger,
           });
@@ -294,6 +319,7 @@ export async function startServer(
       authorities,
       issuance,
       reload,
+      revocations,
       clock,
       random,
       metrics,

@@ -21,6 +21,7 @@ import { Families } from "./entries/family.ts";
 import { templateApi } from "./api/template.ts";
 import { oneTimeApi } from "./api/one-time.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
+import { revocationApi } from "./api/revocation.ts";
 import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
 import { tokenApi } from "./api/token.ts";
@@ -48,6 +49,8 @@ import { NodeService } from "./nodes/node-service.ts";
 import { Positions } from "./push/position.ts";
 import { Propagation } from "./push/propagation.ts";
 import { PushHub } from "./push/push-hub.ts";
+import type { RevocationParts } from "./revocation/open-revocation.ts";
+import { RevokeSvids } from "./revocation/revoke-svids.ts";
 import type { Datastore } from "./datastore/contract.ts";
 import type { Readiness } from "../observe/readiness.ts";
 
@@ -63,6 +66,7 @@ export interface ServerParts {
   readonly trail: AuditTrail;
   readonly auditLog: AuditLog;
   readonly authorities: AuthoritySet;
+  readonly revocation: RevocationParts;
   readonly bundles: BundleService;
   readonly nodes: NodeService;
   readonly authorizedEntries: AuthorizedEntries;
@@ -86,6 +90,7 @@ export function serverServices(parts: ServerParts) {
   const { auditLog, authorities, bundles, nodes, authorizedEntries, entries, issuance } = parts;
   const { identity, attestors, limits, readiness, propagation, hub } = parts;
   const { recheck, stopping } = parts;
+  const { revocations, crlIssuance } = parts.revocation;
   const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
   return {
     "spire.api.server.agent.v1.Agent": agentApi({
@@ -133,6 +138,11 @@ export function serverServices(parts: ServerParts) {
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
     "assay.entry.v1.Plan": planApi({ ...shared, entries }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
+    "assay.revocation.v1.Revocation": revocationApi({
+      revocations,
+      revoker: new RevokeSvids({ revocations, issuance: crlIssuance, auditLog, entries, clock }),
+      trustDomain,
+    }),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({
       hub,

@@ -23,4 +23,6 @@ export interface Bundle {
   /** Seconds; 0 = none given. */
   readonly refreshHint: number;
   readonly sequence: number;
+  /** DER revocation lists of its X.509 authorities. They travel beside the bundle, not in it: no document has them. */
+  readonly crls?: readonly Uint8Array[];
 }

@@ -1,6 +1,7 @@
 import { fail } from "../base/errors.ts";
 import {
   boolean,
+  context,
   contextPrimitive,
   element,
   namedBits,
@@ -56,6 +57,12 @@ export function encodeSubjectKeyId(keyId: Uint8Array): Uint8Array {
 
 export function encodeAuthorityKeyId(keyId: Uint8Array): Uint8Array {
   return encodeExtension(OID.authorityKeyId, false, seq(contextPrimitive(0, keyId)));
+}
+
+/** One place where the issuer's revocation list is found (RFC 5280 §4.2.1.13). @throws invalid when it is no printable ASCII */
+export function encodeCrlDistributionPoint(url: string): Uint8Array {
+  const fullName = context(0, contextPrimitive(6, ia5(url)));
+  return encodeExtension(OID.crlDistributionPoints, false, seq(seq(context(0, fullName))));
 }
 
 /** The whole `[3]` block of a certificate. */

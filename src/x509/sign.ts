@@ -9,6 +9,7 @@ import {
   encodeAltNames,
   encodeAuthorityKeyId,
   encodeBasicConstraints,
+  encodeCrlDistributionPoint,
   encodeExtKeyUsage,
   encodeExtensions,
   encodeKeyUsage,
@@ -35,6 +36,8 @@ export interface LeafParams {
   /** The SPIFFE ID. */
   readonly uri: string;
   readonly dnsNames: readonly string[];
+  /** Where the authority's revocation list is; absent = nowhere. */
+  readonly crlUrl?: string;
 }
 
 export interface CaParams {
@@ -54,7 +57,7 @@ export interface CaParams {
 
 /** The bytes of a leaf that `signerKeyType` is about to sign. */
 export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8Array {
-  const { subject, uri, dnsNames } = params;
+  const { subject, uri, dnsNames, crlUrl } = params;
   return encodeTbs(params, signerKeyType, [
     LEAF_KEY_USAGE,
     LEAF_EXT_KEY_USAGE,
@@ -63,6 +66,7 @@ export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8
     encodeAuthorityKeyId(params.authorityKeyId),
     // RFC 5280 §4.2.1.6: with an empty subject the names must be critical.
     encodeAltNames({ uris: [uri], dnsNames, critical: isEmptyName(subject) }),
+    ...(crlUrl === undefined ? [] : [encodeCrlDistributionPoint(crlUrl)]),
   ]);
 }
 

@@ -1,4 +1,5 @@
 /** What the server has told, entry by entry and bundle by bundle: what a poll replaces and a push changes. */
+import { bytesEqual } from "../../base/bytes.ts";
 import { errorFrom } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
@@ -47,4 +48,25 @@ export class Mirror {
     }
     return before !== undefined && sameBundle(before, bundle) ? before : bundle;
   }
+
+  /** The bundle with these revocation lists; the same object when it has them already. */
+  withCrls(bundle: Bundle, crls: readonly Uint8Array[]): Bundle {
+    const kept = crls.filter((crl) => crl.length <= MAX_CRL_BYTES).slice(0, MAX_CRLS);
+    if (kept.length < crls.length) {
+      this.#logger.warn("the server sent revocation lists that are too large or too many", {
+        lists: crls.length,
+      });
+    }
+    const { crls: before = [], ...rest } = bundle;
+    const isSame =
+      before.length === kept.length && kept.every((crl, i) => bytesEqual(crl, before[i] ?? NONE));
+    if (isSame) return bundle;
+    if (kept.length === 0) return rest;
+    return { ...bundle, crls: kept.map((crl) => new Uint8Array(crl)) };
+  }
 }
+
+const NONE = new Uint8Array();
+/** The server bounds a list far below that, and its authorities' number. */
+const MAX_CRL_BYTES = 1 << 20;
+const MAX_CRLS = 128;

@@ -30,6 +30,7 @@ interface Gathered {
   readonly entries: Map<string, Entry>;
   readonly removed: string[];
   readonly bundles: FollowResponse__Output["bundles"];
+  readonly crls: Uint8Array[];
   readonly removedBundles: string[];
   readonly rotated: string[];
 }
@@ -161,13 +162,13 @@ export class Push {
   }
 
   /** A stream begins with all bundles that are needed. */
-  #takeBundles({ bundles, removedBundles }: Gathered, first: boolean): void {
+  #takeBundles({ bundles, crls, removedBundles }: Gathered, first: boolean): void {
     const { mirror, trustDomain } = this.#options;
     const foreign = new Map<string, Bundle>(first ? [] : mirror.foreign);
     for (const message of bundles) {
       const name = message.trust_domain;
       if (name === trustDomain) {
-        mirror.own = mirror.bundle(message, name, mirror.own);
+        mirror.own = mirror.withCrls(mirror.bundle(message, name, mirror.own), crls);
       } else {
         foreign.set(name, mirror.bundle(message, name, mirror.foreign.get(name)));
       }
@@ -183,6 +184,7 @@ function emptyChange(): Gathered {
     entries: new Map(),
     removed: [],
     bundles: [],
+    crls: [],
     removedBundles: [],
     rotated: [],
   };
@@ -202,6 +204,7 @@ function gather(change: Gathered, message: FollowResponse__Output, mirror: Mirro
   }
   change.removed.push(...message.removed_entries);
   change.bundles.push(...message.bundles);
+  change.crls.push(...message.crls);
   change.removedBundles.push(...message.removed_bundles);
   change.rotated.push(...message.rotated_entries);
 }

@@ -31,13 +31,14 @@ function x509Response({ svids, own, foreign }: ViewContent): X509SVIDResponse {
       bundle,
       hint: entry.hint,
     })),
+    crl: [...(own.crls ?? [])],
     // Foreign domains only: some clients let an entry for the own one override `bundle`.
     federated_bundles: x509Map(foreign),
   };
 }
 
 function x509BundlesResponse({ own, foreign }: ViewContent): X509BundlesResponse {
-  return { bundles: x509Map([own, ...foreign]) };
+  return { crl: [...(own.crls ?? [])], bundles: x509Map([own, ...foreign]) };
 }
 
 function jwtBundlesResponse({ own, foreign }: ViewContent): JWTBundlesResponse {

@@ -106,6 +106,8 @@ async function tell(call: FollowCall, delta: FeedDelta, deps: FollowApiDeps): Pr
     rotated_entries: [...rotated],
     bundles: bundles.map((bundle) => bundleMessage(bundle, null)),
     removed_bundles: [...removedBundles],
+    // The own bundle alone has any.
+    crls: bundles.flatMap(({ crls = [] }) => crls.map((der) => Buffer.from(der))),
     position: await deps.positions.of(revision),
     ...(rotation === undefined ? {} : { rotation: { number: rotation } }),
     spread_ms: Math.min(deps.hub.size * SPREAD_PER_AGENT_MS, MAX_SPREAD_MS),

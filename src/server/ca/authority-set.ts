@@ -12,7 +12,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord, Datastore } from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
-import type { JwtAuthority, X509Authority } from "./authority.ts";
+import type { CrlSigner, JwtAuthority, X509Authority } from "./authority.ts";
 import { AUTHORITY_KINDS } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
@@ -44,6 +44,8 @@ export interface AuthoritySetOptions {
   readonly longestTtlSeconds: Readonly<Record<AuthorityKind, number>>;
   /** Seconds on top of it, for skew and the time between two rounds. 60 when absent. */
   readonly margin?: number;
+  /** Keys of old X.509 authorities stay until those end, to sign revocation lists. Deleted when absent. */
+  readonly keepsOldKeys?: boolean;
 }
 
 export class AuthoritySet implements AsyncDisposable {
@@ -116,6 +118,11 @@ export class AuthoritySet implements AsyncDisposable {
     return { keyId: record.id, signer, notAfter: record.notAfter };
   }
 
+  /** X.509 authorities whose revocation lists can be signed now. */
+  crlSigners(): readonly CrlSigner[] {
+    return this.#slots.x509.crlSigners();
+  }
+
   /** The journal, by creation. */
   records(kind: AuthorityKind): readonly AuthorityRecord[] {
     return this.#slots[kind].records;
@@ -172,10 +179,10 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** Keys that a crash left without a journal line, and keys of old authorities. */
   async #deleteOrphans(): Promise<void> {
-    const { keyManager, name, logger } = this.#options;
+    const { keyManager, name, logger, keepsOldKeys = false } = this.#options;
     const needed = new Set(
       [...this.records("x509"), ...this.records("jwt")]
-        .filter(({ status }) => status !== "old")
+        .filter(({ status, kind }) => status !== "old" || (keepsOldKeys && kind === "x509"))
         .map(({ keyName }) => keyName),
     );
     for (const keyName of await keyManager.list()) {
@@ -213,6 +220,7 @@ function loadSlots(options: AuthoritySetOptions, kind: AuthorityKind): Promise<A
       ttlSeconds,
       longestTtlSeconds: options.longestTtlSeconds[kind],
       marginSeconds: options.margin ?? DEFAULT_MARGIN,
+      keepsOldKeys: kind === "x509" && options.keepsOldKeys === true,
     },
     AUTHORITY_KINDS[kind],
   );

@@ -16,7 +16,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityRecord, Datastore } from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
-import { type Authority, authorityOf, loadAuthority } from "./authority.ts";
+import { type Authority, type CrlSigner, authorityOf, loadAuthority } from "./authority.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
 import { publishOwnBundle } from "./publish.ts";
 import {
@@ -43,6 +43,8 @@ export interface AuthoritySlotsOptions {
   readonly ttlSeconds: number;
   readonly longestTtlSeconds: number;
   readonly marginSeconds: number;
+  /** Keys of old authorities stay until those end: they sign revocation lists. */
+  readonly keepsOldKeys: boolean;
 }
 
 export class AuthoritySlots {
@@ -73,7 +75,9 @@ export class AuthoritySlots {
   ): Promise<AuthoritySlots> {
     const records = await options.datastore.authorities.list(options.name);
     const own = records.filter(({ kind }) => kind === rules.kind);
-    const loaded = own.map((record) => loadAuthority(record, options.keyManager));
+    const loaded = own.map((record) =>
+      loadAuthority(record, options.keyManager, options.keepsOldKeys),
+    );
     return new AuthoritySlots(options, rules, await Promise.all(loaded));
   }
 
@@ -91,6 +95,15 @@ export class AuthoritySlots {
       );
     }
     return { ...active, signer: active.signer };
+  }
+
+  /** X.509: all that have not ended and whose key is there, old ones too where keys are kept. */
+  crlSigners(): readonly CrlSigner[] {
+    return this.#authorities.flatMap(({ record, crlSigner: signer, certificate }) =>
+      signer === undefined || certificate === undefined || record.notAfter <= this.#now()
+        ? []
+        : [{ id: record.id, signer, certificate }],
+    );
   }
 
   /** How the present settings rotate a new authority. */
@@ -141,7 +154,7 @@ export class AuthoritySlots {
       throw this.#refusal(id, `cannot sign (${why}); prepare another one and activate that`);
     }
     const record: AuthorityRecord = { ...next.record, status: "active" };
-    const before = this.#withStatus("active").map((authority) => retired(authority));
+    const before = this.#withStatus("active").map((authority) => this.#retired(authority));
     await this.#commit({
       put: [...before, { ...next, record }],
       // It is there since it was prepared; should anyone have taken it out, it does not sign without being back.
@@ -211,7 +224,7 @@ export class AuthoritySlots {
       const publicKey = toBase64(signer.publicKey);
       const line = { set: name, kind, status: "prepared", tainted: false, createdAt: now } as const;
       const record: AuthorityRecord = { ...line, ...made, keyName, publicKey };
-      const superseded = this.#withStatus("prepared").map((authority) => retired(authority));
+      const superseded = this.#withStatus("prepared").map((authority) => this.#retired(authority));
       const dropped = this.#surplus();
       await this.#commit({
         put: [...superseded, authorityOf(record, signer)],
@@ -337,8 +350,8 @@ export class AuthoritySlots {
       ...put.filter(({ record }) => !known.has(record.id)),
     ];
     this.#active = this.#withStatus("active")[0];
-    for (const { record } of put)
-      if (record.status === "old") await this.#deleteKey(record.keyName);
+    for (const { record, crlSigner } of put)
+      if (record.status === "old" && crlSigner === undefined) await this.#deleteKey(record.keyName);
     for (const { keyName } of remove) await this.#deleteKey(keyName);
   }
 
@@ -352,6 +365,16 @@ export class AuthoritySlots {
         error: thrown,
       });
     }
+  }
+
+  /** An authority that has signed its last SVID: it stays in the bundle. */
+  #retired(authority: Authority): Authority {
+    return {
+      ...authority,
+      signer: undefined,
+      crlSigner: this.#options.keepsOldKeys ? authority.crlSigner : undefined,
+      record: { ...authority.record, status: "old" },
+    };
   }
 
   #withStatus(status: AuthorityRecord["status"]): readonly Authority[] {
@@ -385,11 +408,6 @@ interface SlotsChange {
   readonly put?: readonly Authority[];
   readonly remove?: readonly AuthorityRecord[];
   readonly publish?: (bundle: Bundle) => Bundle;
-}
-
-/** An authority that has signed its last: it stays in the bundle, without its key. */
-function retired(authority: Authority): Authority {
-  return { ...authority, signer: undefined, record: { ...authority.record, status: "old" } };
 }
 
 function same(bundle: Bundle): Bundle {

@@ -10,6 +10,8 @@ export interface Authority {
   readonly record: AuthorityRecord;
   /** Absent: the key is gone, or the authority is old and its key was deleted. It never signs again. */
   readonly signer: Signer | undefined;
+  /** X.509 only: signs revocation lists, also when the authority is old and its key is kept for that. */
+  readonly crlSigner: Signer | undefined;
   /** X.509 only. */
   readonly certificate: Certificate | undefined;
   /** X.509 only: intermediates that go behind a leaf, never the root. */
@@ -34,21 +36,36 @@ export interface JwtAuthority {
   readonly notAfter: EpochSeconds;
 }
 
-export function authorityOf(record: AuthorityRecord, signer: Signer | undefined): Authority {
+/** An X.509 authority whose revocation lists can be signed. */
+export interface CrlSigner {
+  /** Lower-case hex of the subject key identifier. */
+  readonly id: string;
+  readonly signer: Signer;
+  readonly certificate: Certificate;
+}
+
+export function authorityOf(record: AuthorityRecord, key: Signer | undefined): Authority {
   const chain = record.chain.map((der) => Buffer.from(der, "base64"));
   const own = chain[0];
   const certificate = own === undefined ? undefined : parseCertificate(own);
   const selfSigned =
     certificate !== undefined && bytesEqual(certificate.issuer, certificate.subject);
-  return { record, signer, certificate, intermediates: selfSigned ? [] : chain };
+  return {
+    record,
+    signer: record.status === "old" ? undefined : key,
+    crlSigner: certificate === undefined ? undefined : key,
+    certificate,
+    intermediates: selfSigned ? [] : chain,
+  };
 }
 
 /** Finds the key of an authority that may sign; one whose key is gone or is another is no signer. */
 export async function loadAuthority(
   record: AuthorityRecord,
   keyManager: KeyManager,
+  keepsOldKeys: boolean,
 ): Promise<Authority> {
-  if (record.status === "old") return authorityOf(record, undefined);
+  if (record.status === "old" && !keepsOldKeys) return authorityOf(record, undefined);
   const signer = await keyManager.get(record.keyName);
   const publicKey = Buffer.from(record.publicKey, "base64");
   const fits = signer !== undefined && publicKey.equals(asBuffer(signer.publicKey));

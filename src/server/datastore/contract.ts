@@ -285,14 +285,64 @@ export interface AuthorityWriter extends AuthorityReader {
   delete(set: string, kind: AuthorityKind, id: string): Promise<boolean>;
 }
 
-export const CHANGE_SUBJECTS = ["entry", "node", "bundle", "authority", "relationship"] as const;
+/** An X.509-SVID that was revoked before its end. */
+export interface RevocationRecord {
+  /** Of the X.509 authority that signed it. */
+  readonly authorityId: string;
+  /** Lower hex, no leading zeros. */
+  readonly serial: string;
+  /** Empty = unknown. */
+  readonly spiffeId: string;
+  /** A reason of x509/crl.ts. */
+  readonly reason: string;
+  readonly revokedAt: EpochSeconds;
+  /** When it ends anyway. */
+  readonly expiresAt: EpochSeconds;
+}
+
+/** The last revocation list of an X.509 authority. */
+export interface CrlRecord {
+  readonly authorityId: string;
+  readonly number: number;
+  readonly nextUpdate: EpochSeconds;
+  /** Base64. */
+  readonly der: string;
+}
+
+export interface RevocationReader {
+  /** Ordered by time. The revocation room bounds their number. */
+  list(): Promise<readonly RevocationRecord[]>;
+  /** Ordered by authority. */
+  crls(): Promise<readonly CrlRecord[]>;
+  crl(authorityId: string): Promise<CrlRecord | undefined>;
+}
+
+export interface RevocationWriter extends RevocationReader {
+  /** @returns false when it was revoked before, which stays as it is */
+  create(revocation: RevocationRecord): Promise<boolean>;
+  /** Deletes revocations with expiresAt < before. @returns how many */
+  prune(before: EpochSeconds): Promise<number>;
+  /** Creates or replaces. */
+  putCrl(crl: CrlRecord): Promise<void>;
+  /** @returns whether there was one */
+  deleteCrl(authorityId: string): Promise<boolean>;
+}
+
+export const CHANGE_SUBJECTS = [
+  "entry",
+  "node",
+  "bundle",
+  "authority",
+  "relationship",
+  "revocation",
+] as const;
 export type ChangeSubject = (typeof CHANGE_SUBJECTS)[number];
 
 /** One row of the change feed: what changed, not how; readers fetch the present state. */
 export interface Change {
   readonly revision: number;
   readonly subject: ChangeSubject;
-  /** Entry id, node SPIFFE ID, trust domain (of a bundle or relationship) or authority set. */
+  /** Entry id, node SPIFFE ID, trust domain (of a bundle or relationship), authority set or, of a revocation, authority id. */
   readonly key: string;
   /** Wall clock of the commit, milliseconds. */
   readonly atMs: number;
@@ -319,6 +369,7 @@ export interface Readers {
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
+  readonly revocations: RevocationReader;
   readonly changes: ChangeReader;
 }
 
@@ -331,6 +382,7 @@ export interface Writers {
   readonly bundles: BundleWriter;
   readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;
+  readonly revocations: RevocationWriter;
 }
 
 export interface Datastore extends Readers, AsyncDisposable {

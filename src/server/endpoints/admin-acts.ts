@@ -48,6 +48,7 @@ export function subjectOf(message: unknown): AuditSubject {
   note("trustDomain", message["trust_domain"]);
   note("authorityId", message["authority_id"]);
   note("keyId", message["key_id"]);
+  note("serial", message["serial"]);
   note("authorityId", message["subject_key_id"]);
   return found;
 }

@@ -105,6 +105,11 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.explain.v1.Registry": {
     Nearest: ["agent"],
   },
+  "/assay.revocation.v1.Revocation": {
+    ListCRLs: ["local", "admin"],
+    ListRevocations: ["local", "admin"],
+    RevokeX509SVID: ["local", "admin"],
+  },
   "/assay.rotation.v1.Rotation": {
     BatchRotateAgent: ["local", "admin"],
     BatchRotateEntry: ["local", "admin"],

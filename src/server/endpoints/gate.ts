@@ -22,6 +22,7 @@ export interface GateOptions {
   /** @throws denied with an AGENT_* reason */
   readonly checkActive: (agentId: string, serial: string) => Promise<unknown>;
   readonly entries: Pick<EntryReader, "list">;
+  readonly isRevoked: (authorityId: string, serial: string) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -98,6 +99,10 @@ export class Gate {
       throw fail(peer.errorKind, peer.why, options);
     }
     setProvenId(call, peer.id);
+    // For an agent that is as if it had never attested; it may do so anew.
+    if (this.#options.isRevoked(peer.authorityId, peer.serial)) {
+      throw fail("denied", "client certificate was revoked", { reason: "AGENT_NOT_ATTESTED" });
+    }
     // A tainted authority may be in wrong hands: its certificates are good for nothing but an agent's way out.
     if (peer.tainted && method !== RENEW_AGENT) {
       throw fail("denied", "client certificate chains to a tainted authority; renew it");

@@ -14,6 +14,8 @@ export interface KnownPeer {
   readonly id: SpiffeId;
   /** Lower-case hex, no leading zeros. */
   readonly serial: string;
+  /** Key identifier of the authority that signed it, lower hex; empty when the certificate does not say. */
+  readonly authorityId: string;
   readonly expiresAt: EpochSeconds;
   /** The certificate chains to an authority that is tainted, and to no other. */
   readonly tainted: boolean;
@@ -128,7 +130,8 @@ export class PeerIdentity {
       return distrusted("client certificate is not trusted");
     }
     const tainted = !(await chainsTo(chain, roots.sound, now));
-    return { kind: "known", id, serial: leaf.serial, expiresAt: leaf.notAfter, tainted };
+    const { serial, notAfter: expiresAt, authorityKeyId: authorityId = "" } = leaf;
+    return { kind: "known", id, serial, authorityId, expiresAt, tainted };
   }
 }
 

@@ -54,8 +54,14 @@ export function checkLeafBytes(
     leaf.keyUsage !== undefined && sameSet(leaf.keyUsage, KEY_USAGES),
   );
   demand("extended key usages are the profile's", sameList(leaf.extKeyUsage ?? [], EXT_KEY_USAGES));
-  const { extensions, altNames } = readLeafShape(tbs);
-  demand("extensions are the profile's", sameSet(new Set(extensions), EXTENSIONS));
+  const { extensions, altNames, crlUrls } = readLeafShape(tbs);
+  const { crlUrl } = expected;
+  const allowed = crlUrl === undefined ? EXTENSIONS : [...EXTENSIONS, OID.crlDistributionPoints];
+  demand("extensions are the profile's", sameSet(new Set(extensions), allowed));
+  demand(
+    "the revocation list is the authority's",
+    sameList(crlUrls, crlUrl === undefined ? [] : [crlUrl]),
+  );
   demand("no names but the SPIFFE ID and dns names", altNames === 1 + expected.dnsNames.length);
 }
 

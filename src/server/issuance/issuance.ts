@@ -42,6 +42,8 @@ export interface IssuanceOptions extends IssuanceDefaults {
   readonly random: Random;
   /** Nothing leaves this room that is not recorded there. */
   readonly audit: IssuanceAudit;
+  /** Where the revocation list of an authority is said to be, in the SVIDs it signs; absent = nowhere. */
+  readonly crlUrl?: (authorityId: string) => string;
   /** Another encoder than the project's own: for tests of the check before signing. */
   readonly encodeTbs?: typeof encodeLeafTbs;
 }
@@ -180,7 +182,7 @@ export class Issuance {
     publicKey: Uint8Array,
     by: AuditSubject = {},
   ): Promise<IssuedX509> {
-    const { authorities, audit, random, encodeTbs = encodeLeafTbs } = this.#options;
+    const { authorities, audit, random, crlUrl, encodeTbs = encodeLeafTbs } = this.#options;
     const ttlSeconds = profile.check(request);
     const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
     const now = this.#now();
@@ -196,6 +198,7 @@ export class Issuance {
       publicKey,
       uri: spiffeId.toString(),
       dnsNames,
+      ...(crlUrl === undefined ? {} : { crlUrl: crlUrl(id) }),
     };
     const tbs = encodeTbs(leaf, signer.keyType);
     checkLeafBytes(tbs, leaf, authority, signer.keyType);

@@ -3,6 +3,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { BundleService } from "../bundles/bundle-service.ts";
 import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
 import type { NodeService } from "../nodes/node-service.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import type { Revocations } from "../revocation/revocations.ts";
 import { AgentFeed, type FeedSource } from "./agent-feed.ts";
 
 export interface PushHubOptions {
@@ -14,6 +16,8 @@ export interface PushHubOptions {
   >;
   readonly bundles: Pick<BundleService, "own" | "find" | "onChange">;
   readonly nodes: Pick<NodeService, "onChange" | "rotationOf">;
+  /** Of the own trust domain's authorities. */
+  readonly revocations: Pick<Revocations, "crls" | "onChange">;
   readonly clock: Clock;
 }
 
@@ -28,7 +32,8 @@ export class PushHub implements Disposable {
 
   constructor(options: PushHubOptions) {
     this.#options = options;
-    const { entries, bundles, nodes } = options;
+    const { entries, bundles, nodes, revocations, trustDomain } = options;
+    const ownBundle = withRevocations(() => bundles.own(), revocations);
     this.#source = {
       entries: (agentId) => entries.forAgent(agentId),
       entriesValidUntil: (agentId) => entries.validUntil(agentId),
@@ -36,12 +41,13 @@ export class PushHub implements Disposable {
       get revision() {
         return entries.revision;
       },
-      ownBundle: () => bundles.own(),
-      bundle: (trustDomain) => bundles.find(trustDomain),
+      ownBundle,
+      bundle: (name) => bundles.find(name),
     };
     this.#unsubscribe = [
       entries.onChange(({ agentIds }) => this.#entriesChanged(agentIds)),
-      bundles.onChange((trustDomain) => this.#bundleChanged(trustDomain)),
+      bundles.onChange((changed) => this.#bundleChanged(changed)),
+      revocations.onChange(() => this.#bundleChanged(trustDomain)),
       nodes.onChange((agentId) => this.#feeds.get(agentId)?.note("identity")),
     ];
   }
@@ -120,6 +126,20 @@ export class PushHub implements Disposable {
     const feeds = isOwn ? this.#feeds.values() : (this.#byBundle.get(trustDomain) ?? []);
     for (const feed of feeds) feed.note("changed");
   }
+}
+
+/** The own bundle with its authorities' revocation lists: another object when either has changed. */
+function withRevocations(own: () => Bundle, revocations: Pick<Revocations, "crls">): () => Bundle {
+  let made: { readonly from: Bundle; readonly lists: unknown; readonly bundle: Bundle } | undefined;
+  return () => {
+    const from = own();
+    const lists = revocations.crls;
+    if (lists.length === 0) return from;
+    if (made?.from !== from || made.lists !== lists) {
+      made = { from, lists, bundle: { ...from, crls: lists.map(({ der }) => der) } };
+    }
+    return made.bundle;
+  };
 }
 
 const NONE: ReadonlySet<string> = new Set();

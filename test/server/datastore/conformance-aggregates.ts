@@ -191,6 +191,49 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     });
   });
 
+  await check("revocations and revocation lists", async (t, { store, reopen }) => {
+    const revocation = { spiffeId: "spiffe://a/b", reason: "superseded", revokedAt: 10 };
+    const one = { ...revocation, authorityId: "a1", serial: "1", expiresAt: 100 };
+    const two = { ...one, serial: "2", revokedAt: 5, expiresAt: 200 };
+    const crl = { authorityId: "a1", number: 1, nextUpdate: 50, der: "AAAA" };
+    await store.transaction(async (w) => {
+      t.equal(await w.revocations.create(one), true);
+      t.equal(await w.revocations.create({ ...one, reason: "unspecified" }), false);
+      t.equal(await w.revocations.create({ ...one, authorityId: "a2" }), true);
+      t.equal(await w.revocations.create(two), true);
+      await w.revocations.putCrl(crl);
+    });
+    t.same(await store.revocations.list(), [two, one, { ...one, authorityId: "a2" }]);
+    t.same(await store.revocations.crl("a1"), crl);
+    t.equal(await store.revocations.crl("a2"), undefined);
+    const revision = await store.changes.current();
+    const newer = { ...crl, number: 2 };
+    await store.transaction(async (w) => {
+      await w.revocations.putCrl(newer);
+      await w.revocations.putCrl({ ...crl, authorityId: "a0" });
+    });
+    t.same(await store.revocations.crls(), [{ ...crl, authorityId: "a0" }, newer]);
+    t.equal(await store.transaction((w) => w.revocations.deleteCrl("a0")), true);
+    t.equal(await store.transaction((w) => w.revocations.deleteCrl("a0")), false);
+    t.equal(await store.transaction((w) => w.revocations.prune(100)), 0);
+    t.equal(await store.transaction((w) => w.revocations.prune(101)), 2);
+    t.same(
+      (await store.changes.since(revision, 9)).map(({ subject, key }) => [subject, key]),
+      [
+        ["revocation", "a1"],
+        ["revocation", "a0"],
+        ["revocation", "a0"],
+        ["revocation", ""],
+      ],
+    );
+    const again = await reopen?.();
+    if (again === undefined) return;
+    await holding(again, async () => {
+      t.same(await again.revocations.list(), [two]);
+      t.same(await again.revocations.crls(), [newer]);
+    });
+  });
+
   await check("authorities", async (t, { store }) => {
     const one = sampleAuthority("1", { createdAt: 20 });
     const two = sampleAuthority("2", { createdAt: 10, kind: "jwt", chain: [] });

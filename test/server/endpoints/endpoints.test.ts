@@ -68,6 +68,8 @@ interface World {
   bundle: Bundle;
   entries: Partial<EntryRecord>[];
   readonly checked: string[];
+  /** Serials. */
+  readonly revoked: Set<string>;
   leaf(options?: LeafOptions): Promise<Uint8Array[]>;
   connect(label: string, chain: readonly Uint8Array[]): void;
   call(method: string, label: string): Promise<GateCall>;
@@ -96,9 +98,11 @@ async function openWorld(): Promise<World> {
           items: world.entries.filter((entry) => entry.spiffeId === spiffeId) as EntryRecord[],
         }),
       },
+      isRevoked: (_authorityId, serial) => world.revoked.has(serial),
       clock,
       logger: silentLogger,
     }),
+    revoked: new Set(),
     leaf: async (options = {}) => [(await ca.leaf({ spiffeId: AGENT, ...options })).der],
     connect: (label, chain) =>
       connections.set(label, {
@@ -157,6 +161,16 @@ t.test("an agent, an administrator, a downstream server and the admin socket", a
   await refused(t, world.call("/spire.api.server.agent.v1.Agent/New", "unix"), {
     kind: "internal",
   });
+});
+
+t.test("a certificate is a caller until it is revoked", async (t) => {
+  const world = await openWorld();
+  const revoked = await world.leaf({ serial: Buffer.from("0badcafe", "hex") });
+  world.connect("revoked", revoked);
+  await world.call(SYNC, "revoked");
+  world.revoked.add("badcafe");
+  await refused(t, world.call(SYNC, "revoked"), { reason: "AGENT_NOT_ATTESTED" });
+  t.equal(world.checked.length, 1);
 });
 
 t.test("certificates that are no caller", async (t) => {

@@ -184,6 +184,27 @@ t.test("the very bytes are checked before they are signed", async (t) => {
   await refused(t, f.issuance({ authorities }).workloadX509({ entry: long, csr }), expected);
 });
 
+t.test("X.509-SVIDs name the revocation list of their authority, or none", async (t) => {
+  await using f = await Fixture.open();
+  const entry = f.entry();
+  const csr = await request({});
+  const crlUrl = (id: string): string => `http://crl.example.org/${id}.crl`;
+  const elsewhere: Encode = (leaf, keyType) =>
+    encodeLeafTbs({ ...leaf, crlUrl: "http://evil.example/x.crl" }, keyType);
+  const broken = [
+    f.issuance({ crlUrl, encodeTbs: elsewhere }),
+    f.issuance({ crlUrl, encodeTbs: withoutExtension(OID.crlDistributionPoints) }),
+    f.issuance({ encodeTbs: elsewhere }),
+  ];
+  for (const issuance of broken) {
+    const expected = { kind: "internal", message: /extensions are|revocation list is/ } as const;
+    await refused(t, issuance.workloadX509({ entry, csr }), expected);
+  }
+  const { chain } = await f.issuance({ crlUrl }).workloadX509({ entry, csr });
+  const der = Buffer.from(chain[0] ?? new Uint8Array());
+  t.ok(der.includes(crlUrl(f.set.activeX509().id)));
+});
+
 t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t) => {
   const claims = { sub: "spiffe://example.org/web", aud: ["a"], exp: 2, iat: 1 };
   const encode = (value: unknown): string =>

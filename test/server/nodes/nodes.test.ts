@@ -298,7 +298,7 @@ t.test("another server's acts are seen at once", async (t) => {
 t.test("a server that hears of no commit asks before it refuses", async (t) => {
   const room = await openRoom(t);
   const { entries, nodes, tokens, boundTokens, oneTimeTokens } = room.datastore;
-  const { bundles, relationships, authorities, changes } = room.datastore;
+  const { bundles, relationships, authorities, revocations, changes } = room.datastore;
   const deaf: Datastore = {
     entries,
     nodes,
@@ -308,6 +308,7 @@ t.test("a server that hears of no commit asks before it refuses", async (t) => {
     bundles,
     relationships,
     authorities,
+    revocations,
     changes,
     transaction: (work) => room.datastore.transaction(work),
     onCommit: () => () => undefined,

@@ -50,6 +50,7 @@ class Bench implements Disposable {
           return () => undefined;
         },
       },
+      revocations: { crls: [], onChange: () => () => undefined },
       nodes: {
         rotationOf: (agentId) => this.rotations.get(agentId) ?? 0,
         onChange: (listener) => {

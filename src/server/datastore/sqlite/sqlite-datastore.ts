@@ -16,9 +16,11 @@ import type {
   EntryReader,
   NodeReader,
   RelationshipReader,
+  RevocationReader,
   TokenReader,
   Writers,
 } from "../contract.ts";
+import { SqliteRevocationReader } from "./revocations.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
 import { SqliteOneTimeTokenReader } from "./one-time-tokens.ts";
@@ -139,6 +141,7 @@ class SqliteDatastore implements Datastore {
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
+  readonly revocations: RevocationReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -172,6 +175,7 @@ class SqliteDatastore implements Datastore {
     this.bundles = new SqliteBundleReader(reader);
     this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);
+    this.revocations = new SqliteRevocationReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }
 

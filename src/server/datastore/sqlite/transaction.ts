@@ -8,6 +8,7 @@ import { SqliteEntryWriter } from "./entries.ts";
 import { SqliteNodeWriter } from "./nodes.ts";
 import { SqliteOneTimeTokenWriter } from "./one-time-tokens.ts";
 import type { Row } from "./row.ts";
+import { SqliteRevocationWriter } from "./revocations.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
 
@@ -30,6 +31,7 @@ export class Transaction implements TransactionScope {
       bundles: new SqliteBundleWriter(this),
       relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),
+      revocations: new SqliteRevocationWriter(this),
     };
   }
 

@@ -5,6 +5,7 @@ import { rotation } from "./003-rotation.ts";
 import { boundTokens } from "./004-bound-tokens.ts";
 import { oneTimeTokens } from "./005-one-time-tokens.ts";
 import { entryTemplates } from "./006-entry-templates.ts";
+import { revocations } from "./007-revocations.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   boundTokens,
   oneTimeTokens,
   entryTemplates,
+  revocations,
 ];

@@ -57,6 +57,10 @@ export interface FollowResponse {
    * identity.
    */
   'templated_entries'?: (_assay_template_v1_TemplatedEntry)[];
+  /**
+   * Revocation lists (DER) of the own trust domain's X.509 authorities, all of them; with each own bundle among `bundles`.
+   */
+  'crls'?: (Buffer | Uint8Array | string)[];
 }
 
 /**
@@ -109,4 +113,8 @@ export interface FollowResponse__Output {
    * identity.
    */
   'templated_entries': (_assay_template_v1_TemplatedEntry__Output)[];
+  /**
+   * Revocation lists (DER) of the own trust domain's X.509 authorities, all of them; with each own bundle among `bundles`.
+   */
+  'crls': (Buffer)[];
 }
