@@ -176,6 +176,7 @@ export const WORKLOAD_API = "SpiffeWorkloadAPI";
 export const ENTRY_SERVICE = "spire.api.server.entry.v1.Entry";
 export const PLAN_SERVICE = "assay.entry.v1.Plan";
 export const TEMPLATE_SERVICE = "assay.template.v1.Templates";
+export const CLAIMS_SERVICE = "assay.claims.v1.Claims";
 export const AGENT_SERVICE = "spire.api.server.agent.v1.Agent";
 export const BUNDLE_SERVICE = "spire.api.server.bundle.v1.Bundle";
 export const SVID_SERVICE = "spire.api.server.svid.v1.SVID";

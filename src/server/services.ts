@@ -9,6 +9,7 @@ import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
+import { claimsApi } from "./api/claims.ts";
 import { debugApi } from "./api/debug.ts";
 import { entryApi } from "./api/entry.ts";
 import { followApi } from "./api/follow.ts";
@@ -136,6 +137,7 @@ export function serverServices(parts: ServerParts) {
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
+    "assay.claims.v1.Claims": claimsApi({ ...shared, entries }),
     "assay.entry.v1.Plan": planApi({ ...shared, entries }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
     "assay.revocation.v1.Revocation": revocationApi({

@@ -90,18 +90,26 @@ function splitSegments(text: string): readonly string[] {
 
 function readSegment(text: string): string | TemplateVariable {
   if (!text.includes("{") && !text.includes("}")) return text;
-  const { type, name, key } = VARIABLE.exec(text)?.groups ?? {};
-  if (type === undefined || name === undefined) {
+  const variable =
+    text.startsWith("{{") && text.endsWith("}}") ? parseVariable(text.slice(2, -2)) : undefined;
+  if (variable === undefined) {
     throw fail(
       "invalid",
       `template segment '${text.slice(0, MAX_SHOWN)}' is not wholly one variable, written as {{type.name}} or {{type.name:key}}`,
     );
   }
-  return { text: text.slice(2, -2), type, name, ...(key === undefined ? {} : { key }) };
+  return variable;
+}
+
+/** @param text what stands between the braces @returns undefined when it names nothing */
+export function parseVariable(text: string): TemplateVariable | undefined {
+  const { type, name, key } = VARIABLE.exec(text)?.groups ?? {};
+  if (type === undefined || name === undefined) return undefined;
+  return { text, type, name, ...(key === undefined ? {} : { key }) };
 }
 
 const VARIABLE =
-  /^\{\{(?<type>[a-z][a-z0-9_]{0,31})\.(?<name>[A-Za-z0-9_-]{1,63})(?::(?<key>[A-Za-z0-9._/-]{1,317}))?\}\}$/;
+  /^(?<type>[a-z][a-z0-9_]{0,31})\.(?<name>[A-Za-z0-9_-]{1,63})(?::(?<key>[A-Za-z0-9._/-]{1,317}))?$/;
 const SEGMENT = /^[A-Za-z0-9._-]{1,255}$/;
 const MAX_VALUE = 255;
 /** Characters; with values filled in the SPIFFE ID's own bound holds. */

@@ -3,7 +3,7 @@ import { fail, isKind } from "../../base/errors.ts";
 import { LruMap } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
 import type { Entry } from "./entry.ts";
-import { memberVersion } from "./members.ts";
+import { tokenVersion } from "./members.ts";
 import { handedOutUntil } from "./svid-store.ts";
 
 /** A JWT-SVID as the server signed it. A bearer token: never logged. */
@@ -29,7 +29,7 @@ interface Cached {
 }
 
 /**
- * JWT-SVIDs by SPIFFE ID and sorted audiences: served while more than half of their life is left, then made anew; while
+ * JWT-SVIDs by entry and sorted audiences, since an entry may have claims of its own that nobody tells the agent: served while more than half of their life is left, then made anew; while
  * the server is away, served until they expire. Equal requests at the same time are one request to the server.
  */
 export class JwtCache {
@@ -55,11 +55,7 @@ export class JwtCache {
   async fetch(entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
     // Each of these tokens is to be unique (`jti`): none is ever handed out twice.
     if (entry.jwtSvidIncludeJti) return this.#options.sign(entry, audience);
-    const key = JSON.stringify([
-      entry.spiffeId,
-      memberVersion(entry),
-      ...[...new Set(audience)].sort(),
-    ]);
+    const key = JSON.stringify([tokenVersion(entry), ...[...new Set(audience)].sort()]);
     const cached = this.#cached.get(key);
     if (cached !== undefined && this.#options.clock.nowMs() < cached.renewAtMs) return cached.svid;
     try {

@@ -103,9 +103,13 @@ export class Members {
   }
 }
 
-/** For keys of what is held: tokens of a family are made anew when its entry changes. */
-export function memberVersion(entry: Entry): readonly string[] {
-  return isMember(entry) ? [entry.member.entryId, entryVersion(entry)] : [];
+/**
+ * For keys of what is held: what a token says follows from its entry, which may have claims of its own that differ from
+ * another one's with the same SPIFFE ID. Members with one SPIFFE ID share theirs, whatever their pods.
+ */
+export function tokenVersion(entry: Entry): string {
+  const id = isMember(entry) ? entry.member.entryId : entry.id;
+  return JSON.stringify([entry.spiffeId, id, entryVersion(entry)]);
 }
 
 function isMember(entry: Entry): entry is MemberEntry {

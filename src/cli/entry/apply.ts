@@ -1,8 +1,16 @@
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
 import { type Command, EXIT_FAILURE } from "../command.ts";
-import { ENTRY_SERVICE, type RpcClient, TEMPLATE_SERVICE, connectServer } from "../rpc-clients.ts";
+import {
+  CLAIMS_SERVICE,
+  ENTRY_SERVICE,
+  type RpcClient,
+  TEMPLATE_SERVICE,
+  connectServer,
+} from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
-import type { RegistryDiff } from "./diff.ts";
+import { createMessage, createService } from "./beside.ts";
+import { CLAIMS_KEY, claimsMessage } from "./claims.ts";
+import { type RegistryDiff, plainFields } from "./diff.ts";
 import { fieldsMask } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
 import { entryMessage } from "./entry-message.ts";
@@ -33,10 +41,11 @@ export const command: Command = {
     const created = new Set<DesiredEntry>();
     const update: RegistryDiff["update"][number][] = [];
     const deleted: RegistryDiff["extra"][number][] = [];
-    for (const isFamily of [false, true]) {
-      const wanted = diff.create.filter(({ template }) => (template !== undefined) === isFamily);
+    for (const service of new Set(diff.create.map(createService))) {
+      const wanted = diff.create.filter((entry) => createService(entry) === service);
       for (const part of parts(wanted)) {
-        const results = await createEntries(server, part, isFamily);
+        const entries = part.map((entry) => createMessage(entryMessage(entry), entry));
+        const results = await call(server, "BatchCreateEntry", { entries }, service);
         for (const [index, entry] of part.entries()) {
           if (isDone(entry.spiffeId, results[index]?.status)) created.add(entry);
         }
@@ -65,36 +74,27 @@ interface Result {
   readonly status: Status__Output | null;
 }
 
-function createEntries(
-  server: RpcClient,
-  entries: readonly DesiredEntry[],
-  areFamilies: boolean,
-): Promise<readonly Result[]> {
-  if (!areFamilies) {
-    return call(server, "BatchCreateEntry", { entries: entries.map(entryMessage) });
-  }
-  const templated = entries.map((entry) => ({
-    entry: entryMessage(entry),
-    template: entry.template && templateMessage(entry.template),
-  }));
-  return call(server, "BatchCreateEntry", { entries: templated }, TEMPLATE_SERVICE);
-}
-
 /** @returns a result for each call that it takes */
 async function updateEntry(
   server: RpcClient,
   { id, desired: entry, changes }: RegistryDiff["update"][number],
 ): Promise<readonly Result[]> {
-  const fields = changes.flatMap(({ field }) => (field === "template" ? [] : [field]));
+  const fields = plainFields(changes);
   const results: Result[] = [];
-  if (fields.length < changes.length) {
+  if (changes.some(({ field }) => field === "template")) {
     const template = entry.template && templateMessage(entry.template);
     const request = { templates: [{ id, template }] };
     results.push(...(await call(server, "BatchSetTemplate", request, TEMPLATE_SERVICE)));
   }
-  if (fields.length === 0) return results;
   // The mask is one for a whole batch, and no field may be written that somebody else changed meanwhile.
-  const request = { entries: [{ ...entryMessage(entry), id }], input_mask: fieldsMask(fields) };
+  const changed = { entry: { ...entryMessage(entry), id }, input_mask: fieldsMask(fields) };
+  if (changes.some(({ field }) => field === CLAIMS_KEY)) {
+    // Together: claims may name selectors that come or go with them.
+    const request = { claims: [{ id, claims: claimsMessage(entry.claims), ...changed }] };
+    return [...results, ...(await call(server, "BatchSetClaims", request, CLAIMS_SERVICE))];
+  }
+  if (fields.length === 0) return results;
+  const request = { entries: [changed.entry], input_mask: changed.input_mask };
   return [...results, ...(await call(server, "BatchUpdateEntry", request))];
 }
 

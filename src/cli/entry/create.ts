@@ -2,13 +2,11 @@ import type { BatchCreateEntryResponse__Output } from "../../rpc/gen/spire/api/s
 import type { Command } from "../command.ts";
 import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import {
-  ENTRY_SERVICE,
-  SERVER_SOCKET_OPTION,
-  TEMPLATE_SERVICE,
-  connectServer,
-} from "../rpc-clients.ts";
-import { TEMPLATE_OPTIONS, templateMessage, templateOption } from "./templates.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { CLAIM_OPTION, claimsOption } from "./claims.ts";
+import { type EntryBeside, createMessage, createService } from "./beside.ts";
+import type { Options } from "../options.ts";
+import { TEMPLATE_OPTIONS, templateOption } from "./templates.ts";
 import { entryOfBatch } from "./batch.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
@@ -31,6 +29,7 @@ export const command: Command = {
       many: true,
     },
     ...TEMPLATE_OPTIONS,
+    CLAIM_OPTION,
     ...FIELD_OPTIONS,
     { name: "entry-id", value: "ID", help: "the entry's own ID", fallback: "a random one" },
     ...RIGHTS.map(([name, help]) => ({ name, help })),
@@ -41,6 +40,7 @@ export const command: Command = {
   examples: [
     "assay entry create --spiffe-id spiffe://example.org/web --parent-id spiffe://example.org/host --selector unix:uid:1000",
     "assay entry create --spiffe-id spiffe://example.org/db --parent-id spiffe://example.org/host --selector unix:user:postgres --selector unix:path:/usr/bin/postgres --x509-ttl 10m --dns-name db.example.org",
+    "assay entry create --spiffe-id spiffe://example.org/api --parent-id spiffe://example.org/host --selector k8s:ns:prod --jwt-claim 'env={{k8s.ns}}' --jwt-claim 'roles:=[\"reader\"]'",
     "assay entry create --spiffe-id spiffe://example.org/ns --template 'spiffe://example.org/ns/{{k8s.ns}}/sa/{{k8s.sa}}' --parent-id spiffe://example.org/cluster --selector k8s:ns:prod",
   ],
   notes: [
@@ -63,16 +63,23 @@ export const command: Command = {
       },
     };
     using server = await connectServer(context);
-    const template = templateOption(options);
+    const beside = besideOptions(options);
     const { results } = await server.call<BatchCreateEntryResponse__Output>(
-      template === undefined ? ENTRY_SERVICE : TEMPLATE_SERVICE,
+      createService(beside),
       "BatchCreateEntry",
-      {
-        entries: [template === undefined ? entry : { entry, template: templateMessage(template) }],
-      },
+      { entries: [createMessage(entry, beside)] },
     );
     const created = entryOfBatch(results[0]);
-    output.data(entryJson(created, template), () => entryLines(created, template, Date.now()));
+    output.data(entryJson(created, beside), () => entryLines(created, beside, Date.now()));
     return undefined;
   },
 };
+
+function besideOptions(options: Options): EntryBeside {
+  const template = templateOption(options);
+  const claims = claimsOption(options);
+  return {
+    ...(template === undefined ? {} : { template }),
+    ...(claims === undefined ? {} : { claims }),
+  };
+}

@@ -2,6 +2,8 @@ import { fail } from "../../base/errors.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { ENTRY_FIELDS, type EntryField, type EntryFields, fieldsOf } from "./entry-fields.ts";
 import type { DesiredEntry } from "./entry-file.ts";
+import type { EntryBeside } from "./beside.ts";
+import { CLAIMS_KEY, type EntryClaims } from "./claims.ts";
 import type { EntryTemplate } from "./templates.ts";
 
 export interface EntryUpdate {
@@ -12,7 +14,7 @@ export interface EntryUpdate {
 }
 
 export interface FieldChange {
-  readonly field: EntryField | "template";
+  readonly field: EntryField | "template" | typeof CLAIMS_KEY;
   readonly from: unknown;
   readonly to: unknown;
 }
@@ -32,7 +34,7 @@ export interface RegistryDiff {
 export function diffRegistry(
   desired: readonly DesiredEntry[],
   present: readonly Entry__Output[],
-  templates: ReadonlyMap<string, EntryTemplate>,
+  besideOf: (id: string) => EntryBeside,
 ): RegistryDiff {
   const byId = new Map(present.map((entry) => [entry.id, entry]));
   const bySame = new Map(present.map((entry) => [sameness(fieldsOf(entry)), entry]));
@@ -54,9 +56,11 @@ export function diffRegistry(
       continue;
     }
     matched.add(found.id);
+    const beside = besideOf(found.id);
     const changes = [
       ...changesOf(fieldsOf(found), entry),
-      ...templateChange(found, templates.get(found.id), entry),
+      ...templateChange(found, beside.template, entry),
+      ...claimsChange(beside.claims, entry.claims),
     ];
     if (changes.length === 0) unchanged += 1;
     else update.push({ id: found.id, desired: entry, changes });
@@ -89,6 +93,17 @@ function templateChange(
     );
   }
   return [{ field: "template", from, to }];
+}
+
+/** Those that SPIRE's message has. */
+export function plainFields(changes: readonly FieldChange[]): readonly EntryField[] {
+  return changes.flatMap(({ field }) =>
+    field === "template" || field === CLAIMS_KEY ? [] : [field],
+  );
+}
+
+function claimsChange(from: EntryClaims = {}, to: EntryClaims = {}): FieldChange[] {
+  return JSON.stringify(from) === JSON.stringify(to) ? [] : [{ field: CLAIMS_KEY, from, to }];
 }
 
 function changesOf(before: EntryFields, after: EntryFields): FieldChange[] {

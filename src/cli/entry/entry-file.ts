@@ -3,6 +3,7 @@ import { errorFrom, fail } from "../../base/errors.ts";
 import { isMapping } from "../../config/read-value.ts";
 import { readTextFile } from "../read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
+import { CLAIMS_KEY, type EntryClaims, readClaims } from "./claims.ts";
 import { readText } from "./file-values.ts";
 import { type EntryTemplate, TEMPLATE_KEYS, readTemplate } from "./templates.ts";
 
@@ -12,6 +13,8 @@ export interface DesiredEntry extends EntryFields {
   readonly id?: string;
   /** The SPIFFE ID is the prefix of a family then. */
   readonly template?: EntryTemplate;
+  /** Of its own in its JWT-SVIDs. */
+  readonly claims?: EntryClaims;
 }
 
 /** @throws invalid, naming the file and the place in it */
@@ -51,9 +54,15 @@ function readEntry(value: unknown, where: string): DesiredEntry {
   };
   const id = value["id"] === undefined ? {} : { id: at("id", readText) };
   const template = readTemplate(at);
-  return { ...id, ...readFields(at), ...(template === undefined ? {} : { template }) };
+  const claims = at(CLAIMS_KEY, readClaims);
+  return {
+    ...id,
+    ...readFields(at),
+    ...(template === undefined ? {} : { template }),
+    ...(claims === undefined ? {} : { claims }),
+  };
 }
 
-const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS, ...TEMPLATE_KEYS]);
+const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS, CLAIMS_KEY, ...TEMPLATE_KEYS]);
 /** Printed by `entry list`; they mean nothing in a file. */
 const PRINTED: ReadonlySet<string> = new Set(["revisionNumber", "createdAt"]);

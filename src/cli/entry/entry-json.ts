@@ -2,17 +2,20 @@ import { formatDuration } from "../../config/duration.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
 import { fieldsJson, fieldsOf } from "./entry-fields.ts";
-import { type EntryTemplate, templateJson } from "./templates.ts";
+import type { EntryBeside } from "./beside.ts";
+import { claimsJson } from "./claims.ts";
+import { templateJson } from "./templates.ts";
 
 /** An entry as `--output json` prints it: the keys of a file, and what the server says of it. */
 export function entryJson(
   entry: Entry__Output,
-  template: EntryTemplate | undefined,
+  { template, claims }: EntryBeside,
 ): Record<string, unknown> {
   return {
     id: entry.id,
     ...fieldsJson(fieldsOf(entry)),
     ...templateJson(template),
+    ...claimsJson(claims),
     revisionNumber: Number(entry.revision_number),
     createdAt: isoTime(Number(entry.created_at)),
   };
@@ -21,7 +24,7 @@ export function entryJson(
 /** The text form: the SPIFFE ID, or those of a family, then what differs from the defaults. */
 export function entryLines(
   entry: Entry__Output,
-  template: EntryTemplate | undefined,
+  { template, claims }: EntryBeside,
   nowMs: number,
 ): string[] {
   const fields = fieldsOf(entry);
@@ -45,6 +48,9 @@ export function entryLines(
         ["jwt ttl", fields.jwtSvidTtl === 0 ? undefined : formatDuration(fields.jwtSvidTtl)],
         ["dns names", listText(fields.dnsNames)],
         ["federates with", listText(fields.federatesWith)],
+        ...Object.entries(claims ?? {}).map(
+          ([name, value]) => ["jwt claim", `${name} ${JSON.stringify(value)}`] as const,
+        ),
         ["hint", fields.hint === "" ? undefined : fields.hint],
         ["rights", listText(rights)],
         ["created", timeText(Number(entry.created_at), nowMs)],

@@ -9,7 +9,7 @@ import {
   connectServer,
 } from "../rpc-clients.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
-import { readTemplates } from "./templates.ts";
+import { readBeside } from "./beside.ts";
 import { FILTER_OPTIONS, entryFilter } from "./filter.ts";
 
 export const command: Command = {
@@ -22,10 +22,10 @@ export const command: Command = {
     using server = await connectServer(context);
     const entries = await listEntries(server, filter);
     const ids = entries.map(({ id }) => id);
-    const templates = await readTemplates(server, ids);
+    const besideOf = await readBeside(server, ids);
     output.data(
-      entries.map((entry) => entryJson(entry, templates.get(entry.id))),
-      () => entries.flatMap((entry) => entryLines(entry, templates.get(entry.id), Date.now())),
+      entries.map((entry) => entryJson(entry, besideOf(entry.id))),
+      () => entries.flatMap((entry) => entryLines(entry, besideOf(entry.id), Date.now())),
     );
     if (entries.length === 0 && output.format === "text") {
       output.note("no entries; 'assay entry create --help' shows how to make one");

@@ -3,7 +3,9 @@ import { isKind } from "../../base/errors.ts";
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
 import { PLAN_SERVICE, type RpcClient } from "../rpc-clients.ts";
 import { itemError } from "../status.ts";
-import type { RegistryDiff } from "./diff.ts";
+import { besideMessage } from "./beside.ts";
+import { CLAIMS_KEY, claimsMessage } from "./claims.ts";
+import { type RegistryDiff, plainFields } from "./diff.ts";
 import { fieldsMask } from "./entry-fields.ts";
 import { entryMessage } from "./entry-message.ts";
 import { templateMessage } from "./templates.ts";
@@ -49,17 +51,17 @@ export async function objections(
 function itemsOf({ create, update, extra }: RegistryDiff, prune: boolean): readonly Item[] {
   return [
     ...create.map((entry): Item => {
-      const template = entry.template && templateMessage(entry.template);
-      const message = { entry: entryMessage(entry), template };
+      const message = { entry: entryMessage(entry), ...besideMessage(entry) };
       return { list: "creates", message, subject: entry.spiffeId };
     }),
     ...update.map(({ id, desired, changes }): Item => {
-      const fields = changes.flatMap(({ field }) => (field === "template" ? [] : [field]));
-      const changed = changes.length > fields.length ? desired.template : undefined;
+      const isChanged = (name: string) => changes.some(({ field }) => field === name);
+      const { template } = desired;
       const message = {
         entry: { ...entryMessage(desired), id },
-        input_mask: fieldsMask(fields),
-        template: changed && templateMessage(changed),
+        input_mask: fieldsMask(plainFields(changes)),
+        ...(isChanged("template") && template && { template: templateMessage(template) }),
+        ...(isChanged(CLAIMS_KEY) && { claims: claimsMessage(desired.claims) }),
       };
       return { list: "updates", message, subject: `${desired.spiffeId} (${id})` };
     }),

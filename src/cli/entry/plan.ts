@@ -6,8 +6,8 @@ import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clie
 import { type RegistryDiff, diffRegistry } from "./diff.ts";
 import { readDesired } from "./desired.ts";
 import type { DesiredEntry } from "./entry-file.ts";
+import { readBeside } from "./beside.ts";
 import { objections } from "./objections.ts";
-import { readTemplates } from "./templates.ts";
 import { STRICT_OPTION } from "./fields.ts";
 import { listEntries } from "./list.ts";
 
@@ -57,11 +57,8 @@ export async function registryDiff(
   desired: readonly DesiredEntry[],
 ): Promise<RegistryDiff> {
   const present = await listEntries(server, {});
-  const templates = await readTemplates(
-    server,
-    present.map(({ id }) => id),
-  );
-  return diffRegistry(desired, present, templates);
+  const ids = present.map(({ id }) => id);
+  return diffRegistry(desired, present, await readBeside(server, ids));
 }
 
 /** @param verb what stands before what is done: `would ` or nothing */

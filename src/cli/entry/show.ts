@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
-import { readTemplates } from "./templates.ts";
+import { readBeside } from "./beside.ts";
 
 export const command: Command = {
   name: "entry show",
@@ -24,8 +24,8 @@ export const command: Command = {
       { id },
       "assay entry list",
     );
-    const template = (await readTemplates(server, [id])).get(id);
-    output.data(entryJson(entry, template), () => entryLines(entry, template, Date.now()));
+    const beside = (await readBeside(server, [id]))(id);
+    output.data(entryJson(entry, beside), () => entryLines(entry, beside, Date.now()));
     return undefined;
   },
 };

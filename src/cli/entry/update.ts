@@ -1,3 +1,4 @@
+import type { BatchSetClaimsResponse__Output } from "../../rpc/gen/assay/claims/v1/BatchSetClaimsResponse.ts";
 import type { BatchSetTemplateResponse__Output } from "../../rpc/gen/assay/template/v1/BatchSetTemplateResponse.ts";
 import type { BatchUpdateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
@@ -5,6 +6,7 @@ import type { Command } from "../command.ts";
 import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import {
+  CLAIMS_SERVICE,
   ENTRY_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
@@ -15,10 +17,11 @@ import { OK, entryOfBatch, statusError } from "./batch.ts";
 import {
   type EntryTemplate,
   TEMPLATE_OPTIONS,
-  readTemplates,
   templateMessage,
   templateOption,
 } from "./templates.ts";
+import { readBeside } from "./beside.ts";
+import { CLAIM_OPTION, type EntryClaims, claimsMessage, claimsOption } from "./claims.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { FIELD_OPTIONS, RIGHTS, STRICT_OPTION, entryFields } from "./fields.ts";
 
@@ -36,6 +39,8 @@ export const command: Command = {
       many: true,
     },
     ...TEMPLATE_OPTIONS,
+    { ...CLAIM_OPTION, help: "replaces all claims of its own; NAME:=JSON for what is no text" },
+    { name: "no-jwt-claims", help: "takes all claims of its own away" },
     ...FIELD_OPTIONS,
     ...RIGHTS.map(([name, help]) => ({
       name,
@@ -60,15 +65,24 @@ export const command: Command = {
       ...choice(options.text("jwt-jti"), "jwt_svid_include_jti"),
     };
     const template = templateOption(options);
-    const isPlain = Object.keys(fields).length + Object.keys(attributes).length > 0;
-    if (template !== undefined && isPlain) {
-      throw new UsageError("a template is changed by itself; give --template alone");
+    const claims = options.flag("no-jwt-claims") ? {} : claimsOption(options);
+    if (options.flag("no-jwt-claims") && claimsOption(options) !== undefined) {
+      throw new UsageError("--jwt-claim and --no-jwt-claims are both given; leave one out");
     }
-    if (template !== undefined) {
+    const isPlain = Object.keys(fields).length + Object.keys(attributes).length > 0;
+    const sorts = [template !== undefined, claims !== undefined, isPlain].filter(Boolean).length;
+    if (sorts > 1) {
+      throw new UsageError(
+        "a template and claims are changed by themselves; give --template, --jwt-claim or --no-jwt-claims alone",
+      );
+    }
+    if (template !== undefined || claims !== undefined) {
       using registry = await connectServer(context);
-      await setTemplate(registry, id, template);
+      if (template !== undefined) await setTemplate(registry, id, template);
+      if (claims !== undefined) await setClaims(registry, id, claims);
       const changed = await registry.call<Entry__Output>(ENTRY_SERVICE, "GetEntry", { id });
-      output.data(entryJson(changed, template), () => entryLines(changed, template, Date.now()));
+      const beside = (await readBeside(registry, [id]))(id);
+      output.data(entryJson(changed, beside), () => entryLines(changed, beside, Date.now()));
       return undefined;
     }
     if (!isPlain) {
@@ -82,7 +96,7 @@ export const command: Command = {
       { entries: [entry], input_mask: maskOf(entry) },
     );
     const updated = entryOfBatch(results[0]);
-    const kept = (await readTemplates(server, [id])).get(id);
+    const kept = (await readBeside(server, [id]))(id);
     output.data(entryJson(updated, kept), () => entryLines(updated, kept, Date.now()));
     return undefined;
 
@@ -105,6 +119,16 @@ async function setTemplate(server: RpcClient, id: string, template: EntryTemplat
     TEMPLATE_SERVICE,
     "BatchSetTemplate",
     { templates: [{ id, template: templateMessage(template) }] },
+  );
+  const { code, message } = results[0]?.status ?? { code: OK, message: "" };
+  if (code !== OK) throw statusError(code, message);
+}
+
+async function setClaims(server: RpcClient, id: string, claims: EntryClaims): Promise<void> {
+  const { results } = await server.call<BatchSetClaimsResponse__Output>(
+    CLAIMS_SERVICE,
+    "BatchSetClaims",
+    { claims: [{ id, claims: claimsMessage(claims) }] },
   );
   const { code, message } = results[0]?.status ?? { code: OK, message: "" };
   if (code !== OK) throw statusError(code, message);

@@ -1,7 +1,9 @@
 import { fail } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
+import type { JwtClaims__Output } from "../../rpc/gen/assay/claims/v1/JwtClaims.ts";
 import type { CheckEntriesRequest__Output } from "../../rpc/gen/assay/entry/v1/CheckEntriesRequest.ts";
 import type { PlanHandlers } from "../../rpc/gen/assay/entry/v1/Plan.ts";
+import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { Implementation } from "../../rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
@@ -63,22 +65,27 @@ function changesOf(
   trustDomain: TrustDomain,
 ): readonly (() => EntryChange)[] {
   return [
-    ...creates.map(({ entry, template }) => () => {
+    ...creates.map(({ entry, template, claims }) => () => {
       if (entry === null) throw fail("invalid", "entry: is missing");
-      const draft = draftFields(entry, trustDomain);
-      return {
-        kind: "create",
-        draft: template === null ? draft : { ...draft, template: templateField(template) },
-      } as const;
+      const draft = { ...draftFields(entry, trustDomain), ...beside(template, claims) };
+      return { kind: "create", draft } as const;
     }),
-    ...updates.map(({ entry, input_mask, template }) => () => {
+    ...updates.map(({ entry, input_mask, template, claims }) => () => {
       if (entry === null) throw fail("invalid", "entry: is missing");
-      const patch = patchFields(entry, input_mask, trustDomain);
-      return {
-        kind: "update",
-        patch: template === null ? patch : { ...patch, template: templateField(template) },
-      } as const;
+      const patch = {
+        ...patchFields(entry, input_mask, trustDomain),
+        ...beside(template, claims),
+      };
+      return { kind: "update", patch } as const;
     }),
     ...deletes.map((id) => () => ({ kind: "delete", id }) as const),
   ];
+}
+
+/** What SPIRE's message has no place for. */
+function beside(template: Template__Output | null, claims: JwtClaims__Output | null) {
+  return {
+    ...(template !== null && { template: templateField(template) }),
+    ...(claims !== null && { jwtClaims: claims.json }),
+  };
 }

@@ -3,12 +3,12 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Member__Output } from "../../rpc/gen/assay/template/v1/Member.ts";
 import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { TemplatesHandlers } from "../../rpc/gen/assay/template/v1/Templates.ts";
-import { type CallContext, type Implementation, WARNINGS } from "../../rpc/service.ts";
+import type { Implementation } from "../../rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+import type { EntryTemplate } from "../datastore/contract.ts";
 import { agentOf } from "../endpoints/caller.ts";
 import type { Limits } from "../endpoints/limits.ts";
-import type { BatchResult, EntryService } from "../entries/entry-service.ts";
+import type { EntryService } from "../entries/entry-service.ts";
 import type { Families, Member } from "../entries/family.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import { parseCsrField } from "./attest.ts";
@@ -17,6 +17,7 @@ import { MAX_BATCH, atMost, textField } from "./fields.ts";
 import { inParallel } from "./in-parallel.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
 import { entryMessage, jwtSvidMessage, templateMessage, x509SvidMessage } from "./messages.ts";
+import { writeEach } from "./write-each.ts";
 
 export interface TemplateApiDeps {
   readonly entries: EntryService;
@@ -31,52 +32,19 @@ export interface TemplateApiDeps {
 export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHandlers> {
   const { entries, families, issuance, limits, trustDomain, logger } = deps;
 
-  /** Each good item is written with the others; each has a result of its own. */
-  const writeEach = async <M, T>(
-    messages: readonly M[],
-    convert: (message: M) => T,
-    write: (items: readonly T[]) => Promise<BatchResult<EntryRecord>[]>,
-    call: CallContext,
-  ) => {
-    const converted = messages.map((message) => {
-      try {
-        return { item: convert(message) };
-      } catch (thrown) {
-        return { error: itemStatus(thrown, logger) };
-      }
-    });
-    const good = converted.flatMap((each) => ("item" in each ? [each.item] : []));
-    const written = (good.length === 0 ? [] : await write(good)).values();
-    const warned: string[] = [];
-    const results = converted.map((each) => {
-      if (each.error !== undefined) return { status: each.error };
-      const { value: result } = written.next();
-      if (result === undefined) throw new TypeError("a batch answers each of its items");
-      if ("error" in result) {
-        const { error, existing } = result;
-        return { status: itemStatus(error, logger), ...(existing && { entry: existing }) };
-      }
-      for (const warning of result.warnings ?? []) {
-        warned.push(`entry ${result.value.id}: ${warning}`);
-      }
-      return { status: OK_STATUS, entry: result.value };
-    });
-    if (warned.length > 0) call.store.set(WARNINGS, warned);
-    return results;
-  };
-
   return {
     async BatchCreateEntry({ entries: messages }, call) {
       atMost("entries", messages.length, MAX_BATCH);
-      const results = await writeEach(
+      const results = await writeEach({
         messages,
-        ({ entry, template }) => {
+        convert({ entry, template }) {
           if (entry === null) throw fail("invalid", "entry: is missing");
           return { ...draftFields(entry, trustDomain), template: templateField(template) };
         },
-        (drafts) => entries.create(drafts),
+        write: (drafts) => entries.create(drafts),
         call,
-      );
+        logger,
+      });
       return {
         results: results.map(({ status, entry }) => ({
           status,
@@ -87,12 +55,13 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
 
     async BatchSetTemplate({ templates }, call) {
       atMost("templates", templates.length, MAX_BATCH);
-      const results = await writeEach(
-        templates,
-        ({ id, template }) => ({ id, template: templateField(template) }),
-        (patches) => entries.setTemplates(patches),
+      const results = await writeEach({
+        messages: templates,
+        convert: ({ id, template }) => ({ id, template: templateField(template) }),
+        write: (patches) => entries.setTemplates(patches),
         call,
-      );
+        logger,
+      });
       return {
         results: results.map(({ status }, index) => ({ status, id: templates[index]?.id ?? "" })),
       };
@@ -100,7 +69,7 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
 
     async BatchGetTemplate({ ids }) {
       atMost("ids", ids.length, MAX_BATCH);
-      const found = await entries.withTemplate(ids);
+      const found = await entries.some(ids, ({ template }) => template !== undefined);
       return {
         templates: found.map((entry) => ({
           id: entry.id,
@@ -136,6 +105,7 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
   };
 }
 
+/** @throws invalid when there is none */
 export function templateField(template: Template__Output | null): EntryTemplate {
   if (template === null || template.id === "") throw fail("invalid", "template: is missing");
   return { id: template.id, trustAgent: template.trust_agent };

@@ -39,6 +39,8 @@ export interface EntryRecord {
   readonly hint: string;
   readonly disableX509SvidPrefetch: boolean;
   readonly jwtSvidIncludeJti: boolean;
+  /** JSON, as `ClaimTemplates` (spiffe/claim-templates.ts) reads it; absent or empty = none of its own. */
+  readonly jwtClaims?: string;
   /** Absent = the entry is one identity. */
   readonly template?: EntryTemplate;
   /** Starts at 0 and rises by one with each update of this entry (SPIRE's revision_number). */

@@ -178,7 +178,7 @@ function originOf(call: CallContext): CallOrigin {
 
 const SIGNS = /\/(AttestAgent|RenewAgent|NewDownstreamX509CA|(BatchNew|New|Mint)[A-Z0-9]+SVID)$/;
 const SPENDS = /\/Spend$/;
-const READS = /\/(Get|List|Count|Check)[A-Za-z0-9]*$/;
+const READS = /\/(Batch)?(Get|List|Count|Check)[A-Za-z0-9]*$/;
 /** Trouble, not decisions. */
 const NO_REFUSALS: ReadonlySet<string> = new Set([
   "cancelled",

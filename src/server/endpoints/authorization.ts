@@ -99,6 +99,11 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.audit.v1.Audit": {
     Read: ["local"],
   },
+  "/assay.claims.v1.Claims": {
+    BatchCreateEntry: ["local", "admin"],
+    BatchGetClaims: ["local", "admin"],
+    BatchSetClaims: ["local", "admin"],
+  },
   "/assay.entry.v1.Plan": {
     CheckEntries: ["local", "admin"],
   },

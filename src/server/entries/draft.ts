@@ -9,6 +9,7 @@ import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
 import { isAgentSelf } from "./agent-selectors.ts";
+import { checkJwtClaims } from "./jwt-claims.ts";
 import { isNodeAlias } from "./node-aliases.ts";
 
 /** The part of a registration entry that its maker decides; absent fields take their zero. */
@@ -31,6 +32,8 @@ export interface EntryFields {
   readonly hint?: string;
   readonly disableX509SvidPrefetch?: boolean;
   readonly jwtSvidIncludeJti?: boolean;
+  /** JSON (spiffe/claim-templates.ts); empty = none. */
+  readonly jwtClaims?: string;
   /** The SPIFFE ID is the prefix of a family then. */
   readonly template?: EntryTemplate;
 }
@@ -98,10 +101,12 @@ function checkFields(fields: Partial<EntryFields>, trustDomain: TrustDomain): Ch
     jwtSvidTtl,
     expiresAt,
     template,
+    jwtClaims,
     ...flags
   } = fields;
   return {
     ...pickFlags(flags),
+    ...(jwtClaims === undefined ? {} : { jwtClaims }),
     ...(template === undefined ? {} : { template }),
     ...(spiffeId === undefined ? {} : { spiffeId: checkWorkloadId(spiffeId, trustDomain) }),
     ...(parentId === undefined ? {} : { parentId: checkParentId(parentId, trustDomain) }),
@@ -118,6 +123,7 @@ function checkFields(fields: Partial<EntryFields>, trustDomain: TrustDomain): Ch
 /** The rules between fields. */
 function check(entry: EntryRecord): EntryRecord {
   if (entry.template !== undefined) checkTemplate(entry, entry.template);
+  checkJwtClaims(entry);
   if (!entry.storeSvid) return entry;
   if (entry.disableX509SvidPrefetch) {
     throw fail("invalid", "an entry with a stored SVID cannot switch off its prefetch");

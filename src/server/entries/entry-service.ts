@@ -95,12 +95,15 @@ export class EntryService {
     );
   }
 
-  /** Those of the ids that have a template. */
-  async withTemplate(ids: readonly string[]): Promise<readonly EntryRecord[]> {
+  /** Those of the ids that there are, and that `isWanted`. */
+  async some(
+    ids: readonly string[],
+    isWanted: (entry: EntryRecord) => boolean,
+  ): Promise<readonly EntryRecord[]> {
     const found: EntryRecord[] = [];
     for (const [index, id] of ids.entries()) {
       const entry = await this.#options.store.entries.get(id);
-      if (entry?.template !== undefined) found.push(entry);
+      if (entry !== undefined && isWanted(entry)) found.push(entry);
       if (index % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await setImmediate();
     }
     return found;

@@ -3,6 +3,7 @@ import { isServerChecked } from "../../attestors/template-values.ts";
 import { fail } from "../../base/errors.ts";
 import { IdTemplate } from "../../spiffe/id-template.ts";
 import type { EntryReader, EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+import { withMemberValues } from "./jwt-claims.ts";
 
 /** A workload's pod, as its agent says. */
 export interface MemberPod {
@@ -110,7 +111,12 @@ function fillEntry(
   }
   const spiffeId = parsed.fill(({ text }) => values.get(text)).toString();
   const { template: _, ...plain } = entry;
-  return { ...plain, spiffeId };
+  const { jwtClaims } = entry;
+  return {
+    ...plain,
+    spiffeId,
+    ...(jwtClaims !== undefined && { jwtClaims: withMemberValues(jwtClaims, values) }),
+  };
 }
 
 /** Checked again: what is stored may have been written by another version. */

@@ -13,9 +13,11 @@ import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
 import { distinguishedName } from "../../x509/names.ts";
 import { type LeafParams, encodeLeafTbs, finishCertificate } from "../../x509/sign.ts";
+import type { JwtClaims } from "../../jwt/compact.ts";
 import type { AuthoritySet } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
+import { jwtClaimsOf } from "../entries/jwt-claims.ts";
 import { checkAudience } from "./audience.ts";
 import { checkLeafBytes } from "./check-leaf-bytes.ts";
 import { signToken } from "./sign-token.ts";
@@ -167,7 +169,8 @@ export class Issuance {
     this.#requireLive(entry);
     const jti = entry.jwtSvidIncludeJti ? { jti: uuid(this.#options.random) } : {};
     const spiffeId = SpiffeId.parse(entry.spiffeId);
-    const params = { spiffeId, audience, ttlSeconds: entry.jwtSvidTtl, ...jti };
+    const own = jwtClaimsOf(entry);
+    const params = { spiffeId, audience, ttlSeconds: entry.jwtSvidTtl, own, ...jti };
     return this.#signJwt("workload", params, { entryId: entry.id });
   }
 
@@ -223,12 +226,12 @@ export class Issuance {
 
   async #signJwt(
     action: "workload" | "mint",
-    params: MintJwtParams & { readonly jti?: string },
+    params: MintJwtParams & { readonly jti?: string; readonly own?: JwtClaims },
     by: AuditSubject = {},
   ): Promise<IssuedJwt> {
     const { authorities, audit, trustDomain } = this.#options;
     const { ttl, jwtIssuer } = this.#policy;
-    const { spiffeId, jti } = params;
+    const { spiffeId, jti, own = {} } = params;
     if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
       throw fail(
         "invalid",
@@ -244,6 +247,8 @@ export class Issuance {
     const issuedAt = this.#now();
     const expiresAt = Math.min(issuedAt + ttlSeconds, authority.notAfter);
     const claims = {
+      // First: what follows is what the token says, whatever an entry may have stored.
+      ...own,
       sub: spiffeId.toString(),
       aud: audience,
       exp: expiresAt,

@@ -79,6 +79,8 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
   const before = (await recordsIn(server.dataDir)).length;
   await admin.unary(ENTRY_SERVICE, "ListEntries", {});
   await admin.unary(BUNDLE_SERVICE, "GetBundle", {});
+  await admin.unary("assay.template.v1.Templates", "BatchGetTemplate", { ids: [entryId] });
+  await admin.unary("assay.claims.v1.Claims", "BatchGetClaims", { ids: [entryId] });
   t.equal((await recordsIn(server.dataDir)).length, before, "reading leaves no record");
 
   await agent.channel.unary(SVID_SERVICE, "BatchNewX509SVID", {

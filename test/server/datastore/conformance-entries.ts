@@ -30,6 +30,7 @@ export async function entriesConformance(check: Check): Promise<void> {
       disableX509SvidPrefetch: true,
       jwtSvidIncludeJti: true,
       template: { id: "spiffe://example.org/full/{{unix.user}}", trustAgent: true },
+      jwtClaims: '{"tenant":"acme","user":"{{unix.user}}"}',
       revisionNumber: 7,
     });
     await store.transaction((w) => w.entries.create(entry));

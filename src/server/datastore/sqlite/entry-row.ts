@@ -25,6 +25,7 @@ export const ENTRY_COLUMNS = [
   "jwt_svid_include_jti",
   "template",
   "template_trusts_agent",
+  "jwt_claims",
   "revision_number",
   "created_at",
 ] as const;
@@ -52,6 +53,7 @@ export function entryValues(entry: EntryRecord): SQLInputValue[] {
     Number(entry.jwtSvidIncludeJti),
     entry.template?.id ?? "",
     Number(entry.template?.trustAgent ?? false),
+    entry.jwtClaims ?? "",
     entry.revisionNumber,
     entry.createdAt,
   ];
@@ -59,6 +61,7 @@ export function entryValues(entry: EntryRecord): SQLInputValue[] {
 
 export function entryFromRow(row: Row): EntryRecord {
   const template = readText(row, "template");
+  const jwtClaims = readText(row, "jwt_claims");
   return {
     id: readText(row, "id"),
     spiffeId: readText(row, "spiffe_id"),
@@ -78,6 +81,7 @@ export function entryFromRow(row: Row): EntryRecord {
     ...(template !== "" && {
       template: { id: template, trustAgent: readBoolean(row, "template_trusts_agent") },
     }),
+    ...(jwtClaims !== "" && { jwtClaims }),
     revisionNumber: readInteger(row, "revision_number"),
     createdAt: readInteger(row, "created_at"),
   };

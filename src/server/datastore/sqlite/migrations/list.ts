@@ -6,6 +6,7 @@ import { boundTokens } from "./004-bound-tokens.ts";
 import { oneTimeTokens } from "./005-one-time-tokens.ts";
 import { entryTemplates } from "./006-entry-templates.ts";
 import { revocations } from "./007-revocations.ts";
+import { jwtClaims } from "./008-jwt-claims.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   oneTimeTokens,
   entryTemplates,
   revocations,
+  jwtClaims,
 ];

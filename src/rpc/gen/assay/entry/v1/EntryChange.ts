@@ -3,6 +3,7 @@
 import type { Entry as _spire_api_types_Entry, Entry__Output as _spire_api_types_Entry__Output } from '../../../spire/api/types/Entry.ts';
 import type { EntryMask as _spire_api_types_EntryMask, EntryMask__Output as _spire_api_types_EntryMask__Output } from '../../../spire/api/types/EntryMask.ts';
 import type { Template as _assay_template_v1_Template, Template__Output as _assay_template_v1_Template__Output } from '../../../assay/template/v1/Template.ts';
+import type { JwtClaims as _assay_claims_v1_JwtClaims, JwtClaims__Output as _assay_claims_v1_JwtClaims__Output } from '../../../assay/claims/v1/JwtClaims.ts';
 
 export interface EntryChange {
   /**
@@ -14,6 +15,10 @@ export interface EntryChange {
    * As for BatchSetTemplate; absent = it stays.
    */
   'template'?: (_assay_template_v1_Template | null);
+  /**
+   * As for BatchSetClaims; absent = they stay.
+   */
+  'claims'?: (_assay_claims_v1_JwtClaims | null);
 }
 
 export interface EntryChange__Output {
@@ -26,4 +31,8 @@ export interface EntryChange__Output {
    * As for BatchSetTemplate; absent = it stays.
    */
   'template': (_assay_template_v1_Template__Output | null);
+  /**
+   * As for BatchSetClaims; absent = they stay.
+   */
+  'claims': (_assay_claims_v1_JwtClaims__Output | null);
 }

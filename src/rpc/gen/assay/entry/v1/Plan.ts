@@ -10,7 +10,7 @@ import type { CheckEntriesResponse as _assay_entry_v1_CheckEntriesResponse, Chec
  */
 export interface PlanClient extends grpc.Client {
   /**
-   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry and BatchSetTemplate would, all of them one after the
+   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry, BatchSetTemplate and BatchSetClaims would, all of them one after the
    * other, and takes them back. Local and admin.
    */
   CheckEntries(argument: _assay_entry_v1_CheckEntriesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_entry_v1_CheckEntriesResponse__Output>): grpc.ClientUnaryCall;
@@ -18,7 +18,7 @@ export interface PlanClient extends grpc.Client {
   CheckEntries(argument: _assay_entry_v1_CheckEntriesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_entry_v1_CheckEntriesResponse__Output>): grpc.ClientUnaryCall;
   CheckEntries(argument: _assay_entry_v1_CheckEntriesRequest, callback: grpc.requestCallback<_assay_entry_v1_CheckEntriesResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry and BatchSetTemplate would, all of them one after the
+   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry, BatchSetTemplate and BatchSetClaims would, all of them one after the
    * other, and takes them back. Local and admin.
    */
   checkEntries(argument: _assay_entry_v1_CheckEntriesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_entry_v1_CheckEntriesResponse__Output>): grpc.ClientUnaryCall;
@@ -33,7 +33,7 @@ export interface PlanClient extends grpc.Client {
  */
 export interface PlanHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry and BatchSetTemplate would, all of them one after the
+   * Goes through the changes as BatchCreateEntry, BatchUpdateEntry, BatchSetTemplate and BatchSetClaims would, all of them one after the
    * other, and takes them back. Local and admin.
    */
   CheckEntries: grpc.handleUnaryCall<_assay_entry_v1_CheckEntriesRequest__Output, _assay_entry_v1_CheckEntriesResponse>;
