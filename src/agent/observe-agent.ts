@@ -117,6 +117,7 @@ export interface AgentHealthParams {
 export function agentHealth({ readiness, cache, clock }: AgentHealthParams): HealthSource {
   return {
     serving: () => readiness.isReady(),
+    parts: () => readiness.results(),
     onChange: (listener) => {
       const stopSynced = cache.onSynced(listener);
       let cancel = (): void => undefined;

@@ -1,4 +1,5 @@
 import { fail } from "../base/errors.ts";
+import { HEALTH_PARTS, serveHealthParts } from "../rpc/h2/health-parts.ts";
 import { serveHealth } from "../rpc/h2/health.ts";
 import { serveReflection } from "../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../rpc/h2/server.ts";
@@ -30,7 +31,9 @@ export async function openWorkloadSocket(
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
   );
   serveHealth(server, SERVICES, health);
-  serveReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
+  const [root, own] = [0, process.geteuid?.()];
+  serveHealthParts(server, health.parts, ({ uid }) => uid === root || uid === own);
+  serveReflection(server, [...SERVICES, "grpc.health.v1.Health", HEALTH_PARTS]);
   routeWorkloadApi(server, parts);
   routeSecretDiscovery(server, parts);
   stack.use(await WorkloadListener.open({ path, server, clock, logger }));

@@ -1,8 +1,10 @@
-import { fail } from "../base/errors.ts";
+import { fail, isKind } from "../base/errors.ts";
+import type { GetPartsResponse__Output } from "../rpc/gen/assay/health/v1/GetPartsResponse.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import {
   AGENT_SOCKET_OPTION,
+  type RpcClient,
   SERVER_SOCKET_OPTION,
   connectAgent,
   connectServer,
@@ -68,5 +70,26 @@ async function checkServing(context: CommandContext): Promise<Serving> {
   if (status === "SERVING") {
     return { socket: peer.socket, answerer: await whoAnswers(peer.channel, signal) };
   }
-  throw fail("unavailable", `the ${role} at ${peer.socket} says ${status}; its log says why`);
+  const ailing = await ailingParts(peer);
+  const why = ailing === undefined ? `it says ${status}; its log says why` : ailing.join("; ");
+  throw fail("unavailable", `the ${role} at ${peer.socket} does not serve: ${why}`);
 }
+
+/** Each with its reason where that is told; `undefined` when it does not say. */
+async function ailingParts(peer: RpcClient): Promise<readonly string[] | undefined> {
+  try {
+    const { parts } = await peer.call<GetPartsResponse__Output>(
+      "assay.health.v1.Health",
+      "GetParts",
+      {},
+    );
+    const ailing = parts.filter(({ serving }) => !serving);
+    if (ailing.length === 0) return undefined; // it has just come to serve
+    return ailing.map(({ name, reason }) => `${name}: ${reason === "" ? TELLS_NO_MORE : reason}`);
+  } catch (thrown) {
+    if (isKind(thrown, "unsupported", "precondition", "denied")) return undefined;
+    throw thrown;
+  }
+}
+
+const TELLS_NO_MORE = "no; the agent's own user and root are told why";

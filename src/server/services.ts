@@ -3,8 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
+import type { HealthHandlers } from "../rpc/gen/assay/health/v1/Health.ts";
+import { partsMessage } from "../rpc/health-parts.ts";
 import { loggerHandlers } from "../rpc/logger-service.ts";
-import type { CallContext } from "../rpc/service.ts";
+import type { CallContext, Implementation } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
@@ -181,6 +183,9 @@ export function serverServices(parts: ServerParts) {
       scope,
       ttl: () => issuance.ttl,
     }),
+    "assay.health.v1.Health": {
+      GetParts: async () => partsMessage(await readiness.results(), true),
+    } satisfies Implementation<HealthHandlers>,
     "grpc.health.v1.Health": healthApi({
       services: KNOWN_SERVICES,
       isServing: () => readiness.isReady(),

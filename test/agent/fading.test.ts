@@ -1,6 +1,7 @@
 import t from "tap";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { runProgram } from "../../src/cli/program.ts";
 import { createLogger } from "../../src/observe/logger.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { Domain } from "../support/running.ts";
@@ -39,6 +40,15 @@ t.test("an agent whose own SVID ended serves what it holds until that ends, too"
     { metadata: { "workload.spiffe.io": "true" } },
   );
   t.equal(status, "NOT_SERVING");
+  const out: string[] = [];
+  const code = await runProgram({
+    args: ["health", "agent", "--socket", agent.socket],
+    env: { HOME: "/nowhere" },
+    stdout: (text) => out.push(text),
+    stderr: (text) => out.push(text),
+  });
+  t.equal(code, 1);
+  t.match(out.join(""), /does not serve: identity: the agent's SVID has expired\n$/);
   const reason = await agent.stopped;
   t.match(reason?.message, /SVID has expired.*assay token generate/);
   t.equal(lines.filter((line) => line.includes("gets nothing new")).length, 1);

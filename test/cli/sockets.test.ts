@@ -11,6 +11,7 @@ import { connectTo } from "../../src/cli/rpc-clients.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { startServer } from "../../src/server/main.ts";
 import { refused } from "../support/refused.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
 import { Domain } from "../support/running.ts";
 import { startTestServer, testServerConfig } from "../support/server.ts";
 import type { Ran } from "./program.ts";
@@ -63,6 +64,19 @@ t.test("a command at another's socket says whose that is, and so does health", a
   ];
   for (const [words, err] of nowhere) {
     t.match(await run(...words, "--socket", join(domain.dir, "none.sock")), { code: 1, err });
+  }
+  const sockets: [string, string[]][] = [
+    [server, ["listeners", "datastore", "x509 authority", "jwt authority", "audit log"]],
+    [agent, ["identity", "sync"]],
+    [admin, ["identity", "sync"]],
+  ];
+  for (const [socket, names] of sockets) {
+    using channel = connectUnix(socket);
+    t.same(
+      await channel.unary("assay.health.v1.Health", "GetParts", {}),
+      { parts: names.map((name) => ({ name, serving: true, reason: "" })) },
+      socket,
+    );
   }
   const serving: [string[], RegExp, RegExp][] = [
     [["health", "--socket", server], /^serving: the server's admin socket \(/, /^$/],

@@ -2,6 +2,7 @@ import type { Server } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { Logger, LogLevelSwitch } from "../../observe/logger.ts";
+import { HEALTH_PARTS, serveHealthParts } from "../../rpc/h2/health-parts.ts";
 import { type HealthSource, serveHealth } from "../../rpc/h2/health.ts";
 import { serveReflection } from "../../rpc/h2/reflection.ts";
 import { H2GrpcServer } from "../../rpc/h2/server.ts";
@@ -50,7 +51,8 @@ export class AdminListener implements AsyncDisposable {
     serveUnary(server, EXPLAIN, { ...explainHandlers(explain) });
     serveUnary(server, LOGGER, { ...loggerHandlers(logLevel) });
     serveHealth(server, SERVICES, health);
-    serveReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
+    serveHealthParts(server, health.parts, () => true);
+    serveReflection(server, [...SERVICES, "grpc.health.v1.Health", HEALTH_PARTS]);
     const listener = await listenOnSocketFile({ path, mode: 0o600, directoryMode: 0o700 });
     return new AdminListener(server, listener, path, logger);
   }

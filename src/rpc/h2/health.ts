@@ -1,5 +1,6 @@
 import { fail } from "../../base/errors.ts";
 import type { HealthCheckRequest__Output } from "../gen/grpc/health/v1/HealthCheckRequest.ts";
+import type { HealthPart } from "../health-parts.ts";
 import { messageType } from "../protos.ts";
 import type { H2Call } from "./call.ts";
 import { encodeFrame } from "./frame.ts";
@@ -8,6 +9,8 @@ import type { H2GrpcServer } from "./server.ts";
 export interface HealthSource {
   /** Whether the process can serve; asked at each call. */
   readonly serving: () => Promise<boolean>;
+  /** By its parts. */
+  readonly parts: () => Promise<readonly HealthPart[]>;
   /** Calls back when that changes; returns how to stop. */
   readonly onChange: (listener: () => void) => () => void;
 }

@@ -115,6 +115,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     ListRevocations: ["local", "admin"],
     RevokeX509SVID: ["local", "admin"],
   },
+  "/assay.health.v1.Health": {
+    GetParts: ["local"],
+  },
   "/assay.rotation.v1.Rotation": {
     BatchRotateAgent: ["local", "admin"],
     BatchRotateEntry: ["local", "admin"],

@@ -6,6 +6,8 @@ import { Client, type ServiceError, credentials } from "@grpc/grpc-js";
 import t from "tap";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { MessageAssembler } from "../../../src/rpc/h2/frame.ts";
+import { connectUnix } from "../../../src/rpc/channel.ts";
+import { serveHealthParts } from "../../../src/rpc/h2/health-parts.ts";
 import { serveHealth } from "../../../src/rpc/h2/health.ts";
 import { ProtoFiles } from "../../../src/rpc/h2/proto-files.ts";
 import { serveReflection } from "../../../src/rpc/h2/reflection.ts";
@@ -34,14 +36,21 @@ async function rig(t: { teardown(run: () => Promise<void>): void }) {
   const server = new H2GrpcServer<undefined>({ clock, logger: silentLogger });
   const health = {
     up: true,
+    trusted: false,
     listeners: new Set<() => void>(),
     set(up: boolean): void {
       this.up = up;
       for (const listener of this.listeners) listener();
     },
   };
+  const parts = async () => [
+    { name: "identity", missing: health.up ? undefined : "no answer from 10.0.0.1" },
+    { name: "sync", missing: undefined },
+  ];
+  serveHealthParts(server, parts, () => health.trusted);
   serveHealth(server, ["SpiffeWorkloadAPI"], {
     serving: async () => health.up,
+    parts,
     onChange(listener) {
       health.listeners.add(listener);
       return () => health.listeners.delete(listener);
@@ -77,6 +86,20 @@ function check(client: Client, service: string): Promise<unknown> {
     );
   });
 }
+
+t.test("health by parts: why is for the administrator", async (t) => {
+  const { health, path } = await rig(t);
+  using channel = connectUnix(path);
+  const parts = () => channel.unary("assay.health.v1.Health", "GetParts", {});
+  const sync = { name: "sync", serving: true, reason: "" };
+  t.same(await parts(), { parts: [{ name: "identity", serving: true, reason: "" }, sync] });
+  health.set(false);
+  t.same(await parts(), { parts: [{ name: "identity", serving: false, reason: "" }, sync] });
+  health.trusted = true;
+  t.same(await parts(), {
+    parts: [{ name: "identity", serving: false, reason: "no answer from 10.0.0.1" }, sync],
+  });
+});
 
 t.test("health", async (t) => {
   const { client, health } = await rig(t);
