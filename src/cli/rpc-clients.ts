@@ -3,6 +3,7 @@ import { AssayError, fail, isKind } from "../base/errors.ts";
 import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
 import type { CommandContext } from "./command.ts";
+import { withFieldWords } from "./field-words.ts";
 import type { OptionSpec } from "./grammar.ts";
 import { type Answerer, atWrongSocket } from "./who-answers.ts";
 
@@ -89,7 +90,8 @@ export async function connectTo(
       try {
         const options = { signal, deadlineMs: DEADLINE_MS, metadata, onWarning };
         return await channel.unary<Response>(service, method, request, options);
-      } catch (thrown) {
+      } catch (raw) {
+        const thrown = inWords(raw);
         if (listedBy !== undefined && isKind(thrown, "not_found")) {
           throw fail("not_found", `${thrown.message}; '${listedBy}' shows what there is`);
         }
@@ -98,6 +100,14 @@ export async function connectTo(
     },
     [Symbol.dispose]: () => channel.close(),
   };
+}
+
+function inWords(thrown: unknown): unknown {
+  if (!(thrown instanceof AssayError)) return thrown;
+  const message = withFieldWords(thrown.message);
+  if (message === thrown.message) return thrown;
+  const { kind, reason } = thrown;
+  return fail(kind, message, { cause: thrown, ...(reason === undefined ? {} : { reason }) });
 }
 
 export function currentUid(): number {

@@ -2,6 +2,7 @@
 import { type AssayError, fail } from "../base/errors.ts";
 import type { Status__Output } from "../rpc/gen/spire/api/types/Status.ts";
 import { EXIT_FAILURE } from "./command.ts";
+import { withFieldWords } from "./field-words.ts";
 import type { Output } from "./output.ts";
 
 /**
@@ -12,8 +13,9 @@ export function itemError(
   status: Status__Output | null | undefined,
   listedBy?: string,
 ): AssayError | undefined {
-  const { code, message } = status ?? { code: -1, message: "the server's answer is empty" };
+  const { code, message: said } = status ?? { code: -1, message: "the server's answer is empty" };
   if (code === OK) return undefined;
+  const message = withFieldWords(said);
   if (code !== NOT_FOUND || listedBy === undefined) return fail("invalid", message);
   return fail("not_found", `${message}; '${listedBy}' shows what there is`);
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { withFieldWords } from "../../src/cli/field-words.ts";
 import { startAdminRig } from "./admin.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "assay-apply-"));
@@ -161,7 +162,7 @@ t.test("a plan says what apply would, and changes nothing", async (t) => {
   const lines = err.trim().split("\n");
   const rows = [
     /^assay: spiffe:\/\/example.org\/d: there is no bundle .*'unknown.org'/,
-    /^assay: spiffe:\/\/example.org\/e: .*'k8s:pod-name'/,
+    /^assay: spiffe:\/\/example.org\/e: selector 1: .*'k8s:pod-name'/,
     /^assay: warning: spiffe:\/\/example.org\/f: .*unix:uid is a number/,
     /^assay: spiffe:\/\/example.org\/fam: .*k8s has no 'wrong'/,
     /^assay: spiffe:\/\/example.org\/a \(a\): .*cannot switch off its prefetch/,
@@ -258,4 +259,32 @@ entries:
   t.match(await run("entry", "plan", foreign, "--strict"), { code: 2, err: /windows/ });
   t.match(await run("entry", "apply", foreign, "--strict"), { code: 2, err: /windows/ });
   await ok("entry", "apply", foreign);
+});
+
+t.test("what the API names by its fields is named as people know it", async (t) => {
+  const same = [
+    "no bundle: there is none",
+    "datastore: it is full",
+    "k8s_psat: cluster demo: refused",
+    "selectors",
+    "id:",
+    "__proto__: x",
+    "constructor: x",
+  ];
+  for (const message of same) t.equal(withFieldWords(message), message);
+  const rows = [
+    ["csr: is no CSR", "CSR: is no CSR"],
+    ["params.csr: is no CSR", "CSR: is no CSR"],
+    ["federates_with[0]: a: b", "federated trust domain 1: a: b"],
+    ["selectors[11].value: is empty", "selector 12, value: is empty"],
+    ["x509_svid_ttl: is negative", "life of X.509-SVIDs: is negative"],
+  ] as const;
+  for (const [message, words] of rows) t.equal(withFieldWords(message), words);
+  const { run } = await startAdminRig(t);
+  const create = ["entry", "create", "--spiffe-id", "spiffe://example.org/a", "--parent-id"];
+  const federated = ["--selector", "a:b", "--federates-with", "x.org"];
+  t.match(await run(...create, "spiffe://other.org/p", ...federated), {
+    code: 1,
+    err: /^assay: parent ID: .*other\.org/,
+  });
 });

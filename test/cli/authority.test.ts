@@ -41,7 +41,7 @@ for (const kind of ["x509", "jwt"]) {
     t.same(await show(), { active, prepared: next });
     t.match(await run("authority", kind, "taint", active.id), {
       code: 1,
-      err: /^assay: authority_id: .* is active; prepare and activate another one/,
+      err: /^assay: authority ID: .* is active; prepare and activate another one/,
     });
     t.equal(await ok("authority", kind, "activate", next.id), `activated ${next.id}\n`);
     t.same(await show(), { active: next, old: active });

@@ -47,10 +47,10 @@ t.test("a lifetime beyond what the authority can sign is told to who asked for i
   const { code, out, err } = await create("--x509-ttl", "50h", "--output", "json");
   t.equal(code, 0);
   const { id } = JSON.parse(out) as { id: string };
-  t.match(err, new RegExp(`^assay: warning: entry ${id}: x509 SVID ttl of 180000s is beyond`));
+  t.match(err, new RegExp(`^assay: warning: entry ${id}: x509 SVID ttl of 2d2h is beyond`));
   t.match(await run("entry", "update", id, "--x509-ttl", "40h"), {
     code: 0,
-    err: /ttl of 144000s/,
+    err: /ttl of 1d16h is/,
   });
   t.match(await run("entry", "update", id, "--x509-ttl", "1h"), { code: 0, err: "" });
 });

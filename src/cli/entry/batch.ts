@@ -1,6 +1,7 @@
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
+import { withFieldWords } from "../field-words.ts";
 import { idText } from "../ids.ts";
 
 /** The entry of a batch of one, or its status as an error with the next step. */
@@ -11,7 +12,7 @@ export function entryOfBatch(
 ): Entry__Output {
   const code = result?.status?.code ?? 0;
   if (result?.entry != null && code === OK) return result.entry;
-  const message = result?.status?.message ?? "the server's answer is empty";
+  const message = withFieldWords(result?.status?.message ?? "the server's answer is empty");
   if (code === ALREADY_EXISTS && result?.entry != null && result.entry.id !== "") {
     throw fail(
       "exists",

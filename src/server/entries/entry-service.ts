@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
 import { selectorDoubt } from "../../attestors/selector-types.ts";
+import { formatDuration } from "../../config/duration.ts";
 import type { Random } from "../../base/random.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type {
@@ -264,7 +265,7 @@ export class EntryService {
     ] as const) {
       if (ttl <= reach) continue;
       warnings.push(
-        `${what} SVID ttl of ${ttl}s is beyond the authority's reach (${reach}s now); SVIDs will live shorter`,
+        `${what} SVID ttl of ${formatDuration(ttl)} is beyond the authority's reach (${formatDuration(reach)} now); SVIDs will live shorter`,
       );
     }
     if (isExpired(record, epochSeconds(this.#options.clock))) {
