@@ -33,20 +33,59 @@ t.test("shares follow from the files a process may open", (t) => {
 
 t.test("one user's hunger leaves places for others", (t) => {
   const shares = new ConnectionShares({ openFiles: 64, unlimited: new Set([0]) });
-  t.same(
-    [shares.take(7), shares.take(7), shares.take(7)],
-    [true, true, false],
-    "no more than its share",
-  );
-  t.equal(shares.take(8), true);
-  shares.give(7);
-  t.equal(shares.take(7), true, "what is given back can be taken again");
+  const first = shares.take(7);
+  t.ok(first !== undefined && shares.take(7) !== undefined);
+  t.equal(shares.take(7), undefined, "no more than its share");
+  t.ok(shares.take(8));
+  first?.give();
+  t.ok(shares.take(7), "what is given back can be taken again");
   let root = 0;
-  while (shares.take(0)) root++;
+  while (shares.take(0) !== undefined) root++;
   t.equal(root, shares.total - 3, "root is bound by the whole alone");
-  t.equal(shares.take(9), false);
+  t.equal(shares.take(9), undefined);
   t.end();
 });
+
+t.test(
+  "where root's processes are is looked at once it matters, and counts whoever came before",
+  (t) => {
+    const shares = new ConnectionShares({ openFiles: 1024, unlimited: new Set([0]) });
+    let looks = 0;
+    const inContainer = (name: string) => () => {
+      looks++;
+      return `container ${name}`;
+    };
+    const places = Array.from({ length: shares.perUser }, () => shares.take(0, inContainer("a")));
+    t.same(
+      [places.includes(undefined), looks],
+      [false, 0],
+      "fewer than a share: nobody can be above",
+    );
+    t.equal(shares.take(0, inContainer("a")), undefined, "those before count");
+    t.equal(looks, shares.perUser + 1, "each was looked at once");
+    const other = shares.take(0, inContainer("b"));
+    t.ok(other, "another container has a share of its own");
+    t.ok(
+      shares.take(0, () => 0),
+      "and the host's root needs none",
+    );
+    places.pop()?.give();
+    places.push(shares.take(0, inContainer("a")));
+    t.ok(places.at(-1), "what is given back can be taken again");
+    t.equal(shares.take(0, inContainer("a")), undefined);
+    for (const place of places) place?.give();
+    looks = 0;
+    for (let i = 2; i < shares.perUser; i++) t.ok(shares.take(0, inContainer("b")));
+    t.equal(looks, 0, "few again: not looked at");
+    t.equal(shares.take(0, inContainer("b")) === undefined, false, "the last place of the share");
+    t.equal(
+      shares.take(0, inContainer("b")),
+      undefined,
+      "one above it, those looked at long ago included",
+    );
+    t.end();
+  },
+);
 
 t.test("a connection above its user's share is closed, and a closed one makes room", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "assay-test-"));

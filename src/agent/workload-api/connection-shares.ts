@@ -8,12 +8,22 @@ export interface ConnectionSharesOptions {
   readonly unlimited: ReadonlySet<ConnectionHolder>;
 }
 
+/** One connection's place. */
+export interface Place {
+  /** Gives it back, once. */
+  give(): void;
+}
+
 /** Counts connections by user, and root's by container: one holder's hunger leaves places for all others, and files for the agent's own work. */
 export class ConnectionShares {
   readonly total: number;
   readonly perUser: number;
   readonly #unlimited: ReadonlySet<ConnectionHolder>;
   readonly #held = new Map<ConnectionHolder, number>();
+  /** Of users without a share of their own, not looked at yet. */
+  readonly #unlooked = new Set<Unlooked>();
+  readonly #maxUnlooked: number;
+  #ofUnlimited = 0;
   #all = 0;
 
   constructor({ openFiles, unlimited }: ConnectionSharesOptions) {
@@ -21,30 +31,70 @@ export class ConnectionShares {
     const fitting = Math.floor((openFiles - reserved) / FILES_PER_CONNECTION);
     this.total = Math.max(MIN_CONNECTIONS, Math.min(MAX_CONNECTIONS, fitting));
     this.perUser = Math.floor(this.total / USERS_TO_FILL);
+    this.#maxUnlooked = Math.min(this.perUser, MAX_UNLOOKED);
     this.#unlimited = unlimited;
   }
 
-  /** Whether it matters where the user's processes are. */
-  isUnlimited(uid: number): boolean {
-    return this.#unlimited.has(uid);
+  /**
+   * Takes a place for a connection of the user.
+   * @param find whose share it counts against, where that is not simply the user: asked for users without a share of
+   * their own only, and only while they hold so many places together that one of them may be above a share
+   * @returns undefined when the holder has its share, or when there is no place at all
+   */
+  take(uid: number, find: () => ConnectionHolder = () => uid): Place | undefined {
+    if (this.#all >= this.total) return undefined;
+    if (!this.#unlimited.has(uid)) return this.#takeFor(uid, 0);
+    if (this.#ofUnlimited < this.#maxUnlooked) return this.#takeUnlooked(find);
+    for (const place of this.#unlooked) {
+      place.holder = place.find();
+      this.#count(place.holder, 1);
+    }
+    this.#unlooked.clear();
+    return this.#takeFor(find(), 1);
   }
 
-  /** False when the holder has its share, or when there is no place at all. */
-  take(holder: ConnectionHolder): boolean {
+  /** @param ofUnlimited 1: of a user without a share */
+  #takeFor(holder: ConnectionHolder, ofUnlimited: number): Place | undefined {
     const held = this.#held.get(holder) ?? 0;
-    if (this.#all >= this.total) return false;
-    if (held >= this.perUser && !this.#unlimited.has(holder)) return false;
-    this.#held.set(holder, held + 1);
+    if (held >= this.perUser && !this.#unlimited.has(holder)) return undefined;
     this.#all += 1;
-    return true;
+    this.#ofUnlimited += ofUnlimited;
+    this.#count(holder, 1);
+    return {
+      give: () => {
+        this.#all -= 1;
+        this.#ofUnlimited -= ofUnlimited;
+        this.#count(holder, -1);
+      },
+    };
   }
 
-  give(holder: ConnectionHolder): void {
-    const held = this.#held.get(holder) ?? 0;
-    if (held <= 1) this.#held.delete(holder);
-    else this.#held.set(holder, held - 1);
-    this.#all -= 1;
+  #takeUnlooked(find: () => ConnectionHolder): Place {
+    const place: Unlooked = { find, holder: undefined };
+    this.#all += 1;
+    this.#ofUnlimited += 1;
+    this.#unlooked.add(place);
+    return {
+      give: () => {
+        this.#all -= 1;
+        this.#ofUnlimited -= 1;
+        this.#unlooked.delete(place);
+        if (place.holder !== undefined) this.#count(place.holder, -1);
+      },
+    };
   }
+
+  #count(holder: ConnectionHolder, by: number): void {
+    const held = (this.#held.get(holder) ?? 0) + by;
+    if (held === 0) this.#held.delete(holder);
+    else this.#held.set(holder, held);
+  }
+}
+
+interface Unlooked {
+  readonly find: () => ConnectionHolder;
+  /** Undefined until it was looked at. */
+  holder: ConnectionHolder | undefined;
 }
 
 /** Of the whole listener; as many as the transport below takes. */
@@ -56,3 +106,5 @@ const FILES_PER_CONNECTION = 3;
 const RESERVED_FILES = 128;
 /** So many greedy users it takes to leave none for the next. */
 const USERS_TO_FILL = 4;
+/** Looking at all of them together takes a few milliseconds. */
+const MAX_UNLOOKED = 256;

@@ -67,8 +67,8 @@ export class WorkloadListener implements AsyncDisposable {
     socket.on("error", (error) => logger.debug("connection of a workload failed", { error }));
     const peer = trackPeer(socket);
     const { uid } = peer;
-    const holder = this.#shares.isUnlimited(uid) ? this.#holders.of(peer) : uid;
-    if (!this.#shares.take(holder)) {
+    const place = this.#shares.take(uid, () => this.#holders.of(peer));
+    if (place === undefined) {
       this.#log.warn(uid, "connection refused: too many are open", { uid, pid: peer.pid });
       peer.release();
       socket.destroy();
@@ -83,7 +83,7 @@ export class WorkloadListener implements AsyncDisposable {
     socket.once("close", () => {
       forget();
       peer.release();
-      this.#shares.give(holder);
+      place.give();
     });
     server.attach(socket, peer);
   }
