@@ -3,7 +3,8 @@ import { fail } from "../base/errors.ts";
 import { toBase64Url } from "../base/bytes.ts";
 import type { KeyType, Signer } from "../keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../keys/ecdsa-signature.ts";
-import { type Hash, keyTypeOfSpki, verifySignature } from "../keys/public-key.ts";
+import { type Hash, keyTypeOfSpki } from "../keys/public-key.ts";
+import { verifySignature } from "../keys/verify-signature.ts";
 import { type JwtClaims, decodeJwsBytes, decodeJwsObject } from "./jws-parts.ts";
 
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];

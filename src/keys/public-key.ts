@@ -1,20 +1,9 @@
-import { type KeyObject, constants, createPublicKey, verify } from "node:crypto";
-import { fail } from "../base/errors.ts";
+import { type KeyObject, createPublicKey } from "node:crypto";
+import { type AssayError, fail } from "../base/errors.ts";
 import type { KeyType } from "./contract.ts";
 
 /** Hashes that certificates, requests and tokens may be signed with; SHA-1 and shorter are not among them. */
 export type Hash = "sha256" | "sha384" | "sha512";
-
-export interface VerifyParams {
-  /** DER SubjectPublicKeyInfo. */
-  readonly publicKey: Uint8Array;
-  readonly data: Uint8Array;
-  /** ECDSA: DER `Ecdsa-Sig-Value`. RSA: PKCS #1 v1.5, or PSS when `pss` is set. */
-  readonly signature: Uint8Array;
-  readonly hash: Hash;
-  /** RSA only: RSASSA-PSS with a salt as long as the hash (RFC 7518 §3.5). */
-  readonly pss?: boolean;
-}
 
 /**
  * The key type of a DER SubjectPublicKeyInfo, from its bytes alone.
@@ -54,40 +43,35 @@ export function describeSpki(spki: Uint8Array): string {
 export function importSpki(spki: Uint8Array): KeyObject {
   const known = imported.get(spki);
   if (known !== undefined) return known;
-  if (keyTypeOfSpki(spki) === undefined) {
-    throw fail("invalid", `public key type is not supported (${describeSpki(spki)}); ${USE_THESE}`);
-  }
+  requireSupported(spki);
   let key: KeyObject;
   try {
     key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
   } catch (cause) {
-    throw fail("invalid", "public key is not a valid key of its type", { cause });
+    throw noValidKey(cause);
   }
   imported.set(spki, key);
   return key;
 }
 
-/**
- * Checks one signature on a thread of the pool.
- * @returns false when it does not fit
- * @throws invalid when the key itself is not supported
- */
-export async function verifySignature(params: VerifyParams): Promise<boolean> {
-  const key = importSpki(params.publicKey);
-  const input =
-    params.pss === true
-      ? {
-          key,
-          padding: constants.RSA_PKCS1_PSS_PADDING,
-          saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
-        }
-      : key;
-  return new Promise((resolve) => {
-    verify(params.hash, params.data, input, params.signature, (error, fits) =>
-      // OpenSSL answers some malformed signatures with an error instead of a plain no.
-      resolve(error === null && fits),
-    );
-  });
+/** Whether `importSpki` remembers it. */
+export function isImported(spki: Uint8Array): boolean {
+  return imported.has(spki);
+}
+
+/** @throws invalid when the type is not supported, before OpenSSL sees the key */
+export function requireSupported(spki: Uint8Array): void {
+  if (keyTypeOfSpki(spki) !== undefined) return;
+  throw fail("invalid", `public key type is not supported (${describeSpki(spki)}); ${USE_THESE}`);
+}
+
+/** For a key of a supported type whose numbers are none: a point that is not on its curve. */
+export function noValidKey(cause?: unknown): AssayError {
+  return fail(
+    "invalid",
+    "public key is not a valid key of its type",
+    cause === undefined ? {} : { cause },
+  );
 }
 
 function rsaBitsOf(spki: Uint8Array): number | undefined {

@@ -1,5 +1,6 @@
 import type { KeyType } from "../keys/contract.ts";
-import { type Hash, keyTypeOfSpki, verifySignature } from "../keys/public-key.ts";
+import { type Hash, keyTypeOfSpki } from "../keys/public-key.ts";
+import { verifySignature } from "../keys/verify-signature.ts";
 import { signingHash } from "../keys/software-signer.ts";
 import { type DerCursor, TAG, malformed, nullValue, oid, oidOf, seq } from "./der.ts";
 

@@ -1,20 +1,19 @@
 import * as crypto from "node:crypto";
+import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
 import { KEY_TYPES, type KeyType } from "../../src/keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../../src/keys/ecdsa-signature.ts";
-import {
-  describeSpki,
-  importSpki,
-  keyTypeOfSpki,
-  verifySignature,
-} from "../../src/keys/public-key.ts";
+import { describeSpki, importSpki, keyTypeOfSpki } from "../../src/keys/public-key.ts";
 import {
   type GeneratedKey,
   generateKey,
   signerFromPkcs8,
   signingHash,
 } from "../../src/keys/software-signer.ts";
+import { type VerifyParams, verifySignature } from "../../src/keys/verify-signature.ts";
+import { ANSWER, SLOTS, SLOT_BYTES } from "../../src/keys/verify-slots.ts";
+import { VerifyThread } from "../../src/keys/verify-thread.ts";
 
 const data = Buffer.from("what is signed");
 const keys = new Map<KeyType, GeneratedKey>();
@@ -259,3 +258,91 @@ t.test("a malformed ecdsa signature is refused", (t) => {
   );
   t.end();
 });
+
+t.test("many checks with new keys at once: each gets its own answer", async (t) => {
+  const { signer } = keyOf("ec-p256");
+  const rsa = keyOf("rsa-4096").signer;
+  const signature = await signer.sign(data);
+  const rsaSignature = await rsa.sign(data);
+  const offCurve = replaced(signer.publicKey, -1, (signer.publicKey.at(-1) ?? 0) ^ 1);
+  const ecTwin = spkiOf(crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey);
+  const kinds: readonly (readonly [string, VerifyParams, boolean | RegExp])[] = [
+    ["right", { publicKey: signer.publicKey, data, signature, hash: "sha256" }, true],
+    ["rsa", { publicKey: rsa.publicKey, data, signature: rsaSignature, hash: "sha256" }, true],
+    [
+      "other data",
+      { publicKey: signer.publicKey, data: signature, signature, hash: "sha256" },
+      false,
+    ],
+    ["other hash", { publicKey: signer.publicKey, data, signature, hash: "sha384" }, false],
+    ["another's key", { publicKey: ecTwin, data, signature, hash: "sha256" }, false],
+    ["no signature", { publicKey: signer.publicKey, data, signature: data, hash: "sha256" }, false],
+    [
+      "nothing",
+      { publicKey: signer.publicKey, data, signature: new Uint8Array(0), hash: "sha256" },
+      false,
+    ],
+    ["off its curve", { publicKey: offCurve, data, signature, hash: "sha256" }, /not a valid key/],
+    ["of no type", { publicKey: data, data, signature, hash: "sha256" }, /not supported/],
+    [
+      "long",
+      { publicKey: signer.publicKey, data: new Uint8Array(5000), signature, hash: "sha256" },
+      false,
+    ],
+  ];
+  const before = threads();
+  for (let round = 0; round < 30; round++) {
+    const asked = Array.from(
+      { length: 100 },
+      (_, i) => kinds[(i * 7 + round) % kinds.length] as (typeof kinds)[0],
+    );
+    const answers = await Promise.allSettled(
+      // A new array is a new key: nothing is remembered of it.
+      asked.map(([, params]) =>
+        verifySignature({ ...params, publicKey: Uint8Array.from(params.publicKey) }),
+      ),
+    );
+    const wrong = answers.flatMap((answer, i) => {
+      const [name, , expected] = asked[i] as (typeof kinds)[0];
+      if (answer.status === "fulfilled") return answer.value === expected ? [] : [name];
+      const isRefused =
+        expected instanceof RegExp && expected.test((answer.reason as Error).message);
+      return isRefused ? [] : [`${name}: ${(answer.reason as Error).message}`];
+    });
+    t.same(wrong, []);
+  }
+  t.ok(threads() > before, "by a thread of their own");
+});
+
+t.test("a thread that ends leaves nobody without an answer", async (t) => {
+  const { signer } = keyOf("ec-p256");
+  const job = {
+    publicKey: signer.publicKey,
+    data,
+    signature: await signer.sign(data),
+    hash: "sha256",
+  } as const;
+  const ends: boolean[] = [];
+  const thread = new VerifyThread((hasFailed) => ends.push(hasFailed));
+  t.equal(await thread.verify(job), ANSWER.fits);
+  const many = Array.from({ length: 200 }, () => thread.verify(job));
+  t.equal(
+    many.filter((answer) => answer === undefined).length,
+    200 - SLOTS,
+    "it takes so many and no more",
+  );
+  t.equal(
+    thread.verify({ ...job, data: new Uint8Array(SLOT_BYTES) }),
+    undefined,
+    "nor what is too long",
+  );
+  thread.close();
+  const answers = await Promise.all(many.filter((answer) => answer !== undefined));
+  t.ok(answers.every((answer) => answer === undefined || answer === ANSWER.fits));
+  t.equal(thread.verify(job), undefined);
+  t.same(ends, [false]);
+});
+
+function threads(): number {
+  return readdirSync("/proc/self/task").length;
+}

@@ -1,5 +1,5 @@
 import t from "tap";
-import { verifySignature } from "../../../src/keys/public-key.ts";
+import { verifySignature } from "../../../src/keys/verify-signature.ts";
 import { KEY_TYPES, type KeyType } from "../../../src/keys/contract.ts";
 import type { KeyManager } from "../../../src/server/keymanager/contract.ts";
 

@@ -1,0 +1,80 @@
+import { constants, verify } from "node:crypto";
+import { type Hash, importSpki, isImported, noValidKey, requireSupported } from "./public-key.ts";
+import { ANSWER } from "./verify-slots.ts";
+import { VerifyThread } from "./verify-thread.ts";
+
+export interface VerifyParams {
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly data: Uint8Array;
+  /** ECDSA: DER `Ecdsa-Sig-Value`. RSA: PKCS #1 v1.5, or PSS when `pss` is set. */
+  readonly signature: Uint8Array;
+  readonly hash: Hash;
+  /** RSA only: RSASSA-PSS with a salt as long as the hash (RFC 7518 §3.5). */
+  readonly pss?: boolean;
+}
+
+/**
+ * Checks one signature on another thread.
+ * @returns false when it does not fit
+ * @throws invalid when the key itself is not supported
+ */
+export async function verifySignature(params: VerifyParams): Promise<boolean> {
+  const { publicKey } = params;
+  if (params.pss === true || isImported(publicKey)) return verifyInPool(params);
+  requireSupported(publicKey);
+  const answer = await thread?.verify(params);
+  if (answer === ANSWER.noKey) throw noValidKey();
+  return answer === undefined ? verifyNew(params) : answer === ANSWER.fits;
+}
+
+/** With a key that nobody has read yet: many of them at a time are what the thread is for. */
+async function verifyNew(params: VerifyParams): Promise<boolean> {
+  newKeys += 1;
+  if (newKeys >= MANY_AT_ONCE) startThread();
+  try {
+    return await verifyInPool(params);
+  } finally {
+    newKeys -= 1;
+  }
+}
+
+function verifyInPool({ publicKey, data, signature, hash, pss }: VerifyParams): Promise<boolean> {
+  const key = importSpki(publicKey);
+  const input =
+    pss === true
+      ? {
+          key,
+          padding: constants.RSA_PKCS1_PSS_PADDING,
+          saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+        }
+      : key;
+  return new Promise((resolve) => {
+    verify(hash, data, input, signature, (error, fits) =>
+      // OpenSSL answers some malformed signatures with an error instead of a plain no.
+      resolve(error === null && fits),
+    );
+  });
+}
+
+/** Where a thread cannot be had, the pool does without: it is not tried again and again. */
+function startThread(): void {
+  if (thread !== undefined || !isThreadPossible) return;
+  try {
+    thread = new VerifyThread((hasFailed) => {
+      thread = undefined;
+      if (hasFailed) isThreadPossible = false;
+    });
+  } catch {
+    isThreadPossible = false;
+  }
+}
+
+/** Below, a thread of its own saves nothing. */
+const MANY_AT_ONCE = 8;
+
+/** One for the process. */
+let thread: VerifyThread | undefined;
+let isThreadPossible = true;
+/** Checks under way in the pool with keys that were new. */
+let newKeys = 0;

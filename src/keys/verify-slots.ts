@@ -1,0 +1,38 @@
+/** The memory that two threads share for `verify-thread.ts`: a ring of slots, and words that say what is in them. */
+export interface VerifySlots {
+  /** Words of 32 bits: those of `WORD`, then `SLOT_WORDS` for each slot. */
+  readonly control: SharedArrayBuffer;
+  /** Key, data and signature of each job, one behind the other. */
+  readonly slots: SharedArrayBuffer;
+}
+
+export const SLOTS = 64;
+/** A request for a P-256 certificate has some 500 bytes, one for RSA-4096 some 2,000. */
+export const SLOT_BYTES = 2560;
+export const SLOT_WORDS = 8;
+
+/** Counters of jobs, which wrap around, and whether the asking thread was told of answers that it has not taken yet. */
+export const WORD = { asked: 0, done: 1, told: 2, first: 8 } as const;
+/** Words of one slot. */
+export const AT = { keyBytes: 0, dataBytes: 1, signatureBytes: 2, hash: 3, answer: 4 } as const;
+
+export const HASHES = ["sha256", "sha384", "sha512"] as const;
+
+/** What the thread says of a job. */
+export const ANSWER = { fits: 1, differs: 2, noKey: 3 } as const;
+/** What it says to the asking thread. */
+export const TOLD = { answers: 0, idle: 1 } as const;
+
+/** Where a slot's words begin. */
+export function headOf(job: number): number {
+  return WORD.first + slotOf(job) * SLOT_WORDS;
+}
+
+/** Where a slot's bytes begin. */
+export function startOf(job: number): number {
+  return slotOf(job) * SLOT_BYTES;
+}
+
+function slotOf(job: number): number {
+  return (job >>> 0) % SLOTS;
+}
