@@ -1,7 +1,6 @@
 import { constants, randomUUID } from "node:crypto";
 import { type AddressInfo, type Server as NetServer, type Socket, createServer } from "node:net";
 import {
-  type DetailedPeerCertificate,
   type TLSSocket,
   type Server as TlsServer,
   createServer as createTlsServer,
@@ -192,25 +191,6 @@ function cannotListen(host: string, port: number, cause: unknown): Error {
   return fail("precondition", `cannot listen on ${host} port ${port}: ${why}`, { cause });
 }
 
-/**
- * The certificates that the peer presented, DER, leaf first; empty when it has shown none.
- *
- * Node reaches them by issuer links, so that one which issued none of its predecessors is left out; it could not
- * serve a verification anyway. Nothing about them has been verified. At most `MAX_CHAIN` are returned.
- */
-export function peerCertificates(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  // Node's types leave out that it returns an empty object, or none at all, without a certificate.
-  let next = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate> | undefined;
-  const seen = new Set<unknown>();
-  while (next?.raw !== undefined && !seen.has(next) && chain.length < MAX_CHAIN) {
-    seen.add(next);
-    chain.push(next.raw);
-    next = next.issuerCertificate;
-  }
-  return chain;
-}
-
 /** The same for a TCP connection and for the TLS on it, which Node keeps as two sockets. */
 function connectionKey(socket: Socket): string {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
@@ -221,6 +201,3 @@ interface Connection {
   readonly socket: Socket;
   handedOver: boolean;
 }
-
-/** As many as the strictest SPIFFE client accepts. */
-const MAX_CHAIN = 16;

@@ -10,8 +10,8 @@ import {
   type ServerIdentity,
   TlsListener,
   type TlsListenerOptions,
-  peerCertificates,
 } from "../../src/rpc/tls-listener.ts";
+import { peerCertificates } from "../../src/x509/peer-certificates.ts";
 import type { IssuedLeaf, LeafOptions, TestCa } from "../support/test-ca.ts";
 
 /** A certificate that is valid now, as TLS libraries know no other clock. */

@@ -8,7 +8,8 @@ import { KNOWN_SERVICES } from "./authorization.ts";
 import { PeerIdentity, type TrustedRoots } from "./peer-identity.ts";
 import type { ServerCredentials } from "./server-identity.ts";
 import { probeSocketFile } from "../../rpc/unix-listener.ts";
-import { TlsListener, peerCertificates } from "../../rpc/tls-listener.ts";
+import { TlsListener } from "../../rpc/tls-listener.ts";
+import { peerCertificates } from "../../x509/peer-certificates.ts";
 
 export interface ListenersOptions {
   readonly host: string;
