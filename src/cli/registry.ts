@@ -170,6 +170,11 @@ export const COMMANDS: readonly Registered[] = [
     summary: "delete federation relationships",
     load: () => import("./federation/delete.ts"),
   },
+  {
+    name: "federation refresh",
+    summary: "fetch bundles of foreign trust domains now",
+    load: () => import("./federation/refresh.ts"),
+  },
   ...authorityCommands("x509", "X.509"),
   ...authorityCommands("jwt", "JWT"),
   {

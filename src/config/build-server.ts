@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { errorFrom, fail } from "../base/errors.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { federationSetting } from "./build-federation.ts";
 import { formatDuration } from "./duration.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
@@ -34,6 +35,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     ttl: () => ttlSettings(settings),
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
+    federation: () => federationSetting(settings),
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
     frontends: () => frontEnds(settings),
     revocation: () => revocationSetting(settings),
@@ -42,13 +44,22 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
       signPerSecond: settings.get("sign-limit"),
     }),
   });
-  const { settings: _, metricsListen, x509pop, frontends, revocation, ...config } = made;
+  const {
+    settings: _,
+    metricsListen,
+    x509pop,
+    frontends,
+    revocation,
+    federation,
+    ...config
+  } = made;
   return {
     ...config,
     // Anyone who reaches it may read it: it is off unless asked for, and best asked for on a loopback address.
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(x509pop === undefined ? {} : { x509pop }),
     ...(frontends === undefined ? {} : { frontends }),
+    ...(federation === undefined ? {} : { federation }),
     ...(revocation === undefined ? {} : { revocation }),
   };
 }

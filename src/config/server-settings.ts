@@ -1,6 +1,7 @@
 import { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import { FRONT_ENDS } from "./front-end-sections.ts";
 import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
+import { FEDERATION } from "./federation-section.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
 import { choice, count, duration, text } from "./shape.ts";
@@ -147,6 +148,11 @@ export const SERVER_SETTINGS = {
   revocation: {
     shape: REVOCATION,
     help: "revocation of single X.509-SVIDs, which is off unless this is given",
+  },
+  federation: {
+    shape: FEDERATION,
+    help: "the own bundle endpoint, and foreign trust domains",
+    reload: "now",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

@@ -2,6 +2,7 @@ import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
+import type { FEDERATION } from "./federation-section.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { REVOCATION } from "./revocation-section.ts";
 import type { ValueOf } from "./shape.ts";
@@ -40,6 +41,8 @@ export interface ServerConfig {
   readonly frontends?: { readonly oidc?: OidcFrontEndConfig };
   /** `revocation` of the file; absent: single SVIDs cannot be revoked. */
   readonly revocation?: ValueOf<typeof REVOCATION>;
+  /** `federation` of the file; absent: no endpoint, and no foreign domains but those of the API. */
+  readonly federation?: ValueOf<typeof FEDERATION>;
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 

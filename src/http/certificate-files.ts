@@ -90,6 +90,8 @@ export class CertificateFiles {
       });
     }
     try {
+      // OpenSSL is told of no key at all by an empty text.
+      if (!KEY.test(keyPem)) throw new TypeError("there is no key in it");
       createSecureContext({ cert: certPem, key: keyPem });
     } catch {
       // OpenSSL's words may quote what it read.
@@ -125,5 +127,6 @@ function unreadable(file: string, cause: unknown): Error {
   return fail("precondition", `${file}: it cannot be read (${code})`, { cause });
 }
 
+const KEY = /^-----BEGIN [A-Z ]*PRIVATE KEY-----/m;
 const MAX_BYTES = 1024 * 1024;
 const LOOK_MS = 1000;

@@ -119,7 +119,8 @@ function secured(server: HttpsServer, tls: () => TlsIdentity, logger: Logger): H
         // None, instead of the web's roots: nothing is verified here, and nothing is to be added to the own chain.
         ca: [],
         minVersion: "TLSv1.2",
-        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+        // A session that is resumed would show nobody the certificate of today.
+        secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
       });
       shown = identity;
     } catch (cause) {

@@ -1,5 +1,5 @@
 import type { Metrics } from "../observe/metrics.ts";
-import type { Readiness } from "../observe/readiness.ts";
+import { type Readiness, isReady } from "../observe/readiness.ts";
 import type { HttpAnswer, HttpRoute } from "./http-listener.ts";
 
 export interface ObserveRoutesParams {
@@ -22,7 +22,7 @@ export function observeRoutes({
       "/ready",
       async () => {
         const results = await readiness.results();
-        const ready = results.every(({ missing }) => missing === undefined);
+        const ready = isReady(results);
         const checks = Object.fromEntries(
           results.map(({ name, missing }) => [name, missing ?? "ok"]),
         );

@@ -129,6 +129,29 @@ export const SERVER_METRICS = {
     [],
     SECONDS,
   ),
+  federatedFetch: call(
+    "spire_server_bundle_manager_fetch_federated_bundle",
+    "Fetches of foreign bundles.",
+  ),
+  federatedUpdate: counter(
+    "spire_server_bundle_manager_update_federated_bundle",
+    "Fetches that brought a changed foreign bundle.",
+  ),
+  federatedAge: gauge(
+    "assay_server_federated_bundle_age_seconds",
+    "Seconds since the bundle of a foreign domain was last fetched, or was first tried to be.",
+    ["trust_domain_id"],
+  ),
+  federatedFailures: gauge(
+    "assay_server_federated_bundle_failures",
+    "Fetches of a foreign domain's bundle that failed in a row.",
+    ["trust_domain_id"],
+  ),
+  federatedDomains: gauge(
+    "assay_server_federated_domains",
+    "Foreign domains whose bundles are fetched, by how that goes.",
+    ["state"],
+  ),
 } as const;
 
 export const AGENT_METRICS = {

@@ -7,12 +7,15 @@ export interface ReadinessCheck {
   readonly name: string;
   /** Resolves with what is missing, or undefined; may throw it. */
   readonly missing: (signal: AbortSignal) => Promise<string | undefined> | string | undefined;
+  /** Worth knowing, and no reason to send nobody here: the process is ready without it. */
+  readonly isAdvice?: true;
 }
 
 export interface CheckResult {
   readonly name: string;
   /** Undefined when all is well. */
   readonly missing: string | undefined;
+  readonly isAdvice?: true;
 }
 
 /** Whether a process can do its work. Anyone may ask, so that an answer holds for a moment. */
@@ -44,20 +47,28 @@ export class Readiness {
   }
 
   async isReady(): Promise<boolean> {
-    return (await this.results()).every(({ missing }) => missing === undefined);
+    return isReady(await this.results());
   }
 }
 
-async function ask({ name, missing }: ReadinessCheck, clock: Clock): Promise<CheckResult> {
+export function isReady(results: readonly CheckResult[]): boolean {
+  return results.every(({ missing, isAdvice }) => missing === undefined || isAdvice === true);
+}
+
+async function ask(
+  { name, missing, isAdvice }: ReadinessCheck,
+  clock: Clock,
+): Promise<CheckResult> {
+  const advice = isAdvice === undefined ? {} : { isAdvice };
   const over = new AbortController();
   const late = sleep(clock, DEADLINE_MS, over.signal).then(
     () => `no answer within ${DEADLINE_MS / 1000} s`,
     () => undefined, // it answered first
   );
   try {
-    return { name, missing: await Promise.race([missing(over.signal), late]) };
+    return { name, ...advice, missing: await Promise.race([missing(over.signal), late]) };
   } catch (thrown) {
-    return { name, missing: errorFrom(thrown).message };
+    return { name, ...advice, missing: errorFrom(thrown).message };
   } finally {
     over.abort();
   }

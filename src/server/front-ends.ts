@@ -12,9 +12,11 @@ import type { TlsIdentity } from "../http/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Readiness } from "../observe/readiness.ts";
+import type { Bundle } from "../spiffe/bundle.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";
 import type { AuthoritySet } from "./ca/authority-set.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { openBundleEndpoint } from "./federation/bundle-endpoint.ts";
 import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
 import type { Issuance } from "./issuance/issuance.ts";
 import { crlRoutes } from "./revocation/crl-routes.ts";
@@ -24,6 +26,8 @@ export interface FrontEndParts {
   readonly bundles: Pick<BundleService, "own" | "onChange">;
   readonly authorities: Pick<AuthoritySet, "plan" | "records">;
   readonly issuance: Pick<Issuance, "serverX509">;
+  /** The server's own SVID. */
+  readonly svid: () => TlsIdentity;
   readonly reload: Reload<ServerConfig>;
   readonly clock: Clock;
   readonly random: Random;
@@ -45,6 +49,7 @@ export interface FrontEnds extends AsyncDisposable {
   readonly addresses: {
     readonly metricsAddress?: Address;
     readonly oidcAddress?: Address;
+    readonly bundleEndpointAddress?: Address;
     readonly crlAddress?: Address;
   };
 }
@@ -60,11 +65,14 @@ export async function openFrontEnds(
   const oidc = await openOidc(config, parts, opened);
   const crls = await openCrls(config, parts);
   if (crls !== undefined) opened.use(crls);
+  const bundleEndpoint = await openOwnBundleEndpoint(config, parts);
+  if (bundleEndpoint !== undefined) opened.use(bundleEndpoint);
   const listeners = opened.move();
   return {
     addresses: {
       ...(metrics === undefined ? {} : { metricsAddress: metrics.address }),
       ...(oidc?.address === undefined ? {} : { oidcAddress: oidc.address }),
+      ...(bundleEndpoint === undefined ? {} : { bundleEndpointAddress: bundleEndpoint.address }),
       ...(crls === undefined ? {} : { crlAddress: crls.address }),
     },
     [Symbol.asyncDispose]: () => listeners.disposeAsync(),
@@ -84,6 +92,16 @@ async function openMetrics(
       logger,
     }),
   );
+}
+
+async function openOwnBundleEndpoint(
+  { federation }: ServerConfig,
+  { bundles, step, ...parts }: FrontEndParts,
+): Promise<HttpListener | undefined> {
+  const config = federation?.bundleEndpoint;
+  if (config === undefined) return undefined;
+  const ownBundle = (): Bundle => bundles.own();
+  return step("bundle endpoint", () => openBundleEndpoint({ ...parts, config, ownBundle }));
 }
 
 async function openOidc(

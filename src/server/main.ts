@@ -30,6 +30,8 @@ import { TrustedRoots } from "./endpoints/peer-identity.ts";
 import { meteredGate, meteredServices } from "./endpoints/metered-services.ts";
 import { readServer, serverReadiness } from "./observe-server.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { federationAdvice } from "./federation/observe-federation.ts";
+import { openFederation, reloadFederation } from "./federation/open-federation.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
@@ -65,6 +67,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly oidcAddress?: { readonly host: string; readonly port: number };
   /** Of revocation lists over HTTP, if they were asked for. */
   readonly crlAddress?: { readonly host: string; readonly port: number };
+  /** Of the bundle endpoint, if it was asked for. */
+  readonly bundleEndpointAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
   /** Takes over what of a new configuration can change now, all of it or, when it throws, nothing. */
@@ -188,6 +192,11 @@ export async function startServer(
       bundlePublishers(config.bundlePublishers, { bundles, trustDomain, clock, random, logger }),
     ),
   );
+  const federation = started.use(
+    await step("federation", () =>
+      openFederation(config, { datastore, bundles, clock, random, logger, metrics }),
+    ),
+  );
   authorities.start();
   for (const start of [startEntryPruner, startTokenPruner, startFeedPruner]) {
     started.use(start({ store: datastore, clock, random, logger, metrics }));
@@ -216,6 +225,7 @@ export async function startServer(
   );
   reload.part((next) => attestors.prepare(next));
   reload.part((next) => () => limits.setRates(next.limits));
+  reloadFederation(reload, config, federation);
   const stopping = new AbortController();
   const readiness = serverReadiness({
     datastore,
@@ -224,6 +234,7 @@ export async function startServer(
     clock,
     stopping: stopping.signal,
   });
+  readiness.add(federationAdvice(federation));
   const propagation = new Propagation(metrics);
   started.defer(datastore.onCommit((revision) => propagation.committed(revision)));
   const hub = started.use(
@@ -259,6 +270,7 @@ export async function startServer(
     authorities,
     revocation,
     bundles,
+    federation,
     nodes,
     authorizedEntries,
     entries,
@@ -318,6 +330,7 @@ export async function startServer(
       bundles,
       authorities,
       issuance,
+      svid: () => identity.current(),
       reload,
       revocations,
       clock,

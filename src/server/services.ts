@@ -14,6 +14,7 @@ import { bundleApi } from "./api/bundle.ts";
 import { claimsApi } from "./api/claims.ts";
 import { debugApi } from "./api/debug.ts";
 import { entryApi } from "./api/entry.ts";
+import { federationApi } from "./api/federation.ts";
 import { followApi } from "./api/follow.ts";
 import { planApi } from "./api/plan.ts";
 import { registryApi } from "./api/registry.ts";
@@ -43,6 +44,7 @@ import { Limits } from "./endpoints/limits.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { EntryService } from "./entries/entry-service.ts";
+import type { BundleRefreshes } from "./federation/bundle-refreshes.ts";
 import { Relationships } from "./federation/relationships.ts";
 import { DownstreamIssuance } from "./issuance/downstream.ts";
 import { Issuance } from "./issuance/issuance.ts";
@@ -71,6 +73,7 @@ export interface ServerParts {
   readonly authorities: AuthoritySet;
   readonly revocation: RevocationParts;
   readonly bundles: BundleService;
+  readonly federation: BundleRefreshes;
   readonly nodes: NodeService;
   readonly authorizedEntries: AuthorizedEntries;
   readonly entries: EntryService;
@@ -92,7 +95,7 @@ export function serverServices(parts: ServerParts) {
   const { config, datastore, trustDomain, clock, random, logger, logLevel, scope, trail } = parts;
   const { auditLog, authorities, bundles, nodes, authorizedEntries, entries, issuance } = parts;
   const { identity, attestors, limits, readiness, propagation, hub } = parts;
-  const { recheck, stopping } = parts;
+  const { federation, recheck, stopping } = parts;
   const { revocations, crlIssuance } = parts.revocation;
   const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
   return {
@@ -109,6 +112,7 @@ export function serverServices(parts: ServerParts) {
     "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({
       logger,
       relationships: new Relationships({ trustDomain, datastore, clock }),
+      refreshes: federation,
     }),
     "spire.api.server.entry.v1.Entry": entryApi({
       ...shared,
@@ -147,6 +151,7 @@ export function serverServices(parts: ServerParts) {
       revoker: new RevokeSvids({ revocations, issuance: crlIssuance, auditLog, entries, clock }),
       trustDomain,
     }),
+    "assay.federation.v1.Federation": federationApi({ refreshes: federation, bundles }),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({
       hub,

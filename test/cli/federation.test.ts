@@ -78,10 +78,16 @@ t.test("bundle set, list, show, delete", async (t) => {
 
 t.test("federation create, list, show, update, delete", async (t) => {
   const { run, ok, json } = await startAdminRig(t);
-  const create = ["federation", "create", "partner.example", "--endpoint-url", "https://p.example"];
+  const create = [
+    "federation",
+    "create",
+    "partner.example",
+    "--endpoint-url",
+    "https://localhost:1",
+  ];
   t.same(await json(...create, "--profile", "https_web"), {
     trustDomain: "partner.example",
-    endpointUrl: "https://p.example",
+    endpointUrl: "https://localhost:1",
     profile: "https_web",
     bundle: false,
   });
@@ -89,7 +95,7 @@ t.test("federation create, list, show, update, delete", async (t) => {
   const spiffe = ["--endpoint-spiffe-id", "spiffe://partner.example/bundle"];
   const updated = {
     trustDomain: "partner.example",
-    endpointUrl: "https://p.example",
+    endpointUrl: "https://localhost:1",
     profile: "https_spiffe",
     endpointSpiffeId: "spiffe://partner.example/bundle",
     bundle: true,
@@ -98,11 +104,19 @@ t.test("federation create, list, show, update, delete", async (t) => {
     await json("federation", "update", "partner.example", ...spiffe, "--bundle", document),
     updated,
   );
-  t.same(await json("federation", "show", "partner.example"), updated);
-  t.same(await json("federation", "list"), [updated]);
+  const kept = { ...updated, source: "api", refresh: { refreshHint: 60, sequence: 1 } };
+  t.match(await json("federation", "show", "partner.example"), kept);
+  t.match(await run("federation", "refresh", "partner.example", "b.example"), {
+    code: 1,
+    out: "",
+    err: /partner\.example: https:\/\/localhost:1 cannot be reached \(ECONNREFUSED\)\n.*b\.example: no federation relationship .*'assay federation list' shows/,
+  });
+  const [listed] = await json<[{ refresh: object }]>("federation", "list");
+  t.match(listed, { ...kept, refresh: { error: /ECONNREFUSED/, failures: Number } });
+  t.notOk("ageSeconds" in listed.refresh, "it was never fetched");
   t.match(
     await ok("federation", "list"),
-    /^partner\.example\n {2}endpoint .* https:\/\/p\.example\n/,
+    /^partner\.example\n {2}endpoint .* https:\/\/localhost:1\n(.*\n)+ {2}fetched +not since the server started; \d+ failed since\n {2}next +in .*\n {2}trouble +.*ECONNREFUSED/,
   );
   for (const [args, err] of [
     [["create", "b.example", "--endpoint-url", "https://b"], /--profile is missing/],

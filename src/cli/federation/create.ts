@@ -54,7 +54,10 @@ export const command: Command = {
     );
     checkItem(results[0]?.status);
     const created = results[0]?.federation_relationship;
-    if (created != null) output.data(relationshipJson(created), () => relationshipLines(created));
+    if (created != null) {
+      const shown = relationshipJson(created);
+      output.data(shown, () => relationshipLines(shown));
+    }
     return undefined;
   },
 };

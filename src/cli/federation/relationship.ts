@@ -1,4 +1,6 @@
 import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/types/FederationRelationship.ts";
+import { formatDuration } from "../../config/duration.ts";
+import type { Relationship__Output } from "../../rpc/gen/assay/federation/v1/Relationship.ts";
 import { readBundleFile, trustDomainName } from "../bundle/bundle-message.ts";
 import { factLines } from "../facts.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
@@ -66,6 +68,21 @@ export interface RelationshipJson {
   readonly endpointSpiffeId?: string;
   /** Whether the server has a bundle of the domain. */
   readonly bundle: boolean;
+  /** Where it is from, and how its bundle is kept; absent where the server does not tell. */
+  readonly source?: "file" | "api";
+  readonly refresh?: RefreshJson;
+}
+
+export interface RefreshJson {
+  /** Since the last fetch that went well; absent when there was none since the server started. */
+  readonly ageSeconds?: number;
+  readonly nextSeconds: number;
+  readonly refreshHint: number;
+  readonly sequence: number;
+  /** In a row. */
+  readonly failures: number;
+  /** Why the last one failed. */
+  readonly error?: string;
 }
 
 export function relationshipJson(message: FederationRelationship__Output): RelationshipJson {
@@ -79,8 +96,30 @@ export function relationshipJson(message: FederationRelationship__Output): Relat
   };
 }
 
-export function relationshipLines(message: FederationRelationship__Output): string[] {
-  const { trustDomain, endpointUrl, profile, endpointSpiffeId, bundle } = relationshipJson(message);
+/** As our own server tells it. */
+export function refreshedJson(message: Relationship__Output): RelationshipJson {
+  const { endpoint_spiffe_id: id, error } = message;
+  return {
+    trustDomain: message.trust_domain,
+    endpointUrl: message.endpoint_url,
+    profile: message.profile === "https_spiffe" ? "https_spiffe" : "https_web",
+    ...(id === "" ? {} : { endpointSpiffeId: id }),
+    bundle: message.has_bundle,
+    source: message.configured ? "file" : "api",
+    refresh: {
+      ...(message.fetched ? { ageSeconds: Number(message.age_seconds) } : {}),
+      nextSeconds: Number(message.next_seconds),
+      refreshHint: Number(message.refresh_hint),
+      sequence: Number(message.sequence),
+      failures: message.failures,
+      ...(error === "" ? {} : { error }),
+    },
+  };
+}
+
+export function relationshipLines(relationship: RelationshipJson): string[] {
+  const { trustDomain, endpointUrl, profile, endpointSpiffeId, bundle } = relationship;
+  const { source, refresh } = relationship;
   return [
     trustDomain,
     ...factLines(
@@ -89,8 +128,18 @@ export function relationshipLines(message: FederationRelationship__Output): stri
         ["profile", profile],
         ["endpoint id", endpointSpiffeId],
         ["bundle", bundle ? "here" : "none yet"],
+        ["from", source === "file" ? "the server's configuration file" : undefined],
+        ["fetched", refresh && fetchedText(refresh)],
+        ["next", refresh && `in ${formatDuration(refresh.nextSeconds)}`],
+        ["trouble", refresh?.error],
       ],
       "  ",
     ),
   ];
+}
+
+function fetchedText({ ageSeconds, failures }: RefreshJson): string {
+  const when =
+    ageSeconds === undefined ? "not since the server started" : `${formatDuration(ageSeconds)} ago`;
+  return failures === 0 ? when : `${when}; ${failures} failed since`;
 }

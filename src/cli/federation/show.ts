@@ -3,9 +3,11 @@ import { trustDomainName } from "../bundle/bundle-message.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { readRefreshStatuses } from "./refresh-status.ts";
 import {
   TRUST_DOMAIN_OPTION,
   TRUST_DOMAIN_SERVICE,
+  refreshedJson,
   relationshipJson,
   relationshipLines,
 } from "./relationship.ts";
@@ -19,13 +21,20 @@ export const command: Command = {
     const { options, output } = context;
     const domain = trustDomainName(options.required("trust-domain"), "trust-domain");
     using server = await connectServer(context);
+    const status = (await readRefreshStatuses(server))?.get(domain);
+    if (status !== undefined) {
+      const shown = refreshedJson(status);
+      output.data(shown, () => relationshipLines(shown));
+      return undefined;
+    }
     const relationship = await server.call<FederationRelationship__Output>(
       TRUST_DOMAIN_SERVICE,
       "GetFederationRelationship",
       { trust_domain: domain },
       "assay federation list",
     );
-    output.data(relationshipJson(relationship), () => relationshipLines(relationship));
+    const shown = relationshipJson(relationship);
+    output.data(shown, () => relationshipLines(shown));
     return undefined;
   },
 };

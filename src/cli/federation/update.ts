@@ -56,7 +56,10 @@ export const command: Command = {
     );
     checkItem(results[0]?.status, "assay federation list");
     const updated = results[0]?.federation_relationship;
-    if (updated != null) output.data(relationshipJson(updated), () => relationshipLines(updated));
+    if (updated != null) {
+      const shown = relationshipJson(updated);
+      output.data(shown, () => relationshipLines(shown));
+    }
     return undefined;
   },
 };

@@ -8,25 +8,29 @@ import type { TrustDomainHandlers } from "../../rpc/gen/spire/api/server/trustdo
 import {
   type Endpoint,
   type Relationship,
+  type RelationshipDraft,
   type Relationships,
 } from "../federation/relationships.ts";
 import { MAX_BATCH, atMost, inField, pageField, trustDomainField } from "./fields.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { bundleMessage } from "./messages.ts";
-import { checkEndpointUrl } from "../federation/endpoint-url.ts";
-import { fail } from "../../base/errors.ts";
+import { checkEndpointUrl } from "../../spiffe/endpoint-url.ts";
+import { errorFrom, fail, isKind } from "../../base/errors.ts";
+import type { BundleRefreshes } from "../federation/bundle-refreshes.ts";
 import { foreignBundle } from "./bundle-fields.ts";
 import { unknownRelationship } from "../federation/relationships.ts";
 
 export interface TrustDomainApiDeps {
   readonly relationships: Relationships;
+  readonly refreshes: Pick<BundleRefreshes, "refresh" | "isConfigured">;
   readonly logger: Logger;
 }
 
 /** `spire.api.server.trustdomain.v1.TrustDomain`. */
 export function trustDomainApi({
   relationships,
+  refreshes,
   logger,
 }: TrustDomainApiDeps): Implementation<TrustDomainHandlers> {
   const required = async (text: string): Promise<Relationship> => {
@@ -34,6 +38,14 @@ export function trustDomainApi({
     const relationship = await relationships.get(domain);
     if (relationship === undefined) throw unknownRelationship(domain);
     return relationship;
+  };
+
+  const createUnlessConfigured = (draft: RelationshipDraft): Promise<Relationship> => {
+    if (!refreshes.isConfigured(draft.trustDomain)) return relationships.create(draft);
+    throw fail(
+      "exists",
+      `the server's configuration file has a relationship with '${draft.trustDomain}'; change it there`,
+    );
   };
 
   const writeEach = async (
@@ -73,7 +85,7 @@ export function trustDomainApi({
 
     BatchCreateFederationRelationship: ({ federation_relationships, output_mask }) =>
       writeEach(federation_relationships, output_mask, (message, trustDomain) =>
-        relationships.create({
+        createUnlessConfigured({
           trustDomain,
           endpointUrl: endpointUrlField(message),
           endpoint: endpointField(message),
@@ -107,12 +119,16 @@ export function trustDomainApi({
       return { results };
     },
 
-    async RefreshBundle({ trust_domain }) {
-      const { record } = await required(trust_domain);
-      throw fail(
-        "precondition",
-        `this server does not fetch bundles; set that of '${record.trustDomain}' by hand`,
-      );
+    async RefreshBundle({ trust_domain }, call) {
+      const domain = trustDomainField("trust_domain", trust_domain);
+      try {
+        await refreshes.refresh(domain, call.signal);
+      } catch (thrown) {
+        if (isKind(thrown, "not_found", "cancelled", "internal")) throw thrown;
+        // The endpoint's fault, whatever it was: neither the caller's own standing nor this server's.
+        throw fail("precondition", errorFrom(thrown).message, { cause: thrown });
+      }
+      return {};
     },
   };
 }

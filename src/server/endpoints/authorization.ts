@@ -118,6 +118,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.health.v1.Health": {
     GetParts: ["local"],
   },
+  "/assay.federation.v1.Federation": {
+    ListRelationships: ["local", "admin"],
+  },
   "/assay.rotation.v1.Rotation": {
     BatchRotateAgent: ["local", "admin"],
     BatchRotateEntry: ["local", "admin"],

@@ -20,7 +20,7 @@ import type {
   RelationshipRecord,
   Writers,
 } from "../datastore/contract.ts";
-import { checkEndpointUrl } from "./endpoint-url.ts";
+import { checkEndpointUrl } from "../../spiffe/endpoint-url.ts";
 
 /** How a bundle endpoint proves itself. */
 export type Endpoint = Pick<RelationshipRecord, "endpointProfile" | "endpointSpiffeId">;

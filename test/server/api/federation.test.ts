@@ -11,7 +11,8 @@ import { id, mint, uid } from "./calls.ts";
 import { long, many, refuseAll } from "./hostile-requests.ts";
 
 const SERVICE = "spire.api.server.trustdomain.v1.TrustDomain";
-const URL = "https://partner.example/bundle";
+/** Where nobody listens. */
+const URL = "https://localhost:1/bundle";
 
 interface Relationship {
   readonly trust_domain: string;
@@ -93,7 +94,7 @@ t.test("relationships: create, get, list, update, delete", async (t) => {
     ],
   });
 
-  const moved = "https://elsewhere.example:8443/bundle?x=1";
+  const moved = "https://localhost:1/elsewhere?x=1";
   const updated = await admin.unary<Batch>(SERVICE, "BatchUpdateFederationRelationship", {
     federation_relationships: [
       { trust_domain: "a.org", bundle_endpoint_url: moved },

@@ -1,4 +1,4 @@
-import { fail } from "../../base/errors.ts";
+import { fail } from "../base/errors.ts";
 
 /**
  * The URL of a bundle endpoint: https with a host and without user information (SPIFFE Federation §5.2.1, §5.2.2).
