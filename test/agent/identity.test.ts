@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { TestCa } from "../support/test-ca.ts";
 import { AgentIdentity } from "../../src/agent/identity/agent-identity.ts";
 import { loadBootstrapBundle, unionBundle } from "../../src/agent/identity/bootstrap.ts";
 import { lockFolder } from "../../src/agent/identity/folder-lock.ts";
@@ -230,6 +231,34 @@ t.test(
   },
 );
 
+t.test("a connection is made anew for another SVID and for a root that is gone", async (t) => {
+  const node = await Node.create(t);
+  await using identity = await node.open();
+  const life = { notBefore: 0, notAfter: 2_000_000_000 };
+  const [a, b] = [(await TestCa.create(life)).der, (await TestCa.create(life)).der];
+  let sequence = 0;
+  const risen = async (change: Partial<Bundle>, roots: readonly Uint8Array[]) => {
+    const before = [identity.revision, identity.rootsRevision] as const;
+    sequence += 1;
+    await identity.setBundle({
+      trustDomain: "example.org",
+      x509Authorities: roots.map((der) => ({ der, tainted: false })),
+      jwtAuthorities: [],
+      refreshHint: 0,
+      sequence,
+      ...change,
+    });
+    return [identity.revision > before[0], identity.rootsRevision > before[1]];
+  };
+  t.same(await risen({}, [a]), [true, true], "the first bundle");
+  t.same(await risen({ refreshHint: 7 }, [a]), [false, false], "nothing that TLS looks at");
+  t.same(await risen({ x509Authorities: [{ der: a, tainted: true }] }, []), [false, false]);
+  t.same(await risen({}, [b, a]), [false, true], "another root: for the next connection");
+  t.same(await risen({}, [a, b]), [false, false], "in another order");
+  t.same(await risen({}, [b]), [true, true], "a root is gone");
+  t.same(await risen({}, [a]), [true, true], "another in its place");
+});
+
 t.test("a bundle that cannot be written is used, and written when it can be", async (t) => {
   const node = await Node.create(t);
   await using identity = await node.open();
@@ -250,7 +279,7 @@ t.test("a bundle that cannot be written is used, and written when it can be", as
   const { revision } = identity;
   t.equal(await identity.setBundle(bundle(2)), true);
   t.equal(identity.bundle?.refreshHint, 2);
-  t.equal(identity.revision, revision + 1, "connections are made anew");
+  t.equal(identity.revision, revision, "the roots are the same: connections go on");
   t.equal(await identity.setBundle(bundle(2)), false);
   await t.rejects(identity.drop(), { code: "ERR_FS_EISDIR" });
   t.equal(stored(), before);

@@ -8,6 +8,7 @@ import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDRespons
 import type { Bundle__Output } from "../../src/rpc/gen/spire/api/types/Bundle.ts";
 import { openSqliteDatastore } from "../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { parseCertificates } from "../../src/x509/certificate.ts";
+import { parsePrometheus } from "../support/prometheus.ts";
 import { Domain, id } from "../support/running.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 import { RawAgent, next, paths } from "./raw-agent.ts";
@@ -230,3 +231,45 @@ t.test(
     isWhole(await resume(), "the feed was pruned");
   },
 );
+
+t.test(
+  "the stream of changes stays while authorities come, and is begun anew when one goes",
+  async (t) => {
+    await using domain = await Domain.start({ metricsListen: "127.0.0.1:0" });
+    const agent = await domain.startAgent(NO_POLLS);
+    await domain.entry({ path: "/one" });
+    using client = new WorkloadClient(agent.socket);
+    using watch = client.x509();
+    await watch.next();
+    const { authorities, metricsAddress } = domain.server;
+    const ended = async (): Promise<number> => {
+      const answer = await fetch(`http://127.0.0.1:${metricsAddress?.port}/metrics`);
+      return parsePrometheus(await answer.text())
+        .samples.filter(({ name }) => name === FOLLOW_CALLS)
+        .reduce((sum, { value }) => sum + value, 0);
+    };
+    const old = authorities.activeX509().id;
+    const oldRoots = 1;
+    for (let round = 1; round <= 2; round++) {
+      const jwt = await authorities.prepare("jwt");
+      await authorities.activate("jwt", jwt.id);
+      const x509 = await authorities.prepare("x509");
+      t.equal(roots(await watch.next()).length, oldRoots + round);
+      await authorities.activate("x509", x509.id);
+    }
+    // By the same connection it hears of what comes after.
+    await domain.entry({ path: "/two" });
+    t.same(ids(await watch.next()), [id("/one"), id("/two")]);
+    t.equal(await ended(), 0);
+
+    await authorities.taint("x509", old);
+    for (let message = await watch.next(); issuer(message) === old; ) message = await watch.next();
+    await authorities.revoke("x509", old);
+    while (roots(await watch.next()).includes(old));
+    await domain.entry({ path: "/three" });
+    t.equal(ids(await watch.next()).length, 3);
+    t.ok((await ended()) > 0, "for the SVID of before, and for the root that is gone");
+  },
+);
+
+const FOLLOW_CALLS = "spire_server_rpc_assay_sync_v1_sync_follow";

@@ -2,6 +2,7 @@
  * The agent's own identity: key, SVID and the trust domain's bundle, kept on disk so that a restart needs no token.
  * It knows nothing of how they are obtained.
  */
+import { toHex } from "../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import { type GeneratedKey, generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
@@ -33,6 +34,7 @@ export class AgentIdentity implements AsyncDisposable {
   #isClosed = false;
   #writing: Promise<void> = Promise.resolve();
   #revision = 0;
+  #rootsRevision = 0;
 
   private constructor(
     file: IdentityFile,
@@ -81,9 +83,14 @@ export class AgentIdentity implements AsyncDisposable {
     return this.#bundle;
   }
 
-  /** Rises whenever SVID or bundle change. */
+  /** Rises whenever a connection to the server may not go on: the SVID is another, or a root is gone. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Rises whenever a new connection would be checked against other roots. */
+  get rootsRevision(): number {
+    return this.#rootsRevision;
   }
 
   /**
@@ -131,7 +138,7 @@ export class AgentIdentity implements AsyncDisposable {
     const isNew = before === undefined || !sameBundle(before, bundle);
     if (isNew) {
       this.#bundle = bundle;
-      this.#revision += 1;
+      this.#noteRoots(before, bundle);
     }
     await this.#writeBundle();
     return isNew;
@@ -139,8 +146,8 @@ export class AgentIdentity implements AsyncDisposable {
 
   /** Trusts another bundle until the next one comes; it is kept with whatever is written next. */
   trust(bundle: Bundle): void {
+    this.#noteRoots(this.#bundle, bundle);
     this.#bundle = bundle;
-    this.#revision += 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,6 +155,13 @@ export class AgentIdentity implements AsyncDisposable {
     this.#isClosed = true;
     await this.#writing;
     this.#lock[Symbol.dispose]();
+  }
+
+  #noteRoots(before: Bundle | undefined, after: Bundle): void {
+    const [old, now] = [rootsOf(before), rootsOf(after)];
+    const isGone = before === undefined || [...old].some((root) => !now.has(root));
+    if (isGone) this.#revision += 1;
+    if (isGone || now.size > old.size) this.#rootsRevision += 1;
   }
 
   async #writeBundle(): Promise<void> {
@@ -181,6 +195,10 @@ export class AgentIdentity implements AsyncDisposable {
     this.#writing = write.catch(() => undefined);
     return write;
   }
+}
+
+function rootsOf(bundle: Bundle | undefined): ReadonlySet<string> {
+  return new Set((bundle?.x509Authorities ?? []).map(({ der }) => toHex(der)));
 }
 
 function without(

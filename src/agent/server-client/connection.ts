@@ -41,19 +41,30 @@ function checkServer(leaf: Uint8Array, expected: string): AssayError | undefined
   }
 }
 
+/** What a connection stands on, as `AgentIdentity` counts it. */
+export interface DialState {
+  readonly revision: number;
+  readonly rootsRevision: number;
+}
+
+interface Line extends DialState {
+  readonly channel: Channel;
+  calls: number;
+}
+
 /**
- * The one connection of an agent to its server, dialled anew when `revision` changes (a new SVID or bundle); calls that
- * are under way end on the old one.
+ * The one connection of an agent to its server, dialled anew when `revision` changes; calls that are under way end on the
+ * old one. Roots that were added leave a connection alone that is there: the next one is checked against them.
  */
 export class Connection implements Disposable {
   readonly #dial: () => Channel;
-  readonly #revision: () => number;
-  #current: { readonly channel: Channel; readonly revision: number; calls: number } | undefined;
+  readonly #state: () => DialState;
+  #current: Line | undefined;
   #closed = false;
 
-  constructor(dialNow: () => Channel, revision: () => number) {
+  constructor(dialNow: () => Channel, state: () => DialState) {
     this.#dial = dialNow;
-    this.#revision = revision;
+    this.#state = state;
   }
 
   get connected(): boolean {
@@ -78,11 +89,16 @@ export class Connection implements Disposable {
     this.#current = undefined;
   }
 
-  #line(): { readonly channel: Channel; readonly revision: number; calls: number } {
-    const revision = this.#revision();
+  #line(): Line {
+    const { revision, rootsRevision } = this.#state();
     const before = this.#current;
-    if (before?.revision === revision) return before;
-    this.#current = { channel: this.#dial(), revision, calls: 0 };
+    if (
+      before?.revision === revision &&
+      (before.rootsRevision === rootsRevision || before.channel.connected)
+    ) {
+      return before;
+    }
+    this.#current = { channel: this.#dial(), revision, rootsRevision, calls: 0 };
     if (before?.calls === 0) before.channel.close();
     return this.#current;
   }

@@ -80,7 +80,7 @@ export class ServerClient implements Disposable {
     const { server, trustDomain, identity } = options;
     this.#connection = new Connection(
       () => dial({ server, trustDomain, bundle: identity.bundle, svid: identity.svid }),
-      () => identity.revision,
+      () => identity,
     );
   }
 
