@@ -12,6 +12,11 @@ export const TOKEN_SECTION = section({
           shape: list(text({ maxLength: 1024 }), { least: 1, most: 32 }),
           help: "a token must be meant for one of them; absent: the trust domain's ID",
         },
+        pods: {
+          shape: flag(),
+          help: "it is this node's cluster: a pod's token has the pod's k8s selectors where no PID tells the pod",
+          default: false,
+        },
       }),
       { least: 1, most: 64 },
     ),

@@ -130,7 +130,7 @@ t.test("SVIDs of members are made on demand, held while used and forgotten then"
 });
 
 function config({ url, caFile }: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
-  const issuer = { alias: "ci", url, caFile, loopbackHttp: false, maxLife: 86_400 };
+  const issuer = { alias: "ci", url, caFile, loopbackHttp: false, maxLife: 86_400, pods: false };
   return { workloadAttestors: { token: { issuers: [issuer], oneTime: false } } };
 }
 

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { shownSelectors } from "../../src/agent/workload-api/shown-selectors.ts";
@@ -21,7 +23,7 @@ const GOOD = { aud: AUDIENCE, job: "deploy" };
 const POD = { "kubernetes.io": { namespace: "prod", pod: { name: "web-0", uid: "aa-bb" } } };
 
 function issuerSection({ url, caFile }: TestIssuer) {
-  return { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400 };
+  return { alias: "kube", url, caFile, loopbackHttp: false, maxLife: 86_400, pods: false };
 }
 
 function tokenConfig(issuer: TestIssuer): Pick<AgentConfig, "workloadAttestors"> {
@@ -298,8 +300,28 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
       "token:kube:kubernetes.io/namespace:prod",
     ],
   });
+  await domain.entry({ path: "/k8s", selectors: ["k8s:ns:prod", "k8s:pod-label:app:web"] });
+  const metadata = { namespace: "prod", name: "web-0", uid: "aa-bb", labels: { app: "web" } };
+  const kubelet = createServer((_request, response) => {
+    response.end(JSON.stringify({ items: [{ metadata, spec: {}, status: { phase: "Running" } }] }));
+  });
+  kubelet.listen(0, "127.0.0.1");
+  await once(kubelet, "listening");
+  t.teardown(() => kubelet.close());
+  const { port } = kubelet.address() as AddressInfo;
+  const kubernetes = {
+    caFile: "/none",
+    tokenFile: "/none",
+    skipVerification: false,
+    kubelet: `http://127.0.0.1:${port}`,
+  };
+  const { token: tokens } = tokenConfig(issuer).workloadAttestors;
+  const section = { ...issuerSection(issuer), pods: true };
   const config = await domain.agentConfig({
-    ...tokenConfig(issuer),
+    workloadAttestors: {
+      token: { oneTime: tokens?.oneTime ?? false, issuers: [section] },
+      k8s: kubernetes,
+    },
     joinToken: await domain.token(),
   });
   // In a PID namespace of its own the agent has no PID for anyone outside.
@@ -346,7 +368,7 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
 
   const projected = issuer.token({ claims: { aud: AUDIENCE, ...POD } });
   const first = new WorkloadClient(config.socket, projected);
-  t.same(await idsOf(first), [id("/pod")]);
+  t.same(await idsOf(first), [id("/k8s"), id("/pod")]);
   thief.token = projected;
   await refused(t, thief.fetchX509(), stolen);
   first[Symbol.dispose]();
@@ -355,7 +377,7 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
     using again = new WorkloadClient(config.socket, projected);
     const got = await idsOf(again).catch((error: unknown) => error);
     if (got instanceof Error && /by another process/.test(got.message)) continue;
-    t.same(got, [id("/pod")]);
+    t.same(got, [id("/k8s"), id("/pod")]);
     break;
   }
   child.stdout.resume();

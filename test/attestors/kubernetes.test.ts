@@ -2,76 +2,21 @@
  * What asks Kubernetes, against peers that do as they are told: a kubelet or an API server that lies, hangs or floods.
  * What real ones say is in test/kubernetes.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type RequestListener, createServer as createPlainServer } from "node:http";
-import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import { join } from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
 import { k8sPsatAttestor } from "../../src/attestors/node/k8s-psat/agent.ts";
 import { encodePayload, parsePayload } from "../../src/attestors/node/k8s-psat/payload.ts";
 import { k8sPsatServer } from "../../src/attestors/node/k8s-psat/server.ts";
-import { KubernetesClient } from "../../src/attestors/kubernetes/client.ts";
-import type { KubernetesConnection } from "../../src/attestors/kubernetes/connection.ts";
 import { readKubeconfig } from "../../src/attestors/kubernetes/kubeconfig.ts";
-import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
-import { k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
-import type { Clock } from "../../src/base/clock.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { attestCall } from "../support/attest-call.ts";
 import { refused } from "../support/refused.ts";
 import { TestCa } from "../support/test-ca.ts";
-import { VirtualClock, settle } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+import { LIFE, client, folder, json, secureServer } from "./kubernetes-peers.ts";
 
 const SIGNAL = new AbortController().signal;
 const NO_CHALLENGE = () => Promise.reject(new Error("it challenged"));
-const NOW = Math.floor(Date.now() / 1000);
-const LIFE = { notBefore: NOW - 10, notAfter: NOW + 3600 };
-const ca = await TestCa.create({ ...LIFE });
-
-function folder(t: Test): string {
-  const dir = mkdtempSync(join(tmpdir(), "assay-k8s-"));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function secureServer(t: Test, answer: RequestListener): Promise<KubernetesConnection> {
-  const leaf = await ca.leaf({ ...LIFE, uris: [], dnsNames: ["api.test"] });
-  const server = createServer({ cert: leaf.certPem, key: leaf.keyPem }, answer);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    server: `https://127.0.0.1:${port}`,
-    serverName: "api.test",
-    authorities: { text: ca.pem },
-  };
-}
-
-async function plainServer(t: Test, answer: RequestListener): Promise<KubernetesConnection> {
-  const server = createPlainServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-function client(t: Test, connection: KubernetesConnection, clock: Clock = systemClock) {
-  const made = new KubernetesClient({ connection, clock, maxAnswerBytes: 100_000 });
-  t.teardown(() => made[Symbol.dispose]());
-  return made;
-}
-
-const json = (value: unknown): RequestListener => {
-  return (_request, response) => response.end(JSON.stringify(value));
-};
-
 t.test("client: an answer that is no good is refused", async (t) => {
   const cases: readonly (readonly [string, RequestListener, RegExp])[] = [
     ["no JSON", (_, response) => response.end("<html>"), /no JSON object/],
@@ -373,175 +318,4 @@ t.test("k8s_psat: what a cluster must say before its agent is let in", async (t)
   ] as const) {
     await refused(t, admit(told), { kind: "unavailable", message }, name);
   }
-});
-
-const ID = "a".repeat(64);
-const UID = "11111111-2222-3333-4444-555555555555";
-
-/** A process in a container, as /proc would have it. */
-function process1(t: Test, cgroup: string): ContainerLookup {
-  const procDir = folder(t);
-  for (const pid of ["1", "self"]) mkdirSync(join(procDir, pid));
-  writeFileSync(join(procDir, "1/cgroup"), cgroup);
-  writeFileSync(join(procDir, "self/cgroup"), "0::/\n");
-  return new ContainerLookup({ procDir });
-}
-
-const IN_POD = `0::/kubepods/besteffort/pod${UID}/${ID}\n`;
-const SUBJECT = { pid: 1, uid: 0, gid: 0, groups: [] };
-
-function listed(change: object = {}, containerID = `containerd://${ID}`): object {
-  return {
-    metadata: { uid: UID, name: "p", namespace: "ns", labels: { app: "x" }, ...change },
-    spec: {},
-    status: { containerStatuses: [{ name: "c", containerID, image: "i:1" }] },
-  };
-}
-
-t.test("k8s: two hundred callers at once are one request, and a moment later none", async (t) => {
-  const clock = new VirtualClock();
-  let requests = 0;
-  let labels = { app: "x" };
-  const connection = await plainServer(t, (_request, response) => {
-    requests += 1;
-    response.end(JSON.stringify({ items: [listed({ labels })] }));
-  });
-  const attestor = k8sAttestor({
-    client: client(t, connection, clock),
-    containers: process1(t, IN_POD),
-    clock,
-  });
-  t.equal(attestor.lookNow?.(1), undefined, "nothing is known yet");
-  const ask = () => attestor.attest(SUBJECT, attestCall());
-  const all = await Promise.all(Array.from({ length: 200 }, ask));
-  t.equal(requests, 1);
-  for (const selectors of all) t.equal(selectors, all[0], "the same array");
-  t.equal(attestor.lookNow?.(1)?.selectors(SUBJECT), all[0]);
-  clock.step(1900);
-  await ask();
-  t.equal(requests, 1);
-  labels = { app: "y" };
-  clock.step(200);
-  t.equal(attestor.lookNow?.(1), undefined, "it is old");
-  t.ok((await ask()).some(({ value }) => value === "pod-label:app:y"));
-  t.equal(requests, 2);
-  clock.step(3000);
-  t.equal(await ask(), await ask(), "unchanged: the array of before");
-  t.equal(requests, 3);
-});
-
-t.test("k8s: a container that is not listed yet is waited for, but not for ever", async (t) => {
-  const clock = new VirtualClock();
-  const asked: (() => void)[] = [];
-  let items: object[] = [];
-  const connection = await plainServer(t, (_request, response) => {
-    response.end(JSON.stringify({ items }));
-    for (const tell of asked.splice(0)) tell();
-  });
-  const attestor = k8sAttestor({
-    client: client(t, connection, clock),
-    containers: process1(t, IN_POD),
-    clock,
-  });
-  const drive = async <T>(work: Promise<T>): Promise<T> => {
-    const state = { isDone: false };
-    const done = (): void => void (state.isDone = true);
-    work.then(done, done);
-    while (!state.isDone) await clock.advance(50).then(settle);
-    return work;
-  };
-  const waiting = attestor.attest(SUBJECT, attestCall());
-  await new Promise<void>((resolve) => asked.push(resolve));
-  items = [listed()];
-  t.ok((await drive(waiting)).some(({ value }) => value === "pod-name:p"));
-
-  for (const [name, other] of [
-    ["nothing", []],
-    ["another container", [listed({}, `containerd://${"b".repeat(64)}`)]],
-    ["the container in another pod", [listed({ uid: "other" })]],
-  ] as const) {
-    clock.step(10_000);
-    items = [...other];
-    const given = drive(attestor.attest(SUBJECT, attestCall()));
-    const message = /does not list container a+ yet/;
-    await refused(t, given, { kind: "unavailable", message }, name);
-  }
-  // A static pod's cgroup has the hash of its file.
-  items = [listed({ uid: "mirror", annotations: { "kubernetes.io/config.hash": UID } })];
-  clock.step(10_000);
-  t.ok((await attestor.attest(SUBJECT, attestCall())).length > 0);
-});
-
-t.test("k8s: what is no pod has no selectors, and nothing is asked twice for it", async (t) => {
-  const clock = new VirtualClock();
-  let requests = 0;
-  const connection = await plainServer(t, (_request, response) => {
-    requests += 1;
-    response.end(JSON.stringify({ items: [] }));
-  });
-  const of = (cgroup: string) =>
-    k8sAttestor({
-      client: client(t, connection, clock),
-      containers: process1(t, cgroup),
-      clock,
-    });
-  const host = of("0::/system.slice/sshd.service\n");
-  t.same(await host.attest(SUBJECT, attestCall()), []);
-  t.same(host.lookNow?.(1)?.selectors(SUBJECT), []);
-  t.equal(requests, 0);
-  t.same(await of(`0::/docker/${ID}\n`).attest(SUBJECT, attestCall()), []);
-  t.equal(requests, 1);
-});
-
-t.test("k8s: a kubelet that lists nonsense", async (t) => {
-  const attest = async (body: unknown) =>
-    k8sAttestor({
-      client: client(t, await plainServer(t, json(body))),
-      containers: process1(t, IN_POD),
-      clock: systemClock,
-    }).attest(SUBJECT, attestCall());
-  await refused(t, attest({ items: {} }), { kind: "unavailable", message: /no list of pods/ });
-  const [pod] = [listed()];
-  const items = [null, 5, {}, { metadata: [] }, { metadata: { uid: 1 } }, pod];
-  t.ok((await attest({ items })).length > 0, "the others are left out");
-  const odd = {
-    metadata: { uid: UID, name: "p", namespace: "ns", labels: { a: 1, b: "x".repeat(5000) } },
-    spec: { serviceAccountName: 7 },
-    status: {
-      containerStatuses: [
-        { name: "c", containerID: `containerd://${ID}`, image: "", imageID: null },
-        { name: "d", containerID: "containerd://../x" },
-      ],
-      initContainerStatuses: "none",
-    },
-  };
-  const values = (await attest({ items: [odd] })).map(({ value }) => value).sort();
-  t.same(values, [
-    "container-name:c",
-    "ns:ns",
-    "pod-image-count:2",
-    "pod-init-image-count:0",
-    "pod-name:p",
-    `pod-uid:${UID}`,
-  ]);
-});
-
-t.test("k8s: a caller that gives up leaves the answer to the others", async (t) => {
-  const held: (() => void)[] = [];
-  const connection = await plainServer(t, (_request, response) => {
-    held.push(() => response.end(JSON.stringify({ items: [listed()] })));
-  });
-  const attestor = k8sAttestor({
-    client: client(t, connection),
-    containers: process1(t, IN_POD),
-    clock: systemClock,
-  });
-  const given = new AbortController();
-  const impatient = attestor.attest(SUBJECT, attestCall(given.signal));
-  const patient = attestor.attest(SUBJECT, attestCall());
-  given.abort(new Error("given up"));
-  await t.rejects(impatient, { message: "given up" });
-  while (held.length === 0) await settle();
-  for (const answer of held) answer();
-  t.ok((await patient).length > 0);
 });

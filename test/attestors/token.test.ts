@@ -9,11 +9,13 @@ import type { PresentedToken, ProcessFacts } from "../../src/attestors/contract.
 import { OidcIssuer } from "../../src/attestors/issuer/issuer.ts";
 import { OidcIssuers } from "../../src/attestors/issuer/issuers.ts";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import type { K8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
 import { tokenAttestor } from "../../src/attestors/workload/token/attest.ts";
 import { bearerToken } from "../../src/attestors/workload/token/bearer.ts";
 import { TokenHolders } from "../../src/attestors/workload/token/holders.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import { formatSelector } from "../../src/spiffe/selector.ts";
+import { fail } from "../../src/base/errors.ts";
+import { formatSelector, parseSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
 import { TestIssuer } from "../support/oidc-issuer.ts";
@@ -40,7 +42,13 @@ interface Bench {
   token(claims?: Record<string, unknown>): string;
 }
 
-async function open(t: Test, more: { holders?: TokenHolders; url?: string } = {}): Promise<Bench> {
+interface More {
+  readonly holders?: TokenHolders;
+  readonly podIssuers?: ReadonlySet<string>;
+  readonly pods?: Pick<K8sAttestor, "selectorsOfPod">;
+}
+
+async function open(t: Test, more: More = {}): Promise<Bench> {
   const issuer = await TestIssuer.start();
   t.teardown(() => issuer[Symbol.asyncDispose]());
   const clock = new VirtualClock(Date.now());
@@ -67,7 +75,7 @@ async function open(t: Test, more: { holders?: TokenHolders; url?: string } = {}
     aliases: ["kube"],
     containers: new ContainerLookup({ procDir }),
     clock,
-    ...(more.holders === undefined ? {} : { holders: more.holders }),
+    ...more,
   });
   return {
     issuer,
@@ -371,3 +379,47 @@ t.test("the header", (t) => {
   t.equal(bearerToken([`Bearer ${"x".repeat(16 * 1024)}`]), "");
   t.end();
 });
+
+t.test(
+  "a pod's token is the pod where no PID tells it, and its issuer is the cluster",
+  async (t) => {
+    const asked: unknown[] = [];
+    const holders = new TokenHolders({ max: 1 });
+    let error: Error | undefined;
+    const pods = {
+      selectorsOfPod: async (claim: unknown) => {
+        asked.push(claim);
+        if (error !== undefined) throw error;
+        return [parseSelector("k8s:ns:prod")];
+      },
+    };
+    const bench = await open(t, { pods, podIssuers: new Set(["kube"]), holders });
+    const claims = { ...podClaims(POD), sub: "system:serviceaccount:prod:web" };
+    const token = bench.token(claims);
+    error = fail("denied", "token is of a pod that is not on this node");
+    await refused(t, found(bench, foreign(), token), {
+      kind: "unauthenticated",
+      message: /not on/,
+    });
+    error = undefined;
+    const caller = foreign();
+    t.ok(
+      (await found(bench, caller, bench.token(claims))).includes("k8s:ns:prod"),
+      "it took no place",
+    );
+    t.match(asked.at(-1), { uid: POD, namespace: "prod", name: "web-0", nodeName: undefined });
+    const { pid, peer } = idle(t);
+    bench.put(pid, podCgroup(POD, "a"));
+    const before = asked.length;
+    const own = await open(t, { pods, podIssuers: new Set(["kube"]) });
+    own.put(pid, podCgroup(POD, "a"));
+    t.notOk(
+      (await found(own, peer, own.token(claims))).includes("k8s:ns:prod"),
+      "its PID tells it",
+    );
+    t.notOk((await found(own, foreign(), own.token())).includes("k8s:ns:prod"), "it names no pod");
+    const other = await open(t, { pods, podIssuers: new Set(["other"]) });
+    t.notOk((await found(other, foreign(), other.token(claims))).includes("k8s:ns:prod"));
+    t.equal(asked.length, before);
+  },
+);

@@ -16,7 +16,7 @@ async function open(t: Test) {
   t.teardown(() => domain[Symbol.asyncDispose]());
   await domain.entry({ path: "/job", selectors: ["token:ci:job:deploy"] });
   const { url, caFile } = issuer;
-  const section = { alias: "ci", url, caFile, loopbackHttp: false, maxLife: 86_400 };
+  const section = { alias: "ci", url, caFile, loopbackHttp: false, maxLife: 86_400, pods: false };
   const agent = await domain.startAgent({
     workloadAttestors: { token: { issuers: [section], oneTime: true } },
   });

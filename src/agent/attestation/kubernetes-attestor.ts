@@ -1,8 +1,7 @@
-import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { KubernetesConnection } from "../../attestors/kubernetes/connection.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
-import { k8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
+import { type K8sAttestor, k8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { AgentConfig } from "../../config/agent.ts";
@@ -22,7 +21,7 @@ interface KubernetesAttestorParts {
 export function kubernetesAttestor(
   settings: KubeletSettings,
   { logger, clock, containers, stack }: KubernetesAttestorParts,
-): WorkloadAttestor {
+): K8sAttestor {
   if (settings.skipVerification) {
     logger.warn("the kubelet's certificate is not verified: whoever answers there names the pods", {
       kubelet: settings.kubelet,

@@ -2,6 +2,7 @@ import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
+import type { K8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
 import type { TokenHolders } from "../../attestors/workload/token/holders.ts";
 import { ONE_TIME_ALIAS, type OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -16,6 +17,8 @@ interface TokenAttestorParts {
   /** Whom tokens belong to, and those that were spent: older than the configuration. */
   readonly holders: TokenHolders;
   readonly oneTime: OneTimeTokens;
+  /** The `k8s` attestor, where it is on. */
+  readonly pods: K8sAttestor | undefined;
 }
 
 /** What `workloadAttestors.token` asks for. @throws invalid, naming the option of the issuer */
@@ -25,12 +28,19 @@ export function configuredTokens(
     oneTime: takesOneTime,
   }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
   trustDomain: string,
-  { clock, containers, stack, holders, oneTime }: TokenAttestorParts,
+  { clock, containers, stack, holders, oneTime, pods }: TokenAttestorParts,
 ): WorkloadAttestor {
   if (sections.some(({ alias }) => alias === ONE_TIME_ALIAS)) {
     throw fail(
       "invalid",
       `issuer alias ${ONE_TIME_ALIAS} is that of one-time tokens; take another`,
+    );
+  }
+  const podIssuers = sections.filter(({ pods: isCluster }) => isCluster).map(({ alias }) => alias);
+  if (podIssuers.length > 0 && pods === undefined) {
+    throw fail(
+      "invalid",
+      `issuer ${podIssuers[0]} has 'pods', and the kubelet is not asked for any; add workloadAttestors.k8s`,
     );
   }
   const issuers = OidcIssuers.of(
@@ -48,6 +58,8 @@ export function configuredTokens(
     aliases: [...sections.map(({ alias }) => alias), ...(takesOneTime ? [ONE_TIME_ALIAS] : [])],
     ...(takesOneTime ? { oneTime } : {}),
     holders,
+    podIssuers: new Set(podIssuers),
+    ...(pods === undefined ? {} : { pods }),
     containers,
     clock,
   });

@@ -73,9 +73,10 @@ export class WorkloadAttestors implements AsyncDisposable {
     const { logger, clock } = this.#parts;
     const shared = { logger, clock, stack, containers: this.#containers };
     const { containers } = shared;
+    const pods = k8s === undefined ? undefined : kubernetesAttestor(k8s, shared);
     return [
       this.#unix,
-      ...(k8s === undefined ? [] : [kubernetesAttestor(k8s, shared)]),
+      ...(pods === undefined ? [] : [pods]),
       ...(docker === undefined
         ? []
         : [stack.use(dockerAttestor({ ...docker, clock, containers }))]),
@@ -92,6 +93,7 @@ export class WorkloadAttestors implements AsyncDisposable {
               ...shared,
               holders: this.#holders,
               oneTime: this.#oneTime,
+              pods,
             }),
           ]),
     ];

@@ -12,8 +12,8 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ContainerLook, ContainerLookup } from "../container/container-lookup.ts";
 import type { ContainerRef } from "../container/container-of.ts";
 import { PodList } from "./pod-list.ts";
-import type { PodContainer } from "./pods.ts";
-import { K8S_NAMES, K8S_TYPE, podSelectors } from "./selectors.ts";
+import type { Pod, PodContainer } from "./pods.ts";
+import { K8S_NAMES, K8S_TYPE, containerSelectors, podSelectors } from "./selectors.ts";
 
 export interface K8sAttestorOptions {
   /** Of this node's kubelet. */
@@ -22,13 +22,31 @@ export interface K8sAttestorOptions {
   readonly clock: Clock;
 }
 
-export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): WorkloadAttestor {
+/** Whom a token says that it was made for. */
+export interface PodClaim {
+  readonly uid: string;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly serviceAccount: string | undefined;
+  /** Newer tokens have it. */
+  readonly nodeName: string | undefined;
+}
+
+export interface K8sAttestor extends WorkloadAttestor {
+  /**
+   * The selectors of a pod of this node, without those of one container.
+   * @throws denied when the node has no such pod, or has it no more; unavailable when the kubelet does not say
+   */
+  selectorsOfPod(claim: PodClaim, signal: AbortSignal): Promise<readonly Selector[]>;
+}
+
+export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): K8sAttestor {
   const pods = new PodList(client, clock);
   const known = new LruMap<string, Known>(MAX_CONTAINERS);
 
   /** By container and never by PID. The same array as before while the pod is the same. */
   const remember = (containerId: string, found: PodContainer, atMs: number): Known => {
-    const selectors = Object.freeze(podSelectors(found));
+    const selectors = Object.freeze(containerSelectors(found));
     const text = selectors.map(formatSelector).join("\n");
     const before = known.get(containerId);
     const next: Known =
@@ -67,6 +85,15 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
   return {
     type: K8S_TYPE,
     names: K8S_NAMES,
+    async selectorsOfPod(claim, signal) {
+      const startMs = clock.nowMs();
+      const listing = await orAborted(pods.listing(HOLDS_MS), signal);
+      const held = listing.pods.get(claim.uid);
+      // One that is younger than the answer: asked anew at once.
+      const isOld = held === undefined && listing.atMs < startMs;
+      const { pods: listed } = isOld ? await orAborted(pods.listing(0), signal) : listing;
+      return podSelectors(checkedPod(listed.get(claim.uid), claim));
+    },
     lookNow(pid) {
       const look = containers.look(pid);
       const selectors = selectorsAtOnce(look, recall);
@@ -84,6 +111,20 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
       return recall(container) ?? (await ask(container, signal));
     },
   };
+}
+
+function checkedPod(pod: Pod | undefined, claim: PodClaim): Pod {
+  if (pod === undefined) throw fail("denied", "token is of a pod that is not on this node");
+  if (pod.phase === "Succeeded" || pod.phase === "Failed") {
+    throw fail("denied", "token is of a pod that has ended");
+  }
+  const isSame =
+    pod.namespace === claim.namespace &&
+    pod.name === claim.name &&
+    pod.serviceAccount === claim.serviceAccount &&
+    (claim.nodeName === undefined || claim.nodeName === pod.nodeName);
+  if (!isSame) throw fail("denied", "token says of its pod what the node does not");
+  return pod;
 }
 
 function selectorsAtOnce(

@@ -1,13 +1,12 @@
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { type KubernetesClient, refusalOf } from "../../kubernetes/client.ts";
-import { type PodContainer, containersById } from "./pods.ts";
+import { type NodePods, readPodList } from "./pods.ts";
 
 /** What the kubelet said at one moment. */
-export interface Listing {
+export interface Listing extends NodePods {
   /** When it was asked. */
   readonly atMs: number;
-  readonly containers: ReadonlyMap<string, PodContainer>;
 }
 
 /** The kubelet's list of pods: however many ask, there is one request at a time. */
@@ -40,7 +39,7 @@ export class PodList {
     if (answer.status !== 200) {
       throw fail("unavailable", `kubelet ${this.#client.server}: ${refusal(refusalOf(answer))}`);
     }
-    this.#held = { atMs, containers: containersById(answer.body) };
+    this.#held = { atMs, ...readPodList(answer.body) };
     return this.#held;
   }
 }

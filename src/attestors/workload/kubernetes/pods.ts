@@ -10,6 +10,8 @@ export interface Pod {
   readonly uids: ReadonlySet<string>;
   readonly serviceAccount?: string;
   readonly nodeName?: string;
+  /** `Running`, `Succeeded`, `Failed` and others. */
+  readonly phase?: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly owners: readonly PodOwner[];
   readonly containers: readonly ContainerStatus[];
@@ -37,20 +39,28 @@ export interface PodContainer {
   readonly container: ContainerStatus;
 }
 
+export interface NodePods {
+  readonly containers: ReadonlyMap<string, PodContainer>;
+  /** By each of its uids. */
+  readonly pods: ReadonlyMap<string, Pod>;
+}
+
 /** @throws unavailable when it is no list of pods */
-export function containersById(list: Fields): ReadonlyMap<string, PodContainer> {
+export function readPodList(list: Fields): NodePods {
   const items = list["items"];
   if (!Array.isArray(items)) throw fail("unavailable", "the kubelet's answer is no list of pods");
-  const found = new Map<string, PodContainer>();
+  const containers = new Map<string, PodContainer>();
+  const pods = new Map<string, Pod>();
   for (const item of items as readonly unknown[]) {
     const read = readPod(fieldsOf(item));
     if (read === undefined) continue;
+    for (const uid of read.pod.uids) pods.set(uid, read.pod);
     for (const container of read.all) {
       const { containerId } = container;
-      if (containerId !== undefined) found.set(containerId, { pod: read.pod, container });
+      if (containerId !== undefined) containers.set(containerId, { pod: read.pod, container });
     }
   }
-  return found;
+  return { containers, pods };
 }
 
 function readPod(
@@ -66,6 +76,7 @@ function readPod(
   const hash = textMapOf(metadata["annotations"]).get(STATIC_POD_HASH);
   const serviceAccount = textOf(spec["serviceAccountName"]);
   const nodeName = textOf(spec["nodeName"]);
+  const phase = textOf(status["phase"]);
   const containers = statusesOf(status["containerStatuses"]);
   const initContainers = statusesOf(status["initContainerStatuses"]);
   const pod: Pod = {
@@ -75,6 +86,7 @@ function readPod(
     uids: new Set(hash === undefined ? [uid] : [uid, hash]),
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(nodeName === undefined ? {} : { nodeName }),
+    ...(phase === undefined ? {} : { phase }),
     labels: textMapOf(metadata["labels"]),
     owners: objectsOf(metadata["ownerReferences"]).flatMap(ownerOf),
     containers,

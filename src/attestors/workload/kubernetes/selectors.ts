@@ -1,5 +1,5 @@
 import { type Selector, checkSelector } from "../../../spiffe/selector.ts";
-import type { ContainerStatus, PodContainer } from "./pods.ts";
+import type { ContainerStatus, Pod, PodContainer } from "./pods.ts";
 
 export const K8S_TYPE = "k8s";
 
@@ -22,7 +22,26 @@ export const K8S_NAMES = [
 ] as const;
 
 /** What an entry can say about a container and its pod. Values that are too long to be selectors are left out. */
-export function podSelectors({ pod, container }: PodContainer): Selector[] {
+export function containerSelectors({ pod, container }: PodContainer): Selector[] {
+  return selectorsOf([
+    ...valuesOf(pod),
+    `container-name:${container.name}`,
+    ...imagesOf([container]).map((image) => `container-image:${image}`),
+  ]);
+}
+
+/** What an entry can say about a pod, whichever of its containers it is. */
+export function podSelectors(pod: Pod): Selector[] {
+  return selectorsOf(valuesOf(pod));
+}
+
+function selectorsOf(values: readonly string[]): Selector[] {
+  return values
+    .filter((value) => value.length <= MAX_VALUE)
+    .map((value) => checkSelector({ type: K8S_TYPE, value }));
+}
+
+function valuesOf(pod: Pod): string[] {
   return [
     `ns:${pod.namespace}`,
     ...(pod.serviceAccount === undefined ? [] : [`sa:${pod.serviceAccount}`]),
@@ -36,11 +55,7 @@ export function podSelectors({ pod, container }: PodContainer): Selector[] {
     `pod-image-count:${pod.containers.length}`,
     ...imagesOf(pod.initContainers).map((image) => `pod-init-image:${image}`),
     `pod-init-image-count:${pod.initContainers.length}`,
-    `container-name:${container.name}`,
-    ...imagesOf([container]).map((image) => `container-image:${image}`),
-  ]
-    .filter((value) => value.length <= MAX_VALUE)
-    .map((value) => checkSelector({ type: K8S_TYPE, value }));
+  ];
 }
 
 /**

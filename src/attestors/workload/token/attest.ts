@@ -9,6 +9,7 @@ import type { AttestCall, PresentedToken, ProcessFacts, WorkloadAttestor } from 
 import { claimSelectors, claimText } from "../../issuer/claim-selectors.ts";
 import type { VerifiedToken } from "../../issuer/issuer.ts";
 import type { ContainerRef } from "../container/container-of.ts";
+import type { K8sAttestor } from "../kubernetes/attest.ts";
 import { MAX_BEARER } from "./bearer.ts";
 import { type TokenHolder, TokenHolders } from "./holders.ts";
 import { ONE_TIME_ALIAS, type OneTimeTokens, isOneTimeToken } from "./one-time.ts";
@@ -26,6 +27,10 @@ export interface TokenAttestorOptions {
   /** `ContainerLookup`. */
   readonly containers: { read(pid: number): ContainerRef | undefined };
   readonly clock: Clock;
+  /** Issuer aliases whose tokens of pods have the pods' own selectors too, where no PID tells the pod. */
+  readonly podIssuers?: ReadonlySet<string>;
+  /** Who knows this node's pods; with `podIssuers`. */
+  readonly pods?: Pick<K8sAttestor, "selectorsOfPod">;
   /** Default: 20,000 tokens. */
   readonly holders?: TokenHolders;
   /** Absent: one-time tokens count for nothing. */
@@ -34,6 +39,7 @@ export interface TokenAttestorOptions {
 
 export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
   const { issuers, requiredClaims, aliases, containers, clock, oneTime } = options;
+  const { podIssuers, pods } = options;
   const holders = options.holders ?? new TokenHolders();
   const outcomes = new TokenOutcomes(clock);
 
@@ -54,6 +60,8 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     }
     const token = await issuers.verify(presented.token, signal);
     checkClaims(token, requiredClaims.get(token.alias));
+    // Before anything is bound: a pod that is not here must not take a place.
+    const pod = process.pid === 0 ? await podSelectorsOf(token, signal) : NOTHING;
     const holder = holderOf(process, presented, token);
     holders.hold({
       fingerprint: token.fingerprint,
@@ -63,7 +71,26 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
       now: epochSeconds(clock),
     });
     presented.onEnd(token.refusedFrom);
-    return claimSelectors(TOKEN_TYPE, token);
+    return [...claimSelectors(TOKEN_TYPE, token), ...pod];
+  };
+
+  const podSelectorsOf = async (
+    { alias, claims }: VerifiedToken,
+    signal: AbortSignal,
+  ): Promise<readonly Selector[]> => {
+    const uid = podUidOf(claims);
+    if (uid === undefined || pods === undefined || podIssuers?.has(alias) !== true) return NOTHING;
+    const claim = (name: string): string | undefined => claimText(claims, `kubernetes.io/${name}`);
+    return pods.selectorsOfPod(
+      {
+        uid,
+        namespace: claim("namespace"),
+        name: claim("pod/name"),
+        serviceAccount: claim("serviceaccount/name"),
+        nodeName: claim("node/name"),
+      },
+      signal,
+    );
   };
 
   const holderOf = (
@@ -151,6 +178,7 @@ function podUidOf(claims: VerifiedToken["claims"]): string | undefined {
   return podUid;
 }
 
+const NOTHING: readonly Selector[] = [];
 export const TOKEN_TYPE = "token";
 /** Of a bound service account token (Kubernetes, "Bound service account tokens"). */
 const POD_UID = "kubernetes.io/pod/uid";

@@ -1,0 +1,256 @@
+/** The `k8s` workload attestor against kubelets that lie, hang or change; what a real one says is in test/kubernetes. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import { type PodClaim, k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { attestCall } from "../support/attest-call.ts";
+import { refused } from "../support/refused.ts";
+import { VirtualClock, settle } from "../support/virtual-clock.ts";
+import { client, folder, json, plainServer } from "./kubernetes-peers.ts";
+
+const ID = "a".repeat(64);
+const UID = "11111111-2222-3333-4444-555555555555";
+
+/** A process in a container, as /proc would have it. */
+function process1(t: Test, cgroup: string): ContainerLookup {
+  const procDir = folder(t);
+  for (const pid of ["1", "self"]) mkdirSync(join(procDir, pid));
+  writeFileSync(join(procDir, "1/cgroup"), cgroup);
+  writeFileSync(join(procDir, "self/cgroup"), "0::/\n");
+  return new ContainerLookup({ procDir });
+}
+
+const IN_POD = `0::/kubepods/besteffort/pod${UID}/${ID}\n`;
+const SUBJECT = { pid: 1, uid: 0, gid: 0, groups: [] };
+
+function listed(change: object = {}, containerID = `containerd://${ID}`): object {
+  return {
+    metadata: { uid: UID, name: "p", namespace: "ns", labels: { app: "x" }, ...change },
+    spec: {},
+    status: { containerStatuses: [{ name: "c", containerID, image: "i:1" }] },
+  };
+}
+
+t.test("k8s: two hundred callers at once are one request, and a moment later none", async (t) => {
+  const clock = new VirtualClock();
+  let requests = 0;
+  let labels = { app: "x" };
+  const connection = await plainServer(t, (_request, response) => {
+    requests += 1;
+    response.end(JSON.stringify({ items: [listed({ labels })] }));
+  });
+  const attestor = k8sAttestor({
+    client: client(t, connection, clock),
+    containers: process1(t, IN_POD),
+    clock,
+  });
+  t.equal(attestor.lookNow?.(1), undefined, "nothing is known yet");
+  const ask = () => attestor.attest(SUBJECT, attestCall());
+  const all = await Promise.all(Array.from({ length: 200 }, ask));
+  t.equal(requests, 1);
+  for (const selectors of all) t.equal(selectors, all[0], "the same array");
+  t.equal(attestor.lookNow?.(1)?.selectors(SUBJECT), all[0]);
+  clock.step(1900);
+  await ask();
+  t.equal(requests, 1);
+  labels = { app: "y" };
+  clock.step(200);
+  t.equal(attestor.lookNow?.(1), undefined, "it is old");
+  t.ok((await ask()).some(({ value }) => value === "pod-label:app:y"));
+  t.equal(requests, 2);
+  clock.step(3000);
+  t.equal(await ask(), await ask(), "unchanged: the array of before");
+  t.equal(requests, 3);
+});
+
+t.test("k8s: a container that is not listed yet is waited for, but not for ever", async (t) => {
+  const clock = new VirtualClock();
+  const asked: (() => void)[] = [];
+  let items: object[] = [];
+  const connection = await plainServer(t, (_request, response) => {
+    response.end(JSON.stringify({ items }));
+    for (const tell of asked.splice(0)) tell();
+  });
+  const attestor = k8sAttestor({
+    client: client(t, connection, clock),
+    containers: process1(t, IN_POD),
+    clock,
+  });
+  const drive = async <T>(work: Promise<T>): Promise<T> => {
+    const state = { isDone: false };
+    const done = (): void => void (state.isDone = true);
+    work.then(done, done);
+    while (!state.isDone) await clock.advance(50).then(settle);
+    return work;
+  };
+  const waiting = attestor.attest(SUBJECT, attestCall());
+  await new Promise<void>((resolve) => asked.push(resolve));
+  items = [listed()];
+  t.ok((await drive(waiting)).some(({ value }) => value === "pod-name:p"));
+
+  for (const [name, other] of [
+    ["nothing", []],
+    ["another container", [listed({}, `containerd://${"b".repeat(64)}`)]],
+    ["the container in another pod", [listed({ uid: "other" })]],
+  ] as const) {
+    clock.step(10_000);
+    items = [...other];
+    const given = drive(attestor.attest(SUBJECT, attestCall()));
+    const message = /does not list container a+ yet/;
+    await refused(t, given, { kind: "unavailable", message }, name);
+  }
+  // A static pod's cgroup has the hash of its file.
+  items = [listed({ uid: "mirror", annotations: { "kubernetes.io/config.hash": UID } })];
+  clock.step(10_000);
+  t.ok((await attestor.attest(SUBJECT, attestCall())).length > 0);
+});
+
+t.test("k8s: what is no pod has no selectors, and nothing is asked twice for it", async (t) => {
+  const clock = new VirtualClock();
+  let requests = 0;
+  const connection = await plainServer(t, (_request, response) => {
+    requests += 1;
+    response.end(JSON.stringify({ items: [] }));
+  });
+  const of = (cgroup: string) =>
+    k8sAttestor({
+      client: client(t, connection, clock),
+      containers: process1(t, cgroup),
+      clock,
+    });
+  const host = of("0::/system.slice/sshd.service\n");
+  t.same(await host.attest(SUBJECT, attestCall()), []);
+  t.same(host.lookNow?.(1)?.selectors(SUBJECT), []);
+  t.equal(requests, 0);
+  t.same(await of(`0::/docker/${ID}\n`).attest(SUBJECT, attestCall()), []);
+  t.equal(requests, 1);
+});
+
+t.test("k8s: a kubelet that lists nonsense", async (t) => {
+  const attest = async (body: unknown) =>
+    k8sAttestor({
+      client: client(t, await plainServer(t, json(body))),
+      containers: process1(t, IN_POD),
+      clock: systemClock,
+    }).attest(SUBJECT, attestCall());
+  await refused(t, attest({ items: {} }), { kind: "unavailable", message: /no list of pods/ });
+  const [pod] = [listed()];
+  const items = [null, 5, {}, { metadata: [] }, { metadata: { uid: 1 } }, pod];
+  t.ok((await attest({ items })).length > 0, "the others are left out");
+  const odd = {
+    metadata: { uid: UID, name: "p", namespace: "ns", labels: { a: 1, b: "x".repeat(5000) } },
+    spec: { serviceAccountName: 7 },
+    status: {
+      containerStatuses: [
+        { name: "c", containerID: `containerd://${ID}`, image: "", imageID: null },
+        { name: "d", containerID: "containerd://../x" },
+      ],
+      initContainerStatuses: "none",
+    },
+  };
+  const values = (await attest({ items: [odd] })).map(({ value }) => value).sort();
+  t.same(values, [
+    "container-name:c",
+    "ns:ns",
+    "pod-image-count:2",
+    "pod-init-image-count:0",
+    "pod-name:p",
+    `pod-uid:${UID}`,
+  ]);
+});
+
+t.test("k8s: a caller that gives up leaves the answer to the others", async (t) => {
+  const held: (() => void)[] = [];
+  const connection = await plainServer(t, (_request, response) => {
+    held.push(() => response.end(JSON.stringify({ items: [listed()] })));
+  });
+  const attestor = k8sAttestor({
+    client: client(t, connection),
+    containers: process1(t, IN_POD),
+    clock: systemClock,
+  });
+  const given = new AbortController();
+  const impatient = attestor.attest(SUBJECT, attestCall(given.signal));
+  const patient = attestor.attest(SUBJECT, attestCall());
+  given.abort(new Error("given up"));
+  await t.rejects(impatient, { message: "given up" });
+  while (held.length === 0) await settle();
+  for (const answer of held) answer();
+  t.ok((await patient).length > 0);
+});
+
+t.test("k8s: a pod by what its token says, and no other", async (t) => {
+  const clock = new VirtualClock();
+  let requests = 0;
+  let items: object[] = [];
+  const connection = await plainServer(t, (_request, response) => {
+    requests += 1;
+    response.end(JSON.stringify({ items }));
+  });
+  const attestor = k8sAttestor({
+    client: client(t, connection, clock),
+    containers: process1(t, "0::/\n"),
+    clock,
+  });
+  const claim = {
+    uid: UID,
+    namespace: "ns",
+    name: "p",
+    serviceAccount: "sa",
+    nodeName: "n",
+  };
+  const of = (change: Partial<PodClaim> = {}) =>
+    attestor.selectorsOfPod({ ...claim, ...change }, new AbortController().signal);
+  const pod = (phase = "Running", change: object = {}): object => ({
+    ...listed(change),
+    spec: { serviceAccountName: "sa", nodeName: "n" },
+    status: { phase, containerStatuses: [{ name: "c", image: "i:1" }] },
+  });
+  const gone = { kind: "denied", message: /a pod that is not on this node/ } as const;
+  await refused(t, of(), gone);
+  t.equal(requests, 1);
+  items = [pod()];
+  clock.step(1000);
+  t.same(
+    (await of()).map(({ type, value }) => `${type}:${value}`),
+    [
+      "k8s:ns:ns",
+      "k8s:sa:sa",
+      "k8s:node-name:n",
+      "k8s:pod-name:p",
+      `k8s:pod-uid:${UID}`,
+      "k8s:pod-label:app:x",
+      "k8s:pod-image:i:1",
+      "k8s:pod-image-count:1",
+      "k8s:pod-init-image-count:0",
+    ],
+    "one that came a moment ago is asked for; nothing is said of a container",
+  );
+  t.equal(requests, 2);
+  t.ok((await of({ nodeName: undefined })).length > 0, "older tokens name no node");
+  t.equal(requests, 2);
+  for (const other of [
+    { namespace: "other" },
+    { namespace: undefined },
+    { name: "q" },
+    { serviceAccount: "admin" },
+    { serviceAccount: undefined },
+    { nodeName: "m" },
+  ]) {
+    await refused(t, of(other), { kind: "denied", message: /says of its pod what the node does/ });
+  }
+  await refused(t, of({ uid: "other" }), gone);
+  for (const phase of ["Succeeded", "Failed"]) {
+    items = [pod(phase)];
+    clock.step(3000);
+    await refused(t, of(), { kind: "denied", message: /a pod that has ended/ }, phase);
+  }
+  items = [];
+  clock.step(3000);
+  await refused(t, of(), gone, "deleted");
+  items = [pod("Running", { uid: "mirror", annotations: { "kubernetes.io/config.hash": UID } })];
+  clock.step(3000);
+  t.ok((await of({ uid: "mirror" })).length > 0);
+});
