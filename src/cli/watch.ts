@@ -4,13 +4,26 @@ import { fetchedSvids, svidJson, svidLines } from "./fetch/svid.ts";
 import { OUTPUT_OPTION } from "./options.ts";
 import { createOutput } from "./output.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "./rpc-clients.ts";
+import { WAIT_OPTION } from "./wait.ts";
+import { DELIVERY_OPTIONS, wantedTargets } from "./watch/targets.ts";
 
 export const command: Command = {
   name: "watch",
-  options: [AGENT_SOCKET_OPTION, OUTPUT_OPTION],
-  examples: ["assay watch", "assay watch --output json"],
-  notes: ["Ends with Ctrl-C. In the JSON form, each update is one line with a list of SVIDs."],
+  options: [...DELIVERY_OPTIONS, WAIT_OPTION, AGENT_SOCKET_OPTION, OUTPUT_OPTION],
+  examples: [
+    "assay watch",
+    "assay watch --output json",
+    "assay watch --dir /etc/nginx/identity --run 'nginx -s reload'",
+    "assay watch --dir /etc/haproxy/identity --format haproxy --signal /run/haproxy.pid --signal-name USR2",
+    "assay watch --dir /identity --once --wait 60s",
+  ],
+  notes: [
+    "Ends with Ctrl-C. In the JSON form, each update is one line: a list of SVIDs, or what was written.",
+    "All files of a folder change at once; doc/delivery.md has nginx, HAProxy, PostgreSQL and Java.",
+  ],
   async run(context) {
+    const wanted = await wantedTargets(context);
+    if (wanted !== undefined) return (await import("./watch/deliver.ts")).deliver(context, wanted);
     const { output, signal } = context;
     const lines = createOutput(
       output.format,

@@ -137,7 +137,10 @@ t.test("help: the program, a group, and every command with examples that parse",
     t.ok(command.examples.length > 0, `${name} has an example`);
     for (const example of command.examples) {
       t.ok(help.out.includes(example), "the help shows it");
-      const words = example.replace(/ >.*$/, "").split(" ");
+      // As a shell takes them apart: what stands in single quotes is one word.
+      const words = (example.replace(/ >.*$/, "").match(/(?:'[^']*'|[^ '])+/g) ?? []).map((word) =>
+        word.replaceAll("'", ""),
+      );
       t.same(words.slice(0, 1 + name.split(" ").length), ["assay", ...name.split(" ")]);
       const args = words.slice(1 + name.split(" ").length);
       t.ok(Options.parse(command, args, {}), example);

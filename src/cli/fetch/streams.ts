@@ -40,19 +40,29 @@ export async function firstMessage<Message>(
 }
 
 /** Every view of this process's X.509-SVIDs until the signal; outlives restarts of the agent. */
-export async function* followX509(
+export function followX509(
   agent: RpcClient,
   signal: AbortSignal,
   note: (text: string) => void,
 ): AsyncGenerator<X509SVIDResponse__Output> {
+  return followStream<X509SVIDResponse__Output>(agent, "FetchX509SVID", signal, note);
+}
+
+/** Every message of a stream of the Workload API until the signal; outlives restarts of the agent. */
+export async function* followStream<Message>(
+  agent: RpcClient,
+  method: string,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): AsyncGenerator<Message> {
   const backoff = new Backoff({ baseMs: 250, maxMs: 5000, jitter: 0.2 }, systemRandom);
   let noted = "";
   while (!signal.aborted) {
     try {
-      for await (const view of messages<X509SVIDResponse__Output>(agent, "FetchX509SVID", signal)) {
+      for await (const message of messages<Message>(agent, method, signal)) {
         backoff.reset();
         noted = "";
-        yield view;
+        yield message;
       }
     } catch (thrown) {
       if (signal.aborted) return;
