@@ -28,6 +28,7 @@ import {
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { Replacement } from "./sync/replacement.ts";
+import { JwtBatches } from "./sync/jwt-batches.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
 import { SvidLoop } from "./sync/svid-loop.ts";
 import { SvidMaker } from "./sync/svid-maker.ts";
@@ -165,11 +166,13 @@ class Agent implements RunningAgent {
         ...this.#live.cachePolicy,
       }),
     );
+    const signal = this.#stop.signal;
+    const batches = new JwtBatches({ server: client, clock, signal });
     const jwtCache = new JwtCache({
       clock,
       random: this.#random,
       max: config.jwtCacheMax,
-      sign: (entry, audience) => signJwt(client, entry, audience, this.#stop.signal),
+      sign: (entry, audience) => signJwt({ client, batches, signal }, entry, audience),
     });
     const attestors = this.#stack.use(
       new WorkloadAttestors(config, {

@@ -106,13 +106,15 @@ function checkHeader(header: JwtClaims): JwtHeader {
 }
 
 function encodeJson(value: JwtClaims): string {
-  const text = JSON.stringify(value, (_key, member: unknown) => {
-    if (typeof member === "number" && !Number.isSafeInteger(member)) {
-      throw new TypeError("numbers in a token must be integers");
-    }
-    return member;
-  });
-  return Buffer.from(text, "utf8").toString("base64url");
+  checkNumbers(value);
+  return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
+}
+
+function checkNumbers(value: unknown): void {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(checkNumbers);
+  else if (typeof value === "number" && !Number.isSafeInteger(value)) {
+    throw new TypeError("numbers in a token must be integers");
+  }
 }
 
 /** What a key of this type signs tokens with. */

@@ -24,6 +24,7 @@ import type { ConfiguredAttestors } from "./configured-attestors.ts";
 import { Families } from "./entries/family.ts";
 import { templateApi } from "./api/template.ts";
 import { oneTimeApi } from "./api/one-time.ts";
+import { jwtBatchApi } from "./api/jwt-batch.ts";
 import { localAuthorityApi } from "./api/local-authority.ts";
 import { revocationApi } from "./api/revocation.ts";
 import { rotationApi } from "./api/rotation.ts";
@@ -152,6 +153,7 @@ export function serverServices(parts: ServerParts) {
       trustDomain,
     }),
     "assay.federation.v1.Federation": federationApi({ refreshes: federation, bundles }),
+    "assay.jwt.v1.Tokens": jwtBatchApi({ ...shared, authorizedEntries }),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({
       hub,

@@ -26,19 +26,27 @@ export class Stack implements AsyncDisposable {
   readonly #clients = new Set<ChildProcess>();
 
   readonly #logLevel: string;
+  readonly #serverOptions: readonly string[];
 
-  private constructor(dir: string, port: number, logLevel: string) {
+  private constructor(
+    dir: string,
+    port: number,
+    logLevel: string,
+    serverOptions: readonly string[],
+  ) {
     this.dir = dir;
+    this.#serverOptions = serverOptions;
     this.#logLevel = `--log-level=${logLevel}`;
     this.endpoint = `unix://${dir}/agent/api.sock`;
     this.adminSocket = `${dir}/server.sock`;
     this.#address = `127.0.0.1:${port}`;
   }
 
-  static async start(logLevel = "warn"): Promise<Stack> {
+  /** @param serverOptions more of `assay server`'s own */
+  static async start(logLevel = "warn", serverOptions: readonly string[] = []): Promise<Stack> {
     const dir = mkdtempSync("/tmp/assay-interop-");
     chmodSync(dir, 0o755);
-    const stack = new Stack(dir, await freePort(), logLevel);
+    const stack = new Stack(dir, await freePort(), logLevel, serverOptions);
     await stack.startServer();
     writeFileSync(`${dir}/bundle.pem`, await stack.assay("bundle", "show", "--format", "pem"));
     const token = JSON.parse(
@@ -74,6 +82,7 @@ export class Stack implements AsyncDisposable {
         `--listen=${this.#address}`,
         `--socket=${this.adminSocket}`,
         this.#logLevel,
+        ...this.#serverOptions,
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );

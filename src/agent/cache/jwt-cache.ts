@@ -55,7 +55,7 @@ export class JwtCache {
   async fetch(entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
     // Each of these tokens is to be unique (`jti`): none is ever handed out twice.
     if (entry.jwtSvidIncludeJti) return this.#options.sign(entry, audience);
-    const key = JSON.stringify([tokenVersion(entry), ...[...new Set(audience)].sort()]);
+    const key = `${tokenVersion(entry)} ${audienceKey(audience)}`;
     const cached = this.#cached.get(key);
     if (cached !== undefined && this.#options.clock.nowMs() < cached.renewAtMs) return cached.svid;
     try {
@@ -106,6 +106,12 @@ export class JwtCache {
     const lifeMs = (expiresAt - issuedAt) * 1000;
     return expiresAt * 1000 - (lifeMs / 2) * (0.9 + 0.2 * this.#options.random.unit());
   }
+}
+
+/** Most ask for one alone. */
+function audienceKey(audience: readonly string[]): string {
+  const each = audience.length === 1 ? audience : [...new Set(audience)].sort();
+  return each.map((name) => JSON.stringify(name)).join();
 }
 
 const MAX_PENDING = 10_000;

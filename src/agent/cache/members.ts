@@ -108,9 +108,17 @@ export class Members {
  * another one's with the same SPIFFE ID. Members with one SPIFFE ID share theirs, whatever their pods.
  */
 export function tokenVersion(entry: Entry): string {
-  const id = isMember(entry) ? entry.member.entryId : entry.id;
-  return JSON.stringify([entry.spiffeId, id, entryVersion(entry)]);
+  let version = VERSIONS.get(entry);
+  if (version === undefined) {
+    const id = isMember(entry) ? entry.member.entryId : entry.id;
+    version = JSON.stringify([entry.spiffeId, id, entryVersion(entry)]);
+    VERSIONS.set(entry, version);
+  }
+  return version;
 }
+
+/** Entries are never changed, and asked about with every token. */
+const VERSIONS = new WeakMap<Entry, string>();
 
 function isMember(entry: Entry): entry is MemberEntry {
   return entry.member !== undefined;

@@ -8,10 +8,11 @@ import { metered } from "../../observe/metered.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Channel, UnaryOptions } from "../../rpc/channel.ts";
-import { statusName } from "../../rpc/status.ts";
+import { errorFromStatus, statusName } from "../../rpc/status.ts";
 import { REQUEST_ID_HEADER, newRequestId, withRequestId } from "../../rpc/request-id.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { NearestResponse__Output } from "../../rpc/gen/assay/explain/v1/NearestResponse.ts";
+import type { BatchNewJWTSVIDResponse__Output } from "../../rpc/gen/assay/jwt/v1/BatchNewJWTSVIDResponse.ts";
 import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { SpendOneTimeResponse__Output } from "../../rpc/gen/assay/token/v1/SpendOneTimeResponse.ts";
@@ -21,6 +22,7 @@ import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/
 import type { BatchNewX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts";
 import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewJWTSVIDResponse.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
+import type { JWTSVID__Output } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
 import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Entry, Member } from "../cache/entry.ts";
@@ -56,7 +58,8 @@ export interface SignRequest {
   readonly member?: Member;
 }
 
-interface SignedJwt {
+/** As the server signed it; nobody has looked at it yet. */
+export interface SignedJwt {
   readonly token: string;
   readonly issuedAt: number;
   readonly expiresAt: number;
@@ -225,6 +228,33 @@ export class ServerClient implements Disposable {
     return this.#signJwt(SVID, { entry_id: entryId, audience: [...audience] }, signal);
   }
 
+  /**
+   * A result for each order, in order: the token, or why there is none.
+   * @throws unsupported when the server signs them one by one
+   */
+  async signJwtSvids(
+    orders: readonly { readonly entryId: string; readonly audience: readonly string[] }[],
+    signal: AbortSignal,
+  ): Promise<readonly (SignedJwt | AssayError)[]> {
+    const params = orders.map(({ entryId, audience }) => ({
+      entry_id: entryId,
+      audience: [...audience],
+    }));
+    const { results } = await this.#unary<BatchNewJWTSVIDResponse__Output>(
+      TOKENS,
+      "BatchNewJWTSVID",
+      { params },
+      signal,
+    );
+    if (results.length !== orders.length) {
+      throw fail("internal", "the server answered another number of tokens than was asked for");
+    }
+    return results.map(({ status, svid }) => {
+      if (status !== null && status.code !== 0) return errorFromStatus(status);
+      return signedJwt(svid) ?? fail("internal", "the server sent no JWT-SVID");
+    });
+  }
+
   signMemberJwt(
     member: Member,
     audience: readonly string[],
@@ -241,12 +271,9 @@ export class ServerClient implements Disposable {
       request,
       signal,
     );
-    if (svid === null || svid.token === "") throw fail("internal", "the server sent no JWT-SVID");
-    return {
-      token: svid.token,
-      issuedAt: Number(svid.issued_at),
-      expiresAt: Number(svid.expires_at),
-    };
+    const signed = signedJwt(svid);
+    if (signed === undefined) throw fail("internal", "the server sent no JWT-SVID");
+    return signed;
   }
 
   /** @throws unsupported when the server has no place for host facts */
@@ -324,6 +351,12 @@ export class ServerClient implements Disposable {
   }
 }
 
+function signedJwt(svid: JWTSVID__Output | null): SignedJwt | undefined {
+  if (svid === null || svid.token === "") return undefined;
+  const { token, issued_at, expires_at } = svid;
+  return { token, issuedAt: Number(issued_at), expiresAt: Number(expires_at) };
+}
+
 function memberMessage({ entryId, values, pod }: Member): object {
   return { entry_id: entryId, values: [...values], ...(pod === undefined ? {} : { pod }) };
 }
@@ -371,6 +404,7 @@ const ONE_TIME = "assay.token.v1.OneTime";
 const REGISTRY = "assay.explain.v1.Registry";
 const SYNC = "assay.sync.v1.Sync";
 const SVID = "spire.api.server.svid.v1.SVID";
+const TOKENS = "assay.jwt.v1.Tokens";
 const TEMPLATES = "assay.template.v1.Templates";
 const EXPLAIN_DEADLINE_MS = 5000;
 const CALL_DEADLINE_MS = 30_000;

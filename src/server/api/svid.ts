@@ -1,7 +1,6 @@
 import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { DownstreamIssuance } from "../issuance/downstream.ts";
-import type { EntryRecord } from "../datastore/contract.ts";
 import type { Implementation } from "../../rpc/service.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { Limits } from "../endpoints/limits.ts";
@@ -9,9 +8,10 @@ import type { Logger } from "../../observe/logger.ts";
 import type { NewX509SVIDParams__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewX509SVIDParams.ts";
 import type { SVIDHandlers } from "../../rpc/gen/spire/api/server/svid/v1/SVID.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { MAX_BATCH, atMost, inField, textField, workloadIdField } from "./fields.ts";
+import { MAX_BATCH, atMost, inField, workloadIdField } from "./fields.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
 import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
+import { authorizedEntry } from "./authorized-entry.ts";
 import { agentOf } from "../endpoints/caller.ts";
 import { checkWildcards } from "./wildcards.ts";
 import { fail } from "../../base/errors.ts";
@@ -35,19 +35,9 @@ export interface SvidApiDeps {
 export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
   const { issuance, downstream, authorizedEntries, limits, trustDomain, logger } = deps;
 
-  const authorizedEntry = (agentId: SpiffeId, entryId: string): EntryRecord => {
-    if (entryId === "") throw fail("invalid", "entry_id: is missing");
-    const id = textField("entry_id", entryId, MAX_ENTRY_ID_LENGTH);
-    const entry = authorizedEntries.find(agentId.toString(), id);
-    if (entry === undefined || entry.template !== undefined) {
-      throw fail("not_found", "entry not found or not authorized");
-    }
-    return entry;
-  };
-
   const newX509Svid = async (agentId: SpiffeId, params: NewX509SVIDParams__Output) => {
     try {
-      const entry = authorizedEntry(agentId, params.entry_id);
+      const entry = authorizedEntry(authorizedEntries, agentId, params.entry_id);
       const csr = parseCsrField("csr", params.csr);
       const svid = await issuance.workloadX509({ entry, csr });
       return { status: OK_STATUS, svid: x509SvidMessage(svid) };
@@ -114,12 +104,11 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
 
     async NewJWTSVID({ entry_id, audience }, call) {
       await limits.sign(call, 1);
-      const entry = authorizedEntry(agentOf(call), entry_id);
+      const entry = authorizedEntry(authorizedEntries, agentOf(call), entry_id);
       return { svid: jwtSvidMessage(await issuance.workloadJwt({ entry, audience })) };
     },
   };
 }
 
-const MAX_ENTRY_ID_LENGTH = 255;
 /** Enough to keep every core and the pool busy, few enough that a batch starves nobody. */
 const SIGNATURES_AT_ONCE = 16;

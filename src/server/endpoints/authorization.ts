@@ -121,6 +121,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.federation.v1.Federation": {
     ListRelationships: ["local", "admin"],
   },
+  "/assay.jwt.v1.Tokens": {
+    BatchNewJWTSVID: ["agent"],
+  },
   "/assay.rotation.v1.Rotation": {
     BatchRotateAgent: ["local", "admin"],
     BatchRotateEntry: ["local", "admin"],

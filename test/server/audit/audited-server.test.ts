@@ -1,5 +1,5 @@
 /** A whole server: what its calls leave in the audit log, who may read it, and what a kill takes away (nothing). */
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
@@ -16,17 +16,10 @@ import {
   type SvidMessage,
   startTestServer,
 } from "../../support/server.ts";
+import { readAuditLog } from "../../support/audit-records.ts";
 import { type Results, csrOf, eventually, id, uid } from "../api/calls.ts";
 
 const AUDIT_SERVICE = "assay.audit.v1.Audit";
-
-async function recordsIn(dataDir: string): Promise<AuditRecord[]> {
-  const dir = join(dataDir, "audit");
-  const names = (await readdir(dir)).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(dir, name), "utf8")));
-  const lines = texts.join("").split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as AuditRecord);
-}
 
 async function readOver(channel: Channel, request: object): Promise<AuditRecord[]> {
   const found: AuditRecord[] = [];
@@ -76,12 +69,12 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
   const minted = await admin.unary<{ svid: SvidMessage }>(SVID_SERVICE, "MintX509SVID", {
     csr: mintCsr,
   });
-  const before = (await recordsIn(server.dataDir)).length;
+  const before = (await readAuditLog(server.dataDir)).length;
   await admin.unary(ENTRY_SERVICE, "ListEntries", {});
   await admin.unary(BUNDLE_SERVICE, "GetBundle", {});
   await admin.unary("assay.template.v1.Templates", "BatchGetTemplate", { ids: [entryId] });
   await admin.unary("assay.claims.v1.Claims", "BatchGetClaims", { ids: [entryId] });
-  t.equal((await recordsIn(server.dataDir)).length, before, "reading leaves no record");
+  t.equal((await readAuditLog(server.dataDir)).length, before, "reading leaves no record");
 
   await agent.channel.unary(SVID_SERVICE, "BatchNewX509SVID", {
     params: [{ entry_id: "nope", csr }],
@@ -100,7 +93,7 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
     reason: "AGENT_BANNED",
   });
 
-  const records = await recordsIn(server.dataDir);
+  const records = await readAuditLog(server.dataDir);
   t.same(
     records.map(({ seq }) => seq),
     records.map((_, index) => index + 1),
@@ -230,7 +223,7 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
   t.notOk(text.includes("0123456789abcdef0123"), "nor is a false one");
   t.notOk(/eyJ[A-Za-z0-9_-]{10}/.test(text), "nor is a JWT");
 
-  t.same(await readOver(admin, {}), await recordsIn(server.dataDir));
+  t.same(await readOver(admin, {}), await readAuditLog(server.dataDir));
   t.same(
     (await readOver(admin, { last: 2 })).map(({ seq }) => seq),
     records.slice(-2).map(({ seq }) => seq),
@@ -245,7 +238,7 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
   });
   await refused(t, readOver(agent.channel, {}), { kind: "denied" });
   await server.stop();
-  t.match((await recordsIn(server.dataDir)).at(-1), { kind: "system", action: "server.stop" });
+  t.match((await readAuditLog(server.dataDir)).at(-1), { kind: "system", action: "server.stop" });
 });
 
 t.test("a flood of strangers leaves a bounded number of records, and their count", async (t) => {
@@ -255,7 +248,7 @@ t.test("a flood of strangers leaves a bounded number of records, and their count
     await refused(t, stranger.unary(ENTRY_SERVICE, "ListEntries", {}), { kind: "denied" });
   }
   await server.stop();
-  const denials = (await recordsIn(server.dataDir)).filter(({ kind }) => kind === "denial");
+  const denials = (await readAuditLog(server.dataDir)).filter(({ kind }) => kind === "denial");
   t.equal(denials.length, 51);
   t.match(denials.at(-1), {
     action: "denials.summary",
@@ -342,7 +335,7 @@ t.test("a killed server has a record for every certificate that it handed out", 
     await Promise.all(workers);
     admin.close();
     const recorded = new Set(
-      (await recordsIn(`${dir}/data`)).map(({ subject }) => subject?.serial),
+      (await readAuditLog(`${dir}/data`)).map(({ subject }) => subject?.serial),
     );
     t.same(
       serials.filter((serial) => !recorded.has(serial)),
@@ -352,7 +345,7 @@ t.test("a killed server has a record for every certificate that it handed out", 
   }
   const server = await startServerProcess(t, dir);
   await server.kill();
-  const records = await recordsIn(`${dir}/data`);
+  const records = await readAuditLog(`${dir}/data`);
   t.same(
     records.map(({ seq }) => seq),
     records.map((_, index) => index + 1),

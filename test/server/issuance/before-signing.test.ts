@@ -1,5 +1,6 @@
 import t from "tap";
 import type { IssuanceOptions } from "../../../src/server/issuance/issuance.ts";
+import { generateKey } from "../../../src/keys/software-signer.ts";
 import { checkTokenBytes, signToken } from "../../../src/server/issuance/sign-token.ts";
 import { TAG, contextPrimitive, element, integer, nullValue, seq } from "../../../src/x509/der.ts";
 import {
@@ -212,9 +213,12 @@ t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t)
   const header = { alg: "ES256", kid: "k", typ: "JWT" };
   const bytes = (head: unknown, body: unknown, more = ""): Uint8Array =>
     Buffer.from(`${encode(head)}.${encode(body)}${more}`);
-  checkTokenBytes(bytes(header, claims), claims, "k");
+  const { signer } = await generateKey("ec-p256");
+  const authority = { keyId: "k", notAfter: 9, signer };
+  checkTokenBytes(bytes(header, claims), claims, authority);
   const broken: Record<string, Uint8Array> = {
     "another key id": bytes({ ...header, kid: "l" }, claims),
+    "another algorithm": bytes({ ...header, alg: "RS256" }, claims),
     "another type": bytes({ ...header, typ: "JOSE" }, claims),
     "a header more": bytes({ ...header, jku: "https://evil.example" }, claims),
     "another subject": bytes(header, { ...claims, sub: "spiffe://example.org/admin" }),
@@ -225,7 +229,7 @@ t.test("JWT-SVIDs: the very bytes are checked before they are signed", async (t)
   };
   for (const [name, data] of Object.entries(broken)) {
     t.throws(
-      () => checkTokenBytes(data, claims, "k"),
+      () => checkTokenBytes(data, claims, authority),
       { kind: "internal", message: /was not signed/ },
       name,
     );
@@ -245,7 +249,7 @@ t.test("JWT-SVIDs: claims that change under the encoder's hands are not signed",
   let reads = 0;
   const shifty = {
     get sub(): string {
-      return reads++ === 0 ? "spiffe://example.org/admin" : "spiffe://example.org/web";
+      return reads++ < 2 ? "spiffe://example.org/admin" : "spiffe://example.org/web";
     },
   };
   await refused(t, signToken(shifty, authority), { kind: "internal", message: /was not signed/ });
