@@ -7,6 +7,7 @@ import { AgentPathTemplate } from "../../src/attestors/node/agent-path.ts";
 import { oidcAttestor } from "../../src/attestors/node/oidc/agent.ts";
 import type { ErrorKind } from "../../src/base/errors.ts";
 import { generateKey } from "../../src/keys/software-signer.ts";
+import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { connectTls } from "../../src/rpc/channel.ts";
 import { type AttestedNode, type NodeKey, attestNode } from "../support/attest-node.ts";
 import { TestIssuer, oidcConfig, oidcSection } from "../support/oidc-issuer.ts";
@@ -88,7 +89,14 @@ t.test("a token counts for the key that first used it, also after a restart", as
 t.test("hostile payloads and tokens", async (t) => {
   await using issuer = await TestIssuer.start();
   await using quiet = await TestIssuer.start();
+  const logged: [string, LogFields][] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (message, fields = {}) => void logged.push([message, fields]),
+    child: () => logger,
+  };
   const server = await startTestServer(t, {
+    logger,
     config: oidcConfig(
       oidcSection(issuer, {
         requiredClaims: new Map([
@@ -153,7 +161,11 @@ t.test("hostile payloads and tokens", async (t) => {
   await server.clock.advance(2 * 3_600_000);
   const late = token({ exp: Math.floor(server.clock.nowMs() / 1000) + 60 });
   const attempt = attestNode(server.connect(), { type: "oidc", payload: late });
-  await refused(t, attempt, { kind: "unavailable" }, "an issuer that is away");
+  // Whoever asks has proved nothing: where the issuer is, and what it answered, is for the log.
+  const message = /^oidc: the proof cannot be checked now; .* log says why \(request [0-9a-f]+\)$/;
+  await refused(t, attempt, { kind: "unavailable", message }, "an issuer that is away");
+  const [line] = logged.filter(([text]) => text === "a node's proof could not be checked");
+  t.match(line?.[1], { attestor: "oidc", error: { message: /503/ }, requestId: /^[0-9a-f]+$/ });
 });
 
 t.test("the agent's file", async (t) => {

@@ -41,7 +41,8 @@ export async function reviewToken(
   const status = fieldsOf(answer.body["status"]);
   if (status["authenticated"] !== true) {
     const why = textOf(status["error"]) ?? "it is not authenticated";
-    throw fail("denied", `the cluster does not accept the token: ${clip(why)}`);
+    const refused = "the cluster does not accept the token";
+    throw fail("denied", refused, { withheld: `${refused}: ${clip(why)}` });
   }
   // An API server that knows nothing of audiences returns none, and has checked none.
   if (!textsOf(status["audiences"]).some((audience) => audiences.includes(audience))) {

@@ -1,14 +1,16 @@
 import type { AttestAgentRequest__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import type { NodeAttestorServer } from "../../attestors/contract.ts";
-import type { StreamHandler } from "../../rpc/service.ts";
+import type { CallContext, StreamHandler } from "../../rpc/service.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { Limits } from "../endpoints/limits.ts";
 import type { NodeService } from "../nodes/node-service.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type CertificateRequest, parseCsr } from "../../x509/csr.ts";
 import { MAX_CSR_BYTES, bytesField, inField, textField } from "./fields.ts";
-import { fail } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { requestIdOf } from "../../rpc/request-id.ts";
 import { nextRequest } from "./next-request.ts";
 import { x509SvidMessage } from "./messages.ts";
 
@@ -18,6 +20,7 @@ export interface AttestDeps {
   readonly issuance: Issuance;
   readonly limits: Limits;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Aborted when the server begins to stop. */
   readonly stopping: AbortSignal;
 }
@@ -44,7 +47,11 @@ export function attestAgent(
       return parseAnswer(await next());
     };
     const signal = AbortSignal.any([call.signal, deps.stopping]);
-    const admission = await attestor.admit(payload, challengeAgent, signal);
+    const admission = await attestor
+      .admit(payload, challengeAgent, signal)
+      .catch((thrown: unknown) => {
+        throw toldToStranger(thrown, type, call, deps.logger);
+      });
     const svid = await deps.nodes.admit({
       admission,
       attestationType: type,
@@ -55,6 +62,27 @@ export function attestAgent(
       result: { svid: x509SvidMessage(svid), reattestable: admission.canReattest },
     });
   };
+}
+
+/**
+ * Whoever attests has proved nothing yet. What is wrong with its proof it may know; what is wrong here (a file, an
+ * issuer, a cluster's API) stands in the log, under the request's ID.
+ */
+function toldToStranger(
+  thrown: unknown,
+  type: string,
+  call: Pick<CallContext, "metadata" | "store">,
+  logger: Logger,
+): AssayError {
+  const error = errorFrom(thrown);
+  if (!isKind(error, "unavailable", "deadline", "precondition", "unauthenticated")) return error;
+  const requestId = requestIdOf(call);
+  logger.warn("a node's proof could not be checked", { attestor: type, error, requestId });
+  return fail(
+    "unavailable",
+    `${type}: the proof cannot be checked now; the server's log says why (request ${requestId})`,
+    { cause: error },
+  );
 }
 
 function parseParams(request: AttestAgentRequest__Output | undefined): {

@@ -43,8 +43,12 @@ export function k8sPsatServer(clusters: readonly PsatCluster[]): NodeAttestorSer
       try {
         return await admitToken(cluster, token, signal);
       } catch (thrown) {
-        const { kind, message } = errorFrom(thrown);
-        throw fail(kind, `k8s_psat: cluster ${name}: ${message}`, { cause: thrown });
+        const { kind, message, withheld } = errorFrom(thrown);
+        const subject = `k8s_psat: cluster ${name}`;
+        throw fail(kind, `${subject}: ${message}`, {
+          cause: thrown,
+          ...(withheld === undefined ? {} : { withheld: `${subject}: ${withheld}` }),
+        });
       }
     },
   };
