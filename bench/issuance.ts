@@ -11,6 +11,7 @@ import type { EntryRecord } from "../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { Issuance } from "../src/server/issuance/issuance.ts";
 import { openMemoryKeyManager } from "../src/server/keymanager/memory.ts";
+import { selfSigned } from "../src/server/upstream/self.ts";
 import { TrustDomain } from "../src/spiffe/trust-domain.ts";
 import { createCsr, parseCsr } from "../src/x509/csr.ts";
 
@@ -29,6 +30,7 @@ await using authorities = await AuthoritySet.open({
   datastore,
   keyManager,
   audit,
+  upstream: selfSigned(systemRandom),
   x509: { keyType: "ec-p256", ttlSeconds: 86_400 },
   jwt: { keyType: "ec-p256", ttlSeconds: 86_400 },
   longestTtlSeconds: { x509: 3600, jwt: 300 },

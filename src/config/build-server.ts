@@ -32,6 +32,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
       jwtKeyType: settings.get("jwt-key-type"),
       jwtIssuer: issuerOfTokens(settings.get("jwt-issuer"), settings.get("frontends") ?? {}),
     }),
+    upstreamAuthority: () => upstreamSetting(settings),
     ttl: () => ttlSettings(settings),
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
@@ -79,6 +80,16 @@ function frontEnds(settings: Given): ServerConfig["frontends"] {
   const oidc = settings.get("frontends")?.oidc;
   if (oidc === undefined) return undefined;
   return { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) };
+}
+
+function upstreamSetting(settings: Given): ServerConfig["upstreamAuthority"] {
+  const given = settings.get("upstream-authority") ?? {};
+  const names = Object.keys(given);
+  if (names.length <= 1) return given;
+  throw fail(
+    "invalid",
+    `${settings.where("upstream-authority")}: ${names.join(" and ")} exclude each other; name one`,
+  );
 }
 
 function x509popSetting(settings: Given): ServerConfig["x509pop"] {

@@ -7,6 +7,7 @@ import { defaultPaths } from "./paths.ts";
 import { choice, count, duration, text } from "./shape.ts";
 import { REVOCATION } from "./revocation-section.ts";
 import type { SettingTable } from "./setting.ts";
+import { UPSTREAM_AUTHORITY } from "./upstream-sections.ts";
 
 /** Everything that can be set on `assay server`, in the order in which `--help` lists it. */
 export const SERVER_SETTINGS = {
@@ -69,6 +70,10 @@ export const SERVER_SETTINGS = {
     help: "'iss' of JWT-SVIDs",
     fallback: "none",
     reload: "now",
+  },
+  "upstream-authority": {
+    shape: UPSTREAM_AUTHORITY,
+    help: "who signs the X.509 authorities; without one they are their own roots",
   },
   "x509-ttl": {
     shape: duration(5),

@@ -6,6 +6,7 @@ import type { FEDERATION } from "./federation-section.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { REVOCATION } from "./revocation-section.ts";
 import type { ValueOf } from "./shape.ts";
+import type { UPSTREAM_AUTHORITY } from "./upstream-sections.ts";
 
 /** Everything a server process needs to know, complete: defaults are filled in, contradictions refused. */
 export interface ServerConfig {
@@ -26,6 +27,8 @@ export interface ServerConfig {
     readonly jwtKeyType: KeyType;
     readonly jwtIssuer: string;
   };
+  /** `upstreamAuthority` of the file, with one key at most; none: authorities are their own roots. */
+  readonly upstreamAuthority: ValueOf<typeof UPSTREAM_AUTHORITY>;
   readonly ttl: {
     readonly x509SvidSeconds: number;
     readonly jwtSvidSeconds: number;

@@ -44,9 +44,9 @@ interface HttpBehaviour {
   readonly routes: Pick<ReadonlyMap<string, HttpRoute>, "get">;
   /**
    * HTTPS with this certificate, asked for at each connection: a new answer is what the next handshake shows. Plain HTTP
-   * without it. Clients are never asked for a certificate.
+   * without it. Clients are never asked for a certificate. While there was none yet, no handshake succeeds.
    */
-  readonly tls?: () => TlsIdentity;
+  readonly tls?: () => TlsIdentity | undefined;
   /** Default: 64. */
   readonly maxConnections?: number;
   /** Told of each answer. */
@@ -106,11 +106,16 @@ export class HttpListener implements AsyncDisposable {
 }
 
 /** Takes over a new certificate before each handshake; one that cannot be used leaves the present one in place. */
-function secured(server: HttpsServer, tls: () => TlsIdentity, logger: Logger): HttpsServer {
+function secured(
+  server: HttpsServer,
+  tls: () => TlsIdentity | undefined,
+  logger: Logger,
+): HttpsServer {
   let shown: TlsIdentity | undefined;
   const refresh = (): void => {
     try {
       const identity = tls();
+      if (identity === undefined) return;
       const { certPem, keyPem } = identity;
       if (identity === shown || (certPem === shown?.certPem && keyPem === shown.keyPem)) return;
       server.setSecureContext({

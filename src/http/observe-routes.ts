@@ -9,7 +9,7 @@ export interface ObserveRoutesParams {
 
 /**
  * `/metrics`, `/live` and `/ready`. Alive is a process that answers: one that must not be restarted. Ready is one that
- * can do its work; the body says what is missing.
+ * can do its work; the body says what is missing, and what an operator has to see to before long.
  */
 export function observeRoutes({
   metrics,
@@ -26,7 +26,12 @@ export function observeRoutes({
         const checks = Object.fromEntries(
           results.map(({ name, missing }) => [name, missing ?? "ok"]),
         );
-        return json(ready ? 200 : 503, { status: ready ? "ready" : "not ready", checks });
+        const warnings = readiness.warnings();
+        return json(ready ? 200 : 503, {
+          status: ready ? "ready" : "not ready",
+          checks,
+          ...(warnings.length === 0 ? {} : { warnings }),
+        });
       },
     ],
   ]);

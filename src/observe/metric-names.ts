@@ -99,6 +99,20 @@ export const SERVER_METRICS = {
   adminActs: counter("assay_server_admin_acts_total", "What administrators' calls did.", [
     "outcome",
   ]),
+  upstreamSecondsLeft: gauge(
+    "assay_upstream_authority_seconds_left",
+    "Seconds until the first certificate above the active X.509 authority ends.",
+    ["upstream"],
+  ),
+  upstreamFailing: gauge(
+    "assay_upstream_authority_failing",
+    "1 while the upstream authority does not sign, or does not show its roots.",
+    ["upstream"],
+  ),
+  warnings: gauge(
+    "assay_authority_warnings",
+    "Certificates that end soon and that only an operator can renew.",
+  ),
   auditRecords: gauge(
     "assay_server_audit_records",
     "Number of the newest record in the audit log.",

@@ -18,8 +18,11 @@ export interface TlsListenerOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
-  /** Asked at each connection: a new answer is what the next handshake shows. */
-  readonly secureContext: () => ServerIdentity;
+  /**
+   * Asked at each connection: a new answer is what the next handshake shows. While there was none yet, connections are
+   * closed.
+   */
+  readonly secureContext: () => ServerIdentity | undefined;
   /** Handshake done, HTTP/2 agreed on; `label` names this connection and no other. */
   readonly onConnection: (socket: TLSSocket, label: string) => void;
   readonly handshakeTimeoutMs: number;
@@ -131,6 +134,11 @@ export class TlsListener implements AsyncDisposable {
     this.#perAddress.set(address, held + 1);
     socket.once("close", () => this.#forget(key, address));
     this.#refresh();
+    if (this.#shown === undefined) {
+      logger.debug("connection refused: there is no server certificate yet", { address });
+      socket.destroy();
+      return;
+    }
     this.#tls.emit("connection", socket);
   }
 
@@ -154,6 +162,7 @@ export class TlsListener implements AsyncDisposable {
   #refresh(): void {
     const { secureContext, logger } = this.#options;
     const identity = secureContext();
+    if (identity === undefined) return;
     if (identity.certPem === this.#shown?.certPem && identity.keyPem === this.#shown.keyPem) return;
     try {
       this.#tls.setSecureContext({

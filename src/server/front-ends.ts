@@ -135,7 +135,7 @@ async function openOidc(
 
 /** What a listener of the web shows of itself, and what is wrong with it. */
 interface WebIdentity {
-  readonly current: () => TlsIdentity;
+  readonly current: () => TlsIdentity | undefined;
   readonly problem: () => string | undefined;
 }
 
@@ -151,7 +151,9 @@ async function webIdentity(
   }
   const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
   opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
-  return { current: () => identity.current(), problem: () => undefined };
+  const problem = (): string | undefined =>
+    identity.current() === undefined ? "there is no server SVID yet" : undefined;
+  return { current: () => identity.current(), problem };
 }
 
 /** Revocation lists, over plain HTTP: they are signed, and what checks a certificate cannot need a certificate first. */

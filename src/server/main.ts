@@ -37,6 +37,9 @@ import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
 import { Reach } from "./entries/reach.ts";
 import { Issuance } from "./issuance/issuance.ts";
+import { OFFLINE } from "./upstream/contract.ts";
+import { UpstreamWatcher } from "./upstream/watch.ts";
+import { openUpstream } from "./open-upstream.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
@@ -119,6 +122,10 @@ export async function startServer(
     ),
   );
   const keyManager = started.use(await step("key manager", () => openKeyManager(config, random)));
+  const upstream = await step("upstream authority", () =>
+    openUpstream(config.upstreamAuthority, { random }),
+  );
+  if (upstream !== OFFLINE) started.use(upstream.authority);
   const authorities = started.use(
     await step("authorities", () =>
       AuthoritySet.open({
@@ -126,6 +133,7 @@ export async function startServer(
         trustDomain,
         datastore,
         keyManager,
+        upstream,
         clock,
         random,
         logger,
@@ -198,6 +206,9 @@ export async function startServer(
     ),
   );
   authorities.start();
+  const upstreamWatch = started.use(
+    new UpstreamWatcher({ upstream, authorities, clock, random, logger }),
+  );
   for (const start of [startEntryPruner, startTokenPruner, startFeedPruner]) {
     started.use(start({ store: datastore, clock, random, logger, metrics }));
   }
@@ -230,6 +241,7 @@ export async function startServer(
   const readiness = serverReadiness({
     datastore,
     authorities,
+    upstreamTrouble: () => upstreamWatch.trouble,
     auditLog,
     clock,
     stopping: stopping.signal,
@@ -319,6 +331,7 @@ export async function startServer(
     version,
     trustDomain: trustDomain.name,
     authorities,
+    upstreamTrouble: () => upstreamWatch.trouble,
     auditLog,
     revision: () => authorizedEntries.revision,
     entries: () => authorizedEntries.size,

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { SERVER_METRICS } from "../observe/metric-names.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { readProcess } from "../observe/process-metrics.ts";
-import { Readiness } from "../observe/readiness.ts";
+import { Readiness, type ReadinessCheck } from "../observe/readiness.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { AuthoritySet } from "./ca/authority-set.ts";
 import type { Datastore } from "./datastore/contract.ts";
@@ -12,7 +12,9 @@ export interface ReadServerParams {
   readonly clock: Clock;
   readonly version: string;
   readonly trustDomain: string;
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly authorities: ShownAuthorities;
+  /** Why an upstream could not be asked, while that is so. */
+  readonly upstreamTrouble: () => string | undefined;
   readonly auditLog: Pick<AuditLog, "lastSeq" | "failing">;
   readonly revision: () => number;
   /** How many of each are held in memory. */
@@ -21,6 +23,11 @@ export interface ReadServerParams {
   /** Agents on the stream of changes. */
   readonly followers: () => number;
 }
+
+type ShownAuthorities = Pick<
+  AuthoritySet,
+  "activeX509" | "activeJwt" | "upstreamName" | "upstreamNotAfter" | "warnings" | "troubles"
+>;
 
 export function readServer(metrics: Metrics, params: ReadServerParams): void {
   const { clock, trustDomain, authorities, auditLog, revision, version } = params;
@@ -37,6 +44,18 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
     { labels: ["x509"], value: secondsUntil(authorities.activeX509().notAfter) },
     { labels: ["jwt"], value: secondsUntil(authorities.activeJwt().notAfter) },
   ]);
+  const upstream = authorities.upstreamName;
+  metrics.read(SERVER_METRICS.upstreamSecondsLeft, () => {
+    const end = authorities.upstreamNotAfter;
+    return end === undefined ? [] : [{ labels: [upstream], value: secondsUntil(end) }];
+  });
+  metrics.read(SERVER_METRICS.upstreamFailing, () => {
+    const failing = params.upstreamTrouble() !== undefined || authorities.troubles.length > 0;
+    return [{ labels: [upstream], value: failing ? 1 : 0 }];
+  });
+  metrics.read(SERVER_METRICS.warnings, () => [
+    { labels: [], value: authorities.warnings().length },
+  ]);
   metrics.read(SERVER_METRICS.auditRecords, () => [{ labels: [], value: auditLog.lastSeq }]);
   metrics.read(SERVER_METRICS.auditFailing, () => [
     { labels: [], value: auditLog.failing ? 1 : 0 },
@@ -51,7 +70,8 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
 
 export interface ServerReadinessParams {
   readonly datastore: Pick<Datastore, "tokens">;
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly authorities: ShownAuthorities;
+  readonly upstreamTrouble: () => string | undefined;
   readonly auditLog: Pick<AuditLog, "failing">;
   readonly clock: Clock;
   /** Aborted when the server begins to stop. */
@@ -62,7 +82,15 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
   const { datastore, authorities, auditLog, clock, stopping } = params;
   const alive = (notAfter: number): string | undefined =>
     notAfter * 1000 > clock.nowMs() ? undefined : "the active authority has ended";
-  return new Readiness(clock, [
+  const warnings = (): readonly string[] => {
+    const trouble = params.upstreamTrouble();
+    return [
+      ...authorities.warnings(),
+      ...authorities.troubles.map((why) => `no successor for an authority: ${why}`),
+      ...(trouble === undefined ? [] : [`roots of the upstream authority: ${trouble}`]),
+    ];
+  };
+  const checks: readonly ReadinessCheck[] = [
     { name: "listeners", missing: () => (stopping.aborted ? "the server is stopping" : undefined) },
     {
       name: "datastore",
@@ -78,5 +106,6 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
       missing: () =>
         auditLog.failing ? "it cannot be written; free space on the disk" : undefined,
     },
-  ]);
+  ];
+  return new Readiness(clock, checks, warnings);
 }

@@ -91,12 +91,21 @@ t.test("server: a datastore that is closed is missing", async (t) => {
   const authority = { notAfter: clock.nowMs() / 1000 + 60 } as never; // only its end matters here
   const readiness = serverReadiness({
     datastore,
-    authorities: { activeX509: () => authority, activeJwt: () => authority },
+    authorities: {
+      activeX509: () => authority,
+      activeJwt: () => authority,
+      upstreamName: "self",
+      upstreamNotAfter: undefined,
+      warnings: () => ["it ends soon"],
+      troubles: [],
+    },
+    upstreamTrouble: () => "it is away",
     auditLog: { failing: false },
     clock,
     stopping: new AbortController().signal,
   });
-  t.ok(await readiness.isReady());
+  t.ok(await readiness.isReady(), "warnings are none of it");
+  t.same(readiness.warnings(), ["it ends soon", "roots of the upstream authority: it is away"]);
   await datastore[Symbol.asyncDispose]();
   clock.step(1000);
   const failed = (await readiness.results()).filter(({ missing }) => missing !== undefined);

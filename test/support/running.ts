@@ -88,6 +88,7 @@ export class Domain implements AsyncDisposable {
       },
       nodeAttestors: {},
       bundlePublishers: {},
+      upstreamAuthority: {},
       limits: { attestPerSecond: 100, signPerSecond: 10_000 },
       ...change,
     };

@@ -151,6 +151,7 @@ export function testServerConfig(dir: string, overrides: Partial<ServerConfig> =
     ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
     nodeAttestors: {},
     bundlePublishers: {},
+    upstreamAuthority: {},
     limits: { attestPerSecond: 0, signPerSecond: 0 },
     ...overrides,
   };

@@ -1,5 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
-import { AssayError, fail } from "../../base/errors.ts";
+import { fail } from "../../base/errors.ts";
+import { readTextFile } from "../../base/text-file.ts";
 import type { Credential, KubernetesConnection } from "./connection.ts";
 
 /** What one request is made with, as the files say now. */
@@ -44,23 +44,5 @@ export class CredentialReader {
 
 async function textOf(credential: Credential | undefined): Promise<string | undefined> {
   if (credential === undefined) return undefined;
-  return "text" in credential ? credential.text : await readCredentialFile(credential.file);
+  return "text" in credential ? credential.text : await readTextFile(credential.file);
 }
-
-/** @throws precondition */
-export async function readCredentialFile(file: string): Promise<string> {
-  try {
-    if ((await stat(file)).size > MAX_FILE_BYTES) {
-      throw fail("precondition", `${file} is larger than ${MAX_FILE_BYTES} bytes`);
-    }
-    const text = await readFile(file, "utf8");
-    if (text.trim() === "") throw fail("precondition", `${file} is empty`);
-    return text;
-  } catch (cause) {
-    if (cause instanceof AssayError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
-    throw fail("precondition", `${file} cannot be read (${code})`, { cause });
-  }
-}
-
-const MAX_FILE_BYTES = 1024 * 1024;

@@ -25,14 +25,24 @@ export const AUTHORITY_ID_OPTION: OptionSpec = {
 export interface AuthorityJson {
   readonly id: string;
   readonly expiresAt: string;
+  /** Of the root above it, where others signed it. */
+  readonly upstreamAuthorityId?: string;
 }
 
 /** What both of the server's messages about authorities have. */
-type ShownAuthority = Pick<AuthorityState__Output, "authority_id" | "expires_at">;
+type ShownAuthority = Pick<
+  AuthorityState__Output,
+  "authority_id" | "expires_at" | "upstream_authority_subject_key_id"
+>;
 
 export function authorityJson(state: AuthorityState__Output | null): AuthorityJson | undefined {
   if (state === null) return undefined;
-  return { id: state.authority_id, expiresAt: isoTime(Number(state.expires_at)) };
+  const { upstream_authority_subject_key_id: upstream } = state;
+  return {
+    id: state.authority_id,
+    expiresAt: isoTime(Number(state.expires_at)),
+    ...(upstream === "" ? {} : { upstreamAuthorityId: upstream }),
+  };
 }
 
 export function authorityLines(
@@ -40,11 +50,14 @@ export function authorityLines(
   nowMs: number,
 ): string[] {
   return factLines(
-    states.map(([name, state]) => [
-      name,
-      state === null
-        ? undefined
-        : `${state.authority_id}  ends ${timeText(Number(state.expires_at), nowMs)}`,
-    ]),
+    states.map(([name, state]) => [name, state === null ? undefined : lineOf(state, nowMs)]),
   );
+}
+
+function lineOf(state: ShownAuthority, nowMs: number): string {
+  const { authority_id: id, upstream_authority_subject_key_id: upstream } = state;
+  const end = Number(state.expires_at);
+  // A requested one has no certificate yet.
+  const until = end === 0 ? "its certificate is awaited" : `ends ${timeText(end, nowMs)}`;
+  return `${id}  ${until}${upstream === "" ? "" : `  below ${upstream}`}`;
 }

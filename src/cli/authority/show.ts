@@ -21,7 +21,8 @@ export function showCommand(kind: AuthorityWord): Command {
     examples: [`assay authority ${kind} show`],
     notes: [
       "The active one signs; the prepared one is published and signs next; what an old one signed still verifies, of a",
-      "tainted one too, until it is revoked. Old ones are listed newest first.",
+      "tainted one too, until it is revoked. Old ones are listed newest first. A requested one waits for its certificate",
+      "from an offline root; below an upstream authority, the root's ID stands behind each.",
     ],
     async run(context) {
       using server = await connectServer(context);
@@ -75,7 +76,10 @@ function itemJson(item: Item): Record<string, unknown> {
     status: item.slot.toLowerCase(),
     tainted: item.tainted,
     createdAt: isoTime(Number(item.created_at)),
-    expiresAt: isoTime(Number(item.expires_at)),
+    ...(item.slot === "REQUESTED" ? {} : { expiresAt: isoTime(Number(item.expires_at)) }),
+    ...(item.upstream_authority_subject_key_id && {
+      upstreamAuthorityId: item.upstream_authority_subject_key_id,
+    }),
   };
 }
 
@@ -84,4 +88,4 @@ function wordOf({ slot, tainted }: Item): string {
 }
 
 type Item = ListAuthoritiesResponse__Output["authorities"][number];
-const SLOTS = ["ACTIVE", "PREPARED", "OLD"] as const;
+const SLOTS = ["ACTIVE", "PREPARED", "REQUESTED", "OLD"] as const;

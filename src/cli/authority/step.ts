@@ -1,5 +1,6 @@
 import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/AuthorityState.ts";
 import type { Command } from "../command.ts";
+import type { OptionSpec } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 import {
@@ -16,14 +17,33 @@ export type AuthorityStep = "activate" | "taint" | "revoke";
 export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
   const { method, done, note } = STEPS[step];
   const name = `authority ${kind} ${step}`;
+  const hasUpstream = kind === "x509" && step !== "activate";
   return {
     name,
     operand: AUTHORITY_ID_OPTION.name,
-    options: [AUTHORITY_ID_OPTION, SERVER_SOCKET_OPTION, OUTPUT_OPTION],
-    examples: [`assay ${name} ${EXAMPLE_IDS[kind]}`],
+    options: [
+      AUTHORITY_ID_OPTION,
+      ...(hasUpstream ? [UPSTREAM_OPTION] : []),
+      SERVER_SOCKET_OPTION,
+      OUTPUT_OPTION,
+    ],
+    examples: [
+      `assay ${name} ${EXAMPLE_IDS[kind]}`,
+      ...(hasUpstream ? [`assay ${name} --upstream ${EXAMPLE_IDS[kind]}`] : []),
+    ],
     notes: [note],
     async run(context) {
       const authorityId = context.options.required(AUTHORITY_ID_OPTION.name);
+      if (hasUpstream && context.options.flag(UPSTREAM_OPTION.name)) {
+        using peer = await connectServer(context);
+        await peer.call(AUTHORITY_SERVICE, `${method}X509UpstreamAuthority`, {
+          subject_key_id: authorityId,
+        });
+        context.output.data({ id: authorityId, upstream: true, [done]: true }, () => [
+          `${done} upstream authority ${authorityId}`,
+        ]);
+        return undefined;
+      }
       using server = await connectServer(context);
       const response = await server.call<Record<string, AuthorityState__Output | null>>(
         AUTHORITY_SERVICE,
@@ -36,6 +56,11 @@ export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
     },
   };
 }
+
+const UPSTREAM_OPTION: OptionSpec = {
+  name: "upstream",
+  help: "the ID is that of the root above old authorities, which others signed",
+};
 
 const STEPS = {
   activate: {

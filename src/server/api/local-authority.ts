@@ -15,6 +15,11 @@ export interface LocalAuthorities {
   activate(kind: AuthorityKind, id: string): Promise<AuthorityRecord>;
   taint(kind: AuthorityKind, id: string): Promise<AuthorityRecord>;
   revoke(kind: AuthorityKind, id: string): Promise<AuthorityRecord>;
+  /** Hex key id of the root above an authority that others signed. */
+  upstreamOf(record: AuthorityRecord): string | undefined;
+  /** @returns the root's key id. @throws not_found; conflict while authorities below it are in use; precondition */
+  taintUpstream(keyId: string): Promise<string>;
+  revokeUpstream(keyId: string): Promise<string>;
 }
 
 export interface LocalAuthorityApiDeps {
@@ -34,7 +39,7 @@ export function localAuthorityApi({
     const id = textField("authority_id", authorityId, MAX_ID_LENGTH);
     const before = authorities.records(kind).find((record) => record.id === id);
     try {
-      return stateMessage(await authorities[name](kind, id));
+      return state(await authorities[name](kind, id));
     } catch (thrown) {
       const misuse =
         isKind(thrown, "not_found") ||
@@ -46,12 +51,28 @@ export function localAuthorityApi({
     }
   };
 
+  const state = (record: AuthorityRecord): AuthorityState =>
+    stateMessage(record, authorities.upstreamOf(record));
+
+  /** As at SPIRE, a root that is none here or is in use is an invalid argument. */
+  const upstreamStep = async (
+    name: "taintUpstream" | "revokeUpstream",
+    given: string,
+  ): Promise<{ readonly upstream_authority_subject_key_id: string }> => {
+    try {
+      return { upstream_authority_subject_key_id: await authorities[name](given) };
+    } catch (thrown) {
+      if (!isKind(thrown, "not_found", "conflict")) throw thrown;
+      throw fail("invalid", `subject_key_id: ${thrown.message}`, { cause: thrown });
+    }
+  };
+
   return {
     async GetX509AuthorityState() {
-      return statesMessage(authorities.records("x509"));
+      return statesMessage(authorities.records("x509"), state);
     },
     async PrepareX509Authority() {
-      return { prepared_authority: stateMessage(await authorities.prepare("x509")) };
+      return { prepared_authority: state(await authorities.prepare("x509")) };
     },
     async ActivateX509Authority({ authority_id: id }) {
       return { activated_authority: await step("activate", "x509", id) };
@@ -62,18 +83,18 @@ export function localAuthorityApi({
     async RevokeX509Authority({ authority_id: id }) {
       return { revoked_authority: await step("revoke", "x509", id) };
     },
-    async TaintX509UpstreamAuthority() {
-      throw noUpstream();
+    async TaintX509UpstreamAuthority({ subject_key_id: id }) {
+      return upstreamStep("taintUpstream", id);
     },
-    async RevokeX509UpstreamAuthority() {
-      throw noUpstream();
+    async RevokeX509UpstreamAuthority({ subject_key_id: id }) {
+      return upstreamStep("revokeUpstream", id);
     },
 
     async GetJWTAuthorityState() {
-      return statesMessage(authorities.records("jwt"));
+      return statesMessage(authorities.records("jwt"), state);
     },
     async PrepareJWTAuthority() {
-      return { prepared_authority: stateMessage(await authorities.prepare("jwt")) };
+      return { prepared_authority: state(await authorities.prepare("jwt")) };
     },
     async ActivateJWTAuthority({ authority_id: id }) {
       return { activated_authority: await step("activate", "jwt", id) };
@@ -91,7 +112,10 @@ export function localAuthorityApi({
  * One authority for each state, as the message has room for. Of the old ones it is the one that signed last: an
  * authority that was prepared and superseded signed nothing and comes after all that did.
  */
-function statesMessage(records: readonly AuthorityRecord[]) {
+function statesMessage(
+  records: readonly AuthorityRecord[],
+  state: (record: AuthorityRecord) => AuthorityState,
+) {
   const place = records.findIndex(({ status }) => status === "active");
   const active = records[place];
   if (active === undefined) throw fail("unavailable", "the server has no active authority yet");
@@ -99,26 +123,29 @@ function statesMessage(records: readonly AuthorityRecord[]) {
   const isOld = ({ status }: AuthorityRecord): boolean => status === "old";
   const old = records.slice(0, place).findLast(isOld) ?? records.findLast(isOld);
   return {
-    active: stateMessage(active),
-    ...(prepared && { prepared: stateMessage(prepared) }),
-    ...(old && { old: stateMessage(old) }),
+    active: state(active),
+    ...(prepared && { prepared: state(prepared) }),
+    ...(old && { old: state(old) }),
   };
 }
 
-function stateMessage({ id, notAfter }: AuthorityRecord): AuthorityState {
-  return { authority_id: id, expires_at: notAfter };
-}
-
-function noUpstream(): Error {
-  return fail("precondition", "the server has no upstream authority; its own ones are roots");
+function stateMessage(
+  { id, notAfter }: AuthorityRecord,
+  upstream: string | undefined,
+): AuthorityState {
+  return {
+    authority_id: id,
+    expires_at: notAfter,
+    ...(upstream === undefined ? {} : { upstream_authority_subject_key_id: upstream }),
+  };
 }
 
 type Step = "activate" | "taint" | "revoke";
 
 /** The states that are no matter of order: the step is not for such an authority. */
 const NEVER: Readonly<Record<Step, readonly AuthorityRecord["status"][]>> = {
-  activate: ["active"],
-  taint: ["active", "prepared"],
-  revoke: ["active", "prepared"],
+  activate: ["active", "requested"],
+  taint: ["active", "prepared", "requested"],
+  revoke: ["active", "prepared", "requested"],
 };
 const MAX_ID_LENGTH = 255;

@@ -1,17 +1,15 @@
 /** What differs between X.509 and JWT authorities: how one is made and how the bundle carries it. Nothing else does. */
-import { bytesEqual, toBase64, toHex } from "../../base/bytes.ts";
-import type { EpochSeconds } from "../../base/clock.ts";
+import { bytesEqual } from "../../base/bytes.ts";
+import type { Clock, EpochSeconds } from "../../base/clock.ts";
+import { withDeadline } from "../../base/deadline.ts";
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Signer } from "../../keys/contract.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
-import { distinguishedName } from "../../x509/names.ts";
-import { signCa } from "../../x509/sign.ts";
-import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import type { AuthorityKind, AuthorityRecord } from "../datastore/contract.ts";
-import { randomSerial } from "./serial-number.ts";
+import { OFFLINE, type Upstream } from "../upstream/contract.ts";
+import { type MadeAuthority, checkSignedCa } from "./check-signed-ca.ts";
 
 export interface MakeAuthorityParams {
   readonly signer: Signer;
@@ -19,9 +17,10 @@ export interface MakeAuthorityParams {
   readonly now: EpochSeconds;
   readonly ttlSeconds: number;
   readonly random: Random;
+  readonly upstream: Upstream | typeof OFFLINE;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
-
-export type MadeAuthority = Pick<AuthorityRecord, "id" | "chain" | "notBefore" | "notAfter">;
 
 export interface AuthorityKindRules {
   readonly kind: AuthorityKind;
@@ -37,49 +36,40 @@ export interface AuthorityKindRules {
 const X509_RULES: AuthorityKindRules = {
   kind: "x509",
   noun: "X.509 authority",
-  async make(params) {
-    const { signer, trustDomain, now, ttlSeconds, random } = params;
-    const serial = randomSerial(random);
-    // The serial keeps names unique across rotations: some path builders look for the issuer by name alone.
-    const name = distinguishedName([
-      { type: "C", value: "US" },
-      { type: "O", value: "SPIFFE" },
-      { type: "serialNumber", value: BigInt(`0x${toHex(serial)}`).toString() },
-    ]);
-    const keyId = subjectKeyId(signer.publicKey);
-    const notBefore = now - BACKDATE_SECONDS;
-    const notAfter = now + ttlSeconds;
-    const der = await signCa(
-      {
-        serial,
-        issuer: name,
-        subject: name,
-        notBefore,
-        notAfter,
-        publicKey: signer.publicKey,
-        uri: trustDomain.id,
-        authorityKeyId: keyId,
-      },
-      signer,
+  async make({ signer: key, trustDomain, now, ttlSeconds, upstream, clock, signal }) {
+    if (upstream === OFFLINE) {
+      throw fail(
+        "precondition",
+        "X.509 authorities are signed by an offline root; 'assay authority x509 csr' makes a request",
+      );
+    }
+    const { authority } = upstream;
+    const request = { key, trustDomain, now, ttlSeconds };
+    const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${authority.name}` };
+    return checkSignedCa(
+      await withDeadline(limits, (end) => authority.sign(request, end)),
+      request,
     );
-    checkAuthority(parseCertificate(der), params);
-    return { id: toHex(keyId), chain: [toBase64(der)], notBefore, notAfter };
   },
-  addTo(bundle, authority) {
-    const der = rootOf(authority);
-    if (bundle.x509Authorities.some((other) => bytesEqual(other.der, der))) return bundle;
-    const added = { der, tainted: authority.tainted };
-    return { ...bundle, x509Authorities: [...bundle.x509Authorities, added] };
+  addTo(bundle, { roots, tainted }) {
+    return roots.reduce((before, root) => {
+      const der = Buffer.from(root, "base64");
+      if (before.x509Authorities.some((other) => bytesEqual(other.der, der))) return before;
+      return { ...before, x509Authorities: [...before.x509Authorities, { der, tainted }] };
+    }, bundle);
   },
+  // An upstream's root stays: it is another's authority, too, and leaves when it ends or is revoked.
   removeFrom(bundle, authority) {
-    const der = rootOf(authority);
+    const der = ownRootOf(authority);
+    if (der === undefined) return bundle;
     return {
       ...bundle,
       x509Authorities: bundle.x509Authorities.filter((other) => !bytesEqual(other.der, der)),
     };
   },
   taintIn(bundle, authority) {
-    const der = rootOf(authority);
+    const der = ownRootOf(authority);
+    if (der === undefined) return bundle;
     const x509Authorities = bundle.x509Authorities.map((other) =>
       bytesEqual(other.der, der) ? { ...other, tainted: true } : other,
     );
@@ -90,9 +80,17 @@ const X509_RULES: AuthorityKindRules = {
 const JWT_RULES: AuthorityKindRules = {
   kind: "jwt",
   noun: "JWT authority",
-  make({ now, ttlSeconds, random }) {
+  async make({ signer, now, ttlSeconds, random, upstream, clock, signal }) {
     const id = randomKeyId(random);
-    return Promise.resolve({ id, chain: [], notBefore: now, notAfter: now + ttlSeconds });
+    const notAfter = now + ttlSeconds;
+    if (upstream !== OFFLINE && upstream.jwtKeys !== undefined) {
+      const { authority, jwtKeys } = upstream;
+      const { publicKey } = signer;
+      const key = { keyId: id, publicKey, expiresAt: notAfter, tainted: false };
+      const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${authority.name}` };
+      await withDeadline(limits, (end) => jwtKeys.publish(key, end));
+    }
+    return { id, chain: [], roots: [], notBefore: now, notAfter };
   },
   addTo(bundle, authority) {
     if (bundle.jwtAuthorities.some(({ keyId }) => keyId === authority.id)) return bundle;
@@ -123,23 +121,10 @@ export const AUTHORITY_KINDS: Readonly<Record<AuthorityKind, AuthorityKindRules>
   jwt: JWT_RULES,
 };
 
-/** The certificate that verifiers trust: the last of the chain. */
-function rootOf(authority: AuthorityRecord): Uint8Array {
-  const root = authority.chain.at(-1);
-  if (root === undefined) throw new TypeError("an X.509 authority has a certificate");
-  return Buffer.from(root, "base64");
-}
-
-/** Looks at the very certificate before anyone is told to trust it (X509-SVID §4, RFC 5280 §4.2.1). */
-function checkAuthority(certificate: Certificate, params: MakeAuthorityParams): void {
-  const sound =
-    certificate.basicConstraints?.ca === true &&
-    certificate.keyUsage?.has("keyCertSign") === true &&
-    certificate.uris.length === 1 &&
-    certificate.uris[0] === params.trustDomain.id &&
-    certificate.notAfter === params.now + params.ttlSeconds &&
-    bytesEqual(certificate.publicKey, params.signer.publicKey);
-  if (!sound) throw fail("internal", "the CA certificate does not say what was asked for");
+/** The certificate that verifiers trust, of an authority that is its own root. */
+function ownRootOf({ chain, roots }: AuthorityRecord): Uint8Array | undefined {
+  const [root] = roots;
+  return root === undefined || root !== chain[0] ? undefined : Buffer.from(root, "base64");
 }
 
 /** 32 letters and digits, each uniform: bytes above the last multiple of 62 are drawn again. */
@@ -153,6 +138,7 @@ function randomKeyId(random: Random): string {
   return id;
 }
 
-const BACKDATE_SECONDS = 10;
+/** For one answer of an upstream. */
+const DEADLINE_MS = 30_000;
 const KEY_ID_LENGTH = 32;
 const ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -2,7 +2,8 @@
  * A named authority set: the X.509 and JWT authorities that sign for one purpose, rotated by the clock or by hand.
  * The set `trust-domain` is the domain's own: only its authorities are in the domain's SPIFFE bundle.
  */
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, EpochSeconds } from "../../base/clock.ts";
+import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { Serial } from "../../base/serial.ts";
@@ -12,11 +13,21 @@ import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord, Datastore } from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
-import type { CrlSigner, JwtAuthority, X509Authority } from "./authority.ts";
+import { OFFLINE, type Upstream, type UpstreamBundle } from "../upstream/contract.ts";
+import {
+  type CrlSigner,
+  type JwtAuthority,
+  type X509Authority,
+  upstreamIdOf,
+} from "./authority.ts";
 import { AUTHORITY_KINDS } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
+import { endingLinks, upstreamEnd } from "./ending-links.ts";
+import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
+import type { AuthoritySlotsOptions } from "./slots-options.ts";
+import type { UpstreamRoots } from "./upstream-roots.ts";
 
 /** The set whose authorities are in the domain's own bundle. */
 export const TRUST_DOMAIN_SET = "trust-domain";
@@ -36,6 +47,8 @@ export interface AuthoritySetOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Who signs its X.509 authorities. */
+  readonly upstream: Upstream | typeof OFFLINE;
   /** Told of each step that the clock led to. */
   readonly audit: RotationAudit;
   readonly x509: AuthorityProfile;
@@ -53,33 +66,45 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #options: AuthoritySetOptions;
   readonly #slots: Readonly<Record<AuthorityKind, AuthoritySlots>>;
   readonly #steps = new Serial();
+  readonly #stop: AbortController;
+  readonly #requests: OfflineRequests;
   #longestTtlSeconds: AuthoritySetOptions["longestTtlSeconds"];
   #loop: Loop | undefined;
+  #warned = "";
 
   private constructor(
     options: AuthoritySetOptions,
     slots: Readonly<Record<AuthorityKind, AuthoritySlots>>,
+    stop: AbortController,
   ) {
     this.name = options.name;
+    this.#stop = stop;
+    this.#requests = new OfflineRequests(slotsOptions(options, "x509", stop.signal), slots.x509);
     this.#options = options;
     this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#slots = slots;
   }
 
-  /** Loads the journal and does one round, so that both kinds can sign when it resolves. */
+  /**
+   * Loads the journal and does one round, so that both kinds can sign when it resolves; but for X.509 below an offline
+   * root before the first import, and where an upstream cannot be reached: that is tried again.
+   */
   static async open(options: AuthoritySetOptions): Promise<AuthoritySet> {
     if (!SET_NAME.test(options.name)) {
       throw new TypeError(
         "an authority set's name has 1..64 lower-case letters, digits and dashes",
       );
     }
+    const stop = new AbortController();
     const slots = {
-      x509: await loadSlots(options, "x509"),
-      jwt: await loadSlots(options, "jwt"),
+      x509: await loadSlots(options, "x509", stop.signal),
+      jwt: await loadSlots(options, "jwt", stop.signal),
     };
-    const set = new AuthoritySet(options, slots);
+    const set = new AuthoritySet(options, slots, stop);
     await set.#deleteOrphans();
-    await set.rotate();
+    await set.rotate().catch((thrown: unknown) => {
+      if (!set.#canGoOnWithout(errorFrom(thrown))) throw thrown;
+    });
     set.#warnOfCutSvids();
     return set;
   }
@@ -96,6 +121,7 @@ export class AuthoritySet implements AsyncDisposable {
       round: async () => {
         const isSteady = watch.isSteady(waitedMs);
         waitedMs = ROUND_MS;
+        this.#warn();
         if (isSteady) await this.rotate();
         return ROUND_MS;
       },
@@ -120,7 +146,28 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** X.509 authorities whose revocation lists can be signed now. */
   crlSigners(): readonly CrlSigner[] {
-    return this.#slots.x509.crlSigners();
+    return this.#slots.x509.journal.crlSigners();
+  }
+
+  /** Of both kinds: why the next authority could not be made, while that is so. */
+  get troubles(): readonly string[] {
+    return [this.#slots.x509.trouble, this.#slots.jwt.trouble].filter((why) => why !== undefined);
+  }
+
+  /** Who signs the set's X.509 authorities, for messages and metrics. */
+  get upstreamName(): string {
+    const { upstream } = this.#options;
+    return upstream === OFFLINE ? OFFLINE : upstream.authority.name;
+  }
+
+  /** What will end soon and is renewed by nobody but an operator: sentences. */
+  warnings(): readonly string[] {
+    return endingLinks(this.#slots.x509.journal, this.upstreamName);
+  }
+
+  /** When the first link of the active X.509 authority's path ends, its own certificate left out. */
+  get upstreamNotAfter(): EpochSeconds | undefined {
+    return upstreamEnd(this.#slots.x509.journal);
   }
 
   /** The journal, by creation. */
@@ -160,6 +207,53 @@ export class AuthoritySet implements AsyncDisposable {
     return this.#steps.run(() => this.#slots[kind].revoke(id));
   }
 
+  /** Hex key id of the root above an authority that others signed. */
+  upstreamOf(record: AuthorityRecord): string | undefined {
+    return upstreamIdOf(record);
+  }
+
+  /** Marks an upstream's root and all below it. @throws not_found; conflict while it is in use; precondition */
+  taintUpstream(keyId: string): Promise<string> {
+    return this.#steps.run(() => this.#upstreamRoots().taint(keyId));
+  }
+
+  /** Takes a tainted root of an upstream out of the bundle. @throws as `taintUpstream` */
+  revokeUpstream(keyId: string): Promise<string> {
+    return this.#steps.run(() => this.#upstreamRoots().revoke(keyId));
+  }
+
+  /**
+   * Takes over what the upstream says is to be trusted: new roots at once; before one that it tainted is tainted here,
+   * an authority below another one takes over.
+   * @param isWhole the upstream's bundle is the domain's, so that what it revoked is revoked here
+   */
+  followUpstream(bundle: UpstreamBundle, isWhole: boolean): Promise<void> {
+    return this.#steps.run(async () => {
+      const { x509 } = this.#slots;
+      await x509.upstreamRoots.add(bundle);
+      const active = x509.journal.active?.record;
+      if (active !== undefined && x509.upstreamRoots.isTainted(active)) await x509.rotate();
+      await x509.upstreamRoots.follow(bundle, isWhole);
+    });
+  }
+
+  /** The open request to the offline root, or a new one. @throws precondition, limited */
+  requestX509(anew: boolean): Promise<CertificateRequestOf> {
+    return this.#steps.run(() => this.#requests.request(anew));
+  }
+
+  /**
+   * Takes what an offline root signed; it signs at once where none does.
+   * @throws precondition, invalid
+   */
+  importX509(certificates: readonly Uint8Array[]): Promise<AuthorityRecord> {
+    return this.#steps.run(async () => {
+      const { id } = await this.#requests.import(certificates);
+      await this.#slots.x509.rotate();
+      return this.#slots.x509.journal.require(id).record;
+    });
+  }
+
   /** One round by the clock: makes, publishes, activates and prunes what is due. */
   rotate(): Promise<void> {
     return this.#steps.run(async () => {
@@ -173,8 +267,42 @@ export class AuthoritySet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
     await this.#loop?.[Symbol.asyncDispose]();
     await this.#steps.idle();
+  }
+
+  /** Each time the sentences change, which they do every day. */
+  #warn(): void {
+    const warnings = this.warnings();
+    const text = warnings.join("; ");
+    if (text !== this.#warned) {
+      for (const warning of warnings) this.#options.logger.warn(warning, { set: this.name });
+    }
+    this.#warned = text;
+  }
+
+  #upstreamRoots(): UpstreamRoots {
+    if (this.upstreamName !== "self") return this.#slots.x509.upstreamRoots;
+    throw fail("precondition", "the server has no upstream authority; its own ones are roots");
+  }
+
+  /** An upstream that is away must keep no server from what it can do without, nor from waiting for it. */
+  #canGoOnWithout(error: AssayError): boolean {
+    if (this.upstreamName === "self") return false;
+    if (!this.#canSign() && !isKind(error, "unavailable", "deadline")) return false;
+    this.#options.logger.error("upstream authority failed; it is asked again", { error });
+    return true;
+  }
+
+  #canSign(): boolean {
+    try {
+      this.activeX509();
+      this.activeJwt();
+      return true;
+    } catch {
+      return false; // that is all there is to know
+    }
   }
 
   /** Keys that a crash left without a journal line, and keys of old authorities. */
@@ -210,20 +338,30 @@ export class AuthoritySet implements AsyncDisposable {
   }
 }
 
-function loadSlots(options: AuthoritySetOptions, kind: AuthorityKind): Promise<AuthoritySlots> {
+function loadSlots(
+  options: AuthoritySetOptions,
+  kind: AuthorityKind,
+  signal: AbortSignal,
+): Promise<AuthoritySlots> {
+  return AuthoritySlots.load(slotsOptions(options, kind, signal), AUTHORITY_KINDS[kind]);
+}
+
+function slotsOptions(
+  options: AuthoritySetOptions,
+  kind: AuthorityKind,
+  signal: AbortSignal,
+): AuthoritySlotsOptions {
   const { keyType, ttlSeconds } = options[kind];
-  return AuthoritySlots.load(
-    {
-      ...options,
-      published: options.name === TRUST_DOMAIN_SET,
-      keyType,
-      ttlSeconds,
-      longestTtlSeconds: options.longestTtlSeconds[kind],
-      marginSeconds: options.margin ?? DEFAULT_MARGIN,
-      keepsOldKeys: kind === "x509" && options.keepsOldKeys === true,
-    },
-    AUTHORITY_KINDS[kind],
-  );
+  return {
+    ...options,
+    published: options.name === TRUST_DOMAIN_SET,
+    keyType,
+    ttlSeconds,
+    longestTtlSeconds: options.longestTtlSeconds[kind],
+    marginSeconds: options.margin ?? DEFAULT_MARGIN,
+    keepsOldKeys: kind === "x509" && options.keepsOldKeys === true,
+    signal,
+  };
 }
 
 const SET_NAME = /^[a-z0-9-]{1,64}$/;

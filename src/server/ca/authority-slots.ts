@@ -2,23 +2,20 @@
  * The slots of one kind of authority (X.509 or JWT) in one set.
  *
  * An authority is prepared (published, not signing), then active (the only one that signs), then old (published until
- * it ends, its key deleted). Only an old one may be tainted, only a tainted one revoked. Each step is one transaction
- * over the journal and, for the domain's own set, the bundle; memory follows after the commit.
+ * it ends, its key deleted). Only an old one may be tainted, only a tainted one revoked.
  */
 import { toBase64, toHex } from "../../base/bytes.ts";
-import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
-import { type AssayError, fail } from "../../base/errors.ts";
-import type { Random } from "../../base/random.ts";
-import type { KeyType } from "../../keys/contract.ts";
-import type { RotationAudit, RotationStep } from "../../observe/audit.ts";
-import type { Logger } from "../../observe/logger.ts";
-import type { Bundle } from "../../spiffe/bundle.ts";
-import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import type { AuthorityRecord, Datastore } from "../datastore/contract.ts";
-import type { KeyManager } from "../keymanager/contract.ts";
-import { type Authority, type CrlSigner, authorityOf, loadAuthority } from "./authority.ts";
+import { type EpochSeconds, epochSeconds } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { RotationStep } from "../../observe/audit.ts";
+import type { AuthorityKind, AuthorityRecord } from "../datastore/contract.ts";
+import { OFFLINE } from "../upstream/contract.ts";
+import { type Authority, authorityOf } from "./authority.ts";
+import { AuthorityJournal, logFields } from "./authority-journal.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
-import { publishOwnBundle } from "./publish.ts";
+import { Retries } from "./retries.ts";
+import type { AuthoritySlotsOptions } from "./slots-options.ts";
+import { UpstreamRoots } from "./upstream-roots.ts";
 import {
   type RotationPlan,
   lifeOf,
@@ -27,83 +24,66 @@ import {
   shouldPrepare,
 } from "./rotation-plan.ts";
 
-export interface AuthoritySlotsOptions {
-  /** Name of the set. */
-  readonly name: string;
-  /** Whether the set's authorities are in the domain's own bundle. */
-  readonly published: boolean;
-  readonly trustDomain: TrustDomain;
-  readonly datastore: Datastore;
-  readonly keyManager: KeyManager;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly audit: RotationAudit;
-  readonly keyType: KeyType;
-  readonly ttlSeconds: number;
-  readonly longestTtlSeconds: number;
-  readonly marginSeconds: number;
-  /** Keys of old authorities stay until those end: they sign revocation lists. */
-  readonly keepsOldKeys: boolean;
-}
-
 export class AuthoritySlots {
   readonly #options: AuthoritySlotsOptions;
   readonly #rules: AuthorityKindRules;
+  readonly #journal: AuthorityJournal;
+  readonly #upstreamRoots: UpstreamRoots;
+  readonly #retries: Retries;
   #longestTtlSeconds: number;
-  #authorities: readonly Authority[];
-  #active: Authority | undefined;
   /** Since when the bundle can be had from this server. */
   #servingSince: EpochSeconds;
 
   private constructor(
     options: AuthoritySlotsOptions,
     rules: AuthorityKindRules,
-    authorities: readonly Authority[],
+    journal: AuthorityJournal,
   ) {
     this.#options = options;
     this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#rules = rules;
-    this.#authorities = authorities;
+    this.#journal = journal;
+    this.#upstreamRoots = new UpstreamRoots(journal);
+    this.#retries = new Retries(options);
     this.#servingSince = epochSeconds(options.clock);
-    this.#active = authorities.find(({ record }) => record.status === "active");
   }
 
   static async load(
     options: AuthoritySlotsOptions,
     rules: AuthorityKindRules,
   ): Promise<AuthoritySlots> {
-    const records = await options.datastore.authorities.list(options.name);
-    const own = records.filter(({ kind }) => kind === rules.kind);
-    const loaded = own.map((record) =>
-      loadAuthority(record, options.keyManager, options.keepsOldKeys),
-    );
-    return new AuthoritySlots(options, rules, await Promise.all(loaded));
+    return new AuthoritySlots(options, rules, await AuthorityJournal.load(options, rules));
+  }
+
+  get journal(): AuthorityJournal {
+    return this.#journal;
+  }
+
+  /** What the upstream's roots mean for this kind; for X.509 alone. */
+  get upstreamRoots(): UpstreamRoots {
+    return this.#upstreamRoots;
+  }
+
+  /** Why the next one could not be made, while that is so. */
+  get trouble(): string | undefined {
+    return this.#retries.trouble;
   }
 
   get records(): readonly AuthorityRecord[] {
-    return this.#authorities.map(({ record }) => record);
+    return this.#journal.records;
   }
 
   /** The one that signs. @throws unavailable when it has ended or its key is gone, and no other took over yet */
   active(): Authority & { readonly signer: NonNullable<Authority["signer"]> } {
-    const active = this.#active;
+    const { active } = this.#journal;
     if (active?.signer === undefined || this.#outOfTime(active.record) !== undefined) {
-      throw fail(
-        "unavailable",
-        `no ${this.#rules.noun} of set '${this.#options.name}' can sign now; see the server's log for why none was made`,
-      );
+      const { noun } = this.#rules;
+      const next = this.#isOffline
+        ? "have a request signed and import it: 'assay authority x509 csr' begins"
+        : "see the server's log for why none was made";
+      throw fail("unavailable", `no ${noun} of set '${this.#options.name}' can sign now; ${next}`);
     }
     return { ...active, signer: active.signer };
-  }
-
-  /** X.509: all that have not ended and whose key is there, old ones too where keys are kept. */
-  crlSigners(): readonly CrlSigner[] {
-    return this.#authorities.flatMap(({ record, crlSigner: signer, certificate }) =>
-      signer === undefined || certificate === undefined || record.notAfter <= this.#now()
-        ? []
-        : [{ id: record.id, signer, certificate }],
-    );
   }
 
   /** How the present settings rotate a new authority. */
@@ -117,13 +97,20 @@ export class AuthoritySlots {
     this.#longestTtlSeconds = seconds;
   }
 
-  /** Makes and publishes the next authority; one that was prepared before steps back to old. @throws limited */
+  /**
+   * Makes and publishes the next authority; one that was prepared before steps back to old.
+   * @throws limited; what the upstream throws
+   */
   async prepare(): Promise<AuthorityRecord> {
-    if (this.#authorities.length < MAX_AUTHORITIES) {
-      const record = await this.#make();
-      await this.#audit("prepare", record, { byHand: true });
-      return record;
-    }
+    this.requireRoom();
+    const record = await this.#make();
+    await this.#audit("prepare", record, { byHand: true });
+    return record;
+  }
+
+  /** For what is asked for by hand. @throws limited */
+  requireRoom(): void {
+    if (this.records.length < MAX_AUTHORITIES) return;
     throw fail(
       "limited",
       `set '${this.#options.name}' holds ${MAX_AUTHORITIES} authorities of this kind; taint and revoke old ones, or wait until they end`,
@@ -138,111 +125,163 @@ export class AuthoritySlots {
   }
 
   async #activate(id: string): Promise<AuthorityRecord> {
-    const next = this.#require(id);
+    const journal = this.#journal;
+    const next = journal.require(id);
     const { status } = next.record;
     if (status !== "prepared") {
-      throw this.#refusal(
+      throw journal.refusal(
         id,
         `is ${status}; only a prepared one can be activated: prepare one first`,
       );
     }
     if (next.signer === undefined) {
-      throw this.#refusal(id, "has lost its key; prepare another one and activate that");
+      throw journal.refusal(id, "has lost its key; prepare another one and activate that");
     }
     const why = this.#outOfTime(next.record);
     if (why !== undefined) {
-      throw this.#refusal(id, `cannot sign (${why}); prepare another one and activate that`);
+      throw journal.refusal(id, `cannot sign (${why}); prepare another one and activate that`);
     }
     const record: AuthorityRecord = { ...next.record, status: "active" };
-    const before = this.#withStatus("active").map((authority) => this.#retired(authority));
-    await this.#commit({
+    const before = journal.withStatus("active").map((authority) => journal.retired(authority));
+    await journal.commit({
       put: [...before, { ...next, record }],
       // It is there since it was prepared; should anyone have taken it out, it does not sign without being back.
-      publish: (bundle) => this.#rules.addTo(bundle, record),
+      publish: (bundle) =>
+        this.#rules.addTo(bundle, { ...record, roots: record.roots.slice(0, 1) }),
     });
-    this.#log(`${this.#rules.noun} activated`, record);
+    journal.log("activated", record);
     return record;
   }
 
   /** Marks an old authority so that agents drop what it signed; it still verifies. @throws not_found, precondition */
   async taint(id: string): Promise<AuthorityRecord> {
-    const authority = this.#require(id);
+    const journal = this.#journal;
+    const authority = journal.require(id);
     const { status, tainted } = authority.record;
     if (status === "active") {
-      throw this.#refusal(id, "is active; prepare and activate another one, then taint this one");
+      throw journal.refusal(id, "is active; prepare and activate another one, then taint this one");
     }
-    if (status === "prepared") {
-      throw this.#refusal(id, "is prepared and signed nothing yet; prepare another one instead");
+    if (status !== "old") {
+      throw journal.refusal(id, `is ${status} and signed nothing yet; prepare another one instead`);
     }
-    if (tainted) throw this.#refusal(id, "is tainted already; revoke it next");
+    if (tainted) throw journal.refusal(id, "is tainted already; revoke it next");
+    this.#requireRoot(authority);
     const record: AuthorityRecord = { ...authority.record, tainted: true };
-    await this.#commit({
+    await journal.commit({
       put: [{ ...authority, record }],
       publish: (bundle) => this.#rules.taintIn(bundle, record),
     });
-    this.#log(`${this.#rules.noun} tainted`, record);
+    journal.log("tainted", record);
     return record;
   }
 
   /** Takes a tainted authority out of the bundle and the journal. @throws not_found, precondition */
   async revoke(id: string): Promise<AuthorityRecord> {
-    const { record } = this.#require(id);
+    const journal = this.#journal;
+    const authority = journal.require(id);
+    const { record } = authority;
     if (!record.tainted) {
       const way = record.status === "old" ? "taint it first" : "replace it, then taint it first";
-      throw this.#refusal(id, `is ${record.status} and not tainted; ${way}`);
+      throw journal.refusal(id, `is ${record.status} and not tainted; ${way}`);
     }
-    await this.#commit({ remove: [record] });
-    this.#log(`${this.#rules.noun} revoked`, record);
+    this.#requireRoot(authority);
+    await journal.commit({ remove: [record] });
+    journal.log("revoked", record);
     return record;
   }
 
   /** One look at the clock: whatever is due by now is done. */
   async rotate(): Promise<void> {
     const active = await this.#ensureActive();
+    if (active === undefined) return this.#prune();
     const plan = this.plan(lifeOf(active));
-    const now = this.#now();
+    const now = this.#journal.now;
     // The clock may have been set back.
     this.#servingSince = Math.min(this.#servingSince, now);
     const times = { now, servingSince: this.#servingSince };
+    const mustLeave = this.#upstreamRoots.isTainted(active);
     let next = this.#usablePrepared();
-    if (next === undefined && shouldPrepare(plan, active, now)) next = await this.#prepareByClock();
-    if (next !== undefined && shouldActivate(plan, active, next, times)) {
-      await this.#activateByClock(next.id);
+    if (next === undefined && (mustLeave || shouldPrepare(plan, active, now))) {
+      next = await this.#succeed(active, mustLeave);
+    }
+    if (next !== undefined && (mustLeave || shouldActivate(plan, active, next, times))) {
+      const reason = mustLeave ? "the upstream authority tainted its root" : undefined;
+      await this.#activateByClock(next.id, reason);
     }
     await this.#prune();
   }
 
-  /** Without the bound: what the clock asks for is few and must not fail for what was done by hand. */
-  async #make(): Promise<AuthorityRecord> {
-    const { keyManager, name, trustDomain, random, keyType, ttlSeconds } = this.#options;
-    const { kind, noun } = this.#rules;
-    const now = this.#now();
-    const keyName = `${name}.${kind}.${toHex(random.bytes(8))}`;
+  /** The active one's successor; `undefined` while nothing can be made and there is time. */
+  async #succeed(
+    active: AuthorityRecord,
+    mustLeave: boolean,
+  ): Promise<AuthorityRecord | undefined> {
+    if (this.#isOffline || !this.#retries.isDue()) return undefined;
+    return this.#prepareByClock(
+      mustLeave ? "the upstream authority tainted its root" : undefined,
+      mustLeave ? undefined : active,
+    );
+  }
+
+  /**
+   * Without the bound: what the clock asks for is few and must not fail for what was done by hand.
+   * @param before has to end earlier
+   */
+  async #make(before?: AuthorityRecord): Promise<AuthorityRecord> {
+    const { keyManager, name, upstream, signal, keyType, ttlSeconds } = this.#options;
+    const { kind } = this.#rules;
+    const createdAt = this.#journal.now;
+    const keyName = newKeyName(this.#options, kind);
     const signer = await keyManager.generate(keyName, keyType);
     try {
-      const made = await this.#rules.make({ signer, trustDomain, now, ttlSeconds, random });
-      const publicKey = toBase64(signer.publicKey);
-      const line = { set: name, kind, status: "prepared", tainted: false, createdAt: now } as const;
-      const record: AuthorityRecord = { ...line, ...made, keyName, publicKey };
-      const superseded = this.#withStatus("prepared").map((authority) => this.#retired(authority));
-      const dropped = this.#surplus();
-      await this.#commit({
-        put: [...superseded, authorityOf(record, signer)],
-        remove: dropped,
-        publish: (bundle) => this.#rules.addTo(bundle, record),
+      const { trustDomain, random, clock } = this.#options;
+      const made = await this.#rules.make({
+        signer,
+        trustDomain,
+        now: createdAt,
+        ttlSeconds,
+        random,
+        upstream,
+        clock,
+        signal,
       });
-      this.#log(`${noun} prepared`, record);
-      for (const surplus of dropped)
-        await this.#audit("prune", surplus, { reason: "there are too many" });
+      if (before !== undefined && made.notAfter <= before.notAfter) throw noGain(this.#rules.noun);
+      const publicKey = toBase64(signer.publicKey);
+      const line = { set: name, kind, status: "prepared", tainted: false, createdAt } as const;
+      const record: AuthorityRecord = { ...line, ...made, keyName, publicKey };
+      await this.admit(authorityOf(record, signer));
       return record;
     } catch (thrown) {
-      await this.#deleteKey(keyName);
+      await this.#journal.deleteKey(keyName);
       throw thrown;
     }
   }
 
-  async #prepareByClock(reason?: string): Promise<AuthorityRecord> {
-    const record = await this.#make();
+  /**
+   * Publishes a prepared authority. What was prepared before steps back to old.
+   * @param requested its line until now, when its certificate gave it another id
+   */
+  async admit(prepared: Authority, requested?: AuthorityRecord): Promise<void> {
+    const journal = this.#journal;
+    const { record } = prepared;
+    const superseded = journal
+      .withStatus("prepared")
+      .map((authority) => journal.retired(authority));
+    const dropped = this.#surplus();
+    await journal.commit({
+      put: [...superseded, prepared],
+      remove:
+        requested === undefined || requested.id === record.id ? dropped : [...dropped, requested],
+      publish: (bundle) => this.#rules.addTo(bundle, record),
+    });
+    this.#retries.succeeded();
+    journal.log("prepared", record);
+    for (const surplus of dropped)
+      await this.#audit("prune", surplus, { reason: "there are too many" });
+  }
+
+  async #prepareByClock(reason?: string, before?: AuthorityRecord): Promise<AuthorityRecord> {
+    const record = await this.#retries.watch(() => this.#make(before));
     await this.#audit("prepare", record, { reason });
     return record;
   }
@@ -269,31 +308,42 @@ export class AuthoritySlots {
     });
   }
 
-  /** After a start, a lost key or a long sleep there may be none that can sign: then one is made at once. */
-  async #ensureActive(): Promise<AuthorityRecord> {
-    const active = this.#active;
+  /**
+   * After a start, a lost key or a long sleep there may be none that can sign: then one is made at once.
+   * @returns undefined while an operator has to bring one
+   */
+  async #ensureActive(): Promise<AuthorityRecord | undefined> {
+    const { active } = this.#journal;
     let why: string | undefined = "there is none yet";
     if (active !== undefined) {
       why = active.signer === undefined ? "its key is gone" : this.#outOfTime(active.record);
       if (why === undefined) return active.record;
+    }
+    const usable = this.#usablePrepared();
+    if (usable === undefined && this.#isOffline) return undefined;
+    if (active !== undefined) {
       this.#options.logger.warn(`${this.#rules.noun} cannot sign any more; another takes over`, {
         ...logFields(active.record),
         reason: why,
       });
     }
     const reason = active === undefined ? why : `${active.record.id}: ${why}`;
-    const next = this.#usablePrepared() ?? (await this.#prepareByClock(reason));
+    const next = usable ?? (await this.#prepareByClock(reason));
     return this.#activateByClock(next.id, reason);
   }
 
-  /** The prepared one, unless its key is gone or too little of its life is left to be worth activating. */
+  /** The prepared one, unless its key is gone, its root tainted or too little of its life left to be worth activating. */
   #usablePrepared(): AuthorityRecord | undefined {
-    const prepared = this.#withStatus("prepared").find(
-      ({ record, signer }) =>
-        signer !== undefined &&
-        this.#outOfTime(record) === undefined &&
-        record.notAfter - this.#now() > this.plan(lifeOf(record)).activateAt,
-    );
+    const { now } = this.#journal;
+    const prepared = this.#journal
+      .withStatus("prepared")
+      .find(
+        ({ record, signer }) =>
+          signer !== undefined &&
+          this.#outOfTime(record) === undefined &&
+          !this.#upstreamRoots.isTainted(record) &&
+          record.notAfter - now > this.plan(lifeOf(record)).activateAt,
+      );
     return prepared?.record;
   }
 
@@ -310,119 +360,60 @@ export class AuthoritySlots {
 
   /** Why it cannot sign now, if so. A clock that was set back leaves authorities of the future behind. */
   #outOfTime({ notBefore, notAfter }: AuthorityRecord): string | undefined {
-    const now = this.#now();
+    const { now } = this.#journal;
     if (notAfter <= now) return "it has ended";
     return notBefore > now + MAX_STEP_BACK ? "it begins in the future" : undefined;
   }
 
-  /** Lets go of what ended long ago. */
+  /** Lets go of what ended long ago. A request is its operator's to give up. */
   async #prune(): Promise<void> {
-    const now = this.#now();
+    const { now } = this.#journal;
     const remove = this.records.filter(
       (record) =>
-        record.status !== "active" && record.notAfter + this.plan(lifeOf(record)).grace <= now,
+        record.status !== "active" &&
+        record.status !== "requested" &&
+        record.notAfter + this.plan(lifeOf(record)).grace <= now,
     );
     if (remove.length === 0) return;
-    await this.#commit({ remove });
+    await this.#journal.commit({ remove });
     for (const record of remove) {
-      this.#log(`${this.#rules.noun} ended and pruned`, record);
+      this.#journal.log("ended and pruned", record);
       await this.#audit("prune", record);
     }
   }
 
-  async #commit(change: SlotsChange): Promise<void> {
-    const { datastore, name, published, trustDomain } = this.#options;
-    const { put = [], remove = [], publish = same } = change;
-    await datastore.transaction(async (writers) => {
-      for (const { record } of put) await writers.authorities.put(record);
-      for (const { kind, id } of remove) await writers.authorities.delete(name, kind, id);
-      if (!published) return;
-      await publishOwnBundle(writers.bundles, trustDomain, this.#now(), (bundle) =>
-        remove.reduce((rest, record) => this.#rules.removeFrom(rest, record), publish(bundle)),
-      );
-    });
-    const changed = new Map(put.map((authority) => [authority.record.id, authority]));
-    const gone = new Set(remove.map(({ id }) => id));
-    const kept = this.#authorities.filter(({ record }) => !gone.has(record.id));
-    const known = new Set(kept.map(({ record }) => record.id));
-    this.#authorities = [
-      ...kept.map((authority) => changed.get(authority.record.id) ?? authority),
-      ...put.filter(({ record }) => !known.has(record.id)),
-    ];
-    this.#active = this.#withStatus("active")[0];
-    for (const { record, crlSigner } of put)
-      if (record.status === "old" && crlSigner === undefined) await this.#deleteKey(record.keyName);
-    for (const { keyName } of remove) await this.#deleteKey(keyName);
-  }
-
-  /** The journal no longer needs the key; one that stays behind is found at the next start. */
-  async #deleteKey(keyName: string): Promise<void> {
-    try {
-      await this.#options.keyManager.delete(keyName);
-    } catch (thrown) {
-      this.#options.logger.warn("key of an old authority was not deleted", {
-        keyName,
-        error: thrown,
-      });
-    }
-  }
-
-  /** An authority that has signed its last SVID: it stays in the bundle. */
-  #retired(authority: Authority): Authority {
-    return {
-      ...authority,
-      signer: undefined,
-      crlSigner: this.#options.keepsOldKeys ? authority.crlSigner : undefined,
-      record: { ...authority.record, status: "old" },
-    };
-  }
-
-  #withStatus(status: AuthorityRecord["status"]): readonly Authority[] {
-    return this.#authorities.filter(({ record }) => record.status === status);
-  }
-
-  #require(id: string): Authority {
-    const authority = this.#authorities.find(({ record }) => record.id === id);
-    if (authority !== undefined) return authority;
-    const { noun, kind } = this.#rules;
-    throw fail(
-      "not_found",
-      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in set '${this.#options.name}'; \`assay authority ${kind} show\` lists them`,
+  /** An authority that others signed is in no bundle: its root is. */
+  #requireRoot({ record, intermediates }: Authority): void {
+    if (intermediates.length === 0) return;
+    throw this.#journal.refusal(
+      record.id,
+      "is signed by an upstream authority; taint and revoke that with --upstream, or replace SVIDs with 'assay agents rotate --all'",
     );
   }
 
-  #refusal(id: string, why: string): AssayError {
-    return fail("precondition", `${this.#rules.noun} ${id} ${why}`);
-  }
-
-  #log(message: string, record: AuthorityRecord): void {
-    this.#options.logger.info(message, logFields(record));
-  }
-
-  #now(): number {
-    return epochSeconds(this.#options.clock);
+  get #isOffline(): boolean {
+    return this.#rules.kind === "x509" && this.#options.upstream === OFFLINE;
   }
 }
 
-interface SlotsChange {
-  readonly put?: readonly Authority[];
-  readonly remove?: readonly AuthorityRecord[];
-  readonly publish?: (bundle: Bundle) => Bundle;
+/** Of a key that no other authority of the set has. */
+export function newKeyName(
+  { name, random }: Pick<AuthoritySlotsOptions, "name" | "random">,
+  kind: AuthorityKind,
+): string {
+  return `${name}.${kind}.${toHex(random.bytes(8))}`;
 }
 
-function same(bundle: Bundle): Bundle {
-  return bundle;
-}
-
-function logFields(record: AuthorityRecord): Record<string, unknown> {
-  const { set, id, notAfter } = record;
-  return { set, authorityId: id, notAfter: new Date(notAfter * 1000).toISOString() };
+function noGain(noun: string): Error {
+  return fail(
+    "precondition",
+    `the next ${noun} would end no later than the active one, as the upstream authority itself ends; renew that`,
+  );
 }
 
 /** By hand, old ones included; rotation by the clock alone holds about twelve. */
 const MAX_AUTHORITIES = 64;
 /** In all: far above what rotation by the clock and by hand leads to. */
 const MAX_KEPT = 128;
-const MAX_SHOWN_ID = 64;
 /** Seconds that a clock may be set back before its authorities are replaced. */
 const MAX_STEP_BACK = 300;

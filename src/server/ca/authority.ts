@@ -1,9 +1,10 @@
-import { asBuffer, bytesEqual } from "../../base/bytes.ts";
+import { asBuffer } from "../../base/bytes.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { Signer } from "../../keys/contract.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
+import { keyIdOf } from "./check-signed-ca.ts";
 
 /** A journal line with what is needed to sign. */
 export interface Authority {
@@ -48,8 +49,7 @@ export function authorityOf(record: AuthorityRecord, key: Signer | undefined): A
   const chain = record.chain.map((der) => Buffer.from(der, "base64"));
   const own = chain[0];
   const certificate = own === undefined ? undefined : parseCertificate(own);
-  const selfSigned =
-    certificate !== undefined && bytesEqual(certificate.issuer, certificate.subject);
+  const selfSigned = record.roots[0] === record.chain[0];
   return {
     record,
     signer: record.status === "old" ? undefined : key,
@@ -57,6 +57,16 @@ export function authorityOf(record: AuthorityRecord, key: Signer | undefined): A
     certificate,
     intermediates: selfSigned ? [] : chain,
   };
+}
+
+/**
+ * Hex key id of the root above an authority that others signed; `undefined` for one that is its own root, and for a
+ * JWT authority.
+ */
+export function upstreamIdOf({ chain, roots }: AuthorityRecord): string | undefined {
+  const [root] = roots;
+  if (root === undefined || root === chain[0]) return undefined;
+  return keyIdOf(parseCertificate(Buffer.from(root, "base64")));
 }
 
 /** Finds the key of an authority that may sign; one whose key is gone or is another is no signer. */

@@ -254,12 +254,13 @@ export interface RelationshipWriter extends RelationshipReader {
 
 export const AUTHORITY_KINDS = ["x509", "jwt"] as const;
 export type AuthorityKind = (typeof AUTHORITY_KINDS)[number];
-export const AUTHORITY_STATUSES = ["prepared", "active", "old"] as const;
+/** A requested one has a key and no certificate yet: its request is with whoever signs it. */
+export const AUTHORITY_STATUSES = ["requested", "prepared", "active", "old"] as const;
 export type AuthorityStatus = (typeof AUTHORITY_STATUSES)[number];
 
 /** One line of an authority set's journal. */
 export interface AuthorityRecord {
-  /** X.509: hex of the subject key identifier. JWT: the key id. */
+  /** X.509: hex of the subject key identifier; of a requested one the one its key would have. JWT: the key id. */
   readonly id: string;
   /** Name of the authority set; `trust-domain` is the domain's own. */
   readonly set: string;
@@ -268,8 +269,10 @@ export interface AuthorityRecord {
   readonly tainted: boolean;
   /** Name of the key in the key manager. */
   readonly keyName: string;
-  /** X.509: DER chain, own certificate first, base64 each. JWT: empty. */
+  /** X.509: DER chain, own certificate first, base64 each; without the root, unless that is the own one. JWT: empty. */
   readonly chain: readonly string[];
+  /** X.509: what was to be trusted when it was signed, DER in base64, the chain's own root first. JWT: empty. */
+  readonly roots: readonly string[];
   /** DER SubjectPublicKeyInfo, base64. */
   readonly publicKey: string;
   readonly notBefore: EpochSeconds;

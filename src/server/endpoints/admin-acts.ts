@@ -90,6 +90,7 @@ const HOLDERS = [
   "tainted_authority",
   "revoked_authority",
   "jwt_authority",
+  "authority",
 ] as const;
 const CREATE_JOIN_TOKEN = "/spire.api.server.agent.v1.Agent/CreateJoinToken";
 const ONE_TIME = "/assay.token.v1.OneTime/";

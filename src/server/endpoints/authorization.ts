@@ -94,7 +94,9 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     ReportHost: ["agent"],
   },
   "/assay.authority.v1.Authority": {
+    ImportX509Authority: ["local", "admin"],
     ListAuthorities: ["local", "admin"],
+    RequestX509Authority: ["local", "admin"],
   },
   "/assay.audit.v1.Audit": {
     Read: ["local"],

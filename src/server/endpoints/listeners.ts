@@ -23,7 +23,7 @@ export interface ListenersOptions {
   readonly gate: (
     connection: (label: string) => CallerConnection | undefined,
   ) => (method: string, call: CallContext) => Promise<void>;
-  readonly credentials: () => ServerCredentials;
+  readonly credentials: () => ServerCredentials | undefined;
   readonly roots: TrustedRoots;
   readonly clock: Clock;
   readonly logger: Logger;

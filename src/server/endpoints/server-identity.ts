@@ -4,6 +4,7 @@ import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
+import { isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { encodePem } from "../../x509/pem.ts";
@@ -45,9 +46,9 @@ interface Held extends ServerCredentials {
 export class ServerIdentity implements AsyncDisposable {
   readonly #options: ServerIdentityOptions;
   readonly #loop: Loop;
-  #held: Held;
+  #held: Held | undefined;
 
-  private constructor(options: ServerIdentityOptions, held: Held) {
+  private constructor(options: ServerIdentityOptions, held: Held | undefined) {
     this.#options = options;
     this.#held = held;
     this.#loop = new Loop({
@@ -61,17 +62,27 @@ export class ServerIdentity implements AsyncDisposable {
     });
   }
 
+  /** Without an authority that can sign (an upstream's first one has to come yet) there is no SVID until there is. */
   static async create(options: ServerIdentityOptions): Promise<ServerIdentity> {
-    return new ServerIdentity(options, await make(options));
+    try {
+      return new ServerIdentity(options, await make(options));
+    } catch (error) {
+      if (!isKind(error, "unavailable")) throw error;
+      options.logger.warn("no server SVID yet; agents are turned away until there is one", {
+        error,
+      });
+      return new ServerIdentity(options, undefined);
+    }
   }
 
-  current(): ServerCredentials {
+  /** `undefined` while there is none. */
+  current(): ServerCredentials | undefined {
     return this.#held;
   }
 
   /** The SVID as it is served now, leaf first. */
   get chain(): readonly Certificate[] {
-    return this.#held.chain;
+    return this.#held?.chain ?? [];
   }
 
   /** Looks at once whether the authority behind the SVID still stands. */
@@ -89,15 +100,16 @@ export class ServerIdentity implements AsyncDisposable {
       this.#held = await metered(metrics, SERVER_METRICS.svidRotate, () => make(this.#options));
       this.#options.logger.info("server SVID renewed");
     }
-    const untilRenewal = (this.#held.renewAt - epochSeconds(this.#options.clock)) * 1000;
+    const untilRenewal = ((this.#held?.renewAt ?? 0) - epochSeconds(this.#options.clock)) * 1000;
     return Math.min(Math.max(untilRenewal, MIN_ROUND_MS), MAX_ROUND_MS);
   }
 
   #isDue(): boolean {
-    if (epochSeconds(this.#options.clock) >= this.#held.renewAt) return true;
+    const held = this.#held;
+    if (held === undefined || epochSeconds(this.#options.clock) >= held.renewAt) return true;
     const authority = this.#options.authorities
       .records("x509")
-      .find(({ id }) => id === this.#held.authorityId);
+      .find(({ id }) => id === held.authorityId);
     return authority?.status !== "active";
   }
 }

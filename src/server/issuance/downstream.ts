@@ -4,6 +4,7 @@ import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { IssuanceAudit } from "../../observe/audit.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
 import { distinguishedName } from "../../x509/names.ts";
 import { type CaParams, encodeCaTbs, finishCertificate } from "../../x509/sign.ts";
@@ -57,6 +58,7 @@ export class DownstreamIssuance {
     }
     await verifyCsr(csr);
     const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
+    requireRoomBelow([authority, ...chain.slice(1).map((der) => parseCertificate(der))]);
     if (bytesEqual(csr.publicKey, authority.publicKey)) {
       throw fail("invalid", "the key is that of the signing authority; make one for this purpose");
     }
@@ -96,6 +98,18 @@ export class DownstreamIssuance {
     });
     return issued;
   }
+}
+
+/** RFC 5280 §4.2.1.9. @param path the signing authority first, without the root: the one below looks at that */
+function requireRoomBelow(path: readonly Certificate[]): void {
+  path.forEach(({ basicConstraints }, between) => {
+    const most = basicConstraints?.pathLen;
+    if (most === undefined || most > between) return;
+    throw fail(
+      "precondition",
+      "the upstream authority allows no authority below this server's (path length); have this server's signed with a longer one",
+    );
+  });
 }
 
 const BACKDATE_SECONDS = 10;

@@ -6,6 +6,7 @@ import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import type { KeyManager } from "../../../src/server/keymanager/contract.ts";
 import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
+import { selfSigned } from "../../../src/server/upstream/self.ts";
 import type { Bundle } from "../../../src/spiffe/bundle.ts";
 import { parseBundleRecord } from "../../../src/spiffe/bundle-document.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
@@ -53,6 +54,7 @@ export class Domain implements AsyncDisposable {
       random: systemRandom,
       logger: silentLogger,
       audit: NO_AUDIT,
+      upstream: selfSigned(systemRandom),
       x509: { keyType: "ec-p256", ttlSeconds: DAY },
       jwt: { keyType: "ec-p256", ttlSeconds: DAY },
       longestTtlSeconds: { x509: HOUR, jwt: 300 },

@@ -236,7 +236,7 @@ export async function aggregatesConformance(check: Check): Promise<void> {
 
   await check("authorities", async (t, { store }) => {
     const one = sampleAuthority("1", { createdAt: 20 });
-    const two = sampleAuthority("2", { createdAt: 10, kind: "jwt", chain: [] });
+    const two = sampleAuthority("2", { createdAt: 10, kind: "jwt", chain: [], roots: [] });
     await store.transaction(async (w) => {
       await w.authorities.put(one);
       await w.authorities.put(two);

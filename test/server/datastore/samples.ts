@@ -68,6 +68,7 @@ export function sampleAuthority(id: string, over: Partial<AuthorityRecord> = {})
     tainted: false,
     keyName: "key-1",
     chain: ["AAAA", "BBBB"],
+    roots: ["DDDD"],
     publicKey: "CCCC",
     notBefore: 1,
     notAfter: 2,

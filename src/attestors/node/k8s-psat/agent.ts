@@ -1,6 +1,6 @@
 import { fail } from "../../../base/errors.ts";
 import type { NodeAttestorAgent } from "../../contract.ts";
-import { readCredentialFile } from "../../kubernetes/credentials.ts";
+import { readTextFile } from "../../../base/text-file.ts";
 import { K8S_PSAT_TYPE, encodePayload } from "./payload.ts";
 
 export interface K8sPsatAgentOptions {
@@ -19,7 +19,7 @@ export function k8sPsatAttestor({ cluster, tokenFile }: K8sPsatAgentOptions): No
     type: K8S_PSAT_TYPE,
     repeatable: true,
     async prove() {
-      const token = (await readCredentialFile(tokenFile)).trim();
+      const token = (await readTextFile(tokenFile)).trim();
       return {
         type: K8S_PSAT_TYPE,
         payload: encodePayload({ cluster, token }),

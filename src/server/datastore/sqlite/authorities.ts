@@ -42,6 +42,7 @@ export class SqliteAuthorityWriter extends SqliteAuthorityReader implements Auth
       Number(authority.tainted),
       authority.keyName,
       JSON.stringify(authority.chain),
+      JSON.stringify(authority.roots),
       authority.publicKey,
       authority.notBefore,
       authority.notAfter,
@@ -64,6 +65,7 @@ export class SqliteAuthorityWriter extends SqliteAuthorityReader implements Auth
 }
 
 function authorityFromRow(row: Row): AuthorityRecord {
+  const [chain, roots] = [readStrings(row, "chain"), readStrings(row, "roots")];
   return {
     set: readText(row, "set_name"),
     kind: oneOf(AUTHORITY_KINDS, readText(row, "kind")),
@@ -71,7 +73,9 @@ function authorityFromRow(row: Row): AuthorityRecord {
     status: oneOf(AUTHORITY_STATUSES, readText(row, "status")),
     tainted: readBoolean(row, "tainted"),
     keyName: readText(row, "key_name"),
-    chain: readStrings(row, "chain"),
+    chain,
+    // Lines of before had themselves as their root.
+    roots: roots.length === 0 ? chain.slice(-1) : roots,
     publicKey: readText(row, "public_key"),
     notBefore: readInteger(row, "not_before"),
     notAfter: readInteger(row, "not_after"),
@@ -93,6 +97,7 @@ const COLUMN_LIST = [
   "tainted",
   "key_name",
   "chain",
+  "roots",
   "public_key",
   "not_before",
   "not_after",

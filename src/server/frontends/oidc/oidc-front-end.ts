@@ -21,7 +21,7 @@ export interface OidcFrontEndParts {
   readonly ownBundle: () => Bundle;
   /** Seconds between the publishing of a JWT authority and its first signature. */
   readonly leadSeconds: () => number;
-  readonly tls?: () => TlsIdentity;
+  readonly tls?: () => TlsIdentity | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -7,6 +7,7 @@ import { oneTimeTokens } from "./005-one-time-tokens.ts";
 import { entryTemplates } from "./006-entry-templates.ts";
 import { revocations } from "./007-revocations.ts";
 import { jwtClaims } from "./008-jwt-claims.ts";
+import { authorityRoots } from "./009-authority-roots.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   entryTemplates,
   revocations,
   jwtClaims,
+  authorityRoots,
 ];

@@ -18,6 +18,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item {
    */
   'created_at'?: (number | string | Long);
   'expires_at'?: (number | string | Long);
+  /**
+   * Hexadecimal subject key id of the root above it; empty for one that is its own root.
+   */
+  'upstream_authority_subject_key_id'?: (string);
 }
 
 export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
@@ -35,6 +39,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
    */
   'created_at': (string);
   'expires_at': (string);
+  /**
+   * Hexadecimal subject key id of the root above it; empty for one that is its own root.
+   */
+  'upstream_authority_subject_key_id': (string);
 }
 
 export interface ListAuthoritiesResponse {

@@ -14,6 +14,10 @@ export const Slot = {
    * Published until it ends; what it signed verifies.
    */
   OLD: 'OLD',
+  /**
+   * Not signed yet: its request is with the offline root.
+   */
+  REQUESTED: 'REQUESTED',
 } as const;
 
 export type Slot =
@@ -34,5 +38,10 @@ export type Slot =
    */
   | 'OLD'
   | 3
+  /**
+   * Not signed yet: its request is with the offline root.
+   */
+  | 'REQUESTED'
+  | 4
 
 export type Slot__Output = typeof Slot[keyof typeof Slot]

@@ -1,0 +1,16 @@
+// Original file: proto/assay/authority/v1/authority.proto
+
+
+export interface RequestX509AuthorityRequest {
+  /**
+   * A new key, also when a request is open: what that one is signed for is refused then.
+   */
+  'renew'?: (boolean);
+}
+
+export interface RequestX509AuthorityRequest__Output {
+  /**
+   * A new key, also when a request is open: what that one is signed for is refused then.
+   */
+  'renew': (boolean);
+}

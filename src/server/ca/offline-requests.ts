@@ -1,0 +1,136 @@
+import { bytesEqual, toBase64, toHex } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { createCsr } from "../../x509/csr.ts";
+import { distinguishedName } from "../../x509/names.ts";
+import { subjectKeyId } from "../../x509/subject-key-id.ts";
+import type { AuthorityRecord } from "../datastore/contract.ts";
+import { OFFLINE } from "../upstream/contract.ts";
+import { authorityOf } from "./authority.ts";
+import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
+import { checkSignedCa } from "./check-signed-ca.ts";
+import type { AuthoritySlotsOptions } from "./slots-options.ts";
+
+export interface CertificateRequestOf {
+  /** That the authority will have: its key's. */
+  readonly id: string;
+  /** DER, PKCS #10. */
+  readonly csr: Uint8Array;
+}
+
+/** Authorities that an offline root signs: the request goes out, the certificate comes in, the key stays. */
+export class OfflineRequests {
+  readonly #options: AuthoritySlotsOptions;
+  readonly #slots: AuthoritySlots;
+
+  constructor(options: AuthoritySlotsOptions, slots: AuthoritySlots) {
+    this.#options = options;
+    this.#slots = slots;
+  }
+
+  /**
+   * The open request; a new one when there is none, or when `anew`: what the old one's key is signed for is then
+   * refused.
+   * @throws precondition without an offline root; limited
+   */
+  async request(anew: boolean): Promise<CertificateRequestOf> {
+    this.#requireOffline();
+    const { keyManager, keyType, trustDomain } = this.#options;
+    const { journal } = this.#slots;
+    const open = journal.withStatus("requested");
+    const [pending] = open;
+    if (pending?.signer !== undefined && !anew) {
+      return { id: pending.record.id, csr: await csrOf(pending.signer, trustDomain.id) };
+    }
+    this.#slots.requireRoom();
+    const keyName = newKeyName(this.#options, "x509");
+    const signer = await keyManager.generate(keyName, keyType);
+    try {
+      const id = toHex(subjectKeyId(signer.publicKey));
+      const record: AuthorityRecord = {
+        id,
+        set: this.#options.name,
+        kind: "x509",
+        status: "requested",
+        tainted: false,
+        keyName,
+        chain: [],
+        roots: [],
+        publicKey: toBase64(signer.publicKey),
+        notBefore: 0,
+        notAfter: 0,
+        createdAt: journal.now,
+      };
+      const csr = await csrOf(signer, trustDomain.id);
+      await journal.commit({
+        put: [authorityOf(record, signer)],
+        remove: open.map((each) => each.record),
+      });
+      return { id, csr };
+    } catch (thrown) {
+      await journal.deleteKey(keyName);
+      throw thrown;
+    }
+  }
+
+  /**
+   * Takes what the offline root signed: the authority is prepared, and published with its root.
+   * @param certificates DER, in any order: the authority's own, those above it, and the root
+   * @throws precondition when it is not for the open request, or cannot be used; invalid
+   */
+  async import(certificates: readonly Uint8Array[]): Promise<AuthorityRecord> {
+    this.#requireOffline();
+    const { trustDomain } = this.#options;
+    const { journal } = this.#slots;
+    const [pending] = journal.withStatus("requested");
+    if (pending?.signer === undefined) {
+      throw fail("precondition", "there is no open request; 'assay authority x509 csr' makes one");
+    }
+    const { signer } = pending;
+    const parsed = certificates.map((der) => parseCertificate(der));
+    const own = parsed.find(({ publicKey }) => bytesEqual(publicKey, signer.publicKey));
+    if (own === undefined) {
+      throw fail(
+        "precondition",
+        `no certificate is for the open request ${pending.record.id}; 'assay authority x509 csr' shows it again`,
+      );
+    }
+    const others = parsed.filter((each) => each !== own);
+    const isRoot = (each: typeof own): boolean => bytesEqual(each.issuer, each.subject);
+    const { now } = journal;
+    const made = await checkSignedCa(
+      {
+        chain: [own, ...others.filter((each) => !isRoot(each))].map(({ raw }) => raw),
+        roots: others.filter(isRoot).map(({ raw }) => raw),
+      },
+      { key: signer, trustDomain, now },
+    );
+    const record: AuthorityRecord = {
+      ...pending.record,
+      ...made,
+      status: "prepared",
+      createdAt: now,
+    };
+    await this.#slots.admit(authorityOf(record, signer), pending.record);
+    return record;
+  }
+
+  #requireOffline(): void {
+    if (this.#options.upstream === OFFLINE) return;
+    throw fail(
+      "precondition",
+      "the server has its authorities signed by itself or by an upstream that answers; requests are for upstreamAuthority.offline",
+    );
+  }
+}
+
+async function csrOf(
+  signer: Parameters<typeof createCsr>[0]["signer"],
+  uri: string,
+): Promise<Uint8Array> {
+  const subject = distinguishedName([
+    { type: "C", value: "US" },
+    { type: "O", value: "SPIFFE" },
+  ]);
+  return createCsr({ uris: [uri], subject, signer });
+}
