@@ -176,7 +176,27 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./federation/refresh.ts"),
   },
   ...authorityCommands("x509", "X.509"),
+  {
+    name: "authority x509 csr",
+    summary: "print a request for an offline root",
+    load: () => import("./authority/csr.ts"),
+  },
+  {
+    name: "authority x509 import",
+    summary: "take the certificate that an offline root signed",
+    load: () => import("./authority/import.ts"),
+  },
   ...authorityCommands("jwt", "JWT"),
+  {
+    name: "ca root create",
+    summary: "make an offline root, on a machine kept apart",
+    load: () => import("./ca/root-create.ts"),
+  },
+  {
+    name: "ca root sign",
+    summary: "sign a server's request with an offline root",
+    load: () => import("./ca/root-sign.ts"),
+  },
   {
     name: "fetch x509",
     summary: "fetch this process's X.509-SVIDs from the agent",

@@ -1,0 +1,34 @@
+import type { RequestX509AuthorityResponse__Output } from "../../rpc/gen/assay/authority/v1/RequestX509AuthorityResponse.ts";
+import { encodePem } from "../../x509/pem.ts";
+import type { Command } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+
+/** `authority x509 csr`: what is carried to the offline root. */
+export const command: Command = {
+  name: "authority x509 csr",
+  options: [
+    {
+      name: "new",
+      help: "make a new key, although a request is open; a certificate for that one is refused then",
+    },
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: ["assay authority x509 csr > server.csr", "assay authority x509 csr --new"],
+  notes: [
+    "For a server with 'upstreamAuthority: { offline: {} }'. The key stays in the server's key manager. 'assay ca root",
+    "sign' on the safe machine answers the request, 'assay authority x509 import' takes the answer.",
+  ],
+  async run(context) {
+    using server = await connectServer(context);
+    const { authority_id: id, csr } = await server.call<RequestX509AuthorityResponse__Output>(
+      "assay.authority.v1.Authority",
+      "RequestX509Authority",
+      { renew: context.options.flag("new") },
+    );
+    const pem = encodePem("CERTIFICATE REQUEST", csr);
+    context.output.data({ id, csr: pem }, () => [pem.trimEnd()]);
+    return undefined;
+  },
+};

@@ -1,0 +1,94 @@
+import { toHex } from "../../base/bytes.ts";
+import { systemRandom } from "../../base/random.ts";
+import { KEY_TYPES } from "../../keys/contract.ts";
+import { generateKey } from "../../keys/software-signer.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { encryptPkcs8 } from "../../x509/encrypted-key.ts";
+import { distinguishedName } from "../../x509/names.ts";
+import { signCa } from "../../x509/sign.ts";
+import type { Command } from "../command.ts";
+import { isoTime } from "../facts.ts";
+import { orUsage } from "../grammar.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import {
+  DIR_OPTION,
+  PASSPHRASE_OPTION,
+  keepSigned,
+  readPassphrase,
+  requireEmpty,
+  saveRoot,
+} from "./safe.ts";
+
+export const command: Command = {
+  name: "ca root create",
+  options: [
+    DIR_OPTION,
+    {
+      name: "trust-domain",
+      value: "NAME",
+      help: "the trust domain whose authorities it will sign",
+      required: true,
+    },
+    PASSPHRASE_OPTION,
+    {
+      name: "key-type",
+      value: "TYPE",
+      help: "key of the root",
+      choices: KEY_TYPES,
+      fallback: "ec-p384",
+    },
+    { name: "ttl", value: "DURATION", help: "life of the root", fallback: "3650d" },
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay ca root create --dir /media/safe --trust-domain example.org --passphrase-file /dev/stdin",
+  ],
+  notes: [
+    "Run it on a machine that is kept apart: this command and 'ca root sign' need no server and no network. The key is",
+    "written encrypted (PBES2, PBKDF2 with a million rounds, AES-256) and nowhere else; openssl reads it, too.",
+  ],
+  async run({ options, output }) {
+    const dir = options.required("dir");
+    const trustDomain = orUsage(() => TrustDomain.parse(options.required("trust-domain")));
+    const ttlSeconds = options.seconds("ttl") ?? TEN_YEARS;
+    const keyType = KEY_TYPES.find((known) => known === options.text("key-type")) ?? "ec-p384";
+    requireEmpty(dir);
+    const passphrase = await readPassphrase(options.required("passphrase-file"));
+    const { signer, pkcs8 } = await generateKey(keyType);
+    const serial = systemRandom.bytes(16);
+    const name = distinguishedName([
+      { type: "C", value: "US" },
+      { type: "O", value: "SPIFFE" },
+      { type: "CN", value: `${trustDomain.name} root`.slice(0, MAX_COMMON_NAME) },
+      { type: "serialNumber", value: BigInt(`0x${toHex(serial)}`).toString() },
+    ]);
+    const now = Math.floor(Date.now() / 1000);
+    const certificate = await signCa(
+      {
+        serial,
+        issuer: name,
+        subject: name,
+        notBefore: now - BACKDATE_SECONDS,
+        notAfter: now + ttlSeconds,
+        publicKey: signer.publicKey,
+        uri: trustDomain.id,
+      },
+      signer,
+    );
+    const encryptedKey = await encryptPkcs8(pkcs8, passphrase, systemRandom);
+    await saveRoot(dir, { certificate, encryptedKey });
+    const root = parseCertificate(certificate);
+    await keepSigned(dir, root);
+    const expiresAt = isoTime(root.notAfter);
+    output.data({ id: root.subjectKeyId, expiresAt, dir }, () => [
+      `root ${root.subjectKeyId ?? ""} of ${trustDomain.name} is in ${dir}, until ${expiresAt}`,
+    ]);
+    return undefined;
+  },
+};
+
+const BACKDATE_SECONDS = 10;
+const TEN_YEARS = 3650 * 86_400;
+/** X.520 ub-common-name. */
+const MAX_COMMON_NAME = 64;

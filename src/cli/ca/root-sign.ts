@@ -1,0 +1,89 @@
+import { fail } from "../../base/errors.ts";
+import { systemRandom } from "../../base/random.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { type CertificateRequest, parseCsr, verifyCsr } from "../../x509/csr.ts";
+import { signIntermediate } from "../../x509/intermediate.ts";
+import { decodePem, encodePem } from "../../x509/pem.ts";
+import type { Command } from "../command.ts";
+import { isoTime } from "../facts.ts";
+import { UsageError } from "../grammar.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { readTextFile } from "../read-file.ts";
+import { DIR_OPTION, PASSPHRASE_OPTION, keepSigned, openRoot, readPassphrase } from "./safe.ts";
+
+export const command: Command = {
+  name: "ca root sign",
+  operand: "csr",
+  options: [
+    {
+      name: "csr",
+      value: "FILE",
+      help: "request of 'assay authority x509 csr' (PEM); - is standard input",
+      required: true,
+    },
+    DIR_OPTION,
+    PASSPHRASE_OPTION,
+    { name: "ttl", value: "DURATION", help: "life of the authority", fallback: "365d" },
+    {
+      name: "path-length",
+      value: "N",
+      help: "levels of authorities allowed below it, for servers nested below that one",
+      fallback: "0",
+    },
+    OUTPUT_OPTION,
+  ],
+  examples: [
+    "assay ca root sign server.csr --dir /media/safe --passphrase-file /dev/stdin > server.pem",
+  ],
+  notes: [
+    "Prints the authority's certificate and the root, as 'assay authority x509 import' takes them. Only requests for the",
+    "root's own trust domain are signed; a copy of each certificate stays in the folder signed/.",
+  ],
+  async run({ options, output }) {
+    const dir = options.required("dir");
+    const ttlSeconds = options.seconds("ttl") ?? YEAR;
+    const pathLen = pathLength(options.text("path-length") ?? "0");
+    const csr = await readRequest(options.required("csr"));
+    const passphrase = await readPassphrase(options.required("passphrase-file"));
+    const root = await openRoot(dir, passphrase);
+    const [uri = ""] = root.certificate.uris;
+    if (csr.uris.length !== 1 || csr.uris[0] !== uri) {
+      throw fail("invalid", `the request is not for ${uri}, whose root this is`);
+    }
+    const serial = systemRandom.bytes(16);
+    const now = Math.floor(Date.now() / 1000);
+    const der = await signIntermediate(
+      { issuer: root.certificate, publicKey: csr.publicKey, uri, serial, now, ttlSeconds, pathLen },
+      root.signer,
+    );
+    const certificate = parseCertificate(der);
+    await keepSigned(dir, certificate);
+    if (certificate.notAfter < now + ttlSeconds) {
+      output.note("assay: the root ends earlier than asked for, and with it what it signs");
+    }
+    const expiresAt = isoTime(certificate.notAfter);
+    const pem = [der, root.certificate.raw].map((each) => encodePem("CERTIFICATE", each));
+    output.note(`assay: signed ${certificate.subjectKeyId ?? ""} until ${expiresAt}`);
+    output.data({ id: certificate.subjectKeyId, expiresAt, certificates: pem }, () => [
+      pem.join("").trimEnd(),
+    ]);
+    return undefined;
+  },
+};
+
+async function readRequest(file: string): Promise<CertificateRequest> {
+  const block = decodePem(readTextFile(file, "csr")).find(({ label }) =>
+    label.endsWith("CERTIFICATE REQUEST"),
+  );
+  if (block === undefined) throw fail("invalid", `--csr: ${file} holds no request (PEM)`);
+  const csr = parseCsr(block.der);
+  await verifyCsr(csr);
+  return csr;
+}
+
+function pathLength(text: string): number {
+  if (/^\d$/.test(text)) return Number(text);
+  throw new UsageError("--path-length is not a number from 0 to 9");
+}
+
+const YEAR = 365 * 86_400;

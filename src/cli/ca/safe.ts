@@ -1,0 +1,119 @@
+/** The folder of an offline root: its certificate, its encrypted key, and a copy of everything that it signed. */
+import { existsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { bytesEqual } from "../../base/bytes.ts";
+import { hasCode } from "../../base/durable-file.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import { makeFolder } from "../../base/make-folder.ts";
+import { readTextFile } from "../../base/text-file.ts";
+import type { Signer } from "../../keys/contract.ts";
+import { signerFromPem } from "../../keys/pem-key.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
+import { decodePem, encodePem } from "../../x509/pem.ts";
+import type { OptionSpec } from "../grammar.ts";
+
+export const DIR_OPTION: OptionSpec = {
+  name: "dir",
+  value: "SAFE",
+  help: "folder of the root: root.pem, root.key (encrypted) and signed/",
+  required: true,
+};
+
+export const PASSPHRASE_OPTION: OptionSpec = {
+  name: "passphrase-file",
+  value: "FILE",
+  help: "passphrase of the root's key, 12 characters or more; /dev/stdin reads it from standard input",
+  required: true,
+};
+
+export interface Root {
+  readonly certificate: Certificate;
+  readonly signer: Signer;
+}
+
+/** @throws exists when there is a root already */
+export function requireEmpty(dir: string): void {
+  for (const name of [CERTIFICATE, KEY]) {
+    if (!existsSync(join(dir, name))) continue;
+    throw fail("exists", `${join(dir, name)} is there already; a root is never overwritten`);
+  }
+}
+
+/** Makes the folder where it is missing and writes the root into it, for its owner alone. */
+export async function saveRoot(
+  dir: string,
+  {
+    certificate,
+    encryptedKey,
+  }: { readonly certificate: Uint8Array; readonly encryptedKey: Uint8Array },
+): Promise<void> {
+  makeFolder(dir, 0o700);
+  await writeNew(join(dir, KEY), encodePem("ENCRYPTED PRIVATE KEY", encryptedKey), 0o600);
+  await writeNew(join(dir, CERTIFICATE), encodePem("CERTIFICATE", certificate), 0o644);
+}
+
+/** @throws precondition, invalid when the folder holds no root, or the passphrase is not its own */
+export async function openRoot(dir: string, passphrase: string): Promise<Root> {
+  const certificate = await readRoot(dir);
+  const file = join(dir, KEY);
+  let signer: Signer;
+  try {
+    signer = signerFromPem(await readTextFile(file), passphrase);
+  } catch (cause) {
+    throw fail("precondition", `${file}: ${errorFrom(cause).message}`, { cause });
+  }
+  if (bytesEqual(signer.publicKey, certificate.publicKey)) return { certificate, signer };
+  throw fail("precondition", `${file} is not the key of ${join(dir, CERTIFICATE)}`);
+}
+
+async function readRoot(dir: string): Promise<Certificate> {
+  const file = join(dir, CERTIFICATE);
+  const [block, ...others] = decodePem(await readTextFile(file));
+  if (block?.label !== "CERTIFICATE" || others.length > 0) {
+    throw fail("precondition", `${file} does not hold one certificate`);
+  }
+  return parseCertificate(block.der);
+}
+
+/** Keeps a copy of what was signed. */
+export async function keepSigned(dir: string, certificate: Certificate): Promise<void> {
+  const folder = join(dir, SIGNED);
+  makeFolder(folder, 0o700);
+  const pem = encodePem("CERTIFICATE", certificate.raw);
+  await writeNew(join(folder, `${certificate.serial}.pem`), pem, 0o644);
+}
+
+/** @throws invalid when it is too short to protect a root */
+export async function readPassphrase(file: string): Promise<string> {
+  if (!statSync(file, { throwIfNoEntry: false })) {
+    throw fail("not_found", `--passphrase-file: there is no file ${file}`);
+  }
+  const passphrase = (await readTextFile(file)).replace(/\r?\n$/, "");
+  if (passphrase.length >= LEAST_LENGTH) return passphrase;
+  throw fail(
+    "invalid",
+    `--passphrase-file: the passphrase has fewer than ${LEAST_LENGTH} characters; whoever copies the folder can try them all`,
+  );
+}
+
+async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  try {
+    const file = await open(path, "wx", mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (hasCode(cause, "EEXIST")) throw fail("exists", `${path} is there already`, { cause });
+    const { code = "unknown" } = cause as NodeJS.ErrnoException;
+    throw fail("denied", `${path} cannot be written (${code})`, { cause });
+  }
+}
+
+const CERTIFICATE = "root.pem";
+const KEY = "root.key";
+const SIGNED = "signed";
+const LEAST_LENGTH = 12;
