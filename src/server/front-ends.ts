@@ -27,7 +27,7 @@ export interface FrontEndParts {
   readonly authorities: Pick<AuthoritySet, "plan" | "records">;
   readonly issuance: Pick<Issuance, "serverX509">;
   /** The server's own SVID. */
-  readonly svid: () => TlsIdentity;
+  readonly svid: () => TlsIdentity | undefined;
   readonly reload: Reload<ServerConfig>;
   readonly clock: Clock;
   readonly random: Random;

@@ -53,7 +53,7 @@ t.test("one signature for what many ask for alike; none shared across identities
 
   const asked = Array.from({ length: 200 }, (_, index) => `audience-${index}`);
   const answers = await Promise.all(
-    asked.map((audience, index) => clients[index % 8]?.fetchJwt([audience, "b"], id("/one"))),
+    asked.map(async (audience, index) => clients[index % 8]?.fetchJwt([audience, "b"], id("/one"))),
   );
   for (const [index, audience] of asked.entries()) {
     const [svid] = answers[index]?.svids ?? [];

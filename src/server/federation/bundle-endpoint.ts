@@ -18,7 +18,7 @@ export interface BundleEndpointParams {
   /** The same object until it changes. */
   readonly ownBundle: () => Bundle;
   /** The server's own SVID, for `https_spiffe`. */
-  readonly svid: () => TlsIdentity;
+  readonly svid: () => TlsIdentity | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly readiness: Readiness;
@@ -40,7 +40,7 @@ export async function openBundleEndpoint(params: BundleEndpointParams): Promise<
   return listener;
 }
 
-function identityOf(params: BundleEndpointParams): () => TlsIdentity {
+function identityOf(params: BundleEndpointParams): () => TlsIdentity | undefined {
   const { config, svid, clock, logger, readiness } = params;
   const { profile, certificateFile = "", keyFile = "" } = config;
   if (profile === "https_spiffe") return svid;
