@@ -27,6 +27,7 @@ import {
 } from "./identity/node-attestation.ts";
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import { ServerClient } from "./server-client/server-client.ts";
+import { StoredSvids } from "./stores/stored-svids.ts";
 import { Replacement } from "./sync/replacement.ts";
 import { JwtBatches } from "./sync/jwt-batches.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
@@ -72,6 +73,7 @@ class Agent implements RunningAgent {
   #outdateIdentity: () => void = () => undefined;
   #wakeSync: () => void = () => undefined;
   #syncState: () => SyncState | undefined = () => undefined;
+  #storedSvids: () => number = () => 0;
   #identityRenewed: () => void = () => undefined;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
@@ -243,7 +245,19 @@ class Agent implements RunningAgent {
     this.#spiffeId = (await first.obtain(attestation)).spiffeId;
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
     this.#keepIdentity(identity, attestation, cache);
-    this.#keepCache(identity, client, cache, jwtCache);
+    const stored = this.#stack.use(
+      await StoredSvids.open({
+        config,
+        signer: client,
+        clock,
+        random: this.#random,
+        logger,
+        metrics,
+        isFading: () => this.#fading !== undefined,
+      }),
+    );
+    this.#storedSvids = () => stored.count;
+    this.#keepCache(identity, client, cache, jwtCache, stored);
     const report = (): void =>
       reportHost({
         client,
@@ -278,6 +292,7 @@ class Agent implements RunningAgent {
       logger: this.#logger,
       logLevel: this.#logLevel,
       lastSyncMs: () => this.#lastSyncMs(),
+      storedSvids: () => this.#storedSvids(),
       syncState: () => this.#syncState(),
       stopping: this.#stop.signal,
     });
@@ -321,6 +336,7 @@ class Agent implements RunningAgent {
     client: ServerClient,
     cache: Cache,
     jwtCache: JwtCache,
+    stored: StoredSvids,
   ): void {
     const replacement = this.#stack.use(
       new Replacement({
@@ -331,6 +347,7 @@ class Agent implements RunningAgent {
           if (rotated === "all") this.#outdateIdentity();
           this.#wakeRenewal();
           svids.replace(lost);
+          stored.replace(lost);
         },
       }),
     );
@@ -365,6 +382,7 @@ class Agent implements RunningAgent {
         const turnAtMs = replacement.see(synced, sync.spreadMs);
         jwtCache.retain(replacement.jwtKeyIds);
         cache.apply(synced);
+        stored.see(synced, turnAtMs);
         if (turnAtMs !== undefined && synced.rotated !== undefined) {
           cache.rotate(synced.rotated, turnAtMs);
         }

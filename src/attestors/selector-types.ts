@@ -125,6 +125,19 @@ const DIGEST: ValueForm = { pattern: /^[a-z0-9]+:[0-9a-f]+$/, words: "written as
 const PATH: ValueForm = { pattern: /^\//, words: "an absolute path" };
 const VARIABLE: ValueForm = { pattern: /=/, words: "written as NAME=VALUE" };
 const VERIFIED: ValueForm = { pattern: /^verified$/, words: "'verified'" };
+const FILE_NAME: ValueForm = {
+  pattern: /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
+  words: "the name of a folder",
+};
+const LABEL: ValueForm = { pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, words: "a DNS label" };
+const DNS_NAME: ValueForm = {
+  pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+  words: "a DNS name in lower case",
+};
+const VAULT_PATH: ValueForm = {
+  pattern: /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/,
+  words: "a path without a leading '/', of letters, digits, '.', '_' and '-'",
+};
 const HEX: ValueForm = { pattern: /^[0-9a-f]+$/, words: "lower-case hex digits" };
 const ID: ValueForm = { pattern: /^spiffe:\/\/./, words: "a SPIFFE ID" };
 const ACCOUNT: ValueForm = { pattern: /^\d{12}$/, words: "twelve digits" };
@@ -271,6 +284,10 @@ const TYPES: ReadonlyMap<string, Names> = new Map<string, Names>([
   ["azure_msi", AZURE_MSI],
   ["tpm_devid", { "subject:cn": TEXT, "issuer:cn": TEXT, fingerprint: SHA1 }],
   ["spiffe_id", { "": ID }],
+  // Where a stored SVID goes (the agent's `svidStores`), in the place of who gets it.
+  ["file", { name: FILE_NAME }],
+  ["kubernetes_secret", { namespace: LABEL, name: DNS_NAME }],
+  ["vault", { path: VAULT_PATH }],
 ]);
 
 /** Types whose value is no name with a value behind it. */

@@ -4,6 +4,7 @@ import { defaultPaths } from "./paths.ts";
 import { SDS_SECTION } from "./sds-section.ts";
 import { choice, count, flag, interval, list, text } from "./shape.ts";
 import type { SettingTable } from "./setting.ts";
+import { SVID_STORES } from "./svid-store-sections.ts";
 import { WORKLOAD_ATTESTORS } from "./workload-attestor-sections.ts";
 
 /** Everything that can be set on `assay agent`, in the order in which `--help` lists it. */
@@ -155,6 +156,10 @@ export const AGENT_SETTINGS = {
   "node-attestors": {
     shape: AGENT_NODE_ATTESTORS,
     help: "settings of the attestor that --attestor names",
+  },
+  "svid-stores": {
+    shape: SVID_STORES,
+    help: "where SVIDs of entries with a stored SVID may be put, keys included",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

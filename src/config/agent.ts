@@ -3,6 +3,7 @@ import type { LogLevel } from "../observe/logger.ts";
 import type { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { SdsConfig } from "./sds-section.ts";
 import type { ValueOf } from "./shape.ts";
+import type { SVID_STORES } from "./svid-store-sections.ts";
 import type { WORKLOAD_ATTESTORS } from "./workload-attestor-sections.ts";
 
 /** Everything an agent process needs to know, complete. */
@@ -36,6 +37,8 @@ export interface AgentConfig {
   readonly workloadAttestors: ValueOf<typeof WORKLOAD_ATTESTORS>;
   /** `sds` of the file. */
   readonly sds: SdsConfig;
+  /** `svidStores` of the file: where SVIDs of entries with `storeSvid` may be put. */
+  readonly svidStores: ValueOf<typeof SVID_STORES>;
   readonly workloadKeyType: KeyType;
   readonly syncIntervalMs: number;
   readonly x509CacheMax: number;

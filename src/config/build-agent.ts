@@ -31,6 +31,7 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     attestor: () => attestorSetting(settings, joinTokenForms(settings, context).length > 0),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     workloadAttestors: () => settings.get("workload-attestors") ?? {},
+    svidStores: () => settings.get("svid-stores") ?? {},
     sds: () => sdsSetting(settings),
     workloadKeyType: () => settings.get("workload-key-type"),
     syncIntervalMs: () => settings.get("sync-interval"),

@@ -4,7 +4,8 @@
  * whoever opens `svid.pem` and then `key.pem` finds a pair unless the exchange came between, and whoever opens both
  * below one resolved `current` always does. A crash at any point leaves the old set or the new one.
  */
-import { mkdir, open, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { mkdir, open, readdir, readlink, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toHex } from "../base/bytes.ts";
 import { AssayError, fail } from "../base/errors.ts";
@@ -42,6 +43,24 @@ export class Generations implements Disposable {
       const folder = this.#open();
       await this.#write(folder, files);
     } catch (error) {
+      throw writeError(error, dir);
+    }
+  }
+
+  /** Takes all of it away; the folder, too, when nothing else is in it. @throws as `write` */
+  async remove(): Promise<void> {
+    const { dir } = this.#options;
+    if (lstatSync(dir, { throwIfNoEntry: false }) === undefined) return;
+    try {
+      const { path } = this.#open();
+      await rm(`${path}/${CURRENT}`, { force: true });
+      await removeLinks(path, []);
+      await removeStale(path, []);
+      await syncFolder(path);
+      this[Symbol.dispose]();
+      await rmdir(dir);
+    } catch (error) {
+      if (hasCode(error, "ENOTEMPTY")) return;
       throw writeError(error, dir);
     }
   }

@@ -169,6 +169,12 @@ export const SERVER_METRICS = {
 } as const;
 
 export const AGENT_METRICS = {
+  storedSvids: gauge("assay_agent_stored_svids", "SVIDs that lie in SVID stores.", ["store"]),
+  storedSvidOutcomes: counter(
+    "assay_agent_stored_svid_outcomes_total",
+    "SVIDs put into stores, taken away, and attempts that failed.",
+    ["store", "outcome"],
+  ),
   started: gauge("spire_agent_started", "1 while the agent runs.", ["version", "trust_domain_id"]),
   uptime: gauge("spire_agent_uptime_in_ms", "Milliseconds since the start."),
   connections: gauge("spire_agent_workload_api_connections", "Open connections of workloads."),

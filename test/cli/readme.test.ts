@@ -72,6 +72,7 @@ t.test("the documents name files that exist", async (t) => {
     "doc/commands.md",
     "doc/configuration.md",
     "doc/delivery.md",
+    "doc/security.md",
   ]) {
     const text = readFileSync(join(root, name), "utf8");
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");

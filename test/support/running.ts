@@ -168,6 +168,7 @@ export class Domain implements AsyncDisposable {
       workloadKeyType: "ec-p256",
       nodeAttestors: {},
       workloadAttestors: {},
+      svidStores: {},
       sds: SDS_DEFAULTS,
       syncIntervalMs: 100,
       x509CacheMax: 1000,

@@ -15,9 +15,10 @@ export interface DebugSource {
   readonly lastSyncMs: () => number;
   readonly x509Svids: () => number;
   readonly jwtSvids: () => number;
+  readonly storedSvids: () => number;
 }
 
-/** `spire.agent.debug.v1.Debug`. Nothing is stored for SVID stores, so that count is 0. */
+/** `spire.agent.debug.v1.Debug`. */
 export function debugHandlers(source: DebugSource) {
   return {
     async GetInfo(): Promise<GetInfoResponse> {
@@ -31,6 +32,7 @@ export function debugHandlers(source: DebugSource) {
         svids_count: count,
         cached_x509_svids_count: count,
         cached_jwt_svids_count: source.jwtSvids(),
+        cached_svidstore_x509_svids_count: source.storedSvids(),
         last_sync_success: Math.floor(source.lastSyncMs() / 1000),
       };
     },

@@ -26,6 +26,8 @@ export interface AdminParts {
   /** Milliseconds since 1970; 0 before the first sync. */
   readonly lastSyncMs: () => number;
   readonly syncState: () => SyncState | undefined;
+  /** How many SVIDs are held for SVID stores. */
+  readonly storedSvids: () => number;
   /** Ends when the agent stops. */
   readonly stopping: AbortSignal;
 }
@@ -48,6 +50,7 @@ export function openAdmin(parts: AdminParts): Promise<AdminListener> {
       lastSyncMs: parts.lastSyncMs,
       x509Svids: () => cache.svidCount,
       jwtSvids: () => jwtCache.size,
+      storedSvids: parts.storedSvids,
     },
     explain: {
       attestation,

@@ -1,4 +1,4 @@
-/** A small Kubernetes client: JSON over HTTPS, every answer bounded in size and time, redirects not followed. */
+/** A small client for Kubernetes, and for what speaks like it: JSON over HTTPS, every answer bounded in size and time, redirects not followed. */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
@@ -19,10 +19,12 @@ export interface KubernetesClientOptions {
 }
 
 export interface KubernetesRequest {
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** With its query, from the root: `/api/v1/nodes/n1`. */
   readonly path: string;
   readonly body?: object;
+  /** Server-side apply, which creates what is missing and conflicts with other owners of a field. */
+  readonly isApply?: true;
   readonly signal?: AbortSignal;
 }
 
@@ -91,7 +93,7 @@ export class KubernetesClient implements Disposable {
   }
 
   #send(
-    { method, path, body }: KubernetesRequest,
+    { method, path, body, isApply }: KubernetesRequest,
     credentials: Credentials,
     signal: AbortSignal,
   ): Promise<KubernetesAnswer> {
@@ -104,8 +106,7 @@ export class KubernetesClient implements Disposable {
       ...(text === undefined
         ? {}
         : {
-            "content-type":
-              method === "PATCH" ? "application/merge-patch+json" : "application/json",
+            "content-type": contentType(method, isApply),
             "content-length": Buffer.byteLength(text),
           }),
     };
@@ -137,6 +138,8 @@ export class KubernetesClient implements Disposable {
       parts.push(part);
     }
     const status = answer.statusCode ?? 0;
+    // RFC 9110 §15.3.5: without content.
+    if (status === 204) return { status, body: {} };
     const body = parseObject(new TextDecoder().decode(concatBytes(parts)));
     if (body === undefined && status >= 200 && status < 300) {
       throw fail("unavailable", `${this.server} answered with something that is no JSON object`);
@@ -170,6 +173,12 @@ export class KubernetesClient implements Disposable {
     this.#transport = { tls, agent };
     return agent;
   }
+}
+
+function contentType(method: string, isApply: true | undefined): string {
+  if (method !== "PATCH") return "application/json";
+  // JSON is YAML.
+  return isApply === true ? "application/apply-patch+yaml" : "application/merge-patch+json";
 }
 
 /** What the server said was wrong, for an operator: its status and its own sentence. */

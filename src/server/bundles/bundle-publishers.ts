@@ -1,3 +1,4 @@
+import { apiConnection } from "../../attestors/kubernetes/api-connection.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
@@ -6,7 +7,6 @@ import type { ServerConfig } from "../../config/server.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { apiConnection } from "../api-connection.ts";
 import type { BundlePublisher } from "./bundle-publisher.ts";
 import { ConfigMapPublisher } from "./config-map-publisher.ts";
 

@@ -31,7 +31,8 @@ export class Reach {
     const warnings: (string | undefined)[] = [];
     for (const entry of entries) {
       // A node alias groups agents by what the server found out; a join token's names its agent alone.
-      if (isNodeAlias(entry) || isTokenAlias(entry)) {
+      // The selectors of a stored SVID say where it goes.
+      if (isNodeAlias(entry) || isTokenAlias(entry) || entry.storeSvid) {
         warnings.push(undefined);
         continue;
       }

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import type { KubernetesConnection } from "../attestors/kubernetes/connection.ts";
-import { readKubeconfig } from "../attestors/kubernetes/kubeconfig.ts";
-import { fail } from "../base/errors.ts";
+import { fail } from "../../base/errors.ts";
+import type { KubernetesConnection } from "./connection.ts";
+import { readKubeconfig } from "./kubeconfig.ts";
 
-export interface ApiAccess {
+interface ApiAccess {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly apiServer: string;
@@ -25,7 +25,7 @@ export async function apiConnection(
   if (!existsSync(caFile)) {
     throw fail(
       "precondition",
-      `${where}: there is no ${caFile}, which every pod has; where the server runs in none, give the cluster's kubeconfig`,
+      `${where}: there is no ${caFile}, which every pod has; outside of pods give the cluster's kubeconfig`,
     );
   }
   return { server: apiServer, authorities: { file: caFile }, token: { file: tokenFile } };
