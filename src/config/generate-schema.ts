@@ -6,13 +6,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { AGENT_SETTINGS } from "./agent-settings.ts";
+import { DELIVERY_FILE_FIELDS } from "./delivery-settings.ts";
 import { configSchema } from "./json-schema.ts";
 import { SERVER_SETTINGS } from "./server-settings.ts";
 
 const FILE = fileURLToPath(new URL("../../doc/config.schema.json", import.meta.url));
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
-const schema = configSchema({ server: SERVER_SETTINGS, agent: AGENT_SETTINGS });
+const schema = configSchema({
+  server: SERVER_SETTINGS,
+  agent: AGENT_SETTINGS,
+  watch: DELIVERY_FILE_FIELDS,
+});
 const text = `${JSON.stringify(schema, undefined, 2)}\n`;
 if (!values.check) {
   writeFileSync(FILE, text);

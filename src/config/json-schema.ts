@@ -6,7 +6,7 @@ import type { Field, Fields, Shape } from "./shape.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** One document: `$defs` has the file of the server and that of the agent, and a file is one of the two. */
+/** One document: `$defs` has the file of the server, that of the agent and that of `assay watch`, and a file is one of them. */
 export function configSchema(tables: Readonly<Record<string, SettingTable>>): JsonSchema {
   const roles = Object.keys(tables);
   return {

@@ -5,6 +5,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import t from "tap";
 import { parse } from "yaml";
 import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
+import { DELIVERY_FILE_FIELDS } from "../../src/config/delivery-settings.ts";
 import { schemaOf } from "../../src/config/json-schema.ts";
 import { problemsOf } from "../../src/config/problems.ts";
 import { isMapping, readValue } from "../../src/config/read-value.ts";
@@ -13,7 +14,11 @@ import { type SettingTable, camelCase, fileFields } from "../../src/config/setti
 import { type Field, type Shape, section } from "../../src/config/shape.ts";
 import { Settings } from "../../src/config/source.ts";
 
-const TABLES = { server: SERVER_SETTINGS, agent: AGENT_SETTINGS } as const;
+const TABLES = {
+  server: SERVER_SETTINGS,
+  agent: AGENT_SETTINGS,
+  watch: DELIVERY_FILE_FIELDS,
+} as const;
 const published = JSON.parse(readFileSync("doc/config.schema.json", "utf8")) as object;
 // `type: [object, null]` is plain JSON Schema; only ajv's strict mode dislikes it.
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
@@ -277,7 +282,7 @@ t.test("every example in the documents is a configuration, for both readers", (t
       // Other files are written in YAML, too: Kubernetes objects and parts of them, entries.
       if (!isMapping(root) || !Object.keys(root).some((key) => KEYS.has(key))) continue;
       seen += 1;
-      const roles = ["server", "agent"] as const;
+      const roles = ["server", "agent", "watch"] as const;
       const found = roles.map((role) => problems(TABLES[role], root));
       const taken = roles.find((_, index) => found[index]?.length === 0);
       t.ok(taken, `${name}: ${JSON.stringify(found)}`);
