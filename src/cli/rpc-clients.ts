@@ -78,6 +78,7 @@ export async function connectTo(
   ]);
   const channel = connectUnix(socket);
   const metadata = role === "agent" ? WORKLOAD_HEADER : {};
+  const substituted = new Map<string, string>();
   return {
     socket,
     channel,
@@ -89,7 +90,15 @@ export async function connectTo(
     ): Promise<Response> {
       try {
         const options = { signal, deadlineMs: DEADLINE_MS, metadata, onWarning };
-        return await channel.unary<Response>(service, method, request, options);
+        const known = substituted.get(service) ?? service;
+        return await channel
+          .unary<Response>(known, method, request, options)
+          .catch((thrown: unknown) => {
+            const other = SUBSTITUTES.get(known);
+            if (other === undefined || !isKind(thrown, "unsupported")) throw thrown;
+            substituted.set(service, other);
+            return channel.unary<Response>(other, method, request, options);
+          });
       } catch (raw) {
         const thrown = inWords(raw);
         if (listedBy !== undefined && isKind(thrown, "not_found")) {
@@ -183,7 +192,12 @@ function probe(role: "server" | "agent", socket: string, meant: Answerer): Promi
 /** SPIFFE Workload Endpoint §6.2. */
 export const WORKLOAD_HEADER: Readonly<Record<string, string>> = { "workload.spiffe.io": "true" };
 export const WORKLOAD_API = "SpiffeWorkloadAPI";
-export const ENTRY_SERVICE = "spire.api.server.entry.v1.Entry";
+/** As SPIRE has it, but that entries may federate with domains to come, and with all of them. */
+export const ENTRY_SERVICE = "assay.entry.v1.Entry";
+/** What a server of SPIRE's has in its place. */
+const SUBSTITUTES: ReadonlyMap<string, string> = new Map([
+  [ENTRY_SERVICE, "spire.api.server.entry.v1.Entry"],
+]);
 export const PLAN_SERVICE = "assay.entry.v1.Plan";
 export const TEMPLATE_SERVICE = "assay.template.v1.Templates";
 export const CLAIMS_SERVICE = "assay.claims.v1.Claims";

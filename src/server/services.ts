@@ -13,6 +13,7 @@ import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
 import { claimsApi } from "./api/claims.ts";
 import { debugApi } from "./api/debug.ts";
+import { entryAdminApi } from "./api/entry-admin.ts";
 import { entryApi } from "./api/entry.ts";
 import { federationApi } from "./api/federation.ts";
 import { followApi } from "./api/follow.ts";
@@ -118,6 +119,7 @@ export function serverServices(parts: ServerParts) {
     "spire.api.server.entry.v1.Entry": entryApi({
       ...shared,
       entries,
+      bundles,
       authorizedEntries,
     }),
     "spire.api.server.debug.v1.Debug": debugApi({
@@ -145,6 +147,7 @@ export function serverServices(parts: ServerParts) {
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
     "assay.claims.v1.Claims": claimsApi({ ...shared, entries }),
+    "assay.entry.v1.Entry": entryAdminApi({ ...shared, entries, bundles }, "assay"),
     "assay.entry.v1.Plan": planApi({ ...shared, entries }),
     "assay.explain.v1.Registry": registryApi({ ...shared, authorizedEntries }),
     "assay.revocation.v1.Revocation": revocationApi({

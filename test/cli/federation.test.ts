@@ -76,6 +76,30 @@ t.test("bundle set, list, show, delete", async (t) => {
   t.match(await run("bundle", "set", "example.org", "--file", pem), { code: 1, err: /own/ });
 });
 
+t.test("entries for domains to come, and for every one", async (t) => {
+  const { run, ok, json } = await startAdminRig(t);
+  const entry = [
+    "--spiffe-id",
+    "spiffe://example.org/web",
+    "--parent-id",
+    "spiffe://example.org/h",
+  ];
+  const create = ["entry", "create", ...entry, "--output", "json"];
+  const pending = await run(...create, "--selector", "unix:uid:1", "--federates-with", "b.example");
+  t.match(pending, { code: 0, err: /^assay: warning: .*no bundle of 'b\.example' yet/ });
+  const made = JSON.parse(pending.out) as { id: string };
+  t.match(await run("entry", "show", made.id), { err: /no bundle of 'b\.example' yet/ });
+  t.match(await json("entry", "update", made.id, "--federates-with", "*"), {
+    federatesWith: ["*"],
+  });
+  t.match(await json("entry", "list"), [{ federatesWith: ["*"] }]);
+  t.match(await ok("entry", "list"), /federates with +\*\n/);
+  t.match(await run(...create, "--selector", "unix:uid:2", "--federates-with", "*.example"), {
+    code: 1,
+    err: /trust domain/,
+  });
+});
+
 t.test("federation create, list, show, update, delete", async (t) => {
   const { run, ok, json } = await startAdminRig(t);
   const create = [

@@ -8,7 +8,7 @@ import { LruMap } from "../../base/lru.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { type Selector, selectorSetKey } from "../../spiffe/selector.ts";
 import { EntryIndex } from "./entry-index.ts";
-import { type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
+import { EVERY_DOMAIN, type Entry, isExpired, withoutDuplicateHints } from "./entry.ts";
 import { Members, memberOf } from "./members.ts";
 import { type DueSvids, type HeldSvid, SvidStore } from "./svid-store.ts";
 import { VIEW_KINDS, View, type ViewEncoder, type ViewKind, type ViewState } from "./view.ts";
@@ -181,7 +181,10 @@ export class Cache {
   /** The bundle of the own trust domain, or of one that a matching entry federates with. */
   bundleFor(trustDomain: string, entries: readonly Entry[]): Bundle | undefined {
     if (trustDomain === this.#own?.trustDomain) return this.#own;
-    return entries.some((entry) => entry.federatesWith.includes(trustDomain))
+    return entries.some(
+      ({ federatesWith }) =>
+        federatesWith.includes(trustDomain) || federatesWith.includes(EVERY_DOMAIN),
+    )
       ? this.#foreign.get(trustDomain)
       : undefined;
   }
@@ -399,6 +402,7 @@ export class Cache {
       hasFailed: (entry) => this.#svids.hasFailed(entry),
       own: () => this.#own,
       foreign: (trustDomain) => this.#foreign.get(trustDomain),
+      foreignNames: () => this.#foreign.keys(),
       now: () => epochSeconds(this.#options.clock),
     });
     return this.#views.get(view.key)?.view ?? view;

@@ -1,6 +1,9 @@
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 
+/** In place of a trust domain's name: every foreign domain whose bundle the server has. */
+export const EVERY_DOMAIN = "*";
+
 /** What the server is told of a member; it makes the SPIFFE ID of it by itself. */
 export interface Member {
   readonly entryId: string;
@@ -14,7 +17,7 @@ export interface Entry {
   readonly id: string;
   readonly spiffeId: string;
   readonly selectors: readonly Selector[];
-  /** Trust domain names. */
+  /** Trust domain names, or `EVERY_DOMAIN`. */
   readonly federatesWith: readonly string[];
   readonly hint: string;
   readonly admin: boolean;

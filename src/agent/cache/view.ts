@@ -1,7 +1,7 @@
 import type { EpochSeconds } from "../../base/clock.ts";
 import { bytesEqual } from "../../base/bytes.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
-import { type Entry, entryVersion } from "./entry.ts";
+import { EVERY_DOMAIN, type Entry, entryVersion } from "./entry.ts";
 import { type HeldSvid, handedOutUntil } from "./svid-store.ts";
 
 export const VIEW_KINDS = ["x509", "x509-bundles", "jwt-bundles"] as const;
@@ -35,6 +35,8 @@ export interface ViewSources {
   hasFailed(entry: Entry): boolean;
   own(): Bundle | undefined;
   foreign(trustDomain: string): Bundle | undefined;
+  /** Trust domains that `foreign` knows. */
+  foreignNames(): Iterable<string>;
   now(): EpochSeconds;
 }
 
@@ -101,7 +103,9 @@ export class View {
   }
 
   #foreign(own: Bundle): Bundle[] {
-    const names = new Set(this.entries.flatMap((entry) => entry.federatesWith));
+    const named = this.entries.flatMap((entry) => entry.federatesWith);
+    const isForEvery = named.includes(EVERY_DOMAIN);
+    const names = new Set(isForEvery ? this.#sources.foreignNames() : named);
     names.delete(own.trustDomain);
     return [...names]
       .sort()

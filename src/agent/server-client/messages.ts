@@ -11,7 +11,7 @@ import { checkSelector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import type { Entry } from "../cache/entry.ts";
+import { EVERY_DOMAIN, type Entry } from "../cache/entry.ts";
 
 /** @throws invalid */
 export function entryFromMessage(message: Entry__Output, template?: Template__Output): Entry {
@@ -24,7 +24,9 @@ export function entryFromMessage(message: Entry__Output, template?: Template__Ou
     id: message.id,
     spiffeId,
     selectors: selectors.map(({ type, value }) => ({ type, value })),
-    federatesWith: message.federates_with.map((name) => TrustDomain.parse(name).name),
+    federatesWith: message.federates_with.map((name) =>
+      name === EVERY_DOMAIN ? name : TrustDomain.parse(name).name,
+    ),
     hint: message.hint,
     admin: message.admin,
     downstream: message.downstream,

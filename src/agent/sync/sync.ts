@@ -7,7 +7,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Synced } from "../cache/cache.ts";
-import type { Entry } from "../cache/entry.ts";
+import { EVERY_DOMAIN, type Entry } from "../cache/entry.ts";
 import { Mirror } from "./mirror.ts";
 import { type Follow, Push } from "./push.ts";
 
@@ -270,6 +270,8 @@ export class Sync implements AsyncDisposable {
     const names = new Set<string>();
     for (const entry of entries.values()) for (const name of entry.federatesWith) names.add(name);
     names.delete(trustDomain);
+    // Servers that are polled name each one.
+    names.delete(EVERY_DOMAIN);
     const found = new Map<string, Bundle>();
     const queue = [...names].sort();
     const fetchNext = async (): Promise<void> => {

@@ -17,7 +17,7 @@ export const FIELD_OPTIONS: readonly OptionSpec[] = [
   {
     name: "federates-with",
     value: "TD",
-    help: "foreign trust domain whose bundle the workload sees",
+    help: "foreign trust domain whose bundle the workload sees; '*' for every one",
     many: true,
   },
   { name: "hint", value: "TEXT", help: "tells a workload with several SVIDs which is which" },

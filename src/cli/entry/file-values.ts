@@ -34,7 +34,10 @@ export function readSelectors(given: unknown): readonly string[] {
 
 /** Sorted, each once. */
 export function readTrustDomains(given: unknown): readonly string[] {
-  return [...new Set(readTexts(given).map((each) => TrustDomain.parse(each).name))].sort();
+  const names = readTexts(given).map((each) =>
+    each === "*" ? each : TrustDomain.parse(each).name,
+  );
+  return [...new Set(names)].sort();
 }
 
 export function readFlag(given: unknown): boolean {

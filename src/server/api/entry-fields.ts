@@ -7,11 +7,19 @@ import { checkSelectorName } from "../../attestors/selector-types.ts";
 import { checkSelector } from "../../spiffe/selector.ts";
 import { checkTrustDomainName } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
+import { EVERY_DOMAIN } from "../entries/every-domain.ts";
+
+/** Whose rules hold for what an entry federates with: SPIRE knows no `*`, and no domain without a bundle. */
+export type EntryDialect = "spire" | "assay";
 
 /** A new entry. What the server counts (revision, creation) is ignored. @throws invalid, naming the field */
-export function draftFields(entry: Entry__Output, trustDomain: TrustDomain): EntryDraft {
+export function draftFields(
+  entry: Entry__Output,
+  trustDomain: TrustDomain,
+  dialect: EntryDialect = "assay",
+): EntryDraft {
   // Without a mask every field is converted, so the three required ones are there.
-  return { ...entryFields(entry, null, trustDomain), id: entry.id } as EntryDraft;
+  return { ...entryFields(entry, null, trustDomain, dialect), id: entry.id } as EntryDraft;
 }
 
 /** The masked fields of an entry; without a mask all of them. @throws invalid, naming the field */
@@ -19,15 +27,17 @@ export function patchFields(
   entry: Entry__Output,
   mask: EntryMask__Output | null,
   trustDomain: TrustDomain,
+  dialect: EntryDialect = "assay",
 ): EntryPatch {
   if (entry.id === "") throw fail("invalid", "id: is missing");
-  return { ...entryFields(entry, mask, trustDomain), id: entry.id };
+  return { ...entryFields(entry, mask, trustDomain, dialect), id: entry.id };
 }
 
 function entryFields(
   entry: Entry__Output,
   mask: EntryMask__Output | null,
   trustDomain: TrustDomain,
+  dialect: EntryDialect,
 ): Partial<EntryFields> {
   const fields: { [K in MaskedField]: () => Partial<EntryFields> } = {
     spiffe_id: () => ({
@@ -39,7 +49,7 @@ function entryFields(
     selectors: () => ({ selectors: selectors(entry) }),
     x509_svid_ttl: () => ({ x509SvidTtl: ttl("x509_svid_ttl", entry.x509_svid_ttl) }),
     jwt_svid_ttl: () => ({ jwtSvidTtl: ttl("jwt_svid_ttl", entry.jwt_svid_ttl) }),
-    federates_with: () => ({ federatesWith: federatesWith(entry) }),
+    federates_with: () => ({ federatesWith: federatesWith(entry, dialect) }),
     admin: () => ({ admin: entry.admin }),
     downstream: () => ({ downstream: entry.downstream }),
     store_svid: () => ({ storeSvid: entry.store_svid }),
@@ -68,9 +78,13 @@ function selectors({ selectors: given }: Entry__Output): EntryFields["selectors"
   );
 }
 
-function federatesWith({ federates_with }: Entry__Output): readonly string[] {
+function federatesWith(
+  { federates_with }: Entry__Output,
+  dialect: EntryDialect,
+): readonly string[] {
   return federates_with.map((text, index) =>
     inField(`federates_with[${index}]`, () => {
+      if (text === EVERY_DOMAIN && dialect === "assay") return text;
       const name = text.startsWith(SCHEME) ? text.slice(SCHEME.length) : text;
       checkTrustDomainName(name);
       return name;

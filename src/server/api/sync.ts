@@ -4,6 +4,7 @@ import type { StreamContext } from "../../rpc/service.ts";
 import type { SyncAuthorizedEntriesRequest__Output } from "../../rpc/gen/spire/api/server/entry/v1/SyncAuthorizedEntriesRequest.ts";
 import type { SyncAuthorizedEntriesResponse } from "../../rpc/gen/spire/api/server/entry/v1/SyncAuthorizedEntriesResponse.ts";
 import { entryMessage } from "./messages.ts";
+import { withDomainNames, withDomainRevision } from "../entries/every-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { nextRequest } from "./next-request.ts";
 
@@ -12,6 +13,8 @@ export interface SyncOptions {
   readonly stopping: AbortSignal;
   /** Entries or revisions in one message; SPIRE's size unless given. */
   readonly pageSize?: number;
+  /** What `*` stands for. */
+  readonly domainNames?: readonly string[];
 }
 
 type SyncCall = StreamContext<SyncAuthorizedEntriesRequest__Output, SyncAuthorizedEntriesResponse>;
@@ -22,8 +25,8 @@ type SyncCall = StreamContext<SyncAuthorizedEntriesRequest__Output, SyncAuthoriz
  */
 export async function syncAuthorizedEntries(
   call: SyncCall,
-  entries: readonly EntryRecord[],
-  { clock, stopping, pageSize = PAGE_SIZE }: SyncOptions,
+  records: readonly EntryRecord[],
+  { clock, stopping, pageSize = PAGE_SIZE, domainNames = [] }: SyncOptions,
 ): Promise<void> {
   const requests = call.requests[Symbol.asyncIterator]();
   const next = () => nextRequest(requests, { clock, stopping, timeoutMs: MESSAGE_TIMEOUT_MS });
@@ -35,10 +38,12 @@ export async function syncAuthorizedEntries(
     throw fail("invalid", "output_mask: revision_number cannot be masked");
   }
   const messageOf = (entry: EntryRecord) => entryMessage(entry, mask);
-  if (entries.length <= pageSize) {
-    await call.send({ entries: entries.map(messageOf) });
+  if (records.length <= pageSize) {
+    const named = records.map((entry) => withDomainNames(entry, domainNames));
+    await call.send({ entries: named.map(messageOf) });
     return;
   }
+  const entries = records.map((entry) => withDomainRevision(entry, domainNames));
   for (const { items, more } of pages(entries, pageSize)) {
     await call.send({ entry_revisions: items.map(revisionOf), more });
   }

@@ -15,6 +15,7 @@ export class BundleCopy implements AsyncDisposable {
   readonly #listeners = new Set<(trustDomain: string) => void>();
   readonly #rounds = new Serial();
   readonly #unsubscribe: () => void;
+  #names: readonly string[] | undefined;
   #revision = 0;
   #pending = false;
   #closed = false;
@@ -33,6 +34,12 @@ export class BundleCopy implements AsyncDisposable {
 
   get(trustDomain: string): Bundle | undefined {
     return this.#bundles.get(trustDomain);
+  }
+
+  /** Every trust domain that has a bundle, sorted; the same array until one comes or goes. */
+  names(): readonly string[] {
+    this.#names ??= [...this.#bundles.keys()].sort();
+    return this.#names;
   }
 
   onChange(listener: (trustDomain: string) => void): () => void {
@@ -96,6 +103,7 @@ export class BundleCopy implements AsyncDisposable {
     const before = this.#bundles.get(trustDomain);
     if (record === undefined) {
       if (!this.#bundles.delete(trustDomain)) return;
+      this.#names = undefined;
     } else {
       const { content, sequence } = record;
       let bundle: Bundle;
@@ -109,6 +117,7 @@ export class BundleCopy implements AsyncDisposable {
       if (before !== undefined && before.sequence === sequence && sameContent(before, bundle))
         return;
       this.#bundles.set(trustDomain, bundle);
+      if (before === undefined) this.#names = undefined;
     }
     for (const listener of this.#listeners) this.#tell(listener, trustDomain);
   }

@@ -34,6 +34,7 @@ export class BundleService implements AsyncDisposable {
   readonly #trustDomain: TrustDomain;
   readonly #datastore: Datastore;
   readonly #copy: BundleCopy;
+  #foreign: { readonly all: readonly string[]; readonly names: readonly string[] } | undefined;
 
   private constructor(options: BundleServiceOptions, copy: BundleCopy) {
     this.#trustDomain = options.trustDomain;
@@ -55,6 +56,15 @@ export class BundleService implements AsyncDisposable {
   /** Own or foreign, from memory: for verification and views. */
   find(trustDomain: string): Bundle | undefined {
     return this.#copy.get(trustDomain);
+  }
+
+  /** The foreign trust domains that have a bundle, sorted; the same array until one comes or goes. */
+  foreignNames(): readonly string[] {
+    const all = this.#copy.names();
+    if (all !== this.#foreign?.all) {
+      this.#foreign = { all, names: all.filter((name) => name !== this.#trustDomain.name) };
+    }
+    return this.#foreign.names;
   }
 
   /** Own or foreign. */

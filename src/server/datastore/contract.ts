@@ -28,7 +28,7 @@ export interface EntryRecord {
   /** Seconds; 0 = the server's default. */
   readonly x509SvidTtl: number;
   readonly jwtSvidTtl: number;
-  /** Trust domain names, sorted. */
+  /** Trust domain names, sorted; `*` alone: all that have a bundle. */
   readonly federatesWith: readonly string[];
   readonly admin: boolean;
   readonly downstream: boolean;

@@ -106,6 +106,14 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     BatchGetClaims: ["local", "admin"],
     BatchSetClaims: ["local", "admin"],
   },
+  "/assay.entry.v1.Entry": {
+    BatchCreateEntry: ["local", "admin"],
+    BatchDeleteEntry: ["local", "admin"],
+    BatchUpdateEntry: ["local", "admin"],
+    CountEntries: ["local", "admin"],
+    GetEntry: ["local", "admin"],
+    ListEntries: ["local", "admin"],
+  },
   "/assay.entry.v1.Plan": {
     CheckEntries: ["local", "admin"],
   },

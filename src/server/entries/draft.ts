@@ -10,6 +10,7 @@ import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryRecord, EntryTemplate } from "../datastore/contract.ts";
 import { isAgentSelf } from "./agent-selectors.ts";
 import { checkJwtClaims } from "./jwt-claims.ts";
+import { EVERY_DOMAIN } from "./every-domain.ts";
 import { isNodeAlias } from "./node-aliases.ts";
 
 /** The part of a registration entry that its maker decides; absent fields take their zero. */
@@ -21,7 +22,7 @@ export interface EntryFields {
   readonly selectors: readonly Selector[];
   readonly x509SvidTtl?: number;
   readonly jwtSvidTtl?: number;
-  /** Trust domain names or IDs. */
+  /** Trust domain names or IDs, or `EVERY_DOMAIN` for all that have a bundle. */
   readonly federatesWith?: readonly string[];
   readonly admin?: boolean;
   readonly downstream?: boolean;
@@ -203,7 +204,8 @@ function checkSelectors(selectors: readonly Selector[]): readonly Selector[] {
 
 function checkFederatesWith(names: readonly string[]): readonly string[] {
   checkCount("federated trust domains", names.length, MAX_FEDERATES_WITH);
-  return [...new Set(names.map((name) => TrustDomain.parse(name).name))].sort();
+  const parsed = names.map((name) => (name === EVERY_DOMAIN ? name : TrustDomain.parse(name).name));
+  return parsed.includes(EVERY_DOMAIN) ? [EVERY_DOMAIN] : [...new Set(parsed)].sort();
 }
 
 function checkDnsNames(names: readonly string[]): readonly string[] {

@@ -11,9 +11,11 @@ import type {
   EntryRecord,
   Page,
   PageRequest,
+  Readers,
   Writers,
 } from "../datastore/contract.ts";
 import { type EntryDraft, type EntryPatch, patchRecord, recordFromDraft } from "./draft.ts";
+import { EVERY_DOMAIN } from "./every-domain.ts";
 import { EntryIds } from "./entry-id.ts";
 import { isExpired } from "./expiry.ts";
 import type { Reach } from "./reach.ts";
@@ -42,6 +44,11 @@ export type BatchResult<T> =
       readonly existing?: T;
     };
 
+export interface BundleRules {
+  /** SPIRE's rule: an entry names no trust domain whose bundle has not come yet. Without it that is a warning. */
+  readonly bundlesRequired?: true;
+}
+
 /** One change of a plan. */
 export type EntryChange =
   | { readonly kind: "create"; readonly draft: EntryDraft }
@@ -58,14 +65,20 @@ export class EntryService {
     this.#ids = new EntryIds(options.clock, options.random);
   }
 
-  /** All valid drafts in one transaction. Item errors: invalid, exists, precondition (a federated bundle is missing). */
-  async create(drafts: readonly EntryDraft[]): Promise<BatchResult<EntryRecord>[]> {
-    return this.#warned(await this.#batch(drafts, (draft) => this.#creation(draft)));
+  /** All valid drafts in one transaction. Item errors: invalid, exists, precondition (a required bundle is missing). */
+  async create(
+    drafts: readonly EntryDraft[],
+    rules: BundleRules = {},
+  ): Promise<BatchResult<EntryRecord>[]> {
+    return this.#warned(await this.#batch(drafts, (draft) => this.#creation(draft, rules)));
   }
 
   /** All in one transaction. Item errors: invalid, not_found, exists (became similar to another), precondition. */
-  async update(patches: readonly EntryPatch[]): Promise<BatchResult<EntryRecord>[]> {
-    return this.#warned(await this.#batch(patches, (patch) => this.#update(patch)));
+  async update(
+    patches: readonly EntryPatch[],
+    rules: BundleRules = {},
+  ): Promise<BatchResult<EntryRecord>[]> {
+    return this.#warned(await this.#batch(patches, (patch) => this.#update(patch, { rules })));
   }
 
   /** What would be answered to these changes, one after the other; none of them is made. Warnings and errors as there. */
@@ -75,7 +88,7 @@ export class EntryService {
         case "create":
           return this.#creation(change.draft);
         case "update":
-          return this.#update(change.patch, change.patch.template && requireTemplate);
+          return this.#update(change.patch, change.patch.template && { checkOld: requireTemplate });
         case "delete":
           return deletion(change.id);
       }
@@ -92,7 +105,7 @@ export class EntryService {
     patches: readonly Required<Pick<EntryPatch, "id" | "template">>[],
   ): Promise<BatchResult<EntryRecord>[]> {
     return this.#warned(
-      await this.#batch(patches, (patch) => this.#update(patch, requireTemplate)),
+      await this.#batch(patches, (patch) => this.#update(patch, { checkOld: requireTemplate })),
     );
   }
 
@@ -140,7 +153,12 @@ export class EntryService {
   /** What an operator who looks at the entry should know of it, one sentence each. */
   async doubts(entry: EntryRecord): Promise<readonly string[]> {
     const [unreached] = (await this.#options.reach?.warnings([entry])) ?? [];
-    return [...selectorDoubts(entry), ...(unreached === undefined ? [] : [unreached])];
+    const missing = await missingBundles(this.#options.store, entry.federatesWith, new Set());
+    return [
+      ...selectorDoubts(entry),
+      ...(missing.length === 0 ? [] : [pendingSentence(missing)]),
+      ...(unreached === undefined ? [] : [unreached]),
+    ];
   }
 
   /** Ordered by creation, then id. Without `page`: all. @throws invalid for a bad page or an empty set in the filter */
@@ -152,39 +170,48 @@ export class EntryService {
     return this.#options.store.entries.count(filter);
   }
 
-  #creation(draft: EntryDraft): ItemWork {
+  #creation(draft: EntryDraft, rules: BundleRules = {}): ItemWork {
     const { trustDomain, clock } = this.#options;
     const id = draft.id === undefined || draft.id === "" ? this.#ids.next() : draft.id;
     const record = recordFromDraft(draft, { trustDomain, id, now: epochSeconds(clock) });
     return async (writers, known) => {
-      await requireBundles(writers, record.federatesWith, known);
+      const missing = await missingBundles(writers, record.federatesWith, known);
+      if (rules.bundlesRequired === true) refuseMissing(missing);
       try {
         await writers.entries.create(record);
       } catch (thrown) {
         if (!isKind(thrown, "exists")) throw thrown;
         return this.#conflict(writers, record);
       }
-      return this.#accept(record);
+      return this.#accept(record, missing);
     };
   }
 
-  #update(patch: EntryPatch, checkOld?: (old: EntryRecord) => void): ItemWork {
+  #update(
+    patch: EntryPatch,
+    {
+      rules = {},
+      checkOld,
+    }: { readonly rules?: BundleRules; readonly checkOld?: (old: EntryRecord) => void } = {},
+  ): ItemWork {
     requireId(patch.id);
     return async (writers, known) => {
       const old = await writers.entries.get(patch.id);
       if (old === undefined) throw notFound(patch.id);
       checkOld?.(old);
       const record = patchRecord(old, patch, this.#options.trustDomain);
-      if (patch.federatesWith !== undefined) {
-        await requireBundles(writers, record.federatesWith, known);
-      }
+      const missing =
+        patch.federatesWith === undefined
+          ? []
+          : await missingBundles(writers, record.federatesWith, known);
+      if (rules.bundlesRequired === true) refuseMissing(missing);
       try {
         await writers.entries.update(record);
       } catch (thrown) {
         if (!isKind(thrown, "exists")) throw thrown;
         return this.#conflict(writers, record);
       }
-      return this.#accept(record);
+      return this.#accept(record, missing);
     };
   }
 
@@ -256,8 +283,9 @@ export class EntryService {
     });
   }
 
-  #accept(record: EntryRecord): BatchResult<EntryRecord> {
+  #accept(record: EntryRecord, missing: readonly string[]): BatchResult<EntryRecord> {
     const warnings = selectorDoubts(record);
+    if (missing.length > 0) warnings.push(pendingSentence(missing));
     const reach = Math.floor(this.#options.ttlReachSeconds());
     for (const [what, ttl] of [
       ["x509", record.x509SvidTtl],
@@ -319,21 +347,34 @@ function itemError(thrown: unknown): AssayError {
   throw thrown;
 }
 
-async function requireBundles(
-  writers: Writers,
+/** Those of the trust domains that have no bundle here. */
+async function missingBundles(
+  writers: Pick<Readers, "bundles">,
   trustDomains: readonly string[],
   known: Set<string>,
-): Promise<void> {
+): Promise<readonly string[]> {
+  const missing: string[] = [];
   for (const trustDomain of trustDomains) {
-    if (known.has(trustDomain)) continue;
-    if ((await writers.bundles.get(trustDomain)) === undefined) {
-      throw fail(
-        "precondition",
-        `there is no bundle of the federated trust domain '${trustDomain}'; set it first (assay bundle set)`,
-      );
-    }
-    known.add(trustDomain);
+    if (trustDomain === EVERY_DOMAIN || known.has(trustDomain)) continue;
+    if ((await writers.bundles.get(trustDomain)) === undefined) missing.push(trustDomain);
+    else known.add(trustDomain);
   }
+  return missing;
+}
+
+/** @throws precondition, as SPIRE refuses them */
+function refuseMissing([trustDomain]: readonly string[]): void {
+  if (trustDomain === undefined) return;
+  throw fail(
+    "precondition",
+    `there is no bundle of the federated trust domain '${trustDomain}'; set it first (assay bundle set)`,
+  );
+}
+
+function pendingSentence(missing: readonly string[]): string {
+  const named = missing.slice(0, MAX_NAMED).map((name) => `'${name}'`);
+  const rest = missing.length > named.length ? ` and ${missing.length - named.length} more` : "";
+  return `there is no bundle of ${named.join(", ")}${rest} yet; workloads will see it when it has come (assay federation list)`;
 }
 
 function requireId(id: string): void {
@@ -347,5 +388,6 @@ function notFound(id: string): AssayError {
 export const MAX_BATCH = 10_000;
 
 const ITEMS_PER_TURN = 200;
+const MAX_NAMED = 3;
 /** Ends a transaction that was for looking only. */
 const TAKEN_BACK = new Error("the changes were taken back");

@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
+import { EVERY_DOMAIN } from "../entries/every-domain.ts";
 import { type EntryDiff, type HeldEntry, diffEntries, diffHeld } from "./entry-diff.ts";
 
 /** What the feed of an agent is made of. */
@@ -13,6 +14,8 @@ export interface FeedSource {
   readonly revision: number;
   readonly ownBundle: () => Bundle;
   bundle(trustDomain: string): Bundle | undefined;
+  /** Foreign trust domains that have a bundle. */
+  readonly foreignNames: () => readonly string[];
 }
 
 export interface FeedDelta extends EntryDiff {
@@ -65,6 +68,11 @@ export class AgentFeed implements Disposable {
 
   /** Foreign trust domains whose bundles the agent holds or lacks. */
   readonly foreign = new Set<string>();
+
+  /** Some entry federates with every one of them. */
+  get isForEvery(): boolean {
+    return this.foreign.has(EVERY_DOMAIN);
+  }
 
   /** Goes on from what the agent holds already. */
   resume(held: readonly HeldEntry[]): void {
@@ -152,7 +160,8 @@ export class AgentFeed implements Disposable {
     }
     const bundles: Bundle[] = [];
     const found = new Map([[own.trustDomain, own]]);
-    for (const name of this.foreign) {
+    const names = this.isForEvery ? this.#source.foreignNames() : this.foreign;
+    for (const name of names) {
       const bundle = this.#source.bundle(name);
       if (bundle !== undefined) found.set(name, bundle);
     }

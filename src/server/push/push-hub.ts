@@ -5,6 +5,7 @@ import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
 import type { NodeService } from "../nodes/node-service.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Revocations } from "../revocation/revocations.ts";
+import { EVERY_DOMAIN } from "../entries/every-domain.ts";
 import { AgentFeed, type FeedSource } from "./agent-feed.ts";
 
 export interface PushHubOptions {
@@ -14,7 +15,7 @@ export interface PushHubOptions {
     AuthorizedEntries,
     "forAgent" | "validUntil" | "revision" | "onChange" | "refresh"
   >;
-  readonly bundles: Pick<BundleService, "own" | "find" | "onChange">;
+  readonly bundles: Pick<BundleService, "own" | "find" | "foreignNames" | "onChange">;
   readonly nodes: Pick<NodeService, "onChange" | "rotationOf">;
   /** Of the own trust domain's authorities. */
   readonly revocations: Pick<Revocations, "crls" | "onChange">;
@@ -43,6 +44,7 @@ export class PushHub implements Disposable {
       },
       ownBundle,
       bundle: (name) => bundles.find(name),
+      foreignNames: () => bundles.foreignNames(),
     };
     this.#unsubscribe = [
       entries.onChange(({ agentIds }) => this.#entriesChanged(agentIds)),
@@ -125,6 +127,7 @@ export class PushHub implements Disposable {
     const isOwn = trustDomain === this.#options.trustDomain;
     const feeds = isOwn ? this.#feeds.values() : (this.#byBundle.get(trustDomain) ?? []);
     for (const feed of feeds) feed.note("changed");
+    if (!isOwn) for (const feed of this.#byBundle.get(EVERY_DOMAIN) ?? []) feed.note("changed");
   }
 }
 

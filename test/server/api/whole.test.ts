@@ -72,5 +72,4 @@ t.test("every published method is served, but for those on the list", async (t) 
   t.same(internal, [], "nothing in a call is no surprise");
   const page = readFileSync(join(import.meta.dirname, "../../../doc/spire.md"), "utf8");
   t.match(page, /^\| WIT methods \| there \| Unimplemented \|/m);
-  t.match(page, /^\| `federation refresh` \| fetches \| FailedPrecondition \|/m);
 });

@@ -210,15 +210,18 @@ await check("hostile drafts, each refused by its own rule", async (t, { service,
 });
 
 await check("one item's trouble is not the others'", async (t, { service }) => {
-  const results = await service.create([
-    draft({ id: "one" }),
-    draft({ id: "two" }),
-    draft({ id: "one", selectors: uid(2) }),
-    draft({ selectors: [] }),
-    draft({ selectors: uid(3), federatesWith: ["unknown.example"] }),
-    draft({ id: "three", selectors: uid(4) }),
-    draft({ id: "one" }),
-  ]);
+  const results = await service.create(
+    [
+      draft({ id: "one" }),
+      draft({ id: "two" }),
+      draft({ id: "one", selectors: uid(2) }),
+      draft({ selectors: [] }),
+      draft({ selectors: uid(3), federatesWith: ["unknown.example"] }),
+      draft({ id: "three", selectors: uid(4) }),
+      draft({ id: "one" }),
+    ],
+    { bundlesRequired: true },
+  );
   t.same(
     results.map((result) => ("error" in result ? result.error.kind : result.value.id)),
     ["one", "exists", "exists", "invalid", "precondition", "three", "exists"],
@@ -228,13 +231,16 @@ await check("one item's trouble is not the others'", async (t, { service }) => {
   t.match(errorOf(results[4]).message, /unknown\.example.*set it first \(assay bundle set\)/);
   t.equal(await service.count({}), 2);
 
-  const updates = await service.update([
-    { id: "three", selectors: uid(1000) },
-    { id: "none", hint: "x" },
-    { id: "", hint: "x" },
-    { id: "three", federatesWith: ["unknown.example"] },
-    { id: "three", hint: "kept" },
-  ]);
+  const updates = await service.update(
+    [
+      { id: "three", selectors: uid(1000) },
+      { id: "none", hint: "x" },
+      { id: "", hint: "x" },
+      { id: "three", federatesWith: ["unknown.example"] },
+      { id: "three", hint: "kept" },
+    ],
+    { bundlesRequired: true },
+  );
   t.same(
     updates.map((result) => ("error" in result ? result.error.kind : result.value.id)),
     ["exists", "not_found", "invalid", "precondition", "three"],

@@ -44,6 +44,8 @@ class Bench implements Disposable {
       },
       bundles: {
         own: () => this.bundles.get("example.org") ?? bundle("example.org"),
+        foreignNames: () =>
+          [...this.bundles.keys()].filter((name) => name !== "example.org").sort(),
         find: (name) => this.bundles.get(name),
         onChange: (listener) => {
           this.bundleChanged = listener;
@@ -248,6 +250,7 @@ t.test("an agent with many entries is told of a storm of changes now and then", 
       revision: 1,
       ownBundle: () => bundle("example.org"),
       bundle: () => undefined,
+      foreignNames: () => [],
     },
   });
   feed.take();
