@@ -1,5 +1,6 @@
 /** The parts of a compact JWS (RFC 7515 §3.1), decoded strictly: each has one spelling. */
 import { fail } from "../base/errors.ts";
+import { hasRepeatedName } from "./repeated-name.ts";
 
 export type JwtClaims = Readonly<Record<string, unknown>>;
 
@@ -9,9 +10,11 @@ export type JwtClaims = Readonly<Record<string, unknown>>;
  * @throws invalid, never with the part's text
  */
 export function decodeJwsObject(part: string, what: string): JwtClaims {
+  let text: string;
   let value: unknown;
   try {
-    value = JSON.parse(UTF8.decode(decodeJwsBytes(part, what)));
+    text = UTF8.decode(decodeJwsBytes(part, what));
+    value = JSON.parse(text);
   } catch {
     // The parser quotes its input, which must not be repeated.
     throw fail("invalid", `token ${what} is not base64url of a json object`);
@@ -20,6 +23,7 @@ export function decodeJwsObject(part: string, what: string): JwtClaims {
     throw fail("invalid", `token ${what} is not a json object`);
   }
   if (isDeeperThan(value, MAX_DEPTH)) throw fail("invalid", `token ${what} is nested too deeply`);
+  if (hasRepeatedName(text)) throw fail("invalid", `token ${what} has a member twice`);
   return value as JwtClaims;
 }
 

@@ -1,5 +1,6 @@
 import * as crypto from "node:crypto";
 import fc from "fast-check";
+import { hasRepeatedName } from "../../src/jwt/repeated-name.ts";
 import t from "tap";
 import { isKind } from "../../src/base/errors.ts";
 import { KEY_TYPES } from "../../src/keys/contract.ts";
@@ -132,6 +133,18 @@ t.test("tokens that are not jwt-svids are refused, each for its reason", (t) => 
     ["kid a number", unsigned(`{"alg":"ES256","kid":1}`), /key id/],
     ["kid empty", unsigned(`{"alg":"ES256","kid":""}`), /key id/],
     ["kid of 1025", unsigned(`{"alg":"ES256","kid":"${"k".repeat(1025)}"}`), /key id/],
+    [
+      "a header member twice",
+      unsigned(`{"alg":"none","alg":"ES256"}`),
+      /header has a member twice/,
+    ],
+    [
+      "a claim twice",
+      unsigned(good, `{"sub":"a","x":[{}],"sub":"b"}`),
+      /claims has a member twice/,
+    ],
+    ["twice, once escaped", unsigned(good, `{"sub":"a","s\\u0075b" :"b"}`), /member twice/],
+    ["twice below", unsigned(good, `{"x":[{"y":{"a":1},"z":"}","y":2}]}`), /member twice/],
     ["40 KiB", unsigned(good, `{"x":"${"x".repeat(40_000)}"}`), /longer than 32768/],
     ["deep claims", unsigned(good, `{"x":${"[".repeat(5000)}${"]".repeat(5000)}}`), /too deeply/],
   ];
@@ -250,6 +263,16 @@ t.test("jwks that are no key of ours are refused", (t) => {
       },
     ),
     { seed: 1, numRuns: 300 },
+  );
+  t.end();
+});
+
+t.test("what a serializer wrote has no name twice, whatever its texts say", (t) => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.nat(4), (value, indent) => {
+      return !hasRepeatedName(JSON.stringify(value, undefined, indent));
+    }),
+    { seed: 1, numRuns: 500 },
   );
   t.end();
 });
