@@ -1,15 +1,16 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { errorFrom, fail } from "../base/errors.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { federationSetting } from "./build-federation.ts";
 import { formatDuration } from "./duration.ts";
+import { keyManagerSetting } from "./key-manager.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
 import { issuerOfTokens, oidcFrontEnd } from "./oidc-front-end.ts";
 import type { ServerSettings } from "./server-settings.ts";
-import type { KeyManagerConfig, ServerConfig } from "./server.ts";
+import type { ServerConfig } from "./server.ts";
 import type { Settings } from "./source.ts";
 
 type Given = Settings<ServerSettings>;
@@ -166,33 +167,3 @@ function ttlSettings(settings: Given): ServerConfig["ttl"] {
     agentSvidSeconds: () => most("agent-ttl"),
   });
 }
-
-function keyManagerSetting(settings: Given, context: PathContext): KeyManagerConfig {
-  const kind = settings.get("key-manager");
-  const keyFile = settings.get("key-file");
-  const where = settings.where("key-file");
-  if (kind === "memory") {
-    if (keyFile !== undefined) {
-      throw fail("invalid", `${where} has no meaning with key-manager memory; leave one out`);
-    }
-    return { kind };
-  }
-  const dataDir = resolve(settings.get("data-dir"));
-  const keyText = context.env["ASSAY_KEY_ENCRYPTION_KEY"];
-  if (keyText !== undefined && keyText !== "") {
-    if (keyFile !== undefined) {
-      throw fail("invalid", `${where} and ASSAY_KEY_ENCRYPTION_KEY are both given; leave one out`);
-    }
-    return { kind, keyFile: join(dataDir, KEY_FILE), keyText };
-  }
-  if (keyFile !== undefined) return { kind, keyFile: resolve(keyFile) };
-  // systemd puts credentials of the unit here (systemd.exec(5), LoadCredential=).
-  const credentials = context.env["CREDENTIALS_DIRECTORY"];
-  if (credentials !== undefined && existsSync(join(credentials, CREDENTIAL_NAME))) {
-    return { kind, keyFile: join(credentials, CREDENTIAL_NAME) };
-  }
-  return { kind, keyFile: join(dataDir, KEY_FILE) };
-}
-
-const KEY_FILE = "keys.key";
-const CREDENTIAL_NAME = "assay-key";

@@ -5,6 +5,7 @@ import { FEDERATION } from "./federation-section.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
 import { choice, count, duration, text } from "./shape.ts";
+import { KEY_MANAGERS } from "./key-manager-sections.ts";
 import { REVOCATION } from "./revocation-section.ts";
 import type { SettingTable } from "./setting.ts";
 import { UPSTREAM_AUTHORITY } from "./upstream-sections.ts";
@@ -34,11 +35,15 @@ export const SERVER_SETTINGS = {
     fallback: "/run/assay/server.sock, or below $XDG_RUNTIME_DIR",
   },
   "key-manager": {
-    shape: choice(["disk", "memory"]),
+    shape: choice(["disk", "memory", "pkcs11", "vault"]),
     value: "KIND",
     help: "where the authorities' keys live",
     default: "disk",
     fallback: "disk, encrypted",
+  },
+  "key-managers": {
+    shape: KEY_MANAGERS,
+    help: "key managers that are elsewhere; keyManager names the one that is used",
   },
   "key-file": {
     shape: text(),

@@ -61,4 +61,31 @@ export type X509PopServerConfig = {
 
 export type KeyManagerConfig =
   | { readonly kind: "memory" }
-  | { readonly kind: "disk"; readonly keyFile: string; readonly keyText?: string };
+  | { readonly kind: "disk"; readonly keyFile: string; readonly keyText?: string }
+  | Pkcs11Config
+  | VaultKeysConfig;
+
+/** Its PIN is in a file, or given as text. */
+export interface Pkcs11Config {
+  readonly kind: "pkcs11";
+  readonly module: string;
+  readonly token: string;
+  readonly pin?: string;
+  readonly pinFile?: string;
+  readonly namespace: string;
+  readonly timeoutMs: number;
+}
+
+/** Its token is in a file, or given as text. */
+export interface VaultKeysConfig {
+  readonly kind: "vault";
+  /** URL without a slash at its end. */
+  readonly address: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  readonly mount: string;
+  readonly vaultNamespace?: string;
+  readonly namespace: string;
+  readonly timeoutMs: number;
+}

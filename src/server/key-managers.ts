@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server.ts";
 import type { KeyManager } from "./keymanager/contract.ts";
@@ -6,16 +7,25 @@ import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";
 
 /** The key manager that the configuration names. @throws precondition when it cannot be opened */
-export function openKeyManager(
+export async function openKeyManager(
   { keyManager, dataDir }: ServerConfig,
-  random: Random,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<KeyManager> {
-  if (keyManager.kind === "memory") return openMemoryKeyManager();
-  const { keyFile, keyText } = keyManager;
-  return openDiskKeyManager({
-    dir: join(dataDir, "keys"),
-    keyFile,
-    random,
-    ...(keyText === undefined ? {} : { keyText }),
-  });
+  switch (keyManager.kind) {
+    case "memory":
+      return openMemoryKeyManager();
+    case "disk": {
+      const { keyFile, keyText } = keyManager;
+      const text = keyText === undefined ? {} : { keyText };
+      return openDiskKeyManager({ dir: join(dataDir, "keys"), keyFile, random, ...text });
+    }
+    case "pkcs11": {
+      const { openPkcs11KeyManager } = await import("./keymanager/pkcs11/pkcs11.ts");
+      return openPkcs11KeyManager({ ...keyManager, clock, random });
+    }
+    case "vault": {
+      const { openVaultKeyManager } = await import("./keymanager/vault.ts");
+      return openVaultKeyManager({ ...keyManager, clock });
+    }
+  }
 }

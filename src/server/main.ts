@@ -121,7 +121,9 @@ export async function startServer(
       AuditTrail.open({ log: auditLog, scope, clock, random, logger, metrics }),
     ),
   );
-  const keyManager = started.use(await step("key manager", () => openKeyManager(config, random)));
+  const keyManager = started.use(
+    await step("key manager", () => openKeyManager(config, { clock, random })),
+  );
   const upstream = await step("upstream authority", () =>
     openUpstream(config.upstreamAuthority, { random }),
   );
@@ -243,6 +245,7 @@ export async function startServer(
     authorities,
     upstreamTrouble: () => upstreamWatch.trouble,
     auditLog,
+    keyManager,
     clock,
     stopping: stopping.signal,
   });

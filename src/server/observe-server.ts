@@ -7,6 +7,7 @@ import { Readiness, type ReadinessCheck } from "../observe/readiness.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { AuthoritySet } from "./ca/authority-set.ts";
 import type { Datastore } from "./datastore/contract.ts";
+import type { KeyManager } from "./keymanager/contract.ts";
 
 export interface ReadServerParams {
   readonly clock: Clock;
@@ -73,13 +74,14 @@ export interface ServerReadinessParams {
   readonly authorities: ShownAuthorities;
   readonly upstreamTrouble: () => string | undefined;
   readonly auditLog: Pick<AuditLog, "failing">;
+  readonly keyManager: Pick<KeyManager, "list" | "problem">;
   readonly clock: Clock;
   /** Aborted when the server begins to stop. */
   readonly stopping: AbortSignal;
 }
 
 export function serverReadiness(params: ServerReadinessParams): Readiness {
-  const { datastore, authorities, auditLog, clock, stopping } = params;
+  const { datastore, authorities, auditLog, keyManager, clock, stopping } = params;
   const alive = (notAfter: number): string | undefined =>
     notAfter * 1000 > clock.nowMs() ? undefined : "the active authority has ended";
   const warnings = (): readonly string[] => {
@@ -106,6 +108,20 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
       missing: () =>
         auditLog.failing ? "it cannot be written; free space on the disk" : undefined,
     },
+    ...keyManagerCheck(keyManager),
   ];
   return new Readiness(clock, checks, warnings);
+}
+
+/** Only one whose keys are elsewhere can be away. It is asked, as nobody else may do so while the server is not ready. */
+function keyManagerCheck(
+  keyManager: Pick<KeyManager, "list" | "problem">,
+): readonly ReadinessCheck[] {
+  if (keyManager.problem === undefined) return [];
+  const missing = async (): Promise<string | undefined> => {
+    if (keyManager.problem?.() === undefined) return undefined;
+    await keyManager.list();
+    return keyManager.problem?.();
+  };
+  return [{ name: "key manager", missing }];
 }

@@ -203,9 +203,13 @@ const REFUSED: readonly (readonly [
   [
     "server",
     { keyManager: "dsik" },
-    "keyManager in FILE: takes disk or memory, not 'dsik'; did you mean 'disk'?",
+    "keyManager in FILE: takes disk or memory or pkcs11 or vault, not 'dsik'; did you mean 'disk'?",
   ],
-  ["server", { keyManager: ["disk"] }, "keyManager in FILE: takes disk or memory, not a list"],
+  [
+    "server",
+    { keyManager: ["disk"] },
+    "keyManager in FILE: takes disk or memory or pkcs11 or vault, not a list",
+  ],
   ["server", { nodeAttestors: [] }, "nodeAttestors in FILE: is not a mapping"],
   ["server", { nodeAttestors: "x" }, "nodeAttestors in FILE: is not a mapping"],
   ["agent", { server: "host:0" }, "server in FILE: 'host:0' is not host:port"],

@@ -85,35 +85,54 @@ t.test("server: counters move, gauges tell, and readiness ends with the datastor
   t.equal((await get(at, "/live")).status, 200, "and yet must not be restarted");
 });
 
-t.test("server: a datastore that is closed is missing", async (t) => {
-  const clock = new VirtualClock();
-  const datastore = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
-  const authority = { notAfter: clock.nowMs() / 1000 + 60 } as never; // only its end matters here
-  const readiness = serverReadiness({
-    datastore,
-    authorities: {
-      activeX509: () => authority,
-      activeJwt: () => authority,
-      upstreamName: "self",
-      upstreamNotAfter: undefined,
-      warnings: () => ["it ends soon"],
-      troubles: [],
-    },
-    upstreamTrouble: () => "it is away",
-    auditLog: { failing: false },
-    clock,
-    stopping: new AbortController().signal,
-  });
-  t.ok(await readiness.isReady(), "warnings are none of it");
-  t.same(readiness.warnings(), ["it ends soon", "roots of the upstream authority: it is away"]);
-  await datastore[Symbol.asyncDispose]();
-  clock.step(1000);
-  const failed = (await readiness.results()).filter(({ missing }) => missing !== undefined);
-  t.same(
-    failed.map(({ name }) => name),
-    ["datastore"],
-  );
-});
+t.test(
+  "server: a datastore that is closed is missing, and a key manager that is away",
+  async (t) => {
+    const clock = new VirtualClock();
+    const datastore = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
+    const authority = { notAfter: clock.nowMs() / 1000 + 60 } as never; // only its end matters here
+    let away: string | undefined;
+    let comesBack = false;
+    const list = async () => {
+      if (comesBack) away = undefined;
+      return [];
+    };
+    const readiness = serverReadiness({
+      datastore,
+      authorities: {
+        activeX509: () => authority,
+        activeJwt: () => authority,
+        upstreamName: "self",
+        upstreamNotAfter: undefined,
+        warnings: () => ["it ends soon"],
+        troubles: [],
+      },
+      upstreamTrouble: () => "it is away",
+      auditLog: { failing: false },
+      keyManager: { list, problem: () => away },
+      clock,
+      stopping: new AbortController().signal,
+    });
+    t.ok(await readiness.isReady(), "warnings are none of it");
+    t.same(readiness.warnings(), ["it ends soon", "roots of the upstream authority: it is away"]);
+    away = "the token was taken out";
+    clock.step(1000);
+    t.match(
+      (await readiness.results()).filter(({ missing }) => missing !== undefined),
+      [{ name: "key manager", missing: away }],
+    );
+    comesBack = true;
+    clock.step(1000);
+    t.ok(await readiness.isReady(), "it is asked, though nobody else does");
+    await datastore[Symbol.asyncDispose]();
+    clock.step(1000);
+    const failed = (await readiness.results()).filter(({ missing }) => missing !== undefined);
+    t.same(
+      failed.map(({ name }) => name),
+      ["datastore"],
+    );
+  },
+);
 
 t.test("only what is there is answered, in bounds", async (t) => {
   const listener = await HttpListener.open({

@@ -60,7 +60,7 @@ function serverConfig(file: ConfigFile, context: PathContext): RoleConfig {
   return {
     role: "server",
     settings,
-    secretVariables: set(["ASSAY_KEY_ENCRYPTION_KEY"], context),
+    secretVariables: set(SERVER_SECRETS, context),
     missing: [],
     check: async () => {
       const config = buildServerConfig(settings, context);
@@ -114,3 +114,5 @@ const SYSTEM = { clock: systemClock, random: systemRandom };
 function set(names: readonly string[], { env }: PathContext): readonly string[] {
   return names.filter((name) => (env[name] ?? "") !== "");
 }
+
+const SERVER_SECRETS = ["ASSAY_KEY_ENCRYPTION_KEY", "ASSAY_PKCS11_PIN", "ASSAY_VAULT_TOKEN"];

@@ -12,4 +12,6 @@ export interface KeyManager extends AsyncDisposable {
   list(): Promise<readonly string[]>;
   /** @returns whether there was one */
   delete(name: string): Promise<boolean>;
+  /** Why its keys cannot be used now, one sentence without secrets; absent or undefined while they can. */
+  problem?(): string | undefined;
 }

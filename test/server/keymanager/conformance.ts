@@ -3,8 +3,15 @@ import { verifySignature } from "../../../src/keys/verify-signature.ts";
 import { KEY_TYPES, type KeyType } from "../../../src/keys/contract.ts";
 import type { KeyManager } from "../../../src/server/keymanager/contract.ts";
 
-/** What every key manager must do. `open` gives a new, empty one each time. */
-export function keyManagerConformance(name: string, open: () => Promise<KeyManager>): void {
+/**
+ * What every key manager must do. `open` gives a new, empty one each time.
+ * @param keysElsewhere its keys are in another process or machine: a deleted one signs no more
+ */
+export function keyManagerConformance(
+  name: string,
+  open: () => Promise<KeyManager>,
+  { keysElsewhere = false } = {},
+): void {
   t.test(`${name}: a key signs what its public key verifies`, async (t) => {
     await using manager = await open();
     for (const keyType of FAST_KEY_TYPES) {
@@ -34,7 +41,9 @@ export function keyManagerConformance(name: string, open: () => Promise<KeyManag
     t.equal(await manager.delete("b"), false);
     t.equal(await manager.get("b"), undefined);
     t.same(await manager.list(), ["a"]);
-    t.ok(await b.sign(Buffer.from("x")), "a signer in use outlives the deletion");
+    const late = b.sign(Buffer.from("x"));
+    if (keysElsewhere) await t.rejects(late, { kind: "unavailable", message: /./ });
+    else t.ok(await late, "a signer in use outlives the deletion");
   });
 
   t.test(`${name}: generating a name again replaces its key`, async (t) => {

