@@ -6,6 +6,7 @@
  * that real authorities make and that cannot mislead are let through; `namedBitsOf` and `timeOf` name them.
  * It returns views into the input, which must not be written to afterwards.
  */
+import { takeBytes } from "../base/bytes.ts";
 import type { EpochSeconds } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
 import { OID } from "./oids.ts";
@@ -57,6 +58,22 @@ export class Tlv {
 
   get content(): Uint8Array {
     return this.#bytes.subarray(this.start, this.end);
+  }
+
+  /** Bytes of the content. */
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** The content's byte at `index`, without cutting the content out; undefined beyond its end. */
+  at(index: number): number | undefined {
+    const at = this.start + index;
+    return at < this.end ? this.#bytes[at] : undefined;
+  }
+
+  /** The content from `index` on. */
+  from(index: number): Uint8Array {
+    return this.#bytes.subarray(this.start + index, this.end);
   }
 }
 
@@ -193,8 +210,8 @@ export function smallUnsignedOf(tlv: Tlv, what: string): number {
 
 /** X.690 §11.1: exactly 00 or FF. @throws invalid */
 export function booleanOf(tlv: Tlv, what: string): boolean {
-  const value = tlv.content[0];
-  if (tlv.content.length !== 1 || (value !== 0 && value !== 0xff)) {
+  const value = tlv.at(0);
+  if (tlv.length !== 1 || (value !== 0 && value !== 0xff)) {
     throw malformed(what, "is not a der boolean");
   }
   return value === 0xff;
@@ -202,8 +219,8 @@ export function booleanOf(tlv: Tlv, what: string): boolean {
 
 /** The bytes of a BIT STRING that is a whole number of octets. @throws invalid */
 export function octetsOfBitString(tlv: Tlv, what: string): Uint8Array {
-  if (tlv.content[0] !== 0) throw malformed(what, "has unused bits");
-  return tlv.content.subarray(1);
+  if (tlv.at(0) !== 0) throw malformed(what, "has unused bits");
+  return tlv.from(1);
 }
 
 /**
@@ -212,9 +229,10 @@ export function octetsOfBitString(tlv: Tlv, what: string): Uint8Array {
  * @throws invalid
  */
 export function namedBitsOf(tlv: Tlv, what: string): number[] {
-  const unused = tlv.content[0];
-  const bytes = tlv.content.subarray(1);
-  if (unused === undefined || unused > 7 || (bytes.length === 0 && unused !== 0)) {
+  const unused = tlv.at(0);
+  if (unused === undefined) throw malformed(what, "is not a bit string");
+  const bytes = tlv.from(1);
+  if (unused > 7 || (bytes.length === 0 && unused !== 0)) {
     throw malformed(what, "is not a bit string");
   }
   if (((bytes.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0) {
@@ -229,16 +247,15 @@ export function namedBitsOf(tlv: Tlv, what: string): number[] {
 
 /** Dotted decimal. @throws invalid */
 export function oidOf(tlv: Tlv, what: string): string {
-  const { content } = tlv;
-  const hash = hashOf(content);
-  const known = KNOWN_OIDS.get(hash);
-  if (known !== undefined && sameBytes(known.content, content)) return known.dotted;
-  return readOid(content, what);
+  const known = KNOWN_OIDS.get(hashOf(tlv));
+  if (known !== undefined && sameContent(known.content, tlv)) return known.dotted;
+  return readOid(tlv.content, what);
 }
 
-function hashOf(bytes: Uint8Array): number {
-  let hash = bytes.length;
-  for (const byte of bytes) hash = (hash * 31 + byte) | 0;
+function hashOf(tlv: Tlv): number {
+  const { length } = tlv;
+  let hash = length;
+  for (let i = 0; i < length; i++) hash = (hash * 31 + (tlv.at(i) ?? 0)) | 0;
   return hash;
 }
 
@@ -266,9 +283,9 @@ function readOid(content: Uint8Array, what: string): string {
   return arcs.join(".");
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+function sameContent(bytes: Uint8Array, tlv: Tlv): boolean {
+  if (bytes.length !== tlv.length) return false;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== tlv.at(i)) return false;
   return true;
 }
 
@@ -287,15 +304,15 @@ export function ia5Of(content: Uint8Array, what: string): string {
  * @throws invalid
  */
 export function timeOf(tlv: Tlv, what: string): EpochSeconds {
-  const { tag, content } = tlv;
+  const { tag } = tlv;
   const general = tag === TAG.generalizedTime;
   const length = general ? 15 : 13;
-  if ((!general && tag !== TAG.utcTime) || content.length !== length || content[length - 1] !== Z) {
+  if ((!general && tag !== TAG.utcTime) || tlv.length !== length || tlv.at(length - 1) !== Z) {
     throw malformed(what, "is not a time in utc to the second");
   }
   const pair = (index: number): number => {
-    const tens = (content[index] ?? 0) - DIGIT_0;
-    const ones = (content[index + 1] ?? 0) - DIGIT_0;
+    const tens = (tlv.at(index) ?? 0) - DIGIT_0;
+    const ones = (tlv.at(index + 1) ?? 0) - DIGIT_0;
     if (tens < 0 || tens > 9 || ones < 0 || ones > 9) {
       throw malformed(what, "is not a time in utc to the second");
     }
@@ -321,7 +338,7 @@ export function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Arra
   let length = 0;
   for (const part of parts) length += part.length;
   const count = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3;
-  const out = new Uint8Array(2 + count + length);
+  const out = takeBytes(2 + count + length);
   out[0] = tag;
   out[1] = count === 0 ? length : 0x80 | count;
   for (let i = 0; i < count; i++) out[2 + i] = (length >>> (8 * (count - 1 - i))) & 0xff;
@@ -462,7 +479,7 @@ const MAX_OID_BYTES = 64;
 const KNOWN_OIDS: ReadonlyMap<number, { readonly content: Uint8Array; readonly dotted: string }> =
   new Map(
     Object.values(OID).map((dotted) => {
-      const { content } = readTlv(oid(dotted));
-      return [hashOf(content), { content, dotted }];
+      const tlv = readTlv(oid(dotted));
+      return [hashOf(tlv), { content: tlv.content, dotted }];
     }),
   );

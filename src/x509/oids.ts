@@ -23,4 +23,11 @@ export const OID = {
   anyExtendedKeyUsage: "2.5.29.37.0",
 
   extensionRequest: "1.2.840.113549.1.9.14",
+
+  ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  ecdsaWithSha384: "1.2.840.10045.4.3.3",
+  ecdsaWithSha512: "1.2.840.10045.4.3.4",
+  sha256WithRsa: "1.2.840.113549.1.1.11",
+  sha384WithRsa: "1.2.840.113549.1.1.12",
+  sha512WithRsa: "1.2.840.113549.1.1.13",
 } as const;

@@ -3,6 +3,7 @@ import { type Hash, keyTypeOfSpki } from "../keys/public-key.ts";
 import { verifySignature } from "../keys/verify-signature.ts";
 import { signingHash } from "../keys/software-signer.ts";
 import { type DerCursor, TAG, malformed, nullValue, oid, oidOf, seq } from "./der.ts";
+import { OID } from "./oids.ts";
 
 /** What an AlgorithmIdentifier says; `known` only for those that are accepted. */
 export interface SignatureAlgorithm {
@@ -71,12 +72,12 @@ export async function checkSigned(params: SignedParams): Promise<boolean> {
 }
 
 const KNOWN: ReadonlyMap<string, { family: "ecdsa" | "rsa"; hash: Hash }> = new Map([
-  ["1.2.840.10045.4.3.2", { family: "ecdsa", hash: "sha256" }],
-  ["1.2.840.10045.4.3.3", { family: "ecdsa", hash: "sha384" }],
-  ["1.2.840.10045.4.3.4", { family: "ecdsa", hash: "sha512" }],
-  ["1.2.840.113549.1.1.11", { family: "rsa", hash: "sha256" }],
-  ["1.2.840.113549.1.1.12", { family: "rsa", hash: "sha384" }],
-  ["1.2.840.113549.1.1.13", { family: "rsa", hash: "sha512" }],
+  [OID.ecdsaWithSha256, { family: "ecdsa", hash: "sha256" }],
+  [OID.ecdsaWithSha384, { family: "ecdsa", hash: "sha384" }],
+  [OID.ecdsaWithSha512, { family: "ecdsa", hash: "sha512" }],
+  [OID.sha256WithRsa, { family: "rsa", hash: "sha256" }],
+  [OID.sha384WithRsa, { family: "rsa", hash: "sha384" }],
+  [OID.sha512WithRsa, { family: "rsa", hash: "sha512" }],
 ]);
 
 /** Named so that a refusal can say more than a number. */

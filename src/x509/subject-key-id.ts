@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { DerCursor, TAG, octetsOfBitString, openDer } from "./der.ts";
 
 /**
@@ -8,7 +8,7 @@ import { DerCursor, TAG, octetsOfBitString, openDer } from "./der.ts";
  * @throws invalid when it is none
  */
 export function subjectKeyId(spki: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha1").update(keyBitsOf(spki)).digest());
+  return new Uint8Array(hash("sha1", keyBitsOf(spki), "buffer"));
 }
 
 /** The content of the BIT STRING of a SubjectPublicKeyInfo (RFC 5280 §4.1). @throws invalid */
