@@ -13,6 +13,7 @@ import type { K8sAttestor } from "../../src/attestors/workload/kubernetes/attest
 import { tokenAttestor } from "../../src/attestors/workload/token/attest.ts";
 import { bearerToken } from "../../src/attestors/workload/token/bearer.ts";
 import { TokenHolders } from "../../src/attestors/workload/token/holders.ts";
+import { OneTimeTokens } from "../../src/attestors/workload/token/one-time.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { fail } from "../../src/base/errors.ts";
 import { formatSelector, parseSelector } from "../../src/spiffe/selector.ts";
@@ -423,3 +424,36 @@ t.test(
     t.equal(asked.length, before);
   },
 );
+
+t.test("worthless one-time tokens of one caller reach the server a few times", async (t) => {
+  const clock = new VirtualClock();
+  const spent: string[] = [];
+  let answer: () => string = () => "entry";
+  const spend = async (token: string): Promise<string> => {
+    spent.push(token);
+    return answer();
+  };
+  const tokens = new OneTimeTokens(spend, clock);
+  const show = (share: string) => tokens.entryOf(`t${spent.length}`, { alive: () => true }, share);
+  for (let i = 0; i < 30; i++) t.equal(await show("user 1"), "entry");
+  answer = () => {
+    throw fail("unavailable", "no server");
+  };
+  for (let i = 0; i < 30; i++) await refused(t, show("user 1"), { kind: "unavailable" });
+  answer = () => {
+    throw fail("denied", "unknown");
+  };
+  const worthless = { kind: "denied", message: /^one-time token is unknown/ } as const;
+  const limited = { kind: "limited", message: /too many worthless one-time tokens/ } as const;
+  for (let i = 0; i < 10; i++) await refused(t, show("user 1"), worthless);
+  const asked = spent.length;
+  for (let i = 0; i < 100; i++) await refused(t, show("user 1"), limited);
+  t.equal(spent.length, asked, "the server hears no more of it");
+  await refused(t, show("container 2"), worthless, "others are not held up");
+  clock.step(6000);
+  await refused(t, show("user 1"), worthless);
+  await refused(t, show("user 1"), limited);
+  clock.step(3_600_000);
+  for (let i = 0; i < 10; i++) await refused(t, show("user 1"), worthless);
+  await refused(t, show("user 1"), limited);
+});

@@ -38,7 +38,7 @@ export class WorkloadAttestors implements AsyncDisposable {
     const { logger, clock, spendToken } = parts;
     this.#parts = parts;
     this.#unix = unixAttestor({ logger, clock });
-    this.#oneTime = new OneTimeTokens(spendToken);
+    this.#oneTime = new OneTimeTokens(spendToken, clock);
     this.#generations = new Generations(clock, GRACE_MS, (thrown) =>
       logger.warn("workload attestors of before did not end cleanly", { error: errorFrom(thrown) }),
     );

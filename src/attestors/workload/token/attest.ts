@@ -55,7 +55,8 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
       );
     }
     if (oneTime !== undefined && isOneTimeToken(presented.token)) {
-      const entryId = await oneTime.entryOf(presented.token, presented.connection);
+      const share = shareOf(process, undefined);
+      const entryId = await oneTime.entryOf(presented.token, presented.connection, share);
       return [{ type: TOKEN_TYPE, value: `${ONE_TIME_ALIAS}:entry:${entryId}` }];
     }
     const token = await issuers.verify(presented.token, signal);
@@ -66,7 +67,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     holders.hold({
       fingerprint: token.fingerprint,
       holder,
-      share: shareOf(process, token),
+      share: shareOf(process, podUidOf(token.claims)),
       until: token.refusedFrom,
       now: epochSeconds(clock),
     });
@@ -118,8 +119,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
   };
 
   /** A user, or a container or pod of the system: root in one has no part of root's places in another. */
-  const shareOf = ({ pid, uid }: ProcessFacts, { claims }: VerifiedToken): string => {
-    const podUid = podUidOf(claims);
+  const shareOf = ({ pid, uid }: ProcessFacts, podUid: string | undefined): string => {
     if (podUid !== undefined) return `pod ${podUid}`;
     if (pid === 0) return `user ${uid} elsewhere`;
     try {

@@ -3,8 +3,10 @@
  * from then on: whoever shows it elsewhere comes too late.
  */
 import { createHash } from "node:crypto";
+import type { Clock } from "../../../base/clock.ts";
 import { fail, isKind } from "../../../base/errors.ts";
 import type { TokenConnection } from "./holders.ts";
+import { FailedTries } from "./tries.ts";
 
 /** The issuer's alias in selectors: `token:once:entry:ID`. */
 export const ONE_TIME_ALIAS = "once";
@@ -18,18 +20,21 @@ export class OneTimeTokens {
   readonly #spend: (token: string) => Promise<string>;
   /** By connection and the token's hash, for as long as the connection is held by anyone. */
   readonly #entries = new WeakMap<TokenConnection, Map<string, Promise<string>>>();
+  readonly #tries: FailedTries;
   #spending = 0;
 
   /** @param spend at the server; resolves with the entry's id. Not ended by a call that is given up on */
-  constructor(spend: (token: string) => Promise<string>) {
+  constructor(spend: (token: string) => Promise<string>, clock: Clock) {
     this.#spend = spend;
+    this.#tries = new FailedTries(clock);
   }
 
   /**
    * The id of the entry that the token is for: spent with the first call, remembered for the connection's others.
+   * @param share the user, container or pod that it came from
    * @throws denied when it counts for nothing; limited; unavailable
    */
-  entryOf(token: string, connection: TokenConnection): Promise<string> {
+  async entryOf(token: string, connection: TokenConnection, share: string): Promise<string> {
     let entries = this.#entries.get(connection);
     if (entries === undefined) {
       entries = new Map();
@@ -39,20 +44,26 @@ export class OneTimeTokens {
     const known = entries.get(hash);
     if (known !== undefined) return known;
     if (entries.size >= MAX_PER_CONNECTION || this.#spending >= MAX_SPENDING) {
-      return Promise.reject(fail("limited", "too many one-time tokens at once; try again later"));
+      throw fail("limited", "too many one-time tokens at once; try again later");
     }
-    const spent = this.#spendNow(token);
+    this.#tries.take(share);
+    const spent = this.#spendNow(token, share);
     entries.set(hash, spent);
     spent.catch(() => entries.delete(hash));
     return spent;
   }
 
-  async #spendNow(token: string): Promise<string> {
+  async #spendNow(token: string, share: string): Promise<string> {
     this.#spending += 1;
     try {
-      return await this.#spend(token);
+      const entryId = await this.#spend(token);
+      this.#tries.giveBack(share);
+      return entryId;
     } catch (cause) {
-      if (!isKind(cause, "denied", "invalid")) throw cause;
+      if (!isKind(cause, "denied", "invalid")) {
+        this.#tries.giveBack(share);
+        throw cause;
+      }
       // Which of these, the server's audit log knows.
       throw fail(
         "denied",
