@@ -190,6 +190,7 @@ export function serverServices(parts: ServerParts) {
         datastore,
       }),
       ownBundle: () => bundles.own(),
+      bundleOf: (name) => bundles.find(name),
       scope,
       ttl: () => issuance.ttl,
     }),

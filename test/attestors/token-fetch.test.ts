@@ -1,5 +1,5 @@
 /** SVIDs without an agent: the command and the call behind it, against a real server and a real issuer. */
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { bytesEqual } from "../../src/base/bytes.ts";
@@ -11,6 +11,7 @@ import { createCsr } from "../../src/x509/csr.ts";
 import { emptyEnvironment, start } from "../cli/program.ts";
 import { TestIssuer, oidcConfig, oidcSection } from "../support/oidc-issuer.ts";
 import { refused } from "../support/refused.ts";
+import { TestCa } from "../support/test-ca.ts";
 import { type TestServer, startTestServer } from "../support/server.ts";
 
 const SERVICE = "assay.token.v1.Token";
@@ -63,9 +64,15 @@ t.test("assay fetch --via oidc", async (t) => {
   await using issuer = await TestIssuer.start();
   const config = oidcConfig(oidcSection(issuer, FETCH));
   const server = await startTestServer(t, { config });
+  const partner = await TestCa.create();
+  const bundles = "spire.api.server.bundle.v1.Bundle";
+  await server.admin.unary(bundles, "BatchCreateFederatedBundle", {
+    bundle: [{ trust_domain: "partner.org", x509_authorities: [{ asn1: partner.der }] }],
+  });
   await server.createEntry(
     entry("/deploy", ["ci:repository:acme/app", "ci:ref:refs/heads/main"], {
       dns_names: ["deploy.example.org"],
+      federates_with: ["partner.org"],
     }),
   );
   const dir = t.testdir({});
@@ -87,8 +94,14 @@ t.test("assay fetch --via oidc", async (t) => {
 
   const key = join(dir, "job.key");
   const svid = join(dir, "svid");
+  const federated = join(svid, "federated");
+  mkdirSync(federated, { recursive: true, mode: 0o700 });
+  chmodSync(svid, 0o700);
+  writeFileSync(join(federated, "former.org.pem"), "");
   const first = await assay("x509", ...via, "--key-file", key, "--write", svid);
   t.equal(first.code, 0, first.err);
+  t.same(readdirSync(federated), ["partner.org.pem"], "those of today, and no others");
+  t.equal(readFileSync(join(federated, "partner.org.pem"), "utf8"), partner.pem);
   t.match(first.out, /^spiffe:\/\/example\.org\/deploy\n/);
   t.match(first.out, /dns names +deploy\.example\.org/);
   t.equal(readFileSync(join(svid, "key.pem"), "utf8"), readFileSync(key, "utf8"));

@@ -1,5 +1,6 @@
 import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
 import { encodePem } from "../../x509/pem.ts";
@@ -16,15 +17,24 @@ export interface FetchedSvid {
   readonly dnsNames: readonly string[];
   readonly chainPem: string;
   readonly bundlePem: string;
+  /** By trust domain; PEM. Absent: nothing was said of any. */
+  readonly federated?: ReadonlyMap<string, string>;
   readonly keyPem: string;
 }
 
 /** @throws invalid when what the agent sent is no SVID */
 export function fetchedSvids(response: X509SVIDResponse__Output): FetchedSvid[] {
+  const federated = new Map(
+    Object.entries(response.federated_bundles).map(([id, ders]) => [
+      TrustDomain.parse(id).name,
+      pemOfConcatenated(ders),
+    ]),
+  );
   return response.svids.map((svid) => ({
     ...svidOf(svid.x509_svid, svid.x509_svid_key),
     hint: svid.hint,
     bundlePem: pemOfConcatenated(svid.bundle),
+    federated,
   }));
 }
 
@@ -36,7 +46,7 @@ export function fetchedSvids(response: X509SVIDResponse__Output): FetchedSvid[] 
 export function svidOf(
   chain: Uint8Array,
   key: Uint8Array,
-): Omit<FetchedSvid, "hint" | "bundlePem"> {
+): Omit<FetchedSvid, "hint" | "bundlePem" | "federated"> {
   const { spiffeId, certificates } = parseX509Svid(chain, key);
   const [leaf] = certificates;
   if (leaf === undefined) throw new TypeError("a parsed x509-svid has a leaf");
@@ -64,6 +74,9 @@ export function svidJson(svid: FetchedSvid): Record<string, unknown> {
     dnsNames: svid.dnsNames,
     x509Svid: svid.chainPem,
     bundle: svid.bundlePem,
+    ...(svid.federated === undefined || svid.federated.size === 0
+      ? {}
+      : { federatedBundles: Object.fromEntries(svid.federated) }),
   };
 }
 

@@ -8,6 +8,8 @@ import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
 import { generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/assay/token/v1/NewJWTSVIDResponse.ts";
 import type { NewX509SVIDResponse__Output } from "../../rpc/gen/assay/token/v1/NewX509SVIDResponse.ts";
+import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { createCsr } from "../../x509/csr.ts";
 import { decodePem, encodePem } from "../../x509/pem.ts";
 import type { CommandContext } from "../command.ts";
@@ -65,17 +67,29 @@ export async function x509ViaToken(
 ): Promise<FetchedSvid[]> {
   const target = targetOf(context);
   const key = await keyOf(context);
-  const { svids, bundle } = await call<NewX509SVIDResponse__Output>(target, "NewX509SVID", {
-    csr: key.csr,
-    spiffe_id: spiffeId ?? "",
-  });
-  const authorities = bundle?.x509_authorities ?? [];
-  const bundlePem = authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join("");
+  const { svids, bundle, federated_bundles } = await call<NewX509SVIDResponse__Output>(
+    target,
+    "NewX509SVID",
+    {
+      csr: key.csr,
+      spiffe_id: spiffeId ?? "",
+    },
+  );
+  const bundlePem = pemOf(bundle);
+  const federated = new Map(
+    federated_bundles.map((each) => [TrustDomain.parse(each.trust_domain).name, pemOf(each)]),
+  );
   return svids.map(({ cert_chain: chain, hint }) => ({
     ...svidOf(concatBytes(chain), key.pkcs8),
     hint,
     bundlePem,
+    federated,
   }));
+}
+
+function pemOf(bundle: Bundle__Output | null): string {
+  const authorities = bundle?.x509_authorities ?? [];
+  return authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join("");
 }
 
 /** @throws as above */

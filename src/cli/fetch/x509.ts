@@ -14,7 +14,7 @@ export const command: Command = {
     {
       name: "write",
       value: "DIR",
-      help: "write svid.pem, key.pem and bundle.pem of the first SVID there",
+      help: "write svid.pem, key.pem, bundle.pem and federated/*.pem of the first SVID there",
     },
     { name: "hint", value: "TEXT", help: "write the SVID with this hint instead of the first" },
     {

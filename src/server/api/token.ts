@@ -18,6 +18,8 @@ export interface TokenApiDeps {
   readonly bearers: TokenBearers;
   readonly issuance: Issuance;
   readonly ownBundle: () => Bundle;
+  /** Of a trust domain, by its name. */
+  readonly bundleOf: (trustDomain: string) => Bundle | undefined;
   readonly limits: Limits;
   readonly scope: CallScope;
   /** As of now. */
@@ -45,7 +47,15 @@ export function tokenApi(deps: TokenApiDeps): Implementation<TokenHandlers> {
           }),
         ),
       );
-      return { svids, bundle: bundleMessage(deps.ownBundle(), null) };
+      const own = deps.ownBundle();
+      const names = new Set(bearer.entries.flatMap(({ federatesWith }) => federatesWith));
+      names.delete(own.trustDomain);
+      const federated = [...names].sort().flatMap((name) => deps.bundleOf(name) ?? []);
+      return {
+        svids,
+        bundle: bundleMessage(own, null),
+        federated_bundles: federated.map((bundle) => bundleMessage(bundle, null)),
+      };
     },
 
     async NewJWTSVID(request, call) {

@@ -12,6 +12,10 @@ export interface NewX509SVIDResponse {
    * The trust domain's own authorities.
    */
   'bundle'?: (_spire_api_types_Bundle | null);
+  /**
+   * Of the trust domains that the entries federate with, as far as the server knows them.
+   */
+  'federated_bundles'?: (_spire_api_types_Bundle)[];
 }
 
 export interface NewX509SVIDResponse__Output {
@@ -23,4 +27,8 @@ export interface NewX509SVIDResponse__Output {
    * The trust domain's own authorities.
    */
   'bundle': (_spire_api_types_Bundle__Output | null);
+  /**
+   * Of the trust domains that the entries federate with, as far as the server knows them.
+   */
+  'federated_bundles': (_spire_api_types_Bundle__Output)[];
 }
