@@ -1,4 +1,10 @@
-import { KEY_TYPE, LOG_SETTINGS, PEER_ADDRESS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
+import {
+  ANY_KEY_TYPE,
+  EXPERIMENTAL_SETTING,
+  LOG_SETTINGS,
+  PEER_ADDRESS,
+  TRUST_DOMAIN_SETTING,
+} from "./common-settings.ts";
 import { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
 import { SDS_SECTION } from "./sds-section.ts";
@@ -103,8 +109,9 @@ export const AGENT_SETTINGS = {
     help: "socket for log levels, debugging and health, for this user alone",
     fallback: "none",
   },
+  experimental: EXPERIMENTAL_SETTING,
   "workload-key-type": {
-    shape: KEY_TYPE,
+    shape: ANY_KEY_TYPE,
     value: "TYPE",
     help: "key of X.509-SVIDs",
     default: "ec-p256",

@@ -1,3 +1,4 @@
+import { checkKeyType } from "./common-settings.ts";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fail } from "../base/errors.ts";
@@ -33,7 +34,12 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     workloadAttestors: () => settings.get("workload-attestors") ?? {},
     svidStores: () => settings.get("svid-stores") ?? {},
     sds: () => sdsSetting(settings),
-    workloadKeyType: () => settings.get("workload-key-type"),
+    workloadKeyType: () =>
+      checkKeyType(
+        settings.get("workload-key-type"),
+        settings.get("experimental"),
+        settings.where("workload-key-type"),
+      ),
     syncIntervalMs: () => settings.get("sync-interval"),
     x509CacheMax: () => settings.get("x509-cache"),
     jwtCacheMax: () => settings.get("jwt-cache"),

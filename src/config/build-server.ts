@@ -4,6 +4,7 @@ import { errorFrom, fail } from "../base/errors.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { federationSetting } from "./build-federation.ts";
+import { checkKeyType } from "./common-settings.ts";
 import { formatDuration } from "./duration.ts";
 import { keyManagerSetting } from "./key-manager.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
@@ -28,7 +29,11 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     logFormat: () => settings.get("log-format"),
     keyManager: () => keyManagerSetting(settings, context),
     ca: () => ({
-      keyType: settings.get("ca-key-type"),
+      keyType: checkKeyType(
+        settings.get("ca-key-type"),
+        settings.get("experimental"),
+        settings.where("ca-key-type"),
+      ),
       ttlSeconds: settings.get("ca-ttl"),
       jwtKeyType: settings.get("jwt-key-type"),
       jwtIssuer: issuerOfTokens(settings.get("jwt-issuer"), settings.get("frontends") ?? {}),
@@ -41,6 +46,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
     frontends: () => frontEnds(settings),
     revocation: () => revocationSetting(settings),
+    experimental: () => settings.get("experimental"),
     limits: () => ({
       attestPerSecond: settings.get("attest-limit"),
       signPerSecond: settings.get("sign-limit"),

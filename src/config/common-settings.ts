@@ -1,12 +1,35 @@
 /** Shapes and rows that both daemons have. */
-import { KEY_TYPES } from "../keys/contract.ts";
+import { fail } from "../base/errors.ts";
+import { ALL_KEY_TYPES, KEY_TYPES, type KeyType, isExperimental } from "../keys/contract.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
-import { choice, text } from "./shape.ts";
+import { choice, list, text } from "./shape.ts";
 import type { SettingTable } from "./setting.ts";
 
 export const DEFAULT_TRUST_DOMAIN = "example.org";
 
 export const KEY_TYPE = choice(KEY_TYPES);
+
+/** Of certificates; experimental ones need `experimental`. */
+export const ANY_KEY_TYPE = choice(ALL_KEY_TYPES);
+
+/** What is off unless it is asked for, and may change or go. */
+export const EXPERIMENTAL_SETTING = {
+  shape: list(choice(["ml-dsa"]), { most: 8 }),
+  value: "NAME,...",
+  help: "what is tried out and may change or go; ml-dsa: keys of type ml-dsa-65",
+  default: [],
+  fallback: "nothing",
+} as const satisfies SettingTable[string];
+
+/** @throws invalid when the key type is experimental and nobody asked for it */
+export function checkKeyType(
+  keyType: KeyType,
+  experimental: readonly string[],
+  where: string,
+): KeyType {
+  if (!isExperimental(keyType) || experimental.includes("ml-dsa")) return keyType;
+  throw fail("invalid", `${where}: ${keyType} is experimental; set experimental to ml-dsa as well`);
+}
 
 /** `host:port`; IPv6 hosts in brackets. Port 0 takes a free one. */
 export const LISTEN_ADDRESS = text({

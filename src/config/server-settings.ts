@@ -1,6 +1,13 @@
 import { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import { FRONT_ENDS } from "./front-end-sections.ts";
-import { KEY_TYPE, LISTEN_ADDRESS, LOG_SETTINGS, TRUST_DOMAIN_SETTING } from "./common-settings.ts";
+import {
+  ANY_KEY_TYPE,
+  EXPERIMENTAL_SETTING,
+  KEY_TYPE,
+  LISTEN_ADDRESS,
+  LOG_SETTINGS,
+  TRUST_DOMAIN_SETTING,
+} from "./common-settings.ts";
 import { FEDERATION } from "./federation-section.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
@@ -51,8 +58,9 @@ export const SERVER_SETTINGS = {
     help: "key that encrypts the keys on disk; also $ASSAY_KEY_ENCRYPTION_KEY or the systemd credential assay-key",
     fallback: "generated in the data folder",
   },
+  experimental: EXPERIMENTAL_SETTING,
   "ca-key-type": {
-    shape: KEY_TYPE,
+    shape: ANY_KEY_TYPE,
     value: "TYPE",
     help: "key of X.509 authorities",
     default: "ec-p256",

@@ -46,6 +46,8 @@ export interface ServerConfig {
   readonly revocation?: ValueOf<typeof REVOCATION>;
   /** `federation` of the file; absent: no endpoint, and no foreign domains but those of the API. */
   readonly federation?: ValueOf<typeof FEDERATION>;
+  /** What is tried out. */
+  readonly experimental?: readonly string[];
   readonly limits: { readonly attestPerSecond: number; readonly signPerSecond: number };
 }
 

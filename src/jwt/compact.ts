@@ -1,7 +1,7 @@
 /** Compact JWS as JWT-SVIDs use it (RFC 7515 §3.1, JWT-SVID §2..3): one signature, three header members, bounded. */
 import { fail } from "../base/errors.ts";
 import { toBase64Url } from "../base/bytes.ts";
-import type { KeyType, Signer } from "../keys/contract.ts";
+import { type KeyType, type Signer, type TokenKeyType, isExperimental } from "../keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../keys/ecdsa-signature.ts";
 import { type Hash, keyTypeOfSpki } from "../keys/public-key.ts";
 import { verifySignature } from "../keys/verify-signature.ts";
@@ -35,7 +35,7 @@ export interface SignCompactParams {
 
 /** Signs claims: header `alg`, `kid`, `typ: "JWT"`; ES256, ES384 or RS256 by the key's type. */
 export async function signCompact({ keyId, claims, signer }: SignCompactParams): Promise<string> {
-  const header = { alg: SIGNING_ALGORITHMS[signer.keyType], kid: keyId, typ: "JWT" };
+  const header = { alg: signingAlgorithm(signer.keyType), kid: keyId, typ: "JWT" };
   const input = `${encodeJson(header)}.${encodeJson(claims)}`;
   const signature = await signer.sign(Buffer.from(input, "latin1"));
   const half = ecdsaHalf(signer.keyType);
@@ -68,7 +68,7 @@ export function parseCompact(token: string): CompactJwt {
  */
 export async function verifyCompact(parsed: CompactJwt, spki: Uint8Array): Promise<boolean> {
   const keyType = keyTypeOfSpki(spki);
-  if (keyType === undefined) return false;
+  if (keyType === undefined || isExperimental(keyType)) return false;
   const { alg } = parsed.header;
   const hash = HASHES[alg.slice(2)];
   if (hash === undefined) return false;
@@ -76,7 +76,7 @@ export async function verifyCompact(parsed: CompactJwt, spki: Uint8Array): Promi
   const half = ecdsaHalf(keyType);
   if (half !== undefined) {
     // RFC 7518 §3.4 ties curve and hash together.
-    if (alg !== SIGNING_ALGORITHMS[keyType] || parsed.signature.length !== half * 2) return false;
+    if (alg !== signingAlgorithm(keyType) || parsed.signature.length !== half * 2) return false;
     return verifySignature({ ...common, signature: ecdsaDerFromRaw(parsed.signature) });
   }
   if (alg.startsWith("ES")) return false;
@@ -119,7 +119,8 @@ function checkNumbers(value: unknown): void {
 
 /** What a key of this type signs tokens with. */
 export function signingAlgorithm(keyType: KeyType): JwtAlgorithm {
-  return SIGNING_ALGORITHMS[keyType];
+  if (!isExperimental(keyType)) return SIGNING_ALGORITHMS[keyType];
+  throw fail("unsupported", `keys of type ${keyType} sign no tokens`);
 }
 
 function ecdsaHalf(keyType: KeyType): number | undefined {
@@ -139,7 +140,7 @@ const JWT_ALGORITHMS = [
   "PS512",
 ] as const;
 
-const SIGNING_ALGORITHMS: Readonly<Record<KeyType, JwtAlgorithm>> = {
+const SIGNING_ALGORITHMS: Readonly<Record<TokenKeyType, JwtAlgorithm>> = {
   "ec-p256": "ES256",
   "ec-p384": "ES384",
   "rsa-2048": "RS256",

@@ -1,11 +1,13 @@
 import { type KeyObject, createPublicKey } from "node:crypto";
+import { toBase64Url } from "../base/bytes.ts";
 import { fail } from "../base/errors.ts";
 import { keyTypeOfSpki } from "../keys/public-key.ts";
 
 /** The public members of a JSON Web Key (RFC 7517, RFC 7518 §6). Every value is base64url. */
 export type PublicJwk =
   | { readonly kty: "EC"; readonly crv: string; readonly x: string; readonly y: string }
-  | { readonly kty: "RSA"; readonly n: string; readonly e: string };
+  | { readonly kty: "RSA"; readonly n: string; readonly e: string }
+  | { readonly kty: "AKP"; readonly alg: "ML-DSA-65"; readonly pub: string };
 
 /**
  * A public key as JWK members.
@@ -20,6 +22,9 @@ export function jwkFromSpki(spki: Uint8Array): PublicJwk {
     throw fail("invalid", "public key cannot be read", { cause });
   }
   const { kty, crv, x, y, n, e } = jwk;
+  if (keyTypeOfSpki(spki) === "ml-dsa-65") {
+    return { kty: "AKP", alg: "ML-DSA-65", pub: toBase64Url(spki.subarray(-ML_DSA_65_BYTES)) };
+  }
   if (kty === "EC" && crv !== undefined && x !== undefined && y !== undefined) {
     return { kty, crv, x, y };
   }
@@ -94,5 +99,7 @@ function importJwk(jwk: PublicJwk): KeyObject {
   }
 }
 
+/** FIPS 204 §4. */
+const ML_DSA_65_BYTES = 1952;
 /** An RSA-8192 modulus, with room. */
 const MAX_MEMBER = 2048;

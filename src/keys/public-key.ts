@@ -9,12 +9,13 @@ export type Hash = "sha256" | "sha384" | "sha512";
  * The key type of a DER SubjectPublicKeyInfo, from its bytes alone.
  *
  * Only the one canonical encoding of each supported type is known: uncompressed P-256 and P-384 points
- * (RFC 5480 §2) and RSA keys of exactly 2048, 3072 or 4096 bits with an odd exponent (RFC 3279 §2.3.1).
+ * (RFC 5480 §2), ML-DSA-65 keys (RFC 9881 §4) and RSA keys of exactly 2048, 3072 or 4096 bits with an odd exponent (RFC 3279 §2.3.1).
  * @returns undefined when the key is of another type, size or encoding
  */
 export function keyTypeOfSpki(spki: Uint8Array): KeyType | undefined {
   if (spki.length === 91 && startsWith(spki, P256_PREFIX)) return "ec-p256";
   if (spki.length === 120 && startsWith(spki, P384_PREFIX)) return "ec-p384";
+  if (spki.length === 1974 && startsWith(spki, ML_DSA_65_PREFIX)) return "ml-dsa-65";
   for (const [keyType, bits] of RSA_SIZES) {
     if (isRsaSpki(spki, bits / 8)) return keyType;
   }
@@ -138,6 +139,8 @@ const NAMES: readonly (readonly [string, string])[] = [
   ["06032b656f", "x448"],
   ["06032b6570", "ed25519"],
   ["06032b6571", "ed448"],
+  ["0609608648016503040311", "ml-dsa-44"],
+  ["0609608648016503040313", "ml-dsa-87"],
 ];
 
 const RSA_SIZES: readonly (readonly [KeyType, number])[] = [
@@ -155,3 +158,5 @@ const MAX_EXPONENT_BYTES = 4;
 /** SEQUENCE { SEQUENCE { ecPublicKey, prime256v1 }, BIT STRING { 0 unused, 0x04 (uncompressed) ... } } */
 const P256_PREFIX = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex");
 const P384_PREFIX = Buffer.from("3076301006072a8648ce3d020106052b8104002203620004", "hex");
+/** SEQUENCE { SEQUENCE { id-ml-dsa-65 }, BIT STRING { 0 unused, 1952 bytes } } */
+const ML_DSA_65_PREFIX = Buffer.from("308207b2300b0609608648016503040312038207a100", "hex");

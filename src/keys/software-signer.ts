@@ -7,7 +7,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import { fail } from "../base/errors.ts";
-import type { KeyType, Signer } from "./contract.ts";
+import { type KeyType, type Signer, isExperimental } from "./contract.ts";
 import { type Hash, keyTypeOfSpki } from "./public-key.ts";
 
 export interface GeneratedKey {
@@ -38,8 +38,9 @@ export function signerFromPkcs8(pkcs8: Uint8Array): Signer {
   return new SoftwareSigner(key);
 }
 
-/** The hash a key of this type signs with. */
-export function signingHash(keyType: KeyType): Hash {
+/** The hash a key of this type signs with; undefined for one that takes the data as they are. */
+export function signingHash(keyType: KeyType): Hash | undefined {
+  if (isExperimental(keyType)) return undefined;
   return keyType === "ec-p384" ? "sha384" : "sha256";
 }
 
@@ -47,7 +48,7 @@ class SoftwareSigner implements Signer {
   readonly keyType: KeyType;
   readonly publicKey: Uint8Array;
   readonly #key: KeyObject;
-  readonly #hash: Hash;
+  readonly #hash: Hash | undefined;
 
   constructor(key: KeyObject) {
     const spki = new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" }));
@@ -90,6 +91,8 @@ function generatePair(keyType: KeyType): Promise<{ privateKey: KeyObject }> {
       return generateAsync("ec", { namedCurve: "P-256" });
     case "ec-p384":
       return generateAsync("ec", { namedCurve: "P-384" });
+    case "ml-dsa-65":
+      return generateAsync("ml-dsa-65");
     case "rsa-2048":
       return generateAsync("rsa", { modulusLength: 2048 });
     case "rsa-3072":

@@ -1,5 +1,13 @@
 import { constants, verify } from "node:crypto";
-import { type Hash, importSpki, isImported, noValidKey, requireSupported } from "./public-key.ts";
+import { isExperimental } from "./contract.ts";
+import {
+  type Hash,
+  importSpki,
+  isImported,
+  keyTypeOfSpki,
+  noValidKey,
+  requireSupported,
+} from "./public-key.ts";
 import { ANSWER } from "./verify-slots.ts";
 import { VerifyThread } from "./verify-thread.ts";
 
@@ -9,7 +17,8 @@ export interface VerifyParams {
   readonly data: Uint8Array;
   /** ECDSA: DER `Ecdsa-Sig-Value`. RSA: PKCS #1 v1.5, or PSS when `pss` is set. */
   readonly signature: Uint8Array;
-  readonly hash: Hash;
+  /** Undefined for ML-DSA, which signs the data as they are. */
+  readonly hash: Hash | undefined;
   /** RSA only: RSASSA-PSS with a salt as long as the hash (RFC 7518 §3.5). */
   readonly pss?: boolean;
 }
@@ -21,9 +30,11 @@ export interface VerifyParams {
  */
 export async function verifySignature(params: VerifyParams): Promise<boolean> {
   const { publicKey } = params;
+  const { hash } = params;
   if (params.pss === true || isImported(publicKey)) return verifyInPool(params);
   requireSupported(publicKey);
-  const answer = await thread?.verify(params);
+  if (hash === undefined || isExperimental(keyTypeOfSpki(publicKey))) return verifyInPool(params);
+  const answer = await thread?.verify({ ...params, hash });
   if (answer === ANSWER.noKey) throw noValidKey();
   return answer === undefined ? verifyNew(params) : answer === ANSWER.fits;
 }
@@ -41,6 +52,10 @@ async function verifyNew(params: VerifyParams): Promise<boolean> {
 
 function verifyInPool({ publicKey, data, signature, hash, pss }: VerifyParams): Promise<boolean> {
   const key = importSpki(publicKey);
+  // A hash for a key that takes none, or none for one that needs it: no signature of that key.
+  if ((hash === undefined) !== isExperimental(keyTypeOfSpki(publicKey))) {
+    return Promise.resolve(false);
+  }
   const input =
     pss === true
       ? {

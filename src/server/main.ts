@@ -183,6 +183,7 @@ export async function startServer(
         audit: trail,
         jwtIssuer: config.ca.jwtIssuer,
         ...(crlUrl === undefined ? {} : { crlUrl }),
+        experimentalKeys: config.experimental?.includes("ml-dsa") === true,
       }),
   );
   const identity = started.use(

@@ -140,6 +140,7 @@ export function serverServices(parts: ServerParts) {
         clock,
         random,
         ttlSeconds: config.ca.ttlSeconds,
+        experimentalKeys: config.experimental?.includes("ml-dsa") === true,
       }),
       ownBundle: () => bundles.own(),
     }),

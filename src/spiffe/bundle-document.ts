@@ -46,7 +46,8 @@ export function parseBundleDocument(trustDomain: string, text: string): Bundle {
   const jwt = new Map<string, JwtAuthority>();
   keys.forEach((entry: unknown, index) => {
     if (!isObject(entry)) throw fail("invalid", `bundle key ${index} is not a json object`);
-    if (entry["kty"] !== "EC" && entry["kty"] !== "RSA") return;
+    const isX509Only = entry["kty"] === "AKP" && entry["use"] === "x509-svid";
+    if (entry["kty"] !== "EC" && entry["kty"] !== "RSA" && !isX509Only) return;
     if (entry["use"] === "x509-svid") addX509(x509, entry, index);
     else if (entry["use"] === "jwt-svid") addJwt(jwt, entry, index);
   });

@@ -3,7 +3,8 @@
  * Encoding and signing are apart so that issuance can check the very bytes before they are signed.
  */
 import type { EpochSeconds } from "../base/clock.ts";
-import type { KeyType, Signer } from "../keys/contract.ts";
+import { type KeyType, type Signer, isExperimental } from "../keys/contract.ts";
+import { keyTypeOfSpki } from "../keys/public-key.ts";
 import { bitString, context, integer, seq, time } from "./der.ts";
 import {
   encodeAltNames,
@@ -59,7 +60,7 @@ export interface CaParams {
 export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8Array {
   const { subject, uri, dnsNames, crlUrl } = params;
   return encodeTbs(params, signerKeyType, [
-    LEAF_KEY_USAGE,
+    leafKeyUsage(params.publicKey),
     LEAF_EXT_KEY_USAGE,
     LEAF_BASIC_CONSTRAINTS,
     encodeSubjectKeyId(subjectKeyId(params.publicKey)),
@@ -68,6 +69,11 @@ export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8
     encodeAltNames({ uris: [uri], dnsNames, critical: isEmptyName(subject) }),
     ...(crlUrl === undefined ? [] : [encodeCrlDistributionPoint(crlUrl)]),
   ]);
+}
+
+/** RFC 9881 §5: an ML-DSA key signs and does nothing else. */
+function leafKeyUsage(publicKey: Uint8Array): Uint8Array {
+  return isExperimental(keyTypeOfSpki(publicKey)) ? SIGNING_KEY_USAGE : LEAF_KEY_USAGE;
 }
 
 /** The bytes of a signing certificate that `signerKeyType` is about to sign. */
@@ -136,6 +142,7 @@ function encodeTbs(
 
 const VERSION_3 = context(0, integer(2));
 const LEAF_KEY_USAGE = encodeKeyUsage(["digitalSignature", "keyEncipherment", "keyAgreement"]);
+const SIGNING_KEY_USAGE = encodeKeyUsage(["digitalSignature"]);
 const LEAF_EXT_KEY_USAGE = encodeExtKeyUsage([OID.serverAuth, OID.clientAuth]);
 const LEAF_BASIC_CONSTRAINTS = encodeBasicConstraints({ ca: false });
 const CA_KEY_USAGE = encodeKeyUsage(["keyCertSign", "cRLSign"]);

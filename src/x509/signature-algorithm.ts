@@ -5,10 +5,16 @@ import { signingHash } from "../keys/software-signer.ts";
 import { type DerCursor, TAG, malformed, nullValue, oid, oidOf, seq } from "./der.ts";
 import { OID } from "./oids.ts";
 
+interface KnownAlgorithm {
+  readonly family: "ecdsa" | "rsa" | "ml-dsa";
+  /** Absent for ML-DSA. */
+  readonly hash: Hash | undefined;
+}
+
 /** What an AlgorithmIdentifier says; `known` only for those that are accepted. */
 export interface SignatureAlgorithm {
   readonly oid: string;
-  readonly known?: { readonly family: "ecdsa" | "rsa"; readonly hash: Hash };
+  readonly known?: KnownAlgorithm;
 }
 
 export interface SignedParams {
@@ -20,8 +26,8 @@ export interface SignedParams {
 }
 
 /**
- * Reads an AlgorithmIdentifier. ECDSA takes no parameters (RFC 5758 §3.2); RSA has NULL, and absence must be
- * accepted too (RFC 4055 §5). An unknown algorithm is no error before a signature is to be checked.
+ * Reads an AlgorithmIdentifier. ECDSA takes no parameters (RFC 5758 §3.2); so does ML-DSA (RFC 9881 §2); RSA has NULL, and absence
+ * must be accepted too (RFC 4055 §5). An unknown algorithm is no error before a signature is to be checked.
  * @throws invalid
  */
 export function readSignatureAlgorithm(cursor: DerCursor, what: string): SignatureAlgorithm {
@@ -59,7 +65,7 @@ export function algorithmMismatch(
   }
   const keyType = keyTypeOfSpki(publicKey);
   if (keyType === undefined) return "signing key type is not supported";
-  const family = keyType.startsWith("ec-") ? "ecdsa" : "rsa";
+  const family = familyOf(keyType);
   if (family !== algorithm.known.family) return "signature algorithm does not fit the signing key";
   return undefined;
 }
@@ -71,13 +77,15 @@ export async function checkSigned(params: SignedParams): Promise<boolean> {
   return verifySignature({ publicKey, data, signature, hash: algorithm.known.hash });
 }
 
-const KNOWN: ReadonlyMap<string, { family: "ecdsa" | "rsa"; hash: Hash }> = new Map([
+const KNOWN: ReadonlyMap<string, KnownAlgorithm> = new Map<string, KnownAlgorithm>([
   [OID.ecdsaWithSha256, { family: "ecdsa", hash: "sha256" }],
   [OID.ecdsaWithSha384, { family: "ecdsa", hash: "sha384" }],
   [OID.ecdsaWithSha512, { family: "ecdsa", hash: "sha512" }],
   [OID.sha256WithRsa, { family: "rsa", hash: "sha256" }],
   [OID.sha384WithRsa, { family: "rsa", hash: "sha384" }],
   [OID.sha512WithRsa, { family: "rsa", hash: "sha512" }],
+  // For keys and signatures alike (RFC 9881 §2).
+  [OID.mlDsa65, { family: "ml-dsa", hash: undefined }],
 ]);
 
 /** Named so that a refusal can say more than a number. */
@@ -90,16 +98,22 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   ["1.3.101.113", "ed448"],
 ]);
 
+function familyOf(keyType: KeyType): KnownAlgorithm["family"] {
+  if (keyType === "ml-dsa-65") return "ml-dsa";
+  return keyType.startsWith("ec-") ? "ecdsa" : "rsa";
+}
+
 const ENCODED: Readonly<Record<KeyType, Uint8Array>> = {
   "ec-p256": encode("ec-p256"),
   "ec-p384": encode("ec-p384"),
   "rsa-2048": encode("rsa-2048"),
   "rsa-3072": encode("rsa-3072"),
   "rsa-4096": encode("rsa-4096"),
+  "ml-dsa-65": encode("ml-dsa-65"),
 };
 
 function encode(keyType: KeyType): Uint8Array {
-  const family = keyType.startsWith("ec-") ? "ecdsa" : "rsa";
+  const family = familyOf(keyType);
   for (const [id, known] of KNOWN) {
     if (known.family === family && known.hash === signingHash(keyType)) {
       return family === "rsa" ? seq(oid(id), nullValue()) : seq(oid(id));

@@ -105,3 +105,23 @@ t.test("revocation", async (t) => {
     t.throws(() => server({ revocation: bad }), { kind: "invalid", message: /revocation/ });
   }
 });
+
+t.test("experimental key types", async (t) => {
+  t.equal(server({}, {}, { "ca-key-type": "rsa-4096" }).ca.keyType, "rsa-4096");
+  t.match(server({ caKeyType: "ml-dsa-65", experimental: ["ml-dsa"] }), {
+    ca: { keyType: "ml-dsa-65" },
+    experimental: ["ml-dsa"],
+  });
+  t.equal(
+    server({}, {}, { "ca-key-type": "ml-dsa-65", experimental: "ml-dsa" }).ca.keyType,
+    "ml-dsa-65",
+  );
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [{ caKeyType: "ml-dsa-65" }, /caKeyType in FILE: ml-dsa-65 is experimental/],
+    [{ jwtKeyType: "ml-dsa-65", experimental: ["ml-dsa"] }, /jwtKeyType in FILE: takes/],
+    [{ experimental: ["teleport"] }, /experimental\[0\] in FILE: takes ml-dsa/],
+  ];
+  for (const [root, message] of cases) {
+    t.throws(() => server(root as Record<string, unknown>), { kind: "invalid", message });
+  }
+});

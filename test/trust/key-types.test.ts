@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import t from "tap";
-import { KEY_TYPES, type KeyType } from "../../src/keys/contract.ts";
+import { KEY_TYPES, type TokenKeyType } from "../../src/keys/contract.ts";
 import { type ClientProgram, goClient } from "../interop/toolchains.ts";
 import { Domain, id } from "../support/running.ts";
 import { newOpenssl } from "./new-openssl.ts";
@@ -13,14 +13,14 @@ const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
 
 /** What OpenSSL calls the public key and the signature. */
-const NAMES: Readonly<Record<KeyType, readonly [key: RegExp, signature: RegExp]>> = {
+const NAMES: Readonly<Record<TokenKeyType, readonly [key: RegExp, signature: RegExp]>> = {
   "ec-p256": [/NIST CURVE: P-256/, /ecdsa-with-SHA256/],
   "ec-p384": [/NIST CURVE: P-384/, /ecdsa-with-SHA384/],
   "rsa-2048": [/Public-Key: \(2048 bit\)/, /sha256WithRSAEncryption/],
   "rsa-3072": [/Public-Key: \(3072 bit\)/, /sha256WithRSAEncryption/],
   "rsa-4096": [/Public-Key: \(4096 bit\)/, /sha256WithRSAEncryption/],
 };
-const ALGORITHMS: Readonly<Record<KeyType, string>> = {
+const ALGORITHMS: Readonly<Record<TokenKeyType, string>> = {
   "ec-p256": "ES256",
   "ec-p384": "ES384",
   "rsa-2048": "RS256",

@@ -1,7 +1,7 @@
 import { connect, createServer } from "node:tls";
 import t from "tap";
 import { errorFrom } from "../../src/base/errors.ts";
-import { KEY_TYPES, type KeyType } from "../../src/keys/contract.ts";
+import type { KeyType } from "../../src/keys/contract.ts";
 import {
   type CrlParams,
   REVOCATION_REASONS,
@@ -39,8 +39,7 @@ async function signed(ca: TestCa, more: Partial<CrlParams> = {}): Promise<Uint8A
 }
 
 t.test("a list says what was put into it, for every key type and reason", async (t) => {
-  const fast: readonly KeyType[] = ["ec-p256", "ec-p384", "rsa-2048"];
-  t.ok(fast.every((keyType) => KEY_TYPES.includes(keyType)));
+  const fast: readonly KeyType[] = ["ec-p256", "ec-p384", "rsa-2048", "ml-dsa-65"];
   const reasons = Object.keys(REVOCATION_REASONS) as RevocationReason[];
   const revoked = reasons.map((reason, i) => ({
     serial: ["1", "80", "ff00", "7f", "123456789abcdef0123456789abcdef012345678", "2"][i] ?? "",

@@ -1,5 +1,5 @@
 import { makeFolder } from "../../base/make-folder.ts";
-import { KEY_TYPES } from "../../keys/contract.ts";
+import { ALL_KEY_TYPES } from "../../keys/contract.ts";
 import { generateKey } from "../../keys/software-signer.ts";
 import type { MintX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/MintX509SVIDResponse.ts";
 import { createCsr } from "../../x509/csr.ts";
@@ -29,7 +29,7 @@ export const command: Command = {
       name: "key-type",
       value: "TYPE",
       help: "key to make",
-      choices: KEY_TYPES,
+      choices: ALL_KEY_TYPES,
       fallback: "ec-p256",
     },
     SERVER_SOCKET_OPTION,
@@ -40,7 +40,7 @@ export const command: Command = {
   async run(context) {
     const { options, output } = context;
     const spiffeId = idText(idMessage(options.required("spiffe-id"), "spiffe-id"));
-    const keyType = KEY_TYPES.find((type) => type === options.text("key-type")) ?? "ec-p256";
+    const keyType = ALL_KEY_TYPES.find((type) => type === options.text("key-type")) ?? "ec-p256";
     const ttl = options.seconds("ttl") ?? 0;
     const folder = options.required("write");
     using server = await connectServer(context);

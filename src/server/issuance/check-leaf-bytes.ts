@@ -1,6 +1,7 @@
 import { bytesEqual, toHex } from "../../base/bytes.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
-import type { KeyType } from "../../keys/contract.ts";
+import { type KeyType, isExperimental } from "../../keys/contract.ts";
+import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import { checkLeaf } from "../../spiffe/x509-svid.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { bitString, seq } from "../../x509/der.ts";
@@ -51,7 +52,7 @@ export function checkLeafBytes(
   );
   demand(
     "key usages are the profile's",
-    leaf.keyUsage !== undefined && sameSet(leaf.keyUsage, KEY_USAGES),
+    leaf.keyUsage !== undefined && sameSet(leaf.keyUsage, keyUsagesOf(leaf.publicKey)),
   );
   demand("extended key usages are the profile's", sameList(leaf.extKeyUsage ?? [], EXT_KEY_USAGES));
   const { extensions, altNames, crlUrls } = readLeafShape(tbs);
@@ -96,6 +97,11 @@ function sameList(a: readonly string[], b: readonly string[]): boolean {
 
 export function sameSet(a: ReadonlySet<string>, b: readonly string[]): boolean {
   return a.size === b.length && b.every((value) => a.has(value));
+}
+
+/** RFC 9881 §5: an ML-DSA key signs and does nothing else. */
+function keyUsagesOf(publicKey: Uint8Array): readonly string[] {
+  return isExperimental(keyTypeOfSpki(publicKey)) ? ["digitalSignature"] : KEY_USAGES;
 }
 
 const NO_SIGNATURE = bitString(new Uint8Array(1));

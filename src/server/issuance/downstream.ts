@@ -10,6 +10,7 @@ import { distinguishedName } from "../../x509/names.ts";
 import { type CaParams, encodeCaTbs, finishCertificate } from "../../x509/sign.ts";
 import type { AuthoritySet } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
+import { requireAllowedKey } from "./allowed-key.ts";
 import { checkCaBytes } from "./check-ca-bytes.ts";
 import { isTtl } from "./x509-profile.ts";
 
@@ -22,6 +23,8 @@ export interface DownstreamIssuanceOptions {
   readonly random: Random;
   /** Life when the request names none, seconds. */
   readonly ttlSeconds: number;
+  /** Whether keys of experimental types are signed; they are not when absent. */
+  readonly experimentalKeys?: boolean;
   /** Another encoder than the project's own: for tests of the check before signing. */
   readonly encodeTbs?: typeof encodeCaTbs;
 }
@@ -57,6 +60,7 @@ export class DownstreamIssuance {
       throw fail("invalid", "ttl is not a number of seconds from 0 to 2^31-1");
     }
     await verifyCsr(csr);
+    requireAllowedKey(csr.publicKey, this.#options.experimentalKeys);
     const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
     requireRoomBelow([authority, ...chain.slice(1).map((der) => parseCertificate(der))]);
     if (bytesEqual(csr.publicKey, authority.publicKey)) {

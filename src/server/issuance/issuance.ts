@@ -18,6 +18,7 @@ import type { AuthoritySet } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import { jwtClaimsOf } from "../entries/jwt-claims.ts";
+import { requireAllowedKey } from "./allowed-key.ts";
 import { checkAudience } from "./audience.ts";
 import { checkLeafBytes } from "./check-leaf-bytes.ts";
 import { signToken } from "./sign-token.ts";
@@ -46,6 +47,8 @@ export interface IssuanceOptions extends IssuanceDefaults {
   readonly audit: IssuanceAudit;
   /** Where the revocation list of an authority is said to be, in the SVIDs it signs; absent = nowhere. */
   readonly crlUrl?: (authorityId: string) => string;
+  /** Whether keys of experimental types get SVIDs; they do not when absent. */
+  readonly experimentalKeys?: boolean;
   /** Another encoder than the project's own: for tests of the check before signing. */
   readonly encodeTbs?: typeof encodeLeafTbs;
 }
@@ -187,6 +190,7 @@ export class Issuance {
   ): Promise<IssuedX509> {
     const { authorities, audit, random, crlUrl, encodeTbs = encodeLeafTbs } = this.#options;
     const ttlSeconds = profile.check(request);
+    requireAllowedKey(publicKey, this.#options.experimentalKeys);
     const { signer, certificate: authority, chain, id, notAfter: end } = authorities.activeX509();
     const now = this.#now();
     const { spiffeId, dnsNames, subject = subjectOf(dnsNames) } = request;

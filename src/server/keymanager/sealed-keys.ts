@@ -11,7 +11,7 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 import { concatBytes, toBase64 } from "../../base/bytes.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { KEY_TYPES, type KeyType } from "../../keys/contract.ts";
+import { ALL_KEY_TYPES, type KeyType } from "../../keys/contract.ts";
 import { KEY_NAME } from "./key-name.ts";
 import type { SealingKey } from "./sealing-key.ts";
 
@@ -119,7 +119,7 @@ function parseObject(text: string, path: string): Readonly<Record<string, unknow
 function checkSealedKey(name: string, value: unknown, path: string): SealedKey {
   if (!KEY_NAME.test(name) || !isObject(value)) throw damaged(path, "holds a malformed key");
   const { type, nonce, sealed } = value;
-  const keyType = KEY_TYPES.find((known) => known === type);
+  const keyType = ALL_KEY_TYPES.find((known) => known === type);
   if (keyType === undefined || typeof nonce !== "string" || typeof sealed !== "string") {
     throw damaged(path, `holds a malformed key '${name}'`);
   }

@@ -1,7 +1,12 @@
 /** Keys in the transit secrets engine of OpenBao or HashiCorp Vault: made there, never exportable. */
 import { createPublicKey } from "node:crypto";
 import { errorFrom, fail } from "../../base/errors.ts";
-import type { KeyType, Signer } from "../../keys/contract.ts";
+import {
+  type KeyType,
+  type Signer,
+  type TokenKeyType,
+  isExperimental,
+} from "../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import { signingHash } from "../../keys/software-signer.ts";
 import {
@@ -52,6 +57,9 @@ class VaultKeyManager implements KeyManager {
 
   async generate(name: string, keyType: KeyType): Promise<Signer> {
     checkKeyName(name);
+    if (isExperimental(keyType)) {
+      throw fail("unsupported", `the key manager vault makes no keys of type ${keyType}`);
+    }
     // Vault leaves a key that is there as it is.
     await this.delete(name);
     const settings = {
@@ -73,14 +81,17 @@ class VaultKeyManager implements KeyManager {
     if (answer === undefined) return undefined;
     const { version, publicKey } = readKey(answer);
     const keyType = keyTypeOfSpki(publicKey);
-    if (keyType === undefined) throw fail("invalid", `vault's key '${name}' is of another type`);
+    const hash = keyType === undefined ? undefined : signingHash(keyType);
+    if (keyType === undefined || hash === undefined) {
+      throw fail("invalid", `vault's key '${name}' is of another type`);
+    }
     const path = this.#path("sign", name);
     return {
       keyType,
       publicKey,
       sign: async (data) => {
         const signed = await this.#client
-          .request("POST", `${path}/${HASHES[signingHash(keyType)]}`, {
+          .request("POST", `${path}/${HASHES[hash]}`, {
             input: Buffer.from(data).toString("base64"),
             // Whoever rotates it in Vault makes another key, which no certificate is of.
             key_version: version,
@@ -158,7 +169,7 @@ function readSignature({ data }: VaultAnswer, version: number): Uint8Array {
   throw fail("unavailable", "vault answered with no signature of the key's version");
 }
 
-const VAULT_TYPES: Readonly<Record<KeyType, string>> = {
+const VAULT_TYPES: Readonly<Record<TokenKeyType, string>> = {
   "ec-p256": "ecdsa-p256",
   "ec-p384": "ecdsa-p384",
   "rsa-2048": "rsa-2048",

@@ -2,6 +2,7 @@
 import { fail } from "../../../base/errors.ts";
 import { signingAlgorithm } from "../../../jwt/compact.ts";
 import { jwkFromSpki } from "../../../jwt/jwk.ts";
+import { isExperimental } from "../../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../../keys/public-key.ts";
 import type { Bundle } from "../../../spiffe/bundle.ts";
 
@@ -35,7 +36,7 @@ export function discoveryDocument({ issuer, jwksUri }: DiscoveryParams): string 
 export function keySetDocument({ jwtAuthorities }: Bundle): string {
   const keys = jwtAuthorities.flatMap(({ keyId, publicKey }) => {
     const keyType = keyTypeOfSpki(publicKey);
-    if (keyType === undefined) return [];
+    if (keyType === undefined || isExperimental(keyType)) return [];
     return [{ kid: keyId, alg: signingAlgorithm(keyType), use: "sig", ...jwkFromSpki(publicKey) }];
   });
   if (keys.length === 0) throw fail("unavailable", "there is no jwt authority yet");

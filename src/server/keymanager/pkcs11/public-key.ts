@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { fail } from "../../../base/errors.ts";
-import type { KeyType } from "../../../keys/contract.ts";
+import { type KeyType, isExperimental } from "../../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../../keys/public-key.ts";
 import { signingHash } from "../../../keys/software-signer.ts";
 import {
@@ -18,9 +18,13 @@ export type TokenKeyKind =
   | { readonly family: "ec" /** DER OBJECT IDENTIFIER of the curve. */; readonly params: Buffer }
   | { readonly family: "rsa"; readonly bits: number };
 
+/** @throws unsupported for a type that no token makes */
 export function tokenKeyKind(keyType: KeyType): TokenKeyKind {
   if (keyType === "ec-p256") return { family: "ec", params: Buffer.from(oid(P256)) };
   if (keyType === "ec-p384") return { family: "ec", params: Buffer.from(oid(P384)) };
+  if (isExperimental(keyType)) {
+    throw fail("unsupported", `the key manager pkcs11 makes no keys of type ${keyType}`);
+  }
   return { family: "rsa", bits: Number(keyType.slice("rsa-".length)) };
 }
 
@@ -42,7 +46,9 @@ export function rsaSpki(modulus: Uint8Array, exponent: Uint8Array): Uint8Array {
 
 /** What CKM_ECDSA (the hash) or CKM_RSA_PKCS (a DigestInfo, RFC 8017 §9.2) signs. */
 export function digestToSign(keyType: KeyType, data: Uint8Array): Buffer {
-  const hash = createHash(signingHash(keyType)).update(data).digest();
+  const hash = createHash(signingHash(keyType) ?? "sha256")
+    .update(data)
+    .digest();
   if (keyType.startsWith("ec-")) return hash;
   return Buffer.from(seq(seq(oid(SHA_256), nullValue()), octetString(hash)));
 }
