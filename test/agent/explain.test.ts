@@ -231,7 +231,7 @@ t.test("each cause is told from the others", async (t) => {
       out: "",
       err: new RegExp(`there is no process ${pid}`),
     });
-    t.match(await explainer.say("0"), { code: 2, err: /'0' is not the number of a process/ });
+    t.match(await explainer.say("0"), { code: 1, err: /no caller without a process id here/ });
     t.match(await explainer.say("self"), { code: 2 });
   });
 

@@ -323,7 +323,18 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
       k8s: kubernetes,
     },
     joinToken: await domain.token(),
+    adminSocket: join(domain.dir, "admin", "admin.sock"),
   });
+  const explain = async (...args: string[]) => {
+    const out: string[] = [];
+    const code = await runProgram({
+      args: ["explain", ...args],
+      env: { HOME: "/nowhere", ASSAY_AGENT_ADMIN_SOCKET: config.adminSocket },
+      stdout: (text) => out.push(text),
+      stderr: (text) => out.push(text),
+    });
+    return { code, out: out.join("") };
+  };
   // In a PID namespace of its own the agent has no PID for anyone outside.
   const child = spawn(
     "unshare",
@@ -347,9 +358,15 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
   await once(child.stdout, "data");
 
   using client = new WorkloadClient(config.socket);
+  const uid = String(process.geteuid?.());
+  t.match(await explain("0"), { code: 1, out: /no caller without a process id here has called/ });
   const noPid = { kind: "denied", message: /no process id here/ } as const;
   await refused(t, client.fetchX509(), noPid);
   await refused(t, client.fetchJwt(["db"]), noPid);
+  t.match(await explain("0", "--uid", uid), {
+    code: 0,
+    out: /^the last caller without a process id here, [^]*token failed: .* its call brought no token/,
+  });
 
   const plain = issuer.token({ claims: GOOD });
   client.token = plain;
@@ -363,12 +380,25 @@ t.test("a caller without a PID here is known by its token alone", async (t) => {
   await refused(t, thief.fetchX509(), stolen, "another connection");
   client.token = issuer.token({ claims: { ...GOOD, exp: 1000 } });
   await refused(t, client.fetchX509(), { kind: "unauthenticated", message: /has expired/ });
+  t.match(await explain("0"), { out: /no identity, as every attestor failed[^]*has expired/ });
   client[Symbol.dispose]();
   await refused(t, thief.fetchX509(), stolen, "also when the first one has ended");
 
   const projected = issuer.token({ claims: { aud: AUDIENCE, ...POD } });
   const first = new WorkloadClient(config.socket, projected);
   t.same(await idsOf(first), [id("/k8s"), id("/pod")]);
+  const explained = await explain("0", "--output", "json");
+  t.match(JSON.parse(explained.out), {
+    verdict: "served",
+    process: { pid: 0, uid: Number(uid), seenAt: /Z$/ },
+    matching: [{ spiffeId: id("/pod") }, { spiffeId: id("/k8s") }],
+    nearest: [
+      { spiffeId: id("/process"), missing: [{ selector: OWN_SELECTOR, reason: "unreadable" }] },
+      { spiffeId: id("/token"), missing: [{ reason: "different_value" }] },
+    ],
+  });
+  t.match(await explain("0", "--uid", "4242"), { code: 1, out: /no caller of user 4242 without/ });
+  t.match(await explain("1", "--uid", "0"), { code: 2, out: /--uid has a meaning with pid 0/ });
   thief.token = projected;
   await refused(t, thief.fetchX509(), stolen);
   first[Symbol.dispose]();

@@ -7,6 +7,7 @@ import type {
 } from "../../attestors/contract.ts";
 import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { LruMap } from "../../base/lru.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
@@ -48,6 +49,11 @@ export interface Examination {
   readonly endsAt?: EpochSeconds;
 }
 
+export interface PastExamination extends Examination {
+  /** When, milliseconds since 1970. */
+  readonly atMs: number;
+}
+
 /** What is to be said of an answer besides its selectors. */
 export interface AnswerNotes {
   /**
@@ -72,6 +78,8 @@ export class Attestation {
   #atToken: readonly WorkloadAttestor[] = [];
   #attestors: readonly WorkloadAttestor[] = [];
   readonly #notes = new WeakMap<readonly Selector[], AnswerNotes>();
+  /** By uid, the last look at a caller without a PID here; for whoever asks why, nothing is decided by it. */
+  readonly #lastForeign = new LruMap<number, PastExamination>(MAX_FOREIGN);
 
   constructor(options: AttestationOptions) {
     this.#options = options;
@@ -158,6 +166,7 @@ export class Attestation {
    */
   async examine(peer: Peer, signal: AbortSignal, token?: string): Promise<Examination> {
     const isForeign = peer.isForeign === true && token !== undefined;
+    if (peer.isForeign === true && token === undefined) this.#noteTokenless(peer);
     const facts = isForeign ? foreignFacts(peer) : peer.read();
     let endsAt: EpochSeconds | undefined;
     const presented: PresentedToken | undefined =
@@ -176,6 +185,7 @@ export class Attestation {
     const isComplete = !findings.some(({ gaps }) => gaps.some(({ isTransient }) => isTransient));
     const found = { facts, findings, isComplete, ...(endsAt === undefined ? {} : { endsAt }) };
     if (isForeign) {
+      this.#noteForeign(found);
       if (!peer.alive()) throw fail("denied", "the caller is gone");
       return found;
     }
@@ -210,6 +220,48 @@ export class Attestation {
     } catch {
       return undefined; // asked with time, whatever failed says why
     }
+  }
+
+  /** The last look at a caller without a PID here, of that user or of any. */
+  lastForeign(uid?: number): PastExamination | undefined {
+    if (uid !== undefined) return this.#lastForeign.get(uid);
+    let last: PastExamination | undefined;
+    for (const each of this.#lastForeign.values()) {
+      if (last === undefined || each.atMs >= last.atMs) last = each;
+    }
+    return last;
+  }
+
+  #noteTokenless(peer: Peer): void {
+    const unnamed = "the kernel does not name the caller here, and";
+    const findings: Finding[] = this.#atToken.map(({ type, names }) => ({
+      type,
+      names,
+      selectors: [],
+      gaps: [],
+      error: fail("denied", `${unnamed} its call brought no token`),
+    }));
+    if (findings.length === 0) {
+      const error = fail("denied", `${unnamed} no attestor of this agent takes tokens`);
+      findings.push({ type: "token", names: [], selectors: [], gaps: [], error });
+    }
+    this.#noteForeign({ facts: foreignFacts(peer), findings, isComplete: true });
+  }
+
+  /** With all attestors, so that it can be told from one that there is not. */
+  #noteForeign(found: Examination): void {
+    const selectors = found.findings.flatMap((finding) => finding.selectors);
+    const ofType = (type: string): Selector[] => selectors.filter((each) => each.type === type);
+    const asked = found.findings.map((each) => ({ ...each, selectors: ofType(each.type) }));
+    const others = this.#atProcess.map(({ type, names }): Finding => {
+      const byToken = ofType(type);
+      const finding = { type, names, selectors: byToken, gaps: [] };
+      if (byToken.length > 0) return finding;
+      const error = fail("denied", "it cannot look: the kernel does not name the caller here");
+      return { ...finding, error };
+    });
+    const atMs = this.#options.clock.nowMs();
+    this.#lastForeign.set(found.facts.uid, { ...found, findings: [...asked, ...others], atMs });
   }
 
   /** What is to be said of an answer of `attest`. */
@@ -299,3 +351,4 @@ function processName(pid: number): string {
 
 const NO_NOTES: AnswerNotes = Object.freeze({});
 const DEFAULT_DEADLINE_MS = 5000;
+const MAX_FOREIGN = 64;

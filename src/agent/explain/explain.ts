@@ -37,14 +37,25 @@ export interface ExplainSource {
 
 export function explainHandlers(source: ExplainSource) {
   return {
-    ExplainPid: ({ pid }: ExplainPidRequest__Output): Promise<ExplainPidResponse> =>
-      explainPid(pid, source),
+    ExplainPid: async ({ pid, uid }: ExplainPidRequest__Output): Promise<ExplainPidResponse> => {
+      if (pid < 0) throw fail("invalid", "pid is a number from 0 on");
+      if (pid > 0) return explain(await examine(pid, source), source);
+      const last = source.attestation.lastForeign(uid);
+      if (last === undefined) {
+        const whose = uid === undefined ? "" : ` of user ${uid}`;
+        throw fail("not_found", `no caller${whose} without a process id here has called lately`);
+      }
+      return explain(last, source, last.atMs);
+    },
   };
 }
 
-async function explainPid(pid: number, source: ExplainSource): Promise<ExplainPidResponse> {
-  if (pid <= 0) throw fail("invalid", "pid is missing; it is a number from 1 on");
-  const { facts, findings } = await examine(pid, source);
+/** @param atMs when it was looked at, if that is not now */
+async function explain(
+  { facts, findings }: Examination,
+  source: ExplainSource,
+  atMs = 0,
+): Promise<ExplainPidResponse> {
   const selectors = canonicalSelectors(findings.flatMap((finding) => finding.selectors));
   const attested = findings.some(({ error }) => error === undefined);
   const own = ownEntries(source.cache, selectors, epochSeconds(source.clock));
@@ -58,7 +69,7 @@ async function explainPid(pid: number, source: ExplainSource): Promise<ExplainPi
   const agentId = source.agentId();
   return {
     verdict: verdictOf(attested, matching, told, source.cache),
-    process: { pid, uid: facts.uid, gid: facts.gid, groups: [...facts.groups] },
+    process: { ...facts, groups: [...facts.groups], seen_at: Math.floor(atMs / 1000) },
     attestors: findings.map(({ type, names, error, gaps, ...finding }) => ({
       type,
       names: [...names],

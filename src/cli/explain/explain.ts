@@ -10,7 +10,13 @@ export const command: Command = {
   name: "explain",
   operand: "pid",
   options: [
-    { name: "pid", value: "N", help: "the process to explain", required: true },
+    {
+      name: "pid",
+      value: "N",
+      help: "the process to explain; 0: the last caller that the kernel does not name here",
+      required: true,
+    },
+    { name: "uid", value: "N", help: "with pid 0: the last one of this user" },
     {
       name: "socket",
       value: "PATH",
@@ -25,10 +31,15 @@ export const command: Command = {
   ],
   notes: [
     "Says what each attestor saw, which entries match, and why the nearest others do not.",
-    "The process need not be connected to the agent; its number is that in the agent's PID namespace.",
+    "The process need not be connected to the agent; its number is that in the agent's PID namespace. A caller that has none",
+    "there (a sandbox, another PID namespace) is known by the token of its call alone: 0 explains the last one.",
   ],
   async run({ options, output, signal }) {
-    const pid = pidOf(options.required("pid"));
+    const pid = numberOf("pid", options.required("pid"), MAX_PID);
+    const given = options.text("uid");
+    if (given !== undefined && pid !== 0)
+      throw new UsageError("--uid has a meaning with pid 0 only");
+    const uid = given === undefined ? {} : { uid: numberOf("uid", given, MAX_UID) };
     const socket = options.text("socket");
     if (socket === undefined) {
       throw new UsageError(
@@ -39,19 +50,21 @@ export const command: Command = {
     const answer = await agent.call<ExplainPidResponse__Output>(
       "assay.explain.v1.Explain",
       "ExplainPid",
-      { pid },
+      { pid, ...uid },
     );
     output.data(explanationJson(answer), () => explanationLines(answer, Date.now()));
     return undefined;
   },
 };
 
-function pidOf(text: string): number {
-  const pid = Number(text);
-  if (!/^\d{1,10}$/.test(text) || pid < 1 || pid > MAX_PID) {
-    throw new UsageError(`--pid: '${text.slice(0, 40)}' is not the number of a process`);
+function numberOf(option: string, text: string, most: number): number {
+  const number = Number(text);
+  if (!/^\d{1,10}$/.test(text) || number > most) {
+    const what = option === "pid" ? "process" : "user";
+    throw new UsageError(`--${option}: '${text.slice(0, 40)}' is not the number of a ${what}`);
   }
-  return pid;
+  return number;
 }
 
 const MAX_PID = 2 ** 31 - 1;
+const MAX_UID = 2 ** 32 - 1;

@@ -14,6 +14,7 @@ export function explanationJson(answer: ExplainPidResponse__Output): Record<stri
       uid: process?.uid ?? 0,
       gid: process?.gid ?? 0,
       groups: process?.groups ?? [],
+      ...time("seenAt", process?.seen_at),
     },
     attestors: answer.attestors.map(({ type, names, selectors, error, gaps }) => ({
       type,

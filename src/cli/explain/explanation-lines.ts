@@ -11,7 +11,7 @@ export function explanationLines(answer: ExplainPidResponse__Output, nowMs: numb
   const { process, attestors, matching, nearest, sync } = answer;
   const identity = sync?.agent_id ?? "";
   return [
-    `process ${process?.pid}: ${verdictText(answer)}`,
+    `${subjectText(process, nowMs)}: ${verdictText(answer)}`,
     "",
     `attested (uid ${process?.uid}, gid ${process?.gid})`,
     ...attestors.flatMap(attestorLines),
@@ -29,6 +29,12 @@ export function explanationLines(answer: ExplainPidResponse__Output, nowMs: numb
       ? []
       : [`  the server was not asked for more: ${answer.server_error}`]),
   ];
+}
+
+function subjectText(process: ExplainPidResponse__Output["process"], nowMs: number): string {
+  const seenAt = Number(process?.seen_at ?? 0);
+  if (seenAt === 0) return `process ${process?.pid}`;
+  return `the last caller without a process id here, ${timeText(seenAt, nowMs)}`;
 }
 
 /** Where nothing comes near there is nothing to correct, but something to make. */
