@@ -1,10 +1,15 @@
 import { errorFrom, fail } from "../base/errors.ts";
 import { checkPath } from "./spiffe-id.ts";
 
+/** What stands between the braces of a place; the first group is the name. */
+type PlaceForm = RegExp;
+
+/** `{{ .Name }}`: letters, digits, `_` and `-` with dots between, as in SPIRE's agent path templates. */
+const FIELD: PlaceForm = /^\s*\.([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\s*$/;
+
 /**
- * A path with places to fill in: `{{ .Name }}`, names of letters, digits, `_` and `-` with dots between, as in SPIRE's
- * agent path templates; no functions, no conditions. A value is one path segment or a part of one, so that no two
- * hosts come to the same path by where a slash falls.
+ * A path with places to fill in; no functions, no conditions. A value is one path segment or a part of one, so that no
+ * two hosts come to the same path by where a slash falls.
  */
 export class PathTemplate {
   readonly #parts: readonly Part[];
@@ -14,13 +19,13 @@ export class PathTemplate {
   }
 
   /** @throws invalid, naming what it could not read */
-  static parse(text: string): PathTemplate {
+  static parse(text: string, form: PlaceForm = FIELD): PathTemplate {
     const parts: Part[] = [];
     let at = 0;
     for (const place of text.matchAll(/\{\{(.*?)\}\}/g)) {
       parts.push({ literal: text.slice(at, place.index) });
       const [, inside = ""] = place;
-      const name = /^\s*\.([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\s*$/.exec(inside)?.[1];
+      const name = form.exec(inside)?.[1];
       if (name === undefined) {
         throw fail(
           "invalid",
@@ -38,6 +43,12 @@ export class PathTemplate {
   /** The names in it, each once. */
   get fields(): readonly string[] {
     return [...new Set(this.#parts.flatMap((part) => ("field" in part ? [part.field] : [])))];
+  }
+
+  /** How many places each segment has. */
+  get placesBySegment(): readonly number[] {
+    const shape = this.#parts.map((part) => ("literal" in part ? part.literal : PLACE)).join("");
+    return shape.split("/").map((segment) => segment.split(PLACE).length - 1);
   }
 
   /**
@@ -80,4 +91,6 @@ function checkTemplatePath(text: string): string {
   return path;
 }
 
+/** No text of a path. */
+const PLACE = "\0";
 const MAX_SHOWN = 80;

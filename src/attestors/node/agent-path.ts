@@ -1,19 +1,16 @@
 import { fail } from "../../base/errors.ts";
-import { checkPath } from "../../spiffe/spiffe-id.ts";
+import { PathTemplate } from "../../spiffe/path-template.ts";
 
 /**
- * Where an agent stands below `/spire/agent/<type>/`, from a text with placeholders: `{{name}}`, as SPIRE's
- * `agent_path_template` also `{{ .Name }}`. Each value is part of exactly one path segment, and each segment holds at
- * most one, so that no two sets of values give the same path.
+ * Where an agent stands below `/spire/agent/<type>/`, from a path template whose places are written `{{name}}`, as
+ * SPIRE's `agent_path_template` also `{{ .Name }}`; a name may be a claim's. Each segment holds at most one place, so
+ * that no two sets of values give the same path.
  */
 export class AgentPathTemplate {
-  readonly #parts: readonly string[];
-  /** The placeholders' names. */
-  readonly names: readonly string[];
+  readonly #template: PathTemplate;
 
-  private constructor(parts: readonly string[]) {
-    this.#parts = parts;
-    this.names = parts.filter((_, index) => index % 2 === 1);
+  private constructor(template: PathTemplate) {
+    this.#template = template;
   }
 
   /**
@@ -27,17 +24,15 @@ export class AgentPathTemplate {
     const below = text
       .replace(/^\/\{\{\s*\.?PluginName\s*\}\}\//, "")
       .replace(new RegExp(`^/${type}/`), "");
-    const template = new AgentPathTemplate(below.split(PLACEHOLDER));
-    if (template.names.length === 0) {
+    const template = PathTemplate.parse(`/${below}`, ANY_NAME);
+    const places = template.placesBySegment;
+    if (places.every((count) => count === 0)) {
       throw fail("invalid", "agent path template has no {{placeholder}}: all agents would be one");
     }
-    for (const segment of below.replaceAll(PLACEHOLDERS, "\0").split("/")) {
-      if (segment.split("\0").length > 2) {
-        throw fail("invalid", "agent path template has two placeholders in one segment");
-      }
+    if (places.some((count) => count > 1)) {
+      throw fail("invalid", "agent path template has two placeholders in one segment");
     }
-    checkPath(`/${template.#join(() => "x")}`);
-    return template;
+    return new AgentPathTemplate(template);
   }
 
   /**
@@ -46,31 +41,19 @@ export class AgentPathTemplate {
    * @throws denied, naming the placeholder, when a value is missing or is not one path segment
    */
   render(valueOf: (name: string) => string | undefined): string {
-    const path = this.#join((name) => {
+    const path = this.#template.fill((name) => {
       const value = valueOf(name);
       if (value === undefined) throw fail("denied", `there is no ${name} for the agent's path`);
-      if (!VALUE.test(value)) {
-        throw fail(
-          "denied",
-          `${name} has no place in the agent's path: it is not 1 to 255 letters, numbers, dots, dashes and underscores`,
-        );
-      }
-      return value;
+      if (VALUE.test(value)) return value;
+      throw fail(
+        "denied",
+        `${name} has no place in the agent's path: it is not 1 to 255 letters, numbers, dots, dashes and underscores`,
+      );
     });
-    try {
-      checkPath(`/${path}`);
-    } catch (cause) {
-      throw fail("denied", "the agent's path is not one of a SPIFFE ID", { cause });
-    }
-    return path;
-  }
-
-  #join(valueOf: (name: string) => string): string {
-    return this.#parts.map((part, index) => (index % 2 === 0 ? part : valueOf(part))).join("");
+    return path.slice(1);
   }
 }
 
-const PLACEHOLDER = /\{\{\s*\.?([^{}\s]{1,255})\s*\}\}/;
-const PLACEHOLDERS = new RegExp(PLACEHOLDER.source, "g");
+const ANY_NAME = /^\s*\.?([^{}\s]{1,255})\s*$/;
 const VALUE = /^[A-Za-z0-9._-]{1,255}$/;
 const MAX_TEMPLATE = 1024;
