@@ -66,18 +66,13 @@ t.test("a command at another's socket says whose that is, and so does health", a
     t.match(await run(...words, "--socket", join(domain.dir, "none.sock")), { code: 1, err });
   }
   const sockets: [string, string[]][] = [
-    [server, ["listeners", "datastore", "x509 authority", "jwt authority", "audit log"]],
+    [
+      server,
+      ["listeners", "datastore", "x509 authority", "jwt authority", "audit log", "federation"],
+    ],
     [agent, ["identity", "sync"]],
     [admin, ["identity", "sync"]],
   ];
-  for (const [socket, names] of sockets) {
-    using channel = connectUnix(socket);
-    t.same(
-      await channel.unary("assay.health.v1.Health", "GetParts", {}),
-      { parts: names.map((name) => ({ name, serving: true, reason: "" })) },
-      socket,
-    );
-  }
   const serving: [string[], RegExp, RegExp][] = [
     [["health", "--socket", server], /^serving: the server's admin socket \(/, /^$/],
     [["health", "agent", "--socket", agent], /^serving: an agent's Workload API socket \(/, /^$/],
@@ -87,6 +82,14 @@ t.test("a command at another's socket says whose that is, and so does health", a
   ];
   for (const [words, out, err] of serving) {
     t.match(await run(...words, "--wait", "20s"), { code: 0, out, err }, words.join(" "));
+  }
+  for (const [socket, names] of sockets) {
+    using channel = connectUnix(socket);
+    t.same(
+      await channel.unary("assay.health.v1.Health", "GetParts", {}),
+      { parts: names.map((name) => ({ name, serving: true, reason: "" })) },
+      socket,
+    );
   }
 });
 

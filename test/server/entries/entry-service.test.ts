@@ -317,7 +317,7 @@ await check(
     const now = clock.nowMs() / 1000;
     const results = await service.create([
       draft({ selectors: uid(1), x509SvidTtl: 3600, jwtSvidTtl: 3600 }),
-      draft({ selectors: uid(2), x509SvidTtl: 3601 }),
+      draft({ selectors: uid(2), x509SvidTtl: 5400 }),
       draft({ selectors: uid(3), jwtSvidTtl: 9000, expiresAt: now }),
       draft({ selectors: uid(4), expiresAt: now + 1 }),
     ]);
@@ -326,8 +326,8 @@ await check(
       warnings.map((list) => list.length),
       [0, 1, 2, 0],
     );
-    t.match(warnings[1]?.[0], /x509 SVID ttl of 3601s .* \(3600s now\)/);
-    t.match(warnings[2]?.[0], /jwt SVID ttl of 9000s/);
+    t.match(warnings[1]?.[0], /x509 SVID ttl of 1h30m .* \(1h now\)/);
+    t.match(warnings[2]?.[0], /jwt SVID ttl of 2h30m/);
     t.match(warnings[2]?.[1], /expiry is in the past/);
   },
   3600,
