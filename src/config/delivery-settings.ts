@@ -71,6 +71,11 @@ export const TARGET_FIELDS = {
     help: "with --dir: write the trust domain's JWT keys, too (jwt-bundle.json)",
     default: false,
   },
+  crl: {
+    shape: flag(),
+    help: "with --dir: write the trust domain's revocation lists, too, while there are any (crl.pem)",
+    default: false,
+  },
   passwordFile: {
     shape: text(),
     value: "FILE",
@@ -125,6 +130,7 @@ export const TARGET_FIELDS = {
       key: { shape: FILE_NAME, help: "private key" },
       bundle: { shape: FILE_NAME, help: "bundle, or trust store" },
       jwtBundle: { shape: FILE_NAME, help: "JWT keys" },
+      crl: { shape: FILE_NAME, help: "revocation lists" },
     }),
     help: "other names for the files",
   },

@@ -11,7 +11,7 @@ import {
   renderFiles,
 } from "./render.ts";
 import { type Target, holdsX509 } from "./target.ts";
-import { tell } from "./tell.ts";
+import { startOf, tell } from "./tell.ts";
 import { NO_SVID, type View } from "./view.ts";
 
 export interface DeliveryOptions {
@@ -28,12 +28,15 @@ export interface DeliveryOptions {
 export class Delivery implements Disposable {
   readonly #options: DeliveryOptions;
   readonly #generations: Generations;
+  readonly #started: string | undefined;
   #written: Fingerprint | undefined;
   #told: string | undefined;
 
   constructor(options: DeliveryOptions) {
     const { target, random } = options;
     this.#options = options;
+    const { signal } = target.tell;
+    this.#started = typeof signal === "number" ? startOf(signal) : undefined;
     this.#generations = new Generations({ ...target, random });
   }
 
@@ -67,7 +70,9 @@ export class Delivery implements Disposable {
     // A token is short-lived and read when it is needed; nobody has to reload for it.
     const worthTelling = holdsX509(target) ? fingerprint.x509 : fingerprint.all;
     if (worthTelling === this.#told) return;
-    await tell(target.tell, { env, clock }, signal);
+    const started = this.#started;
+    const context = { env, clock, ...(started === undefined ? {} : { started }) };
+    await tell(target.tell, context, signal);
     this.#told = worthTelling;
   }
 

@@ -17,6 +17,7 @@ export interface Contents {
   readonly svid: DeliveredSvid | undefined;
   readonly roots: readonly Root[];
   readonly federated: readonly (readonly [trustDomain: string, roots: readonly Root[]])[];
+  readonly crls: readonly Uint8Array[];
   readonly jwtBundle: Uint8Array | undefined;
   readonly tokens: ReadonlyMap<string, string>;
 }
@@ -24,7 +25,8 @@ export interface Contents {
 /** @throws not_found when no SVID is the target's; precondition when its bundle would be empty */
 export function contentsOf(target: Target, view: View, nowMs: number): Contents {
   const { jwtBundle, tokens } = view;
-  if (!holdsX509(target)) return { svid: undefined, roots: [], federated: [], jwtBundle, tokens };
+  if (!holdsX509(target))
+    return { svid: undefined, roots: [], federated: [], crls: [], jwtBundle, tokens };
   const svid = pickOf(view.svids, target.pick);
   const isLive = ({ expiresAt }: Root): boolean => !target.omitExpired || expiresAt * 1000 >= nowMs;
   const federated = [...view.federated]
@@ -36,7 +38,7 @@ export function contentsOf(target: Target, view: View, nowMs: number): Contents 
   const roots = target.includeFederated
     ? [...own, ...federated.flatMap(([, foreign]) => foreign)]
     : own;
-  return { svid, roots, federated, jwtBundle, tokens };
+  return { svid, roots, federated, crls: target.crl ? view.crls : [], jwtBundle, tokens };
 }
 
 /** Two equal ones mean files that say the same; `x509` leaves tokens out, which programs read anew by themselves. */
@@ -49,6 +51,7 @@ export function fingerprintOf({
   svid,
   roots,
   federated,
+  crls,
   jwtBundle,
   tokens,
 }: Contents): Fingerprint {
@@ -62,6 +65,7 @@ export function fingerprintOf({
   for (const [trustDomain, foreign] of federated) {
     part("federated", trustDomain, ...foreign.map(({ der }) => der));
   }
+  part("crls", ...crls);
   const x509 = hash.copy().digest("hex");
   if (jwtBundle !== undefined) part("jwt-bundle", jwtBundle);
   for (const [file, token] of tokens) part("token", file, token);
@@ -71,9 +75,10 @@ export function fingerprintOf({
 /** @throws what the key store's writer throws */
 export async function renderFiles(target: Target, contents: Contents): Promise<RenderedFile[]> {
   const { names } = target;
-  const { svid, jwtBundle, tokens } = contents;
+  const { svid, crls, jwtBundle, tokens } = contents;
   return [
     ...(svid === undefined ? [] : await renderX509(target, svid, contents)),
+    ...(crls.length === 0 ? [] : [open(names.crl, pemOf(crls, "X509 CRL"))]),
     ...(jwtBundle === undefined ? [] : [open(names.jwtBundle, jwtBundle)]),
     ...[...tokens].map(([file, token]) => secret(file, token)),
   ];
@@ -118,8 +123,8 @@ async function renderX509(
   }
 }
 
-function pemOf(certificates: readonly Uint8Array[]): string {
-  return certificates.map((der) => encodePem("CERTIFICATE", der)).join("");
+function pemOf(ders: readonly Uint8Array[], label = "CERTIFICATE"): string {
+  return ders.map((der) => encodePem(label, der)).join("");
 }
 
 function open(name: string, content: string | Uint8Array): RenderedFile {

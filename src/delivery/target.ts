@@ -42,6 +42,8 @@ export interface Target {
   readonly includeFederated: boolean;
   readonly omitExpired: boolean;
   readonly jwtBundle: boolean;
+  /** Revocation lists, while there are any. */
+  readonly crl: boolean;
   readonly tokens: readonly TokenFile[];
   readonly password?: string;
   readonly storeCipher: StoreCipher;
@@ -53,6 +55,7 @@ export interface FileNames {
   readonly key: string;
   readonly bundle: string;
   readonly jwtBundle: string;
+  readonly crl: string;
 }
 
 /** As `assay fetch x509 --write` calls them. */
@@ -63,6 +66,7 @@ export function defaultNames(format: Format): FileNames {
     key: "key.pem",
     bundle: isStore ? "truststore.p12" : "bundle.pem",
     jwtBundle: "jwt-bundle.json",
+    crl: "crl.pem",
   };
 }
 
@@ -73,11 +77,12 @@ export function holdsX509(target: Target): boolean {
 
 /** @throws invalid when two of the target's files would have one name, or it would hold nothing */
 export function checkTarget(target: Target): void {
-  const { format, names, tokens, jwtBundle, password } = target;
+  const { format, names, tokens, jwtBundle, crl, password } = target;
   const all = [
     ...(format === "jwt" ? [] : [names.svid, names.bundle]),
     ...(format === "pem" ? [names.key] : []),
     ...(jwtBundle ? [names.jwtBundle] : []),
+    ...(crl ? [names.crl] : []),
     ...tokens.map(({ file }) => file),
   ];
   if (all.length === 0) {
@@ -91,6 +96,9 @@ export function checkTarget(target: Target): void {
   }
   const twice = all.find((name, index) => all.indexOf(name) !== index);
   if (twice !== undefined) throw fail("invalid", `two files are called '${twice}'; rename one`);
+  if (format === "jwt" && crl) {
+    throw fail("invalid", "revocation lists go with X.509-SVIDs, which the format jwt has not");
+  }
   if (format === "pkcs12" && password === undefined) {
     throw fail("invalid", "a key store needs a password; give a file with it");
   }

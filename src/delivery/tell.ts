@@ -1,5 +1,6 @@
 /** Telling a process that its files are new: a command, a signal, or both. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
@@ -9,6 +10,22 @@ export interface TellContext {
   /** For the command. */
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  /** `startOf` the process that `signal` named when it was named. */
+  readonly started?: string;
+}
+
+/**
+ * A process that is named by its PID, as it is now: a PID is used again when its process has ended.
+ * @returns undefined where the system does not tell
+ */
+export function startOf(pid: number): string | undefined {
+  try {
+    // proc(5): the 22nd field; the second one is in parentheses and may hold anything.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -16,12 +33,23 @@ export interface TellContext {
  * @throws not_found without the process, denied when it is another user's, unavailable when the command fails, deadline
  */
 export async function tell(told: Tell, context: TellContext, signal: AbortSignal): Promise<void> {
-  if (told.signal !== undefined) await sendSignal(told.signal, told.signalName);
+  if (told.signal !== undefined) await sendSignal(told.signal, told.signalName, context);
   if (told.run !== undefined) await runCommand(told.run, told.runTimeoutMs, context, signal);
 }
 
-async function sendSignal(to: number | string, name: NodeJS.Signals): Promise<void> {
+async function sendSignal(
+  to: number | string,
+  name: NodeJS.Signals,
+  { started }: TellContext,
+): Promise<void> {
   const pid = typeof to === "number" ? to : await pidOf(to);
+  const now = startOf(pid);
+  if (typeof to === "number" && started !== undefined && now !== undefined && now !== started) {
+    throw fail(
+      "not_found",
+      `process ${pid} has ended, and another one has its PID; name a PID file`,
+    );
+  }
   const where = typeof to === "number" ? "" : ` from ${to}`;
   try {
     process.kill(pid, name);

@@ -31,6 +31,8 @@ export interface View {
   readonly svids: readonly DeliveredSvid[];
   /** Roots of foreign trust domains, by trust domain name (`partner.example`). */
   readonly federated: ReadonlyMap<string, readonly Root[]>;
+  /** DER revocation lists of the own trust domain; empty where revocation is off. */
+  readonly crls: readonly Uint8Array[];
   /** The JWKS document of the own trust domain, where it was asked for. */
   readonly jwtBundle: Uint8Array | undefined;
   /** JWT-SVIDs by the name of the file that each goes into. */

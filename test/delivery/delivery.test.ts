@@ -8,7 +8,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import { Delivery, Follower } from "../../src/delivery/delivery.ts";
 import { type Target, checkTarget, defaultNames } from "../../src/delivery/target.ts";
 import type { DeliveredSvid, View } from "../../src/delivery/view.ts";
-import { parsePid, tell } from "../../src/delivery/tell.ts";
+import { parsePid, startOf, tell } from "../../src/delivery/tell.ts";
 import { decodePem } from "../../src/x509/pem.ts";
 import { Program } from "../cli/program.ts";
 import { TEST_EPOCH, TestCa } from "../support/test-ca.ts";
@@ -38,6 +38,7 @@ function viewOf(...svids: readonly DeliveredSvid[]): View {
   return {
     svids,
     federated: new Map([["partner.example", [rootOf(foreign)]]]),
+    crls: [],
     jwtBundle: undefined,
     tokens: new Map(),
   };
@@ -55,6 +56,7 @@ function targetAt(dir: string, more: Partial<Target> = {}): Target {
     includeFederated: false,
     omitExpired: false,
     jwtBundle: false,
+    crl: false,
     tokens: [],
     storeCipher: "aes256",
     tell: { runTimeoutMs: 10_000, signalName: "SIGHUP" },
@@ -126,6 +128,24 @@ t.test("what each format holds", async (t) => {
   );
   t.same(names(jwt.dir), ["current", "jwt-bundle.json", "token"]);
   t.equal(readFileSync(`${jwt.dir}/token`, "utf8"), "e.y.J");
+});
+
+t.test("revocation lists: where they are asked for, while there are any", async (t) => {
+  const { delivery, dir, written } = deliveryTo(t, { crl: true });
+  await delivery.deliver(viewOf(main), never);
+  t.notOk(existsSync(`${dir}/crl.pem`));
+  const crls = [new Uint8Array([0x30, 0]), new Uint8Array([0x30, 1, 0])];
+  await delivery.deliver({ ...viewOf(main), crls }, never);
+  t.same(decodePem(readFileSync(`${dir}/crl.pem`, "utf8")), [
+    { label: "X509 CRL", der: crls[0] },
+    { label: "X509 CRL", der: crls[1] },
+  ]);
+  await delivery.deliver(viewOf(main), never);
+  t.notOk(existsSync(`${dir}/crl.pem`));
+  t.equal(written.length, 3);
+  const without = deliveryTo(t);
+  await without.delivery.deliver({ ...viewOf(main), crls }, never);
+  t.notOk(existsSync(`${without.dir}/crl.pem`));
 });
 
 t.test("which SVID: the first, by hint, by ID; what is missing is named", async (t) => {
@@ -300,6 +320,18 @@ t.test("signals: by PID, by file, and what is no PID of one process", async (t) 
   writeFileSync(file, `${pid}\n/var/lib/postgresql\n`);
   await send(file);
   await program.said(/got it\ngot it\n/);
+  const started = startOf(pid) ?? "";
+  t.match(started, /^\d+$/);
+  await tell(
+    { signal: pid, runTimeoutMs: 1, signalName: "SIGUSR2" },
+    { ...context, started },
+    never,
+  );
+  const another = { ...context, started: `${started}0` };
+  await t.rejects(tell({ signal: pid, runTimeoutMs: 1, signalName: "SIGUSR2" }, another, never), {
+    kind: "not_found",
+    message: /has ended, and another one has its PID/,
+  });
   await program.stop("SIGKILL");
   await t.rejects(send(pid), { kind: "not_found", message: /there is no process \d+ to signal/ });
   const bad: [string, RegExp][] = [
@@ -327,6 +359,7 @@ t.test("targets that cannot be", async (t) => {
   const cases: [Partial<Target>, RegExp][] = [
     [{ format: "jwt" }, /holds nothing without a JWT-SVID/],
     [{ format: "pkcs12" }, /needs a password/],
+    [{ format: "jwt", jwtBundle: true, crl: true }, /revocation lists go with X.509-SVIDs/],
     [{ names: { ...defaultNames("pem"), key: "svid.pem" } }, /two files are called 'svid.pem'/],
     [{ names: { ...defaultNames("pem"), key: "current" } }, /no file may be called 'current'/],
     [{ tokens: [{ file: "federated", audience: ["a"] }] }, /no file may be called 'federated'/],

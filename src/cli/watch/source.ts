@@ -1,6 +1,6 @@
 /** What the agent gives this process, gathered into one view for each target. */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import { systemRandom } from "../../base/random.ts";
 import { type Target, holdsX509 } from "../../delivery/target.ts";
@@ -15,11 +15,10 @@ import { parseCertificates } from "../../x509/certificate.ts";
 import { firstMessage, firstX509Response, followStream, followX509 } from "../fetch/streams.ts";
 import { type RpcClient, WORKLOAD_API } from "../rpc-clients.ts";
 
+type X509View = Pick<View, "svids" | "federated" | "crls">;
+
 /** @throws invalid when what the agent sent is no SVID */
-export function viewOf({
-  svids,
-  federated_bundles,
-}: X509SVIDResponse__Output): Pick<View, "svids" | "federated"> {
+export function viewOf({ svids, federated_bundles, crl }: X509SVIDResponse__Output): X509View {
   return {
     svids: svids.map((svid): DeliveredSvid => {
       const { spiffeId, certificates, expiresAt } = parseX509Svid(
@@ -39,6 +38,7 @@ export function viewOf({
     federated: new Map(
       Object.entries(federated_bundles).map(([id, der]) => [nameOf(id), rootsOf(der)]),
     ),
+    crls: crl,
   };
 }
 
@@ -128,7 +128,7 @@ export interface SourceOptions {
 /** Follows everything that the targets need until the signal. */
 export async function followViews(options: SourceOptions, signal: AbortSignal): Promise<void> {
   const { agent, targets, note, offer } = options;
-  let x509: Pick<View, "svids" | "federated"> | undefined;
+  let x509: X509View | undefined;
   const jwtBundles = new Map<number, Uint8Array>();
   const tokens = targets.map(() => new Map<string, string>());
   const changed = (index: number): void => {
@@ -146,7 +146,7 @@ export async function followViews(options: SourceOptions, signal: AbortSignal): 
   const followers: Promise<void>[] = [];
   if (targets.some(holdsX509)) {
     followers.push(
-      follow(followX509(agent, signal, note), (message) => {
+      follow(followX509(agent, signal, note), note, (message) => {
         x509 = viewOf(message);
         for (const index of targets.keys()) changed(index);
       }),
@@ -156,6 +156,7 @@ export async function followViews(options: SourceOptions, signal: AbortSignal): 
     followers.push(
       follow(
         followStream<JWTBundlesResponse__Output>(agent, "FetchJWTBundles", signal, note),
+        note,
         (message) => {
           for (const [index, target] of targets.entries()) {
             if (!target.jwtBundle) continue;
@@ -182,11 +183,19 @@ export async function followViews(options: SourceOptions, signal: AbortSignal): 
   await Promise.all([...followers, aborted(signal)]);
 }
 
+/** A message that cannot be used is said and changes nothing; the next one may be better. */
 async function follow<Message>(
   messages: AsyncIterable<Message>,
+  note: (text: string) => void,
   take: (message: Message) => void,
 ): Promise<void> {
-  for await (const message of messages) take(message);
+  for await (const message of messages) {
+    try {
+      take(message);
+    } catch (thrown) {
+      note(`assay: ${errorFrom(thrown).message}; the files stay as they are`);
+    }
+  }
 }
 
 /** A new token when half of the present one's time is over; the agent has made one by then. */
@@ -221,6 +230,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-const NO_X509: Pick<View, "svids" | "federated"> = { svids: [], federated: new Map() };
+const NO_X509: X509View = { svids: [], federated: new Map(), crls: [] };
 const TOKEN_RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.2 };
 const LEAST_TOKEN_WAIT_MS = 1000;

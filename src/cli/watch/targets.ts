@@ -167,6 +167,7 @@ function targetOf(values: TargetValues, env: NodeJS.ProcessEnv): Target {
     includeFederated,
     omitExpired,
     jwtBundle,
+    crl: values.crl,
     tokens: values.jwtSvids,
     ...made.password,
     storeCipher,
