@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import t from "tap";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
@@ -86,6 +88,19 @@ t.test("hundreds of signatures at once, none mixed up", async (t) => {
     }),
   );
   t.equal(all.filter(Boolean).length, 400);
+});
+
+t.test("the module outlives every collection of garbage", async (t) => {
+  await using manager = await open();
+  const signer = await manager.generate("a", "ec-p256");
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let round = 0; round < 5; round++) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+    // A module that was unloaded ends the process here.
+    t.ok(await signer.sign(Buffer.from("x")));
+  }
 });
 
 t.test("what is wrong is said, and no PIN is in it", async (t) => {

@@ -49,7 +49,10 @@ export class Cryptoki {
     }
     try {
       const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-      const getList = koffi.load(path).func("ulong C_GetFunctionList(void *list)");
+      const library = koffi.load(path);
+      // koffi unloads a library with its object, whatever was decoded from it: modules stay for good.
+      LOADED.add(library);
+      const getList = library.func("ulong C_GetFunctionList(void *list)");
       const out = Buffer.alloc(8);
       const rv = getList(out);
       if (rv !== CKR.ok) throw new Pkcs11Error("C_GetFunctionList", rv);
@@ -206,6 +209,7 @@ interface ForeignFunction {
   async(...args: unknown[]): void;
 }
 
+const LOADED = new Set<object>();
 const PAGE = 64;
 /** Far above any number of authorities; a token may hold others' keys, too. */
 const MAX_OBJECTS = 10_000;
