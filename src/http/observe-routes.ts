@@ -9,7 +9,7 @@ export interface ObserveRoutesParams {
 
 /**
  * `/metrics`, `/live` and `/ready`. Alive is a process that answers: one that must not be restarted. Ready is one that
- * can do its work; the body says what is missing, and what an operator has to see to before long.
+ * can do its work; the body says what is missing.
  */
 export function observeRoutes({
   metrics,
@@ -26,12 +26,7 @@ export function observeRoutes({
         const checks = Object.fromEntries(
           results.map(({ name, missing }) => [name, missing ?? "ok"]),
         );
-        const warnings = readiness.warnings();
-        return json(ready ? 200 : 503, {
-          status: ready ? "ready" : "not ready",
-          checks,
-          ...(warnings.length === 0 ? {} : { warnings }),
-        });
+        return json(ready ? 200 : 503, { status: ready ? "ready" : "not ready", checks });
       },
     ],
   ]);

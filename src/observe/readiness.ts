@@ -22,18 +22,11 @@ export interface CheckResult {
 export class Readiness {
   readonly #checks: ReadinessCheck[];
   readonly #clock: Clock;
-  /** What needs an operator soon and keeps nothing from working today: sentences. */
-  readonly warnings: () => readonly string[];
   #held: { readonly atMs: number; readonly results: Promise<readonly CheckResult[]> } | undefined;
 
-  constructor(
-    clock: Clock,
-    checks: readonly ReadinessCheck[],
-    warnings: () => readonly string[] = () => [],
-  ) {
+  constructor(clock: Clock, checks: readonly ReadinessCheck[]) {
     this.#clock = clock;
     this.#checks = [...checks];
-    this.warnings = warnings;
   }
 
   /** For what is started later. */

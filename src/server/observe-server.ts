@@ -92,7 +92,7 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
       ...(trouble === undefined ? [] : [`roots of the upstream authority: ${trouble}`]),
     ];
   };
-  const checks: readonly ReadinessCheck[] = [
+  return new Readiness(clock, [
     { name: "listeners", missing: () => (stopping.aborted ? "the server is stopping" : undefined) },
     {
       name: "datastore",
@@ -109,8 +109,15 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
         auditLog.failing ? "it cannot be written; free space on the disk" : undefined,
     },
     ...keyManagerCheck(keyManager),
-  ];
-  return new Readiness(clock, checks, warnings);
+    {
+      name: "upstream authority",
+      isAdvice: true,
+      missing: () => {
+        const sentences = warnings();
+        return sentences.length === 0 ? undefined : sentences.join("; ");
+      },
+    },
+  ]);
 }
 
 /** Only one whose keys are elsewhere can be away. It is asked, as nobody else may do so while the server is not ready. */
