@@ -125,7 +125,7 @@ export async function startServer(
     await step("key manager", () => openKeyManager(config, { clock, random })),
   );
   const upstream = await step("upstream authority", () =>
-    openUpstream(config.upstreamAuthority, { random }),
+    openUpstream(config.upstreamAuthority, { trustDomain, clock, random }),
   );
   if (upstream !== OFFLINE) started.use(upstream.authority);
   const authorities = started.use(

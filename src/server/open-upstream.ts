@@ -1,19 +1,30 @@
+import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import { socketPathOf } from "../config/paths.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { OFFLINE, type Upstream } from "./upstream/contract.ts";
 import { openDiskUpstream } from "./upstream/disk.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
+import { nestedUpstream } from "./upstream/nested.ts";
 import { selfSigned } from "./upstream/self.ts";
 
 export interface UpstreamParts {
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
 /** Who signs the domain's X.509 authorities, by the configuration. @throws precondition, invalid when it does not do */
 export async function openUpstream(
-  { disk, offline }: ServerConfig["upstreamAuthority"],
-  { random }: UpstreamParts,
+  { disk, nested, offline }: ServerConfig["upstreamAuthority"],
+  { trustDomain, clock, random }: UpstreamParts,
 ): Promise<Upstream | typeof OFFLINE> {
   if (offline !== undefined) return OFFLINE;
   if (disk !== undefined) return openDiskUpstream({ ...disk, random });
+  if (nested !== undefined) {
+    const where = "upstreamAuthority.nested.workloadApiSocket";
+    const workloadApiSocket = socketPathOf(nested.workloadApiSocket, where);
+    return nestedUpstream({ ...nested, workloadApiSocket, trustDomain, clock });
+  }
   return selfSigned(random);
 }

@@ -109,6 +109,7 @@ export function serverServices(parts: ServerParts) {
     "spire.api.server.bundle.v1.Bundle": bundleApi({
       ...shared,
       bundles,
+      authorities,
       ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
     }),
     "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({

@@ -2,7 +2,7 @@ import type { BatchDeleteFederatedBundleRequest__Output } from "../../rpc/gen/sp
 import type { BundleHandlers } from "../../rpc/gen/spire/api/server/bundle/v1/Bundle.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { BundleMask__Output } from "../../rpc/gen/spire/api/types/BundleMask.ts";
-import type { Bundle } from "../../spiffe/bundle.ts";
+import type { Bundle, JwtAuthority } from "../../spiffe/bundle.ts";
 import type { BundleDeleteMode, BundleService } from "../bundles/bundle-service.ts";
 import type { AddedAuthorities } from "../bundles/own-bundle.ts";
 import type { BundlePatch } from "../bundles/foreign-bundle.ts";
@@ -30,6 +30,11 @@ export interface OwnBundle {
 export interface BundleApiDeps {
   readonly bundles: BundleService;
   readonly ownBundle: OwnBundle;
+  /** The way to the servers above this one, for those below it; does nothing where there is none. */
+  readonly authorities: {
+    /** @throws unavailable, deadline; what the upstream refuses */
+    publishUpstream(key: JwtAuthority): Promise<void>;
+  };
   readonly limits: Limits;
   readonly trustDomain: TrustDomain;
   readonly logger: Logger;
@@ -39,6 +44,7 @@ export interface BundleApiDeps {
 export function bundleApi({
   bundles,
   ownBundle,
+  authorities,
   limits,
   trustDomain,
   logger,
@@ -88,9 +94,12 @@ export function bundleApi({
     async PublishJWTAuthority({ jwt_authority }, call) {
       await limits.sign(call, 1);
       if (jwt_authority === null) throw fail("invalid", "jwt_authority: is missing");
+      const added = jwtAuthoritiesField([jwt_authority]);
+      // What it signs must verify in the whole trust domain before it signs.
+      for (const key of added) await authorities.publishUpstream(key);
       const { jwtAuthorities } = await ownBundle.append({
         x509Authorities: [],
-        jwtAuthorities: jwtAuthoritiesField([jwt_authority]),
+        jwtAuthorities: added,
       });
       return { jwt_authorities: jwtAuthorityMessages(jwtAuthorities) };
     },

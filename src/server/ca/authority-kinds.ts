@@ -5,7 +5,7 @@ import { withDeadline } from "../../base/deadline.ts";
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Signer } from "../../keys/contract.ts";
-import type { Bundle } from "../../spiffe/bundle.ts";
+import type { Bundle, JwtAuthority } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE, type Upstream } from "../upstream/contract.ts";
@@ -83,12 +83,10 @@ const JWT_RULES: AuthorityKindRules = {
   async make({ signer, now, ttlSeconds, random, upstream, clock, signal }) {
     const id = randomKeyId(random);
     const notAfter = now + ttlSeconds;
-    if (upstream !== OFFLINE && upstream.jwtKeys !== undefined) {
-      const { authority, jwtKeys } = upstream;
+    if (upstream !== OFFLINE) {
       const { publicKey } = signer;
       const key = { keyId: id, publicKey, expiresAt: notAfter, tainted: false };
-      const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${authority.name}` };
-      await withDeadline(limits, (end) => jwtKeys.publish(key, end));
+      await publishKey(upstream, key, { clock, signal });
     }
     return { id, chain: [], roots: [], notBefore: now, notAfter };
   },
@@ -120,6 +118,17 @@ export const AUTHORITY_KINDS: Readonly<Record<AuthorityKind, AuthorityKindRules>
   x509: X509_RULES,
   jwt: JWT_RULES,
 };
+
+/** Has the key in the upstream's bundle, where that is the domain's. @throws what the upstream throws */
+export async function publishKey(
+  { authority, jwtKeys }: Upstream,
+  key: JwtAuthority,
+  { clock, signal }: Pick<MakeAuthorityParams, "clock" | "signal">,
+): Promise<void> {
+  if (jwtKeys === undefined) return;
+  const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${authority.name}` };
+  await withDeadline(limits, (end) => jwtKeys.publish(key, end));
+}
 
 /** The certificate that verifiers trust, of an authority that is its own root. */
 function ownRootOf({ chain, roots }: AuthorityRecord): Uint8Array | undefined {

@@ -10,6 +10,7 @@ import { Serial } from "../../base/serial.ts";
 import type { KeyType } from "../../keys/contract.ts";
 import type { RotationAudit } from "../../observe/audit.ts";
 import type { Logger } from "../../observe/logger.ts";
+import type { JwtAuthority as JwtKey } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord, Datastore } from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
@@ -20,7 +21,7 @@ import {
   type X509Authority,
   upstreamIdOf,
 } from "./authority.ts";
-import { AUTHORITY_KINDS } from "./authority-kinds.ts";
+import { AUTHORITY_KINDS, publishKey } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
@@ -231,10 +232,18 @@ export class AuthoritySet implements AsyncDisposable {
     return this.#steps.run(async () => {
       const { x509 } = this.#slots;
       await x509.upstreamRoots.add(bundle);
-      const active = x509.journal.active?.record;
-      if (active !== undefined && x509.upstreamRoots.isTainted(active)) await x509.rotate();
+      if (x509.standsBelowTainted()) await x509.rotate();
+      if (x509.standsBelowTainted()) {
+        throw fail("unavailable", "no authority could take over from the one below a tainted root");
+      }
       await x509.upstreamRoots.follow(bundle, isWhole);
     });
+  }
+
+  /** Passes on the JWT key of a server below this one, where there is one above it. @throws what the upstream throws */
+  async publishUpstream(key: JwtKey): Promise<void> {
+    const { upstream, clock } = this.#options;
+    if (upstream !== OFFLINE) await publishKey(upstream, key, { clock, signal: this.#stop.signal });
   }
 
   /** The open request to the offline root, or a new one. @throws precondition, limited */

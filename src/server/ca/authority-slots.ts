@@ -64,6 +64,12 @@ export class AuthoritySlots {
     return this.#upstreamRoots;
   }
 
+  /** Whether the upstream tainted the root above the active one. */
+  standsBelowTainted(): boolean {
+    const { active } = this.#journal;
+    return active !== undefined && this.#upstreamRoots.isTainted(active.record);
+  }
+
   /** Why the next one could not be made, while that is so. */
   get trouble(): string | undefined {
     return this.#retries.trouble;
@@ -199,7 +205,7 @@ export class AuthoritySlots {
     // The clock may have been set back.
     this.#servingSince = Math.min(this.#servingSince, now);
     const times = { now, servingSince: this.#servingSince };
-    const mustLeave = this.#upstreamRoots.isTainted(active);
+    const mustLeave = this.standsBelowTainted();
     let next = this.#usablePrepared();
     if (next === undefined && (mustLeave || shouldPrepare(plan, active, now))) {
       next = await this.#succeed(active, mustLeave);
@@ -216,7 +222,7 @@ export class AuthoritySlots {
     active: AuthorityRecord,
     mustLeave: boolean,
   ): Promise<AuthorityRecord | undefined> {
-    if (this.#isOffline || !this.#retries.isDue()) return undefined;
+    if (this.#isOffline || !(mustLeave || this.#retries.isDue())) return undefined;
     return this.#prepareByClock(
       mustLeave ? "the upstream authority tainted its root" : undefined,
       mustLeave ? undefined : active,

@@ -1,11 +1,10 @@
 import { bytesEqual, toBase64, toHex } from "../../base/bytes.ts";
 import { fail } from "../../base/errors.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import { createCsr } from "../../x509/csr.ts";
-import { distinguishedName } from "../../x509/names.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
+import { requestFor } from "../upstream/request.ts";
 import { authorityOf } from "./authority.ts";
 import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
 import { checkSignedCa } from "./check-signed-ca.ts";
@@ -40,7 +39,7 @@ export class OfflineRequests {
     const open = journal.withStatus("requested");
     const [pending] = open;
     if (pending?.signer !== undefined && !anew) {
-      return { id: pending.record.id, csr: await csrOf(pending.signer, trustDomain.id) };
+      return { id: pending.record.id, csr: await requestFor(pending.signer, trustDomain) };
     }
     this.#slots.requireRoom();
     const keyName = newKeyName(this.#options, "x509");
@@ -61,7 +60,7 @@ export class OfflineRequests {
         notAfter: 0,
         createdAt: journal.now,
       };
-      const csr = await csrOf(signer, trustDomain.id);
+      const csr = await requestFor(signer, trustDomain);
       await journal.commit({
         put: [authorityOf(record, signer)],
         remove: open.map((each) => each.record),
@@ -122,15 +121,4 @@ export class OfflineRequests {
       "the server has its authorities signed by itself or by an upstream that answers; requests are for upstreamAuthority.offline",
     );
   }
-}
-
-async function csrOf(
-  signer: Parameters<typeof createCsr>[0]["signer"],
-  uri: string,
-): Promise<Uint8Array> {
-  const subject = distinguishedName([
-    { type: "C", value: "US" },
-    { type: "O", value: "SPIFFE" },
-  ]);
-  return createCsr({ uris: [uri], subject, signer });
 }

@@ -77,4 +77,5 @@ function markOf({ x509Authorities, jwtAuthorities }: UpstreamBundle): string {
 }
 
 const DEADLINE_MS = 15_000;
-const MAX_RETRY_MS = 30_000;
+/** A taint has to get through soon after the upstream is back. */
+const MAX_RETRY_MS = 5000;
