@@ -4,9 +4,14 @@ import { makeFolder } from "./make-folder.ts";
 
 /**
  * Replaces `path` so that a reader sees the old content or the new one, whatever happens and whenever:
- * a new file (mode 0600) beside it, fsync, rename, fsync of the folder.
+ * a new file beside it, fsync, rename, fsync of the folder.
+ * @param mode of the new file, whatever the umask; its owner's alone unless given
  */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.new`);
   // Left over by a crash, or planted: never written through.
@@ -14,6 +19,7 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
   const handle = await open(temporary, "wx", 0o600);
   try {
     await handle.writeFile(content);
+    if (mode !== 0o600) await handle.chmod(mode);
     await handle.sync();
   } finally {
     await handle.close();

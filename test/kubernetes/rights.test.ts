@@ -120,6 +120,7 @@ t.test("the rights of server and agent", async (t) => {
     namespace: "assay",
     name: "assay-bundle",
     key: "bundle.pem",
+    format: "pem",
   });
   const publish = () => outcome(publisher.publish(bundle, never));
   const kubelet = `https://${cluster.nodeAddress(1)}:10250`;
@@ -173,6 +174,7 @@ t.test("the rights of server and agent", async (t) => {
       namespace: "assay",
       name: "another",
       key: "bundle.pem",
+      format: "pem",
     });
     t.match(await outcome(elsewhere.publish(bundle, never)), /right to patch it is missing/);
   });

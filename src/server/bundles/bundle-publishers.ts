@@ -9,6 +9,8 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { BundlePublisher } from "./bundle-publisher.ts";
 import { ConfigMapPublisher } from "./config-map-publisher.ts";
+import { FilePublisher } from "./file-publisher.ts";
+import { S3Publisher } from "./s3-publisher.ts";
 
 export interface BundlePublisherParts {
   readonly bundles: {
@@ -26,17 +28,21 @@ export interface BundlePublisherParts {
  * @throws precondition, invalid when a publisher's settings do not do
  */
 export async function bundlePublishers(
-  { k8sConfigMap }: ServerConfig["bundlePublishers"],
+  { files = [], s3, k8sConfigMap }: ServerConfig["bundlePublishers"],
   parts: BundlePublisherParts,
 ): Promise<AsyncDisposable> {
-  const stack = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
+  for (const file of files) keepPublished(new FilePublisher(file), parts, stack);
+  if (s3 !== undefined) {
+    keepPublished(new S3Publisher({ ...s3, clock: parts.clock }), parts, stack);
+  }
   if (k8sConfigMap !== undefined) {
     const where = "bundlePublishers.k8sConfigMap";
     const connection = await apiConnection(k8sConfigMap, where);
     const client = stack.use(new KubernetesClient({ connection, clock: parts.clock }));
     keepPublished(new ConfigMapPublisher({ ...k8sConfigMap, client }), parts, stack);
   }
-  return stack;
+  return stack.move();
 }
 
 function keepPublished(

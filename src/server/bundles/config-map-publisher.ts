@@ -1,7 +1,7 @@
 import { type KubernetesClient, refusalOf } from "../../attestors/kubernetes/client.ts";
 import { fail } from "../../base/errors.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { type BundleFormat, formatBundle } from "./bundle-format.ts";
 import type { BundlePublisher } from "./bundle-publisher.ts";
 
 export interface ConfigMapPublisherOptions {
@@ -9,6 +9,7 @@ export interface ConfigMapPublisherOptions {
   readonly namespace: string;
   readonly name: string;
   readonly key: string;
+  readonly format: BundleFormat;
 }
 
 /** Writes one key of a ConfigMap that is there; its other keys are left alone. Needs the right to patch it. */
@@ -25,12 +26,11 @@ export class ConfigMapPublisher implements BundlePublisher {
   }
 
   async publish(bundle: Bundle, signal: AbortSignal): Promise<void> {
-    const { client, namespace, name, key } = this.#options;
-    const pem = bundle.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
+    const { client, namespace, name, key, format } = this.#options;
     const answer = await client.ask({
       method: "PATCH",
       path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${encodeURIComponent(name)}`,
-      body: { data: { [key]: pem } },
+      body: { data: { [key]: formatBundle(bundle, format).text } },
       signal,
     });
     if (answer.status === 200) return;

@@ -169,8 +169,8 @@ function sourceOf(record: RelationshipRecord): BundleSource {
 }
 
 /** A slow endpoint holds its place for the deadline of a fetch at most. */
-const MAX_AT_ONCE = 64;
+const MAX_AT_ONCE = 32;
 const BATCH = 1000;
 /** Between the first fetches of a server that starts. */
-const SPREAD_MS = 10;
+const SPREAD_MS = 25;
 const MAX_SPREAD_MS = 10_000;

@@ -3,10 +3,11 @@
  * relationship says before a byte is sent, bounded in size and in the time of the whole, redirects under the same rules.
  */
 import { get, type IncomingMessage } from "node:http";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { concatBytes } from "../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { LruMap } from "../../base/lru.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import { checkEndpointUrl } from "../../spiffe/endpoint-url.ts";
@@ -130,7 +131,7 @@ async function handshake(
     port: port === "" ? 443 : Number(port),
     ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
     ALPNProtocols: ["http/1.1"],
-    minVersion: "TLSv1.2",
+    secureContext: contextOf(source),
     // An SVID is verified by the rules of SPIFFE, below; no name of a host stands in it.
     rejectUnauthorized: verify === undefined,
     ...(source.webRoots === undefined ? {} : { ca: source.webRoots }),
@@ -158,6 +159,21 @@ async function handshake(
     if (thrown instanceof AssayError) throw thrown;
     throw unreachable(url, thrown);
   }
+}
+
+/** One for all that trust the same: each holds its roots parsed. */
+function contextOf({ endpointProfile, webRoots }: BundleSource): SecureContext {
+  const roots = endpointProfile === "https_spiffe" ? [] : webRoots;
+  const key = Array.isArray(roots) ? "none" : (roots ?? "the web's");
+  let context = contexts.get(key);
+  if (context === undefined) {
+    context = createSecureContext({
+      minVersion: "TLSv1.2",
+      ...(roots === undefined ? {} : { ca: roots }),
+    });
+    contexts.set(key, context);
+  }
+  return context;
 }
 
 /** What a TLS server has to be with `https_spiffe`. @throws precondition without a bundle to verify it with */
@@ -273,6 +289,9 @@ function webRefusal(cause: unknown): string {
 function rule(cause: unknown): string {
   return errorFrom(cause).message;
 }
+
+/** Few, whatever the configuration: one is made anew when it is asked for again. */
+const contexts = new LruMap<string, SecureContext>(16);
 
 /** Permanent ones too: the relationship's URL is asked again each time (SPIFFE Federation §5.2.1). */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

@@ -89,6 +89,7 @@ t.test("a ConfigMap follows the bundle, and a refusal is tried again", async (t)
     namespace: "ns/x",
     name: "bundle",
     key: "bundle.pem",
+    format: "pem" as const,
     apiServer: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     caFile: join(dir, "ca.crt"),
     tokenFile: join(dir, "token"),
