@@ -37,6 +37,7 @@ import { LiveConfig } from "./live-config.ts";
 import type { AgentDependencies, RunningAgent } from "./running-agent.ts";
 import { Sync, type SyncState } from "./sync/sync.ts";
 import { openWorkloadSocket } from "./socket-services.ts";
+import { witParts } from "./wit/wit-parts.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
 
 /**
@@ -202,6 +203,7 @@ class Agent implements RunningAgent {
         logger,
         metrics,
         allowedForeignJwtClaims: () => this.#live.current.allowedForeignJwtClaims,
+        ...witParts({ config, client, clock, signal }),
         config: config.sds,
         random: this.#random,
       },

@@ -39,6 +39,8 @@ export interface AgentConfig {
   readonly sds: SdsConfig;
   /** `svidStores` of the file: where SVIDs of entries with `storeSvid` may be put. */
   readonly svidStores: ValueOf<typeof SVID_STORES>;
+  /** What is tried out. */
+  readonly experimental?: readonly string[];
   readonly workloadKeyType: KeyType;
   readonly syncIntervalMs: number;
   readonly x509CacheMax: number;

@@ -34,6 +34,7 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     workloadAttestors: () => settings.get("workload-attestors") ?? {},
     svidStores: () => settings.get("svid-stores") ?? {},
     sds: () => sdsSetting(settings),
+    experimental: () => settings.get("experimental"),
     workloadKeyType: () =>
       checkKeyType(
         settings.get("workload-key-type"),

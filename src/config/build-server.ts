@@ -45,8 +45,8 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     federation: () => federationSetting(settings),
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
     frontends: () => frontEnds(settings),
-    revocation: () => revocationSetting(settings),
     experimental: () => settings.get("experimental"),
+    revocation: () => revocationSetting(settings),
     limits: () => ({
       attestPerSecond: settings.get("attest-limit"),
       signPerSecond: settings.get("sign-limit"),

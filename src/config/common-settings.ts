@@ -14,9 +14,9 @@ export const ANY_KEY_TYPE = choice(ALL_KEY_TYPES);
 
 /** What is off unless it is asked for, and may change or go. */
 export const EXPERIMENTAL_SETTING = {
-  shape: list(choice(["ml-dsa"]), { most: 8 }),
+  shape: list(choice(["ml-dsa", "wit-svid"]), { most: 8 }),
   value: "NAME,...",
-  help: "what is tried out and may change or go; ml-dsa: keys of type ml-dsa-65",
+  help: "what is tried out and may change or go; ml-dsa: keys of type ml-dsa-65; wit-svid: WIT-SVIDs",
   default: [],
   fallback: "nothing",
 } as const satisfies SettingTable[string];

@@ -31,11 +31,21 @@ export interface SignCompactParams {
   /** Numbers must be integers: clients refuse `1.0e9` and fractions. */
   readonly claims: JwtClaims;
   readonly signer: Signer;
+  /** Header `typ`; `JWT` when absent. */
+  readonly type?: TokenType;
 }
 
-/** Signs claims: header `alg`, `kid`, `typ: "JWT"`; ES256, ES384 or RS256 by the key's type. */
-export async function signCompact({ keyId, claims, signer }: SignCompactParams): Promise<string> {
-  const header = { alg: signingAlgorithm(signer.keyType), kid: keyId, typ: "JWT" };
+/** Of a JWT-SVID (JWT-SVID §2.3) and of a WIT-SVID (WIT-SVID §2.2). */
+export type TokenType = "JWT" | "wit+jwt";
+
+/** Signs claims: header `alg`, `kid`, `typ`; ES256, ES384 or RS256 by the key's type. */
+export async function signCompact({
+  keyId,
+  claims,
+  signer,
+  type = "JWT",
+}: SignCompactParams): Promise<string> {
+  const header = { alg: signingAlgorithm(signer.keyType), kid: keyId, typ: type };
   const input = `${encodeJson(header)}.${encodeJson(claims)}`;
   const signature = await signer.sign(Buffer.from(input, "latin1"));
   const half = ecdsaHalf(signer.keyType);

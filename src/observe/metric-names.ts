@@ -44,6 +44,7 @@ export const SERVER_METRICS = {
   signedX509: counter("spire_server_server_ca_sign_x509_svid", "X.509-SVIDs signed."),
   signedCa: counter("spire_server_server_ca_sign_x509_ca_svid", "Downstream authorities signed."),
   signedJwt: counter("spire_server_server_ca_sign_jwt_svid", "JWT-SVIDs signed."),
+  signedWit: counter("spire_server_server_ca_sign_wit_svid", "WIT-SVIDs signed."),
   preparedX509: counter("spire_server_ca_manager_x509_ca_prepare", "X.509 authorities prepared.", [
     "status",
   ]),

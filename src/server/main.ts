@@ -39,6 +39,7 @@ import { Reach } from "./entries/reach.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { OFFLINE } from "./upstream/contract.ts";
 import { UpstreamWatcher } from "./upstream/watch.ts";
+import { openWit } from "./open-wit.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import { NodeService } from "./nodes/node-service.ts";
@@ -186,6 +187,20 @@ export async function startServer(
         experimentalKeys: config.experimental?.includes("ml-dsa") === true,
       }),
   );
+  const wit = await step("WIT authorities", () =>
+    openWit({
+      config,
+      issuance,
+      datastore,
+      keyManager,
+      trustDomain,
+      clock,
+      random,
+      logger,
+      audit: trail,
+    }),
+  );
+  if (wit !== undefined) started.use(wit);
   const identity = started.use(
     await step("server SVID", () =>
       ServerIdentity.create({ issuance, authorities, clock, random, logger, metrics }),
@@ -291,6 +306,7 @@ export async function startServer(
     authorizedEntries,
     entries,
     issuance,
+    wit,
     identity,
     attestors,
     limits,

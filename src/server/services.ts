@@ -31,6 +31,8 @@ import { revocationApi } from "./api/revocation.ts";
 import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
 import { tokenApi } from "./api/token.ts";
+import { witAuthorityApi, witBundleApi, witSvidApi } from "./api/wit.ts";
+import type { Wit } from "./open-wit.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
 import { auditApi } from "./api/audit.ts";
@@ -81,6 +83,8 @@ export interface ServerParts {
   readonly entries: EntryService;
   readonly issuance: Issuance;
   readonly identity: ServerIdentity;
+  /** Where WIT-SVIDs are on. */
+  readonly wit: Wit | undefined;
   readonly attestors: ConfiguredAttestors;
   readonly limits: Limits;
   readonly readiness: Readiness;
@@ -97,7 +101,7 @@ export function serverServices(parts: ServerParts) {
   const { config, datastore, trustDomain, clock, random, logger, logLevel, scope, trail } = parts;
   const { auditLog, authorities, bundles, nodes, authorizedEntries, entries, issuance } = parts;
   const { identity, attestors, limits, readiness, propagation, hub } = parts;
-  const { federation, recheck, stopping } = parts;
+  const { federation, recheck, stopping, wit } = parts;
   const { revocations, crlIssuance } = parts.revocation;
   const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
   return {
@@ -106,12 +110,15 @@ export function serverServices(parts: ServerParts) {
       attestors,
       joinTokens: new JoinTokens({ datastore, trustDomain, clock, random }),
     }),
-    "spire.api.server.bundle.v1.Bundle": bundleApi({
-      ...shared,
-      bundles,
-      authorities,
-      ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
-    }),
+    "spire.api.server.bundle.v1.Bundle": withWitKeys(
+      bundleApi({
+        ...shared,
+        bundles,
+        authorities,
+        ownBundle: new OwnBundleAppender({ trustDomain, datastore, clock }),
+      }),
+      wit,
+    ),
     "spire.api.server.trustdomain.v1.TrustDomain": trustDomainApi({
       logger,
       relationships: new Relationships({ trustDomain, datastore, clock }),
@@ -130,21 +137,27 @@ export function serverServices(parts: ServerParts) {
       clock,
     }),
     "spire.api.server.logger.v1.Logger": { ...loggerHandlers(logLevel) },
-    "spire.api.server.localauthority.v1.LocalAuthority": localAuthorityApi({ authorities }),
-    "spire.api.server.svid.v1.SVID": svidApi({
-      ...shared,
-      authorizedEntries,
-      downstream: new DownstreamIssuance({
-        trustDomain,
-        authorities,
-        audit: trail,
-        clock,
-        random,
-        ttlSeconds: config.ca.ttlSeconds,
-        experimentalKeys: config.experimental?.includes("ml-dsa") === true,
+    "spire.api.server.localauthority.v1.LocalAuthority": {
+      ...localAuthorityApi({ authorities }),
+      ...(wit && witAuthorityApi(wit.authorities)),
+    },
+    "spire.api.server.svid.v1.SVID": {
+      ...(wit && witSvidApi({ ...shared, authorizedEntries, issuance: wit.issuance })),
+      ...svidApi({
+        ...shared,
+        authorizedEntries,
+        downstream: new DownstreamIssuance({
+          trustDomain,
+          authorities,
+          audit: trail,
+          clock,
+          random,
+          ttlSeconds: config.ca.ttlSeconds,
+          experimentalKeys: config.experimental?.includes("ml-dsa") === true,
+        }),
+        ownBundle: () => bundles.own(),
       }),
-      ownBundle: () => bundles.own(),
-    }),
+    },
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
@@ -206,4 +219,11 @@ export function serverServices(parts: ServerParts) {
       stopping,
     }),
   };
+}
+
+function withWitKeys(
+  bundle: ReturnType<typeof bundleApi>,
+  wit: Wit | undefined,
+): ReturnType<typeof bundleApi> {
+  return wit === undefined ? bundle : witBundleApi(bundle, wit.authorities);
 }

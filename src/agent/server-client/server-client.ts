@@ -20,12 +20,16 @@ import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1
 import type { AttestAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/RenewAgentResponse.ts";
 import type { BatchNewX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts";
+import type { BatchNewWITSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewWITSVIDResponse.ts";
 import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewJWTSVIDResponse.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { JWTSVID__Output } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
+import type { WITSVID__Output } from "../../rpc/gen/spire/api/types/WITSVID.ts";
 import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Entry, Member } from "../cache/entry.ts";
+import type { WitOrder } from "../cache/wit-store.ts";
+import type { WitKey } from "../wit/wit-keys.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import { Connection, dial } from "./connection.ts";
 import { fetchEntries } from "./entry-sync.ts";
@@ -276,6 +280,33 @@ export class ServerClient implements Disposable {
     return signed;
   }
 
+  /** @throws unsupported when the server offers no WIT-SVIDs */
+  async signWitSvid(order: WitOrder, signal: AbortSignal): Promise<SignedJwt> {
+    const { entryId: entry_id, publicKey: public_key, algorithm: signing_algorithm } = order;
+    const { results } = await this.#unary<BatchNewWITSVIDResponse__Output>(
+      SVID,
+      "BatchNewWITSVID",
+      { params: [{ entry_id, public_key, signing_algorithm }] },
+      signal,
+    );
+    const { status, svid } = results[0] ?? {};
+    if (status != null && status.code !== 0) throw errorFromStatus(status);
+    const signed = signedJwt(svid ?? null);
+    if (signed === undefined) throw fail("internal", "the server sent no WIT-SVID");
+    return signed;
+  }
+
+  /** Of the own trust domain; none where the server offers no WIT-SVIDs. */
+  async witKeys(signal: AbortSignal): Promise<readonly WitKey[]> {
+    const request = { output_mask: { wit_authorities: true } };
+    const bundle = await this.#unary<Bundle__Output>(BUNDLE, "GetBundle", request, signal);
+    return bundle.wit_authorities.map(({ key_id, public_key, tainted }) => ({
+      keyId: key_id,
+      publicKey: new Uint8Array(public_key),
+      tainted,
+    }));
+  }
+
   /** @throws unsupported when the server has no place for host facts */
   async reportHost(facts: HostFacts, signal: AbortSignal): Promise<void> {
     await this.#unary("assay.agent.v1.AgentHost", "ReportHost", { facts }, signal);
@@ -351,7 +382,7 @@ export class ServerClient implements Disposable {
   }
 }
 
-function signedJwt(svid: JWTSVID__Output | null): SignedJwt | undefined {
+function signedJwt(svid: JWTSVID__Output | WITSVID__Output | null): SignedJwt | undefined {
   if (svid === null || svid.token === "") return undefined;
   const { token, issued_at, expires_at } = svid;
   return { token, issuedAt: Number(issued_at), expiresAt: Number(expires_at) };

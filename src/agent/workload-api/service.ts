@@ -22,6 +22,12 @@ import type { ViewKind } from "../cache/view.ts";
 import type { Peer } from "../peer/peer.ts";
 import { structOf, visibleClaims } from "./claims.ts";
 import { counted } from "./counted.ts";
+import {
+  type WitParts,
+  type WitStreamParams,
+  followWitBundles,
+  followWitSvids,
+} from "../wit/wit-streams.ts";
 import { HOLD_MS, follow, notReady } from "./follow.ts";
 import { JwtFrames } from "./jwt-frames.ts";
 import { shownSelectors } from "./shown-selectors.ts";
@@ -36,6 +42,8 @@ export interface WorkloadApiOptions {
   readonly metrics: Metrics;
   /** Claims of foreign tokens that a validator learns besides `sub`, `exp` and `aud`. */
   readonly allowedForeignJwtClaims: () => readonly string[];
+  /** Where WIT-SVIDs are on. */
+  readonly wit?: WitParts;
 }
 
 /** Full name of the service; it has no package. */
@@ -56,9 +64,8 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
   route("FetchJWTBundles", (call) => api.stream(call, "JWTBundlesRequest", "jwt-bundles"));
   route("FetchJWTSVID", (call) => api.fetchJwtSvid(call));
   route("ValidateJWTSVID", (call) => api.validateJwtSvid(call));
-  for (const method of ["FetchWITSVID", "FetchWITBundles"]) {
-    route(method, () => Promise.reject(fail("unsupported", "WIT-SVIDs are not offered here")));
-  }
+  route("FetchWITSVID", (call) => api.streamWit(call, followWitSvids));
+  route("FetchWITBundles", (call) => api.streamWit(call, followWitBundles));
 }
 
 /**
@@ -86,12 +93,29 @@ class WorkloadApi {
     const request = await call.request();
     // Empty, as the standard has it: nothing can be wrong with it.
     if (request.length > 0) messageType(requestType).decode(request);
+    await this.#follow(call, (common) => follow({ ...common, kind }));
+  }
+
+  async streamWit(
+    call: H2Call<Peer>,
+    followThem: (params: WitStreamParams, parts: WitParts, request: Uint8Array) => Promise<never>,
+  ): Promise<void> {
+    const { wit } = this.#options;
+    if (wit === undefined) throw fail("unsupported", "WIT-SVIDs are not offered here");
+    const request = await call.request();
+    await this.#follow(call, (common) => followThem(common, wit, request));
+  }
+
+  async #follow(
+    call: H2Call<Peer>,
+    followIt: (params: WitStreamParams) => Promise<never>,
+  ): Promise<void> {
     const { attestation, cache, clock } = this.#options;
     const selectors = await attestCall(attestation, call);
     const { endsAt } = attestation.notesOn(selectors);
     try {
-      const common = { call, cache, clock, kind, selectors };
-      await follow(endsAt === undefined ? common : { ...common, endsAt });
+      const common = { call, cache, clock, selectors };
+      await followIt(endsAt === undefined ? common : { ...common, endsAt });
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind === "denied") {

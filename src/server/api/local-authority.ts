@@ -112,7 +112,7 @@ export function localAuthorityApi({
  * One authority for each state, as the message has room for. Of the old ones it is the one that signed last: an
  * authority that was prepared and superseded signed nothing and comes after all that did.
  */
-function statesMessage(
+export function statesMessage(
   records: readonly AuthorityRecord[],
   state: (record: AuthorityRecord) => AuthorityState,
 ) {

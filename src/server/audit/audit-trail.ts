@@ -191,6 +191,7 @@ export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable
 
 function signedMetric(action: string): MetricSpec {
   if (action === "x509.downstream") return SERVER_METRICS.signedCa;
+  if (action.startsWith("wit.")) return SERVER_METRICS.signedWit;
   return action.startsWith("jwt.") ? SERVER_METRICS.signedJwt : SERVER_METRICS.signedX509;
 }
 
