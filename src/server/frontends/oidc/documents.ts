@@ -14,7 +14,7 @@ export interface DiscoveryParams {
 /**
  * As SPIRE's discovery provider has it, so that what reads that one reads this one too: there is no authorization
  * endpoint, and the empty text stands for one, since some readers demand the member. Subjects are public: everyone is
- * told the same `sub` (§8), which SPIRE leaves out.
+ * told the same `sub` (§8).
  */
 export function discoveryDocument({ issuer, jwksUri }: DiscoveryParams): string {
   return json({
