@@ -49,7 +49,11 @@ export class PushHub implements Disposable {
     this.#unsubscribe = [
       entries.onChange(({ agentIds }) => this.#entriesChanged(agentIds)),
       bundles.onChange((changed) => this.#bundleChanged(changed)),
-      revocations.onChange(() => this.#bundleChanged(trustDomain)),
+      revocations.onChange(() => {
+        this.#bundleChanged(trustDomain);
+        // Some of those who listen may be no callers any more.
+        for (const feed of this.#feeds.values()) feed.note("identity");
+      }),
       nodes.onChange((agentId) => this.#feeds.get(agentId)?.note("identity")),
     ];
   }

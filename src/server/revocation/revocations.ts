@@ -55,6 +55,8 @@ export class Revocations implements AsyncDisposable {
   #unsubscribe: () => void = () => undefined;
   #loop: Loop | undefined;
   #failing = false;
+  /** A look at the feed is waiting its turn; commits until then are seen by it. */
+  #isFollowing = false;
 
   private constructor(options: RevocationsOptions) {
     this.#options = options;
@@ -67,9 +69,13 @@ export class Revocations implements AsyncDisposable {
     if (options.issuance !== undefined) await revocations.#signDue().catch(() => undefined);
     const { datastore, logger } = options;
     revocations.#unsubscribe = datastore.onCommit((revision) => {
-      if (revision <= revocations.#revision) return;
+      if (revision <= revocations.#revision || revocations.#isFollowing) return;
+      revocations.#isFollowing = true;
       revocations.#work
-        .run(() => revocations.#follow())
+        .run(() => {
+          revocations.#isFollowing = false;
+          return revocations.#follow();
+        })
         .catch((error: unknown) => logger.error("revocations were not reloaded", { error }));
     });
     return revocations;
@@ -123,7 +129,7 @@ export class Revocations implements AsyncDisposable {
 
   /** @param serial lower hex, no leading zeros */
   isRevoked(authorityId: string, serial: string): boolean {
-    return this.#names.has(nameOf(authorityId, serial));
+    return this.#names.size > 0 && this.#names.has(nameOf(authorityId, serial));
   }
 
   /** Called after each change of `records` or `crls`. @returns how to stop */

@@ -232,6 +232,11 @@ t.test("over the API", async (t) => {
     const call = () =>
       agent.channel.unary("spire.api.server.entry.v1.Entry", "GetAuthorizedEntries", {});
     await call();
+    using stream = agent.channel.stream<object, object>("assay.sync.v1.Sync", "Follow", {});
+    await stream.send({});
+    stream.end();
+    const messages = stream[Symbol.asyncIterator]();
+    t.equal((await messages.next()).done, false);
     const { results, pending } = await server.admin.unary<{ results: object[]; pending: boolean }>(
       SERVICE,
       "RevokeX509SVID",
@@ -241,6 +246,10 @@ t.test("over the API", async (t) => {
     t.equal(pending, false);
     t.match(results, [{ serial, authority_id: authorityId, reason: "KEY_COMPROMISE" }]);
     await refused(t, call(), { kind: "denied", reason: "AGENT_NOT_ATTESTED", message: /revoked/ });
+    const ended = async (): Promise<void> => {
+      while ((await messages.next()).done !== true);
+    };
+    await refused(t, ended(), { kind: "denied", reason: "AGENT_NOT_ATTESTED" }, "its stream, too");
     await refused(
       t,
       agent.channel.unary("spire.api.server.agent.v1.Agent", "RenewAgent", {
