@@ -6,7 +6,10 @@ import { promisify } from "node:util";
 import t from "tap";
 import { KEY_TYPES, type TokenKeyType } from "../../src/keys/contract.ts";
 import { type ClientProgram, goClient } from "../interop/toolchains.ts";
+import { HttpListener } from "../../src/http/http-listener.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
 import { Domain, id } from "../support/running.ts";
+import { TestCa } from "../support/test-ca.ts";
 import { newOpenssl } from "./new-openssl.ts";
 
 const exec = promisify(execFile);
@@ -99,31 +102,45 @@ for (const keyType of KEY_TYPES) {
   });
 }
 
-t.test("the server's listener prefers X25519MLKEM768", async (t) => {
+t.test("the listeners prefer X25519MLKEM768", async (t) => {
   const openssl = await newOpenssl();
   await using domain = await Domain.start();
-  const { host, port } = domain.server.tcpAddress;
-  const negotiated = async (...groups: string[]): Promise<string | undefined> => {
-    const { stdout } = await run(openssl, [
-      "s_client",
-      "-connect",
-      `${host}:${port}`,
-      "-alpn",
-      "h2",
-      "-tls1_3",
-      ...groups,
-    ]);
-    return /(?:TLS1\.3 group|Peer Temp Key): (?:ECDH, )?([^\s,]+)/.exec(stdout)?.[1];
-  };
-  t.equal(await negotiated(), "X25519MLKEM768", "with what a client offers by itself");
-  t.equal(
-    await negotiated("-groups", "X25519:X25519MLKEM768"),
-    "X25519MLKEM768",
-    "also of a client that would rather have the other",
-  );
-  t.equal(await negotiated("-groups", "X25519"), "X25519", "one without it is served as before");
-  t.equal(await negotiated("-groups", "P-384"), "secp384r1");
+  const { certPem, keyPem } = await (await TestCa.create()).leaf();
+  await using web = await HttpListener.open({
+    host: "127.0.0.1",
+    port: 0,
+    setting: "listen",
+    routes: new Map(),
+    tls: () => ({ certPem, keyPem }),
+    logger: silentLogger,
+  });
+  const listeners = { "the API's": domain.server.tcpAddress, "the front ends'": web.address };
+  for (const [name, address] of Object.entries(listeners)) {
+    const { host, port } = address ?? {};
+    const negotiated = async (...groups: string[]): Promise<string | undefined> => {
+      const to = `${host}:${port}`;
+      const { stdout } = await run(openssl, [
+        "s_client",
+        "-connect",
+        to,
+        "-tls1_3",
+        ...ALPN,
+        ...groups,
+      ]);
+      return /(?:TLS1\.3 group|Peer Temp Key): (?:ECDH, )?([^\s,]+)/.exec(stdout)?.[1];
+    };
+    t.equal(await negotiated(), "X25519MLKEM768", `${name}: what a client offers by itself`);
+    t.equal(
+      await negotiated("-groups", "X25519:X25519MLKEM768"),
+      "X25519MLKEM768",
+      `${name}: also of a client that would rather have the other`,
+    );
+    t.equal(await negotiated("-groups", "X25519"), "X25519", "one without it is served as before");
+    t.equal(await negotiated("-groups", "P-384"), "secp384r1");
+  }
 });
+
+const ALPN = ["-alpn", "h2,http/1.1"];
 
 async function run(
   { command, args }: ClientProgram,
