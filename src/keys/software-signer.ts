@@ -7,6 +7,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import { fail } from "../base/errors.ts";
+import { signatureThread } from "./common-thread.ts";
 import { type KeyType, type Signer, isExperimental } from "./contract.ts";
 import { type Hash, keyTypeOfSpki } from "./public-key.ts";
 
@@ -66,8 +67,10 @@ class SoftwareSigner implements Signer {
   }
 
   async sign(data: Uint8Array): Promise<Uint8Array> {
-    // 25 us of arithmetic: handing it to another thread and being woken up again cost more.
-    if (this.keyType === "ec-p256") return this.#signNow(data);
+    if (this.keyType === "ec-p256" && this.#hash !== undefined) {
+      // 25 us of arithmetic: the pool, and being woken up again, would cost more.
+      return (await signatureThread()?.sign(this.#key, this.#hash, data)) ?? this.#signNow(data);
+    }
     return new Promise((resolve, reject) => {
       sign(this.#hash, data, this.#key, (error, signature) => {
         if (error !== null) reject(fail("internal", "signing failed", { cause: error }));

@@ -8,8 +8,8 @@ import {
   noValidKey,
   requireSupported,
 } from "./public-key.ts";
-import { ANSWER } from "./verify-slots.ts";
-import { VerifyThread } from "./verify-thread.ts";
+import { ANSWER } from "./signature-slots.ts";
+import { signatureThread, startSignatureThread } from "./common-thread.ts";
 
 export interface VerifyParams {
   /** DER SubjectPublicKeyInfo. */
@@ -34,7 +34,7 @@ export async function verifySignature(params: VerifyParams): Promise<boolean> {
   if (params.pss === true || isImported(publicKey)) return verifyInPool(params);
   requireSupported(publicKey);
   if (hash === undefined || isExperimental(keyTypeOfSpki(publicKey))) return verifyInPool(params);
-  const answer = await thread?.verify({ ...params, hash });
+  const answer = await signatureThread()?.verify({ ...params, hash });
   if (answer === ANSWER.noKey) throw noValidKey();
   return answer === undefined ? verifyNew(params) : answer === ANSWER.fits;
 }
@@ -42,7 +42,7 @@ export async function verifySignature(params: VerifyParams): Promise<boolean> {
 /** With a key that nobody has read yet: many of them at a time are what the thread is for. */
 async function verifyNew(params: VerifyParams): Promise<boolean> {
   newKeys += 1;
-  if (newKeys >= MANY_AT_ONCE) startThread();
+  if (newKeys >= MANY_AT_ONCE) startSignatureThread();
   try {
     return await verifyInPool(params);
   } finally {
@@ -72,24 +72,8 @@ function verifyInPool({ publicKey, data, signature, hash, pss }: VerifyParams): 
   });
 }
 
-/** Where a thread cannot be had, the pool does without: it is not tried again and again. */
-function startThread(): void {
-  if (thread !== undefined || !isThreadPossible) return;
-  try {
-    thread = new VerifyThread((hasFailed) => {
-      thread = undefined;
-      if (hasFailed) isThreadPossible = false;
-    });
-  } catch {
-    isThreadPossible = false;
-  }
-}
-
 /** Below, a thread of its own saves nothing. */
 const MANY_AT_ONCE = 8;
 
-/** One for the process. */
-let thread: VerifyThread | undefined;
-let isThreadPossible = true;
 /** Checks under way in the pool with keys that were new. */
 let newKeys = 0;

@@ -12,8 +12,8 @@ import {
   signingHash,
 } from "../../src/keys/software-signer.ts";
 import { type VerifyParams, verifySignature } from "../../src/keys/verify-signature.ts";
-import { ANSWER, SLOTS, SLOT_BYTES } from "../../src/keys/verify-slots.ts";
-import { VerifyThread } from "../../src/keys/verify-thread.ts";
+import { ANSWER, SLOTS, SLOT_BYTES } from "../../src/keys/signature-slots.ts";
+import { SignatureThread } from "../../src/keys/signature-thread.ts";
 
 const data = Buffer.from("what is signed");
 const keys = new Map<KeyType, GeneratedKey>();
@@ -318,6 +318,38 @@ t.test("many checks with new keys at once: each gets its own answer", async (t) 
     t.same(wrong, []);
   }
   t.ok(threads() > before, "by a thread of their own");
+  const made = await Promise.all(Array.from({ length: 100 }, () => signer.sign(data)));
+  const key = importSpki(signer.publicKey);
+  t.ok(
+    made.every((each) => crypto.verify("sha256", data, key, each)),
+    "which signs as well",
+  );
+});
+
+t.test("a thread signs with the key that was meant, whichever came before", async (t) => {
+  const pairs = Array.from({ length: 7 }, () =>
+    crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }),
+  );
+  const thread = new SignatureThread(() => undefined);
+  for (let round = 0; round < 20; round++) {
+    const asked = Array.from({ length: SLOTS }, (_, i) => {
+      const pair = pairs[(i * 5 + round * 3) % pairs.length] as (typeof pairs)[0];
+      const text = Buffer.from(`${round} ${i}`);
+      return { pair, text, signature: thread.sign(pair.privateKey, "sha256", text) };
+    });
+    const wrong = [];
+    for (const { pair, text, signature } of asked) {
+      const made = await signature;
+      if (!made || !crypto.verify("sha256", text, pair.publicKey, made))
+        wrong.push(text.toString());
+    }
+    t.same(wrong, []);
+  }
+  const { privateKey } = crypto.generateKeyPairSync("x25519");
+  t.equal(await thread.sign(privateKey, "sha256", data), undefined, "a key that cannot sign");
+  t.equal(thread.sign(privateKey, "sha256", new Uint8Array(SLOT_BYTES + 1)), undefined, "too long");
+  thread.close();
+  t.equal(thread.sign(privateKey, "sha256", data), undefined, "an ended thread");
 });
 
 t.test("a thread that ends leaves nobody without an answer", async (t) => {
@@ -329,7 +361,7 @@ t.test("a thread that ends leaves nobody without an answer", async (t) => {
     hash: "sha256",
   } as const;
   const ends: boolean[] = [];
-  const thread = new VerifyThread((hasFailed) => ends.push(hasFailed));
+  const thread = new SignatureThread((hasFailed) => ends.push(hasFailed));
   t.equal(await thread.verify(job), ANSWER.fits);
   const many = Array.from({ length: 200 }, () => thread.verify(job));
   t.equal(

@@ -1,8 +1,10 @@
-/** The memory that two threads share for `verify-thread.ts`: a ring of slots, and words that say what is in them. */
-export interface VerifySlots {
+import type { KeyObject } from "node:crypto";
+
+/** The memory that two threads share for `signature-thread.ts`: a ring of slots, and words that say what is in them. */
+export interface SignatureSlots {
   /** Words of 32 bits: those of `WORD`, then `SLOT_WORDS` for each slot. */
   readonly control: SharedArrayBuffer;
-  /** Key, data and signature of each job, one behind the other. */
+  /** Key, data and signature of each job, one behind the other; a signature that was made is put in their place. */
   readonly slots: SharedArrayBuffer;
 }
 
@@ -14,12 +16,20 @@ export const SLOT_WORDS = 8;
 /** Counters of jobs, which wrap around, and whether the asking thread was told of answers that it has not taken yet. */
 export const WORD = { asked: 0, done: 1, told: 2, first: 8 } as const;
 /** Words of one slot. */
-export const AT = { keyBytes: 0, dataBytes: 1, signatureBytes: 2, hash: 3, answer: 4 } as const;
+export const AT = {
+  keyBytes: 0,
+  dataBytes: 1,
+  signatureBytes: 2,
+  hash: 3,
+  answer: 4,
+  /** The number of the key to sign with; 0 = a signature is to be checked. */
+  signer: 5,
+} as const;
 
 export const HASHES = ["sha256", "sha384", "sha512"] as const;
 
 /** What the thread says of a job. */
-export const ANSWER = { fits: 1, differs: 2, noKey: 3 } as const;
+export const ANSWER = { fits: 1, differs: 2, noKey: 3, signed: 4, notSigned: 5 } as const;
 /** What it says to the asking thread. */
 export const TOLD = { answers: 0, idle: 1 } as const;
 
@@ -35,4 +45,11 @@ export function startOf(job: number): number {
 
 function slotOf(job: number): number {
   return (job >>> 0) % SLOTS;
+}
+
+/** A key to sign with from now on, and one to forget. */
+export interface SignerMessage {
+  readonly number: number;
+  readonly key: KeyObject;
+  readonly forget: number | undefined;
 }
