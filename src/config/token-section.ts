@@ -1,3 +1,4 @@
+import { API_ACCESS } from "./kubernetes-sections.ts";
 import { ISSUER_FIELDS } from "./issuer-fields.ts";
 import { flag, list, section, text } from "./shape.ts";
 
@@ -11,6 +12,20 @@ export const TOKEN_SECTION = section({
         audiences: {
           shape: list(text({ maxLength: 1024 }), { least: 1, most: 32 }),
           help: "a token must be meant for one of them; absent: the trust domain's ID",
+        },
+        review: {
+          shape: section({
+            apiServer: {
+              ...API_ACCESS.apiServer,
+              help: "the API server to ask; that of the agent's own pod",
+            },
+            caFile: API_ACCESS.caFile,
+            tokenFile: {
+              ...API_ACCESS.tokenFile,
+              help: "token for that API server, which needs the right to create tokenreviews; that of the pod",
+            },
+          }),
+          help: "the issuer is a cluster, and is asked about each token (TokenReview): what it has taken back counts no more",
         },
         pods: {
           shape: flag(),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { type PodClaim, k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
+import { TokenReviews } from "../../src/attestors/workload/token/reviews.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { refused } from "../support/refused.ts";
@@ -253,4 +254,58 @@ t.test("k8s: a pod by what its token says, and no other", async (t) => {
   items = [pod("Running", { uid: "mirror", annotations: { "kubernetes.io/config.hash": UID } })];
   clock.step(3000);
   t.ok((await of({ uid: "mirror" })).length > 0);
+});
+
+t.test("a token's review: asked once for many, held for a moment, and final", async (t) => {
+  const clock = new VirtualClock();
+  const asked: unknown[] = [];
+  let status: object = { authenticated: true, audiences: ["us"], user: { username: "x" } };
+  let code = 201;
+  const good = { ...status, user: { username: "system:serviceaccount:ns:sa" } };
+  const connection = await plainServer(t, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { spec } = JSON.parse(Buffer.concat(chunks).toString()) as { spec: unknown };
+      asked.push(spec);
+      response.writeHead(code).end(JSON.stringify({ status }));
+    });
+  });
+  const reviews = new TokenReviews({
+    client: client(t, connection, clock),
+    audiences: ["us"],
+    clock,
+  });
+  const token = { alias: "kube", claims: {}, expiresAt: 0, refusedFrom: 0, keyId: "" };
+  const check = (fingerprint = "f1", signal = new AbortController().signal) =>
+    reviews.check(`token ${fingerprint}`, { ...token, fingerprint }, signal);
+  status = good;
+  await Promise.all(Array.from({ length: 50 }, () => check()));
+  t.same(asked, [{ token: "token f1", audiences: ["us"] }]);
+  clock.step(9_000);
+  await check();
+  t.equal(asked.length, 1);
+  await check("f2");
+  t.equal(asked.length, 2, "another token");
+  clock.step(2_000);
+  await check();
+  t.equal(asked.length, 3);
+  clock.step(11_000);
+  status = { authenticated: false, error: "pod aa-bb is gone" };
+  const denied = { kind: "denied", message: /^the cluster does not accept the token$/ } as const;
+  await refused(t, check(), denied);
+  await refused(t, check(), denied, "a refusal is not held");
+  t.equal(asked.length, 5);
+  status = { ...good, audiences: [] };
+  await refused(t, check(), { kind: "denied", message: /not meant for us/ });
+  code = 403;
+  await refused(t, check(), { kind: "unavailable", message: /right to create tokenreviews/ });
+  const given = new AbortController();
+  code = 201;
+  status = good;
+  const impatient = check("f3", given.signal);
+  const patient = check("f3");
+  given.abort(new Error("given up"));
+  await t.rejects(impatient, { message: "given up" });
+  await patient;
 });

@@ -14,6 +14,7 @@ import { tokenAttestor } from "../../src/attestors/workload/token/attest.ts";
 import { bearerToken } from "../../src/attestors/workload/token/bearer.ts";
 import { TokenHolders } from "../../src/attestors/workload/token/holders.ts";
 import { OneTimeTokens } from "../../src/attestors/workload/token/one-time.ts";
+import type { TokenReviews } from "../../src/attestors/workload/token/reviews.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { fail } from "../../src/base/errors.ts";
 import { formatSelector, parseSelector } from "../../src/spiffe/selector.ts";
@@ -46,6 +47,7 @@ interface Bench {
 interface More {
   readonly holders?: TokenHolders;
   readonly podIssuers?: ReadonlySet<string>;
+  readonly reviews?: ReadonlyMap<string, Pick<TokenReviews, "check">>;
   readonly pods?: Pick<K8sAttestor, "selectorsOfPod">;
 }
 
@@ -456,4 +458,31 @@ t.test("worthless one-time tokens of one caller reach the server a few times", a
   clock.step(3_600_000);
   for (let i = 0; i < 10; i++) await refused(t, show("user 1"), worthless);
   await refused(t, show("user 1"), limited);
+});
+
+t.test("what the cluster has taken back counts no more", async (t) => {
+  const asked: string[] = [];
+  let error: Error | undefined;
+  const check = async (token: string): Promise<void> => {
+    asked.push(token);
+    if (error !== undefined) throw error;
+  };
+  const holders = new TokenHolders({ max: 1 });
+  const bench = await open(t, { holders, reviews: new Map([["kube", { check }]]) });
+  const { peer } = idle(t);
+  error = fail("denied", "the cluster does not accept the token");
+  const gone = bench.token({ job: 1 });
+  await refused(t, found(bench, peer, gone), { kind: "unauthenticated", message: /not accept/ });
+  t.same(asked, [gone]);
+  error = fail("unavailable", "https://10.0.0.1 cannot be reached");
+  const away = {
+    kind: "unavailable",
+    message: /^the token cannot be checked now; retry$/,
+  } as const;
+  await refused(t, found(bench, peer, gone), away);
+  error = undefined;
+  t.ok((await found(bench, peer, bench.token({ job: 2 }))).length > 0, "they took no place");
+  asked.length = 0;
+  await refused(t, found(bench, peer, bench.token({ exp: 1000 })), { message: /expired/ });
+  t.same(asked, [], "only about tokens that are good otherwise");
 });

@@ -6,7 +6,12 @@ import t from "tap";
 import { k8sPsatAttestor } from "../../src/attestors/node/k8s-psat/agent.ts";
 import { encodePayload } from "../../src/attestors/node/k8s-psat/payload.ts";
 import { k8sPsatServer } from "../../src/attestors/node/k8s-psat/server.ts";
-import type { NodeAttestorServer } from "../../src/attestors/contract.ts";
+import type { NodeAttestorServer, WorkloadAttestor } from "../../src/attestors/contract.ts";
+import { OidcIssuer } from "../../src/attestors/issuer/issuer.ts";
+import { OidcIssuers } from "../../src/attestors/issuer/issuers.ts";
+import { TokenReviews } from "../../src/attestors/workload/token/reviews.ts";
+import { tokenAttestor } from "../../src/attestors/workload/token/attest.ts";
+import { errorFrom } from "../../src/base/errors.ts";
 import { KubernetesClient } from "../../src/attestors/kubernetes/client.ts";
 import type { KubernetesConnection } from "../../src/attestors/kubernetes/connection.ts";
 import { readKubeconfig } from "../../src/attestors/kubernetes/kubeconfig.ts";
@@ -132,8 +137,8 @@ t.test("on a cluster", async (t) => {
     const none = `${encode({ alg: "none", typ: "JWT" })}.${body}.`;
     const longer = `${head}.${encode({ ...claims, exp: 4_000_000_000 })}.${signature}`;
     const cases: readonly (readonly [string, string, RegExp])[] = [
-      ["another audience", await tokenFor("agent", "other"), /token audiences/],
-      ["the API server's audience", own, /token audiences/],
+      ["another audience", await tokenFor("agent", "other"), /does not accept/],
+      ["the API server's audience", own, /does not accept/],
       ["another service account", await tokenFor("other"), /shop:other is not one/],
       ["bound to no pod", unbound, /bound to no pod/],
       ["alg none", none, /does not accept/],
@@ -274,6 +279,65 @@ t.test("on a cluster", async (t) => {
     t.ok(selectors.some(({ value }) => value === "pod-name:late"));
   });
 
+  await t.test(
+    "token: a pod that no PID tells, by its token, for as long as it lives",
+    async (t) => {
+      const audience = `spiffe://${TRUST_DOMAIN}`;
+      await cluster.apply(
+        pod({ namespace: "shop", name: "box", node: 1, serviceAccount: "other" }),
+      );
+      const box = await running(cluster, "shop", "box");
+      const params = { space: "shop", account: "other", podName: "box", audience };
+      const token = await podToken(cluster, params);
+      const { issuer } = JSON.parse(
+        await cluster.kubectl(["get", "--raw", "/.well-known/openid-configuration"]),
+      ) as { issuer: string };
+      const jwksFile = join(dir, "jwks.json");
+      writeFileSync(jwksFile, await cluster.kubectl(["get", "--raw", "/openid/v1/jwks"]));
+      await using issuers = new OidcIssuers([
+        OidcIssuer.of({ alias: "kube", issuerUrl: issuer, audiences: [audience], jwksFile, clock }),
+      ]);
+      const options = {
+        issuers,
+        requiredClaims: new Map([["kube", new Map<string, readonly string[]>()]]),
+        aliases: ["kube"],
+        containers: new ContainerLookup(),
+        clock,
+      };
+      const client = new KubernetesClient({ connection: api, clock });
+      const byReview = new TokenReviews({ client, audiences: [audience], clock });
+      const byPods = () =>
+        tokenAttestor({ ...options, pods: k8s(), podIssuers: new Set(["kube"]) });
+      const reviewed = () => tokenAttestor({ ...options, reviews: new Map([["kube", byReview]]) });
+      const show = async (attestor: WorkloadAttestor): Promise<string[]> => {
+        const connection = { alive: () => true };
+        const presented = { token, connection, process: () => "", onEnd: () => undefined };
+        const nobody = { pid: 0, uid: 0, gid: 0, groups: [] };
+        const found = await attestor.attest(nobody, { ...attestCall(), token: presented });
+        return found.map(formatSelector);
+      };
+      const own = await show(byPods());
+      for (const selector of [
+        "token:kube:kubernetes.io/pod/name:box",
+        "k8s:ns:shop",
+        "k8s:sa:other",
+        "k8s:node-name:node1",
+        `k8s:pod-uid:${box.metadata.uid}`,
+        "k8s:pod-image:localhost/busybox:1",
+      ]) {
+        t.ok(own.includes(selector), selector);
+      }
+      t.notOk(own.some((selector) => selector.startsWith("k8s:container")));
+      t.ok((await show(reviewed())).includes("token:kube:kubernetes.io/pod/name:box"));
+
+      await cluster.kubectl(["delete", "pod", "-n", "shop", "box", "--wait=true"]);
+      const gone = /a pod that is not on this node|a pod that has ended/;
+      t.match(await refusal(() => show(byPods())), gone, "its signature is as good as before");
+      // The API server's cache and ours take it for some seconds.
+      t.match(await refusal(() => show(reviewed())), /does not accept the token/);
+    },
+  );
+
   await t.test("k8s: a kubelet that does not know us, or that we do not know", async (t) => {
     const subject = processOf(agentPod);
     const { clientCertificate: _, ...anonymous } = secure;
@@ -300,3 +364,16 @@ t.test("on a cluster", async (t) => {
     t.same(await k8s({ server: "https://10.200.1.11:1" }).attest(host, attestCall()), []);
   });
 });
+
+/** What is said once it is refused. */
+async function refusal(attempt: () => Promise<unknown>): Promise<string> {
+  for (let i = 0; i < 200; i += 1) {
+    try {
+      await attempt();
+    } catch (thrown) {
+      return errorFrom(thrown).message;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return "it was never refused";
+}

@@ -1,8 +1,10 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
+import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
 import type { K8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
+import { TokenReviews } from "../../attestors/workload/token/reviews.ts";
 import type { TokenHolders } from "../../attestors/workload/token/holders.ts";
 import { ONE_TIME_ALIAS, type OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -43,13 +45,23 @@ export function configuredTokens(
       `issuer ${podIssuers[0]} has 'pods', and the kubelet is not asked for any; add workloadAttestors.k8s`,
     );
   }
-  const issuers = OidcIssuers.of(
-    sections.map((section) => ({
-      ...section,
-      audiences: section.audiences ?? [`spiffe://${trustDomain}`],
-    })),
-    clock,
-  );
+  const complete = sections.map((section) => ({
+    ...section,
+    audiences: section.audiences ?? [`spiffe://${trustDomain}`],
+  }));
+  const issuers = OidcIssuers.of(complete, clock);
+  const reviews = complete.flatMap(({ alias, audiences, review }) => {
+    if (review === undefined) return [];
+    const connection = {
+      server: review.apiServer,
+      authorities: { file: review.caFile },
+      token: { file: review.tokenFile },
+    };
+    const client = stack.use(
+      new KubernetesClient({ connection, clock, deadlineMs: REVIEW_DEADLINE_MS }),
+    );
+    return [[alias, new TokenReviews({ client, audiences, clock })] as const];
+  });
   return tokenAttestor({
     issuers: stack.use(issuers),
     requiredClaims: new Map(
@@ -58,9 +70,13 @@ export function configuredTokens(
     aliases: [...sections.map(({ alias }) => alias), ...(takesOneTime ? [ONE_TIME_ALIAS] : [])],
     ...(takesOneTime ? { oneTime } : {}),
     holders,
+    reviews: new Map(reviews),
     podIssuers: new Set(podIssuers),
     ...(pods === undefined ? {} : { pods }),
     containers,
     clock,
   });
 }
+
+/** Less than the deadline of all attestors, so that the reason is said. */
+const REVIEW_DEADLINE_MS = 4000;

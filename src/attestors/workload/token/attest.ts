@@ -13,6 +13,7 @@ import type { K8sAttestor } from "../kubernetes/attest.ts";
 import { MAX_BEARER } from "./bearer.ts";
 import { type TokenHolder, TokenHolders } from "./holders.ts";
 import { ONE_TIME_ALIAS, type OneTimeTokens, isOneTimeToken } from "./one-time.ts";
+import type { TokenReviews } from "./reviews.ts";
 import { TokenOutcomes } from "./outcomes.ts";
 
 export interface TokenAttestorOptions {
@@ -27,6 +28,8 @@ export interface TokenAttestorOptions {
   /** `ContainerLookup`. */
   readonly containers: { read(pid: number): ContainerRef | undefined };
   readonly clock: Clock;
+  /** By issuer alias: the cluster has a say in its tokens beside their signature. */
+  readonly reviews?: ReadonlyMap<string, Pick<TokenReviews, "check">>;
   /** Issuer aliases whose tokens of pods have the pods' own selectors too, where no PID tells the pod. */
   readonly podIssuers?: ReadonlySet<string>;
   /** Who knows this node's pods; with `podIssuers`. */
@@ -39,7 +42,7 @@ export interface TokenAttestorOptions {
 
 export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
   const { issuers, requiredClaims, aliases, containers, clock, oneTime } = options;
-  const { podIssuers, pods } = options;
+  const { podIssuers, pods, reviews } = options;
   const holders = options.holders ?? new TokenHolders();
   const outcomes = new TokenOutcomes(clock);
 
@@ -61,6 +64,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     }
     const token = await issuers.verify(presented.token, signal);
     checkClaims(token, requiredClaims.get(token.alias));
+    await reviews?.get(token.alias)?.check(presented.token, token, signal);
     // Before anything is bound: a pod that is not here must not take a place.
     const pod = process.pid === 0 ? await podSelectorsOf(token, signal) : NOTHING;
     const holder = holderOf(process, presented, token);
