@@ -1,5 +1,5 @@
 import { LISTEN_ADDRESS } from "./common-settings.ts";
-import { section, text } from "./shape.ts";
+import { duration, section, text } from "./shape.ts";
 
 const DISK = section({
   certFile: {
@@ -28,6 +28,67 @@ const NESTED = section({
   },
 });
 
+const MOUNT = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
+const mountText = text({
+  maxLength: 256,
+  pattern: MOUNT,
+  rule: "is no path of an engine, for example pki",
+});
+
+const VAULT = section({
+  address: {
+    shape: text({
+      maxLength: 1024,
+      pattern: "^https?://[!-~]+$",
+      rule: "is no http or https URL, for example https://vault.example.org:8200",
+    }),
+    help: "of OpenBao or HashiCorp Vault",
+    required: true,
+  },
+  caFile: { shape: text(), help: "authorities (PEM) of the address; the system's unless given" },
+  vaultNamespace: {
+    shape: text({ maxLength: 256 }),
+    help: "namespace of the Vault, if it has any",
+  },
+  mount: { shape: mountText, help: "path of the PKI engine", default: "pki" },
+  issuer: { shape: text({ maxLength: 256 }), help: "one of its issuers; its default one" },
+  bundleFile: {
+    shape: text(),
+    help: "the roots (PEM), where the engine does not hold them",
+  },
+  timeout: { shape: duration(1), help: "for one request", default: "10s" },
+  tokenFile: { shape: text(), help: "a token, read again when it is refused" },
+  approle: {
+    shape: section({
+      mount: { shape: mountText, help: "path of the method", default: "approle" },
+      roleId: { shape: text({ maxLength: 256 }), help: "ID of the role", required: true },
+      secretIdFile: { shape: text(), help: "its secret ID, read at each login" },
+    }),
+    help: "log in with AppRole",
+  },
+  cert: {
+    shape: section({
+      mount: { shape: mountText, help: "path of the method", default: "cert" },
+      certFile: { shape: text(), help: "client certificate (PEM)", required: true },
+      keyFile: { shape: text(), help: "its private key (PEM)", required: true },
+      role: { shape: text({ maxLength: 256 }), help: "role; any that the certificate fits" },
+    }),
+    help: "log in with a TLS certificate",
+  },
+  kubernetes: {
+    shape: section({
+      mount: { shape: mountText, help: "path of the method", default: "kubernetes" },
+      role: { shape: text({ maxLength: 256 }), help: "role", required: true },
+      tokenFile: {
+        shape: text(),
+        help: "service account token, read at each login; that of the pod",
+        default: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+      },
+    }),
+    help: "log in with a service account token",
+  },
+});
+
 const OFFLINE = section({});
 
 /** `upstreamAuthority` of a server's file: who signs its X.509 authorities. */
@@ -37,6 +98,7 @@ export const UPSTREAM_AUTHORITY = section({
     shape: NESTED,
     help: "another server of the trust domain signs, by its downstream API",
   },
+  vault: { shape: VAULT, help: "the PKI engine of OpenBao or HashiCorp Vault signs" },
   offline: {
     shape: OFFLINE,
     help: "a root kept elsewhere: 'assay authority x509 csr' and 'import' carry requests and certificates",

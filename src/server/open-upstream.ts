@@ -7,6 +7,7 @@ import { openDiskUpstream } from "./upstream/disk.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { nestedUpstream } from "./upstream/nested.ts";
 import { selfSigned } from "./upstream/self.ts";
+import { openVaultUpstream } from "./upstream/vault.ts";
 
 export interface UpstreamParts {
   readonly trustDomain: TrustDomain;
@@ -16,7 +17,7 @@ export interface UpstreamParts {
 
 /** Who signs the domain's X.509 authorities, by the configuration. @throws precondition, invalid when it does not do */
 export async function openUpstream(
-  { disk, nested, offline }: ServerConfig["upstreamAuthority"],
+  { disk, nested, vault, offline }: ServerConfig["upstreamAuthority"],
   { trustDomain, clock, random }: UpstreamParts,
 ): Promise<Upstream | typeof OFFLINE> {
   if (offline !== undefined) return OFFLINE;
@@ -25,6 +26,9 @@ export async function openUpstream(
     const where = "upstreamAuthority.nested.workloadApiSocket";
     const workloadApiSocket = socketPathOf(nested.workloadApiSocket, where);
     return nestedUpstream({ ...nested, workloadApiSocket, trustDomain, clock });
+  }
+  if (vault !== undefined) {
+    return openVaultUpstream({ ...vault, timeoutMs: vault.timeout * 1000, clock });
   }
   return selfSigned(random);
 }

@@ -15,11 +15,27 @@ export interface VaultClientOptions {
   readonly token?: string;
   /** File with the token, read again when Vault refuses the one of before. */
   readonly tokenFile?: string;
+  /** How a token is had, in place of the two: at the first request, and when Vault refuses the one of before. */
+  readonly login?: VaultLogin;
   /** Authorities (PEM) of the address; the system's when absent. */
   readonly caFile?: string;
   readonly vaultNamespace?: string;
   readonly timeoutMs: number;
   readonly clock: Clock;
+}
+
+/** An authentication method of Vault's that gives a token for a proof of identity. */
+export interface VaultLogin {
+  /** Behind `/v1/`, as `auth/approle/login`. */
+  readonly path: string;
+  /** The proof as it is now: what is in files is read again for each login. @throws precondition */
+  proof(): Promise<VaultProof>;
+}
+
+export interface VaultProof {
+  readonly body: object;
+  /** Client certificate, PEM; shown with every request from then on. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export type VaultMethod = "GET" | "LIST" | "POST" | "DELETE";
@@ -30,6 +46,7 @@ export class VaultClient implements AsyncDisposable {
   readonly #ca: string | undefined;
   readonly #closing = new AbortController();
   #token: string | undefined;
+  #tls: VaultProof["tls"];
   #problem: string | undefined;
 
   private constructor(options: VaultClientOptions, ca: string | undefined) {
@@ -53,7 +70,7 @@ export class VaultClient implements AsyncDisposable {
       options,
       caFile === undefined ? undefined : await readText(caFile, "authorities' file"),
     );
-    await client.#readToken();
+    if (options.login === undefined) await client.#readToken();
     return client;
   }
 
@@ -71,14 +88,22 @@ export class VaultClient implements AsyncDisposable {
     method: VaultMethod,
     path: string,
     body?: object,
+    stop?: AbortSignal,
   ): Promise<VaultAnswer | undefined> {
+    const { login, tokenFile } = this.#options;
     try {
+      if (this.#token === undefined) await this.#logIn(stop);
       const before = this.#token;
-      const answer = await this.#ask(method, path, body);
-      if (answer.status !== 403 || this.#options.tokenFile === undefined) return this.#read(answer);
-      // The file may hold a younger token by now.
-      await this.#readToken();
-      return this.#read(this.#token === before ? answer : await this.#ask(method, path, body));
+      const answer = await this.#ask(method, path, body, stop);
+      if (answer.status !== 403 || (tokenFile === undefined && login === undefined)) {
+        return this.#read(answer);
+      }
+      // The file may hold a younger token by now, and one that a login gave ends.
+      if (login === undefined) await this.#readToken();
+      else await this.#logIn(stop);
+      return this.#read(
+        this.#token === before ? answer : await this.#ask(method, path, body, stop),
+      );
     } catch (thrown) {
       this.#problem = thrown instanceof Error ? thrown.message : String(thrown);
       throw thrown;
@@ -90,13 +115,36 @@ export class VaultClient implements AsyncDisposable {
     this.#agent.destroy();
   }
 
-  async #ask(method: VaultMethod, path: string, body: object | undefined): Promise<RawAnswer> {
+  async #logIn(stop: AbortSignal | undefined): Promise<void> {
+    const { login, address } = this.#options;
+    if (login === undefined) throw new TypeError("without a login there is a token from the start");
+    this.#token = undefined;
+    const { body, tls } = await login.proof();
+    this.#tls = tls;
+    const answer = this.#read(await this.#ask("POST", login.path, body, stop));
+    const { client_token: token } = (answer?.["auth"] ?? {}) as { readonly client_token?: unknown };
+    if (typeof token !== "string" || !TOKEN.test(token)) {
+      throw fail("denied", `${address} gave no token for the login at ${login.path}`);
+    }
+    this.#token = token;
+  }
+
+  async #ask(
+    method: VaultMethod,
+    path: string,
+    body: object | undefined,
+    stop: AbortSignal | undefined,
+  ): Promise<RawAnswer> {
     const { address, clock, timeoutMs } = this.#options;
     const deadline = new AbortController();
     const cancel = clock.after(timeoutMs, () =>
       deadline.abort(fail("deadline", `${address} did not answer within ${timeoutMs / 1000} s`)),
     );
-    const signal = AbortSignal.any([deadline.signal, this.#closing.signal]);
+    const signal = AbortSignal.any([
+      deadline.signal,
+      this.#closing.signal,
+      ...(stop === undefined ? [] : [stop]),
+    ]);
     try {
       signal.throwIfAborted();
       return await this.#send(method, path, body, signal);
@@ -130,13 +178,14 @@ export class VaultClient implements AsyncDisposable {
           headers: {
             accept: "application/json",
             "x-vault-request": "true",
-            "x-vault-token": this.#token ?? "",
+            ...(this.#token === undefined ? {} : { "x-vault-token": this.#token }),
             ...(vaultNamespace === undefined ? {} : { "x-vault-namespace": vaultNamespace }),
             ...(content === undefined
               ? {}
               : { "content-type": "application/json", "content-length": content.length }),
           },
           ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+          ...this.#tls,
           minVersion: "TLSv1.2",
         },
         (answer) => {

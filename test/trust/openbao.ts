@@ -18,7 +18,8 @@ export interface OpenBao extends AsyncDisposable {
   thaw(): void;
 }
 
-export async function openBao(): Promise<OpenBao> {
+/** @param config a file with further settings, as another listener */
+export async function openBao(config?: string): Promise<OpenBao> {
   const binary = await baoBinary();
   const port = await freePort();
   const token = "root-of-the-test";
@@ -30,6 +31,7 @@ export async function openBao(): Promise<OpenBao> {
       `-dev-root-token-id=${token}`,
       `-dev-listen-address=127.0.0.1:${port}`,
       "-dev-no-store-token",
+      ...(config === undefined ? [] : [`-config=${config}`]),
     ],
     { stdio: ["ignore", "ignore", "ignore"], env: { ...process.env, HOME: "/nonexistent" } },
   );
@@ -93,7 +95,7 @@ async function answers(child: ChildProcess, address: string): Promise<void> {
   throw new Error("OpenBao does not answer");
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const address = server.address();
