@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { parseCertificates } from "../../src/x509/certificate.ts";
+import { parseCertificate, parseCertificates } from "../../src/x509/certificate.ts";
 import { parseCrl } from "../../src/x509/crl.ts";
-import { encodePem } from "../../src/x509/pem.ts";
+import { decodePem, encodePem } from "../../src/x509/pem.ts";
 import { Domain, id } from "../support/running.ts";
+import { TestCa } from "../support/test-ca.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 
 const exec = promisify(execFile);
@@ -131,3 +132,44 @@ t.test("a revoked SVID is replaced, and OpenSSL refuses it", async (t) => {
     t.equal((await assay("x509", "revoked")).trim().split("\n").length, 2);
   });
 });
+
+t.test("below an upstream authority", async (t) => {
+  const ca = await TestCa.create({ notBefore: now() - 60, notAfter: now() + 30 * 86_400 });
+  const dir = t.testdir({
+    "ca.pem": ca.pem,
+    "ca.key": encodePem("PRIVATE KEY", ca.key.pkcs8),
+  });
+  const [certFile, keyFile] = [join(dir, "ca.pem"), join(dir, "ca.key")];
+  await using domain = await Domain.start({
+    upstreamAuthority: { disk: { certFile, keyFile } },
+    revocation: { crlTtl: 3600 },
+  });
+  const admin = ["--socket", join(domain.dir, "server.sock")];
+  const verdicts: string[] = [];
+  const [revoked, good] = [join(domain.dir, "revoked"), join(domain.dir, "good")];
+  for (const folder of [revoked, good]) {
+    await exec(ASSAY, ["x509", "mint", "--spiffe-id", id("/m"), "--write", folder, ...admin]);
+  }
+  const [leaf] = decodePem(readFileSync(join(revoked, "svid.pem"), "utf8"));
+  const { serial } = parseCertificate(leaf?.der ?? Buffer.of());
+  await exec(ASSAY, ["x509", "revoke", "--serial", serial, ...admin]);
+  const crls = join(domain.dir, "crls.pem");
+  writeFileSync(crls, (await exec(ASSAY, ["x509", "crl", ...admin])).stdout);
+  for (const folder of [revoked, good]) {
+    const svid = join(folder, "svid.pem");
+    const chain = ["-untrusted", svid, "-CAfile", certFile, "-CRLfile", crls, svid];
+    const ran = exec("openssl", ["verify", "-x509_strict", "-crl_check", ...chain]);
+    verdicts.push(
+      await ran.then(
+        ({ stdout }) => stdout,
+        (error: { stderr: string }) => error.stderr,
+      ),
+    );
+  }
+  t.match(verdicts[0], /certificate revoked/);
+  t.match(verdicts[1], /svid\.pem: OK/);
+});
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}

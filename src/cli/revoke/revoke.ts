@@ -67,7 +67,7 @@ export const command: Command = {
       ],
     );
     if (pending) {
-      output.note("assay: the revocation list is not signed yet; the server's log says why");
+      output.note("assay: no revocation list names all of them yet; the server's log says why");
     }
     return undefined;
   },

@@ -140,7 +140,7 @@ export class Revocations implements AsyncDisposable {
 
   /**
    * Revokes them, durably, and signs the lists that name them.
-   * @returns those that were not revoked before, and whether all lists could be signed; if not, that is tried again
+   * @returns those that were not revoked before, and whether lists name them all; if not, that is tried again
    * @throws precondition while revocation is off; limited when there are too many
    */
   revoke(
@@ -175,7 +175,14 @@ export class Revocations implements AsyncDisposable {
       }
       try {
         await this.#signDue();
-        return { revoked, published: true };
+        const unlisted = revoked.filter((record) => !this.#isListed(record));
+        for (const { authorityId, serial } of unlisted) {
+          logger.warn("revoked, but in no list: its authority has no key here any more", {
+            authorityId,
+            serial,
+          });
+        }
+        return { revoked, published: unlisted.length === 0 };
       } catch (error) {
         logger.error("the revocation list was not signed yet; it is tried again", {
           error: errorFrom(error),
@@ -191,6 +198,11 @@ export class Revocations implements AsyncDisposable {
     await this.#loop?.[Symbol.asyncDispose]();
     await this.#work.idle();
     this.#listeners.clear();
+  }
+
+  #isListed({ authorityId, serial }: RevocationRecord): boolean {
+    const crl = this.#crls.find((each) => each.authorityId === authorityId);
+    return crl?.revoked.some((each) => each.serial === serial) === true;
   }
 
   /** Takes over what another server, or this one, has written. */

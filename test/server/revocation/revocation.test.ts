@@ -161,6 +161,27 @@ t.test("a key that cannot be used delays the list, not the revocation", async (t
   t.match(revocations.crls[0], { number: 2, revoked: [{ serial: "c1" }] });
 });
 
+t.test("an authority whose key was deleted before revocation was on has no list", async (t) => {
+  await using domain = await Domain.open();
+  const before = await domain.authorities();
+  const old = before.activeX509().id;
+  const { id } = await before.prepare("x509");
+  await before.activate("x509", id);
+  const { revocations } = await open(domain);
+  t.teardown(() => revocations[Symbol.asyncDispose]());
+  t.same(
+    revocations.crls.map(({ authorityId }) => authorityId),
+    [id],
+  );
+  const { revoked, published } = await revocations.revoke(
+    [target(domain, old, "e1")],
+    "superseded",
+  );
+  t.equal(revoked.length, 1);
+  t.equal(published, false, "the operator is told");
+  t.equal(revocations.isRevoked(old, "e1"), true, "it is no caller all the same");
+});
+
 t.test("another server's revocations are taken over", async (t) => {
   await using domain = await Domain.open();
   const { authorities, revocations: one } = await open(domain);
