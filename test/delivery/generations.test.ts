@@ -259,3 +259,28 @@ t.test(
     t.same(hidden(join(dir, "other")), [], "nothing is left of it");
   },
 );
+
+t.test("a key that others may read in the end is closed to them until it is whole", async (t) => {
+  const dir = folder(t);
+  using generations = generationsAt(dir, { keyMode: 0o644 });
+  const content = new Uint8Array(24 * 1024 * 1024);
+  let looks = 0;
+  const written = new AbortController();
+  const look = (async () => {
+    while (!written.signal.aborted) {
+      for (const name of hidden(dir).filter((name) => name.startsWith(".generation-"))) {
+        const file = lstatSync(`${dir}/${name}/key.pem`, { throwIfNoEntry: false });
+        const mode = statSync(`${dir}/${name}`).mode & 0o777;
+        if (file === undefined || file.size === content.length) continue;
+        looks += 1;
+        if ((file.mode & 0o077) !== 0 || mode !== 0o700) t.fail(`${file.mode} in ${mode}`);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await generations.write([{ name: "key.pem", content, isSecret: true }]);
+  written.abort();
+  await look;
+  t.ok(looks > 0, `looked ${looks} times`);
+  t.equal(modeOf(`${dir}/key.pem`), "644");
+});

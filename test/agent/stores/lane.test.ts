@@ -1,0 +1,171 @@
+/** One store's lane with a store whose answers the test gives: order, retries, and what is known of what lies where. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { Place, StoredSvid, SvidBackend } from "../../../src/agent/stores/contract.ts";
+import { Ledger } from "../../../src/agent/stores/ledger.ts";
+import { StoreLane, type Wish } from "../../../src/agent/stores/store-lane.ts";
+import { fail } from "../../../src/base/errors.ts";
+import { silentLogger } from "../../../src/observe/logger.ts";
+import { SeededRandom } from "../../support/seeded-random.ts";
+import { VirtualClock, settle } from "../../support/virtual-clock.ts";
+
+class Scripted implements SvidBackend {
+  readonly name = "shelf";
+  readonly done: string[] = [];
+  /** Thrown by what is done at a place, or with `*` by everything. */
+  readonly errors = new Map<string, Error>();
+
+  check(place: Place): void {
+    if (place.get("name") === "bad") throw fail("invalid", "there is no such shelf");
+  }
+
+  async put(place: Place, { hint }: StoredSvid): Promise<string> {
+    this.#do(`put ${place.get("name")} ${hint}`, place);
+    return `handle of ${hint}`;
+  }
+
+  async remove(place: Place, handle: string | undefined): Promise<void> {
+    this.#do(`remove ${place.get("name")} ${handle ?? "without handle"}`, place);
+  }
+
+  #do(what: string, place: Place): void {
+    this.done.push(what);
+    const error = this.errors.get("*") ?? this.errors.get(place.get("name") ?? "");
+    if (error !== undefined) throw error;
+  }
+}
+
+interface Rig {
+  readonly lane: StoreLane;
+  readonly store: Scripted;
+  readonly clock: VirtualClock;
+  readonly outcomes: string[];
+  readonly ledgerFile: string;
+  readonly ledger: Ledger;
+}
+
+function rig(
+  t: Test,
+  dir = mkdtempSync(join(tmpdir(), "assay-lane-")),
+): Rig & { readonly dir: string } {
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const ledgerFile = join(dir, "ledger.json");
+  const ledger = new Ledger(ledgerFile, silentLogger);
+  const store = new Scripted();
+  const clock = new VirtualClock();
+  const outcomes: string[] = [];
+  const lane = new StoreLane({
+    backend: store,
+    ledger,
+    clock,
+    random: new SeededRandom(),
+    logger: silentLogger,
+    onOutcome: (_store, outcome) => outcomes.push(outcome),
+  });
+  t.teardown(() => lane[Symbol.asyncDispose]());
+  return { lane, store, clock, outcomes, ledgerFile, ledger, dir };
+}
+
+function wish(entryId: string, name: string, version: string | undefined): Wish {
+  const svid = {
+    spiffeId: `spiffe://example.org/${entryId}`,
+    hint: version ?? "",
+    expiresAt: 0,
+    chain: [],
+    key: new Uint8Array([1]),
+    bundle: [],
+    federated: new Map(),
+  };
+  return {
+    entryId,
+    selectors: [{ type: "shelf", value: `name:${name}` }],
+    place: new Map([["name", name]]),
+    svid: version === undefined ? undefined : svid,
+  };
+}
+
+/** What the store was asked, once that many outcomes have been told since the last time. */
+async function done({ store, outcomes }: Rig, count: number): Promise<string[]> {
+  while (outcomes.length < count) await settle();
+  outcomes.splice(0);
+  return store.done.splice(0);
+}
+
+t.test("what is equal is put once; what is not signed stays; what goes is removed", async (t) => {
+  const bench = rig(t);
+  bench.lane.want([wish("a", "one", "1"), wish("b", "two", "1")]);
+  t.same(await done(bench, 2), ["put one 1", "put two 1"]);
+  bench.lane.want([wish("a", "one", "1"), wish("b", "two", "2")]);
+  t.same(await done(bench, 1), ["put two 2"]);
+  bench.lane.want([wish("a", "one", undefined), wish("b", "three", "2")]);
+  t.same(await done(bench, 2), ["remove two handle of 2", "put three 2"]);
+  bench.lane.want([]);
+  t.same(await done(bench, 2), ["remove one handle of 1", "remove three handle of 2"]);
+  t.same(bench.ledger.lines(), []);
+  t.equal(bench.lane.count, 0);
+});
+
+t.test("the list is on disk before the store is asked", async (t) => {
+  const bench = rig(t);
+  let listed = "";
+  bench.store.put = async () => {
+    listed = existsSync(bench.ledgerFile) ? readFileSync(bench.ledgerFile, "utf8") : "nothing";
+    bench.store.done.push("asked");
+    throw fail("unavailable", "the answer never came");
+  };
+  bench.lane.want([wish("a", "one", "1")]);
+  await done(bench, 1);
+  t.match(JSON.parse(listed), [
+    { entryId: "a", selectors: [{ type: "shelf", value: "name:one" }] },
+  ]);
+  // The agent ends here; the next one does not want it any more.
+  await bench.lane[Symbol.asyncDispose]();
+  const next = rig(t, bench.dir);
+  next.lane.want([]);
+  t.same(await done(next, 1), ["remove one without handle"]);
+});
+
+t.test("one that is refused holds up no other and is tried later, ever later", async (t) => {
+  const bench = rig(t);
+  bench.store.errors.set("one", fail("conflict", "somebody else's"));
+  const wishes = [wish("a", "one", "1"), wish("b", "two", "1"), wish("c", "bad", "1")];
+  bench.lane.want(wishes);
+  t.same(await done(bench, 3), ["put one 1", "put two 1"]);
+  bench.lane.want(wishes);
+  await settle();
+  t.same(bench.store.done, [], "not again at once");
+  for (let step = 0; step < 5; step += 1) {
+    await bench.clock.advance(2000);
+    await settle();
+    bench.lane.want(wishes);
+    await settle();
+  }
+  t.same(await done(bench, 2), ["put one 1"], "after 5 s");
+  bench.store.errors.clear();
+  // Something else is asked for: what failed may go now.
+  bench.lane.want([wish("a", "one", "1"), wish("b", "two", "1")]);
+  t.same(await done(bench, 1), ["put one 1"]);
+});
+
+t.test("a store that is away is left alone, as a whole, until its time", async (t) => {
+  const bench = rig(t);
+  bench.store.errors.set("*", fail("unavailable", "away"));
+  bench.lane.want([wish("a", "one", "1"), wish("b", "two", "1")]);
+  t.same(await done(bench, 1), ["put one 1"], "the second is not asked for");
+  bench.store.errors.clear();
+  await bench.clock.advance(1000);
+  t.same(await done(bench, 2), ["put one 1", "put two 1"]);
+});
+
+t.test(
+  "two entries at one place: the first has it, the other when the first is gone",
+  async (t) => {
+    const bench = rig(t);
+    bench.lane.want([wish("a", "one", "1"), wish("b", "one", "2")]);
+    t.same(await done(bench, 2), ["put one 1"]);
+    bench.lane.want([wish("b", "one", "2")]);
+    t.same(await done(bench, 2), ["remove one handle of 1", "put one 2"]);
+  },
+);
