@@ -172,5 +172,5 @@ function sourceOf(record: RelationshipRecord): BundleSource {
 const MAX_AT_ONCE = 32;
 const BATCH = 1000;
 /** Between the first fetches of a server that starts. */
-const SPREAD_MS = 25;
-const MAX_SPREAD_MS = 10_000;
+const SPREAD_MS = 50;
+const MAX_SPREAD_MS = 60_000;
