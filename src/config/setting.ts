@@ -42,6 +42,6 @@ export function fileFields(table: SettingTable): Fields {
 
 /** Whether the setting is an option too; sections, maps and lists of them stand in a file only. */
 export function isOption({ shape }: Setting): boolean {
-  if (shape.kind === "list") return shape.of.kind === "text";
+  if (shape.kind === "list") return shape.of.kind === "text" || shape.of.kind === "choice";
   return shape.kind !== "section" && shape.kind !== "map";
 }

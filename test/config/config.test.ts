@@ -22,7 +22,7 @@ import { type PathContext, defaultPaths, socketPathOf } from "../../src/config/p
 import { problemsOf } from "../../src/config/problems.ts";
 import { readSecretFile, redacted } from "../../src/config/secret.ts";
 import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import type { SettingTable } from "../../src/config/setting.ts";
+import { type SettingTable, isOption } from "../../src/config/setting.ts";
 import { Settings } from "../../src/config/source.ts";
 
 const user: PathContext = {
@@ -475,4 +475,11 @@ t.test("sds: SPIRE's names unless others are given, and no two the same", (t) =>
     t.throws(() => agent({}, {}, { sds }), { message }, JSON.stringify(sds).slice(0, 40));
   }
   t.end();
+});
+
+t.test("what is tried out is named on the command line, too", async (t) => {
+  t.ok(isOption(SERVER_SETTINGS.experimental));
+  t.same(server({ experimental: "ml-dsa,wit-svid" }).experimental, ["ml-dsa", "wit-svid"]);
+  t.same(agent({ experimental: "wit-svid" }).experimental, ["wit-svid"]);
+  t.throws(() => server({ experimental: "wit" }), { message: /takes ml-dsa or wit-svid/ });
 });

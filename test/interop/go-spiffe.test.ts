@@ -66,3 +66,12 @@ t.test("go-spiffe", async (t) => {
     server.stop();
   });
 });
+
+t.test("go-spiffe: WIT-SVIDs, experimental there as here", async (t) => {
+  const go = await goClient();
+  const on = ["--experimental=wit-svid"];
+  await using stack = await Stack.start("warn", on, on);
+  const id = await stack.entry("/go", `unix:uid:${process.getuid?.() ?? 0}`, "--hint", "main");
+  const said = await stack.client(go, ["wit"]).next("wit");
+  t.match(said, { spiffeId: id, authorities: 1, hint: "main", holdsKey: true });
+});

@@ -27,14 +27,17 @@ export class Stack implements AsyncDisposable {
 
   readonly #logLevel: string;
   readonly #serverOptions: readonly string[];
+  readonly #agentOptions: readonly string[];
 
   private constructor(
     dir: string,
     port: number,
     logLevel: string,
     serverOptions: readonly string[],
+    agentOptions: readonly string[],
   ) {
     this.dir = dir;
+    this.#agentOptions = agentOptions;
     this.#serverOptions = serverOptions;
     this.#logLevel = `--log-level=${logLevel}`;
     this.endpoint = `unix://${dir}/agent/api.sock`;
@@ -42,11 +45,15 @@ export class Stack implements AsyncDisposable {
     this.#address = `127.0.0.1:${port}`;
   }
 
-  /** @param serverOptions more of `assay server`'s own */
-  static async start(logLevel = "warn", serverOptions: readonly string[] = []): Promise<Stack> {
+  /** @param serverOptions more of `assay server`'s own, as `agentOptions` are of `assay agent`'s */
+  static async start(
+    logLevel = "warn",
+    serverOptions: readonly string[] = [],
+    agentOptions: readonly string[] = [],
+  ): Promise<Stack> {
     const dir = mkdtempSync("/tmp/assay-interop-");
     chmodSync(dir, 0o755);
-    const stack = new Stack(dir, await freePort(), logLevel, serverOptions);
+    const stack = new Stack(dir, await freePort(), logLevel, serverOptions, agentOptions);
     await stack.startServer();
     writeFileSync(`${dir}/bundle.pem`, await stack.assay("bundle", "show", "--format", "pem"));
     const token = JSON.parse(
@@ -102,6 +109,7 @@ export class Stack implements AsyncDisposable {
         `--join-token-file=${this.dir}/token`,
         "--sync-interval=500ms",
         this.#logLevel,
+        ...this.#agentOptions,
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );

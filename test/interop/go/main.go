@@ -1,6 +1,6 @@
 // interop drives go-spiffe against the Workload API named by SPIFFE_ENDPOINT_SOCKET and prints a JSON line per event.
 //
-//	interop x509 | jwt AUDIENCE | watch | serve | dial ADDRESS PEER_ID | rounds N | token FILE
+//	interop x509 | jwt AUDIENCE | wit | watch | serve | dial ADDRESS PEER_ID | rounds N | token FILE
 package main
 
 import (
@@ -65,6 +65,8 @@ func main() {
 		remote, err := workloadapi.ValidateJWTSVID(ctx, svid.Marshal(), os.Args[2])
 		check(err)
 		say("jwt", map[string]any{"spiffeId": verified.ID.String(), "audience": verified.Audience, "validated": remote.ID.String(), "token": svid.Marshal()})
+	case "wit":
+		fetchWIT(ctx)
 	case "watch":
 		go func() { // ends when the test closes our standard input
 			io.Copy(io.Discard, os.Stdin)
