@@ -177,6 +177,37 @@ t.test("what comes while two calls are under way goes with the next one", async 
   for (const each of await Promise.all(lost)) t.match(each, /away/);
 });
 
+t.test("a server that signs fewer at once than there are is asked for fewer", async (t) => {
+  // The first batch is larger than the burst, which is refused as a whole; halves of it wait their turn.
+  await using domain = await Domain.start({ limits: { attestPerSecond: 100, signPerSecond: 20 } });
+  await domain.entry({ path: "/one" });
+  await domain.startAgent();
+  using client = new WorkloadClient(join(domain.dir, "api.sock"));
+  await client.fetchJwt(["warm"]);
+  const asked = Array.from({ length: 60 }, (_, index) => client.fetchJwt([`a${index}`]));
+  for (const { svids } of await Promise.all(asked)) t.equal(svids.length, 1);
+});
+
+t.test("whoever has waited for too long is told to come again", async (t) => {
+  const server = new SlowServer();
+  const clock = new VirtualClock();
+  const jwts = new JwtBatches({ server, clock, signal: new AbortController().signal });
+  const ask = (entryId: string) => outcome(jwts.sign(entryId, ["a"]));
+  const first = ask("a");
+  await turn();
+  const second = ask("b");
+  await turn();
+  const third = ask("c");
+  clock.step(11_000);
+  const fourth = ask("d");
+  server.calls[0]?.answer();
+  t.equal(await first, "a");
+  t.match(await third, /too many JWT-SVIDs/);
+  await turn();
+  for (const { answer } of server.calls) answer();
+  t.same(await Promise.all([second, fourth]), ["b", "d"]);
+});
+
 t.test("a server without batches is asked one by one, and again for batches later", async (t) => {
   const server = new SlowServer();
   server.batches = false;

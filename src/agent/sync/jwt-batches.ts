@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { AssayError, errorFrom, isKind } from "../../base/errors.ts";
+import { AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import type { SignedJwt } from "../server-client/server-client.ts";
 
 /** Of one entry. */
@@ -29,6 +29,7 @@ export interface JwtBatchesOptions {
 
 interface Waiting {
   readonly order: JwtOrder;
+  readonly sinceMs: number;
   readonly resolve: (signed: SignedJwt) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -42,6 +43,8 @@ export class JwtBatches {
   readonly #waiting: Waiting[] = [];
   #underWay = 0;
   #isDue = false;
+  /** The server may let an agent have fewer at once. */
+  #batchSize = MAX_BATCH;
   /** Until when the server is not asked for a batch again. */
   #singlesUntilMs = 0;
 
@@ -55,7 +58,8 @@ export class JwtBatches {
     // A server without batches takes as many calls as it is given.
     if (clock.nowMs() < this.#singlesUntilMs) return server.signJwtSvid(entryId, audience, signal);
     const { promise, resolve, reject } = Promise.withResolvers<SignedJwt>();
-    this.#waiting.push({ order: { entryId, audience }, resolve, reject });
+    const sinceMs = clock.nowMs();
+    this.#waiting.push({ order: { entryId, audience }, sinceMs, resolve, reject });
     this.#pump();
     return promise;
   }
@@ -66,9 +70,18 @@ export class JwtBatches {
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      void this.#send(this.#waiting.splice(0, MAX_BATCH));
+      this.#refuseLate();
+      if (this.#waiting.length > 0) void this.#send(this.#waiting.splice(0, this.#batchSize));
       this.#pump();
     });
+  }
+
+  /** Those who have waited for longer than the server would have them wait. */
+  #refuseLate(): void {
+    const nowMs = this.#options.clock.nowMs();
+    while (nowMs - (this.#waiting[0]?.sinceMs ?? nowMs) > MAX_WAIT_MS) {
+      this.#waiting.shift()?.reject(fail("limited", "too many JWT-SVIDs are being signed; retry"));
+    }
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
@@ -93,6 +106,7 @@ export class JwtBatches {
     try {
       const orders = batch.map(({ order }) => order);
       const results = await server.signJwtSvids(orders, signal);
+      this.#batchSize = Math.min(MAX_BATCH, this.#batchSize * 2);
       for (const [index, { resolve, reject }] of batch.entries()) {
         const result = results[index];
         if (result === undefined || result instanceof AssayError) reject(result);
@@ -104,6 +118,12 @@ export class JwtBatches {
         await Promise.all(batch.map((each) => this.#sendOne(each)));
         return;
       }
+      if (isKind(thrown, "limited")) {
+        // More than it lets the agent have at once: smaller ones wait their turn there.
+        this.#batchSize = Math.ceil(batch.length / 2);
+        this.#waiting.unshift(...batch);
+        return;
+      }
       const error = errorFrom(thrown);
       for (const { reject } of batch) reject(error);
     }
@@ -113,5 +133,6 @@ export class JwtBatches {
 /** One to be worked on while the next is on its way. */
 const CALLS_AT_ONCE = 2;
 const MAX_BATCH = 64;
+const MAX_WAIT_MS = 10_000;
 /** The server may be another version by then. */
 const ASK_AGAIN_MS = 5 * 60 * 1000;
