@@ -81,7 +81,7 @@ export class VaultClient implements AsyncDisposable {
 
   /**
    * @param path behind `/v1/`, its parts encoded
-   * @returns the answer's JSON; undefined for 404
+   * @returns the answer's JSON; undefined when there is nothing at the path
    * @throws unavailable when there is no answer, or Vault is sealed; deadline; denied; invalid for what Vault refuses
    */
   async request(
@@ -205,7 +205,8 @@ export class VaultClient implements AsyncDisposable {
 
   #read({ status, text }: RawAnswer): VaultAnswer | undefined {
     const { address } = this.#options;
-    if (status === 404) {
+    // With words it is a path that no secrets engine is at, which must not pass for a key that is gone.
+    if (status === 404 && said(text) === "") {
       this.#problem = undefined;
       return undefined;
     }
@@ -272,6 +273,7 @@ function parseObject(text: string, address: string): VaultAnswer {
 
 function kindOf(status: number): ErrorKind {
   if (status === 403) return "denied";
+  if (status === 404) return "not_found";
   if (status === 429) return "limited";
   return status >= 400 && status < 500 ? "invalid" : "unavailable";
 }

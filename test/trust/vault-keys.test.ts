@@ -98,6 +98,7 @@ t.test("what is wrong is said, and no token is in it", async (t) => {
     [{ tokenFile: join(dir, "wrong") }, { kind: "precondition", message: /status 403/ }],
     [{ tokenFile: join(dir, "empty") }, { kind: "invalid", message: /holds no Vault token/ }],
     [{ tokenFile: join(dir, "none") }, { kind: "precondition", message: /cannot be read/ }],
+    [{ mount: "nowhere" }, { kind: "precondition", message: /status 404: no handler for route/ }],
     [{ address: "http://127.0.0.1:1" }, { kind: "precondition", message: /ECONNREFUSED/ }],
     [{ address: "http://192.0.2.1:8200" }, { kind: "invalid", message: /not encrypted/ }],
   ];
