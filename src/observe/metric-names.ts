@@ -127,6 +127,10 @@ export const SERVER_METRICS = {
     "assay_server_crl_failing",
     "1 while a revocation list could not be signed at the last try.",
   ),
+  keyManagerFailing: gauge(
+    "assay_server_key_manager_failing",
+    "1 while a key manager elsewhere did not answer the last call as it should.",
+  ),
   auditFailing: gauge("assay_server_audit_failing", "1 while the audit log cannot be written."),
   auditWait: histogram(
     "assay_server_audit_wait_seconds",

@@ -352,6 +352,7 @@ export async function startServer(
     trustDomain: trustDomain.name,
     authorities,
     upstreamTrouble: () => upstreamWatch.trouble,
+    keyManager,
     auditLog,
     revision: () => authorizedEntries.revision,
     entries: () => authorizedEntries.size,

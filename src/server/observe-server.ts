@@ -17,6 +17,7 @@ export interface ReadServerParams {
   /** Why an upstream could not be asked, while that is so. */
   readonly upstreamTrouble: () => string | undefined;
   readonly auditLog: Pick<AuditLog, "lastSeq" | "failing">;
+  readonly keyManager: Pick<KeyManager, "problem">;
   readonly revision: () => number;
   /** How many of each are held in memory. */
   readonly entries: () => number;
@@ -58,6 +59,12 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
     { labels: [], value: authorities.warnings().length },
   ]);
   metrics.read(SERVER_METRICS.auditRecords, () => [{ labels: [], value: auditLog.lastSeq }]);
+  const { keyManager } = params;
+  if (keyManager.problem !== undefined) {
+    metrics.read(SERVER_METRICS.keyManagerFailing, () => [
+      { labels: [], value: keyManager.problem?.() === undefined ? 0 : 1 },
+    ]);
+  }
   metrics.read(SERVER_METRICS.auditFailing, () => [
     { labels: [], value: auditLog.failing ? 1 : 0 },
   ]);

@@ -143,7 +143,8 @@ t.test("a token that was replaced in its file is taken up", async (t) => {
 t.test("a server keeps its authorities in the engine, over a restart", async (t) => {
   const place = { address: bao.address, tokenFile: join(dir, "token"), mount: "transit" };
   await using domain = await Domain.start({
-    keyManager: { kind: "vault", ...place, namespace: "example.org", timeoutMs: 20_000 },
+    keyManager: { kind: "vault", ...place, namespace: "example.org", timeoutMs: 2000 },
+    metricsListen: "127.0.0.1:0",
   });
   await domain.startAgent();
   await domain.entry({ path: "/vault" });
@@ -153,6 +154,26 @@ t.test("a server keeps its authorities in the engine, over a restart", async (t)
   const bundle = await domain.bundlePem();
   await using keys = await open({ namespace: "example.org" });
   t.equal((await keys.list()).length, 2);
+
+  const { host, port } = domain.server.metricsAddress ?? {};
+  const ask = async (path: string): Promise<string> =>
+    (await fetch(`http://${host}:${port}${path}`)).text();
+  t.match(await ask("/metrics"), /^assay_server_key_manager_failing 0$/m);
+  bao.freeze();
+  try {
+    const mint = { id: { trust_domain: "example.org", path: "/m" }, audience: ["a"] };
+    await refused(t, domain.call("svid.v1.SVID", "MintJWTSVID", mint), { kind: "unavailable" });
+    t.match(await ask("/metrics"), /^assay_server_key_manager_failing 1$/m);
+    t.match(JSON.parse(await ask("/ready")), {
+      checks: { "key manager": /did not answer|no answer/ },
+    });
+  } finally {
+    bao.thaw();
+  }
+  let checks: Record<string, string> = {};
+  while (checks["key manager"] !== "ok") {
+    ({ checks } = JSON.parse(await ask("/ready")) as { checks: Record<string, string> });
+  }
   await domain.stopServer();
   await domain.startServer();
   t.equal(await domain.bundlePem(), bundle, "the same authorities sign on");
