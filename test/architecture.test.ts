@@ -56,6 +56,11 @@ const RESERVED: readonly { what: string; pattern: RegExp; allowed: RegExp }[] = 
     pattern: /\bcreatePrivateKey\(|\bgenerateKeyPair(Sync)?\(/,
     allowed: /^src\/(keys|server\/keymanager|agent\/(identity|cache))\//,
   },
+  {
+    what: "node:http as a module, which loads a client for the web along (base/node-http.ts)",
+    pattern: /^import (?!type\b)[^;]*"node:http";/m,
+    allowed: /^$/,
+  },
   { what: "console output", pattern: /\bconsole\./, allowed: /^$/ },
   { what: "a default export", pattern: /^export default/m, allowed: /^$/ },
   {

@@ -1,4 +1,6 @@
+import { createRequire } from "node:module";
 import { arch } from "node:os";
+import type SystemInformation from "systeminformation";
 import type { WorkloadAttestor } from "../attestors/contract.ts";
 import { errorFrom } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -30,12 +32,17 @@ async function collectHostFacts(
   agentVersion: string,
   selectorNames: readonly string[],
 ): Promise<HostFacts> {
-  const { default: si } = await import("systeminformation");
+  const require = createRequire(import.meta.url);
+  const si = require("systeminformation") as typeof SystemInformation;
   const [os, system, versions] = await Promise.all([
     si.osInfo(),
     si.system(),
     si.versions("docker, podman, containerd").catch(() => undefined),
   ]);
+  // Its text and code are some 2 MB, which an idle agent need not keep.
+  for (const path of Object.keys(require.cache)) {
+    if (path.includes(LIBRARY_FOLDER)) Reflect.deleteProperty(require.cache, path);
+  }
   return {
     hostname: os.hostname,
     os: [os.distro, os.release].filter((text) => text !== "").join(" "),
@@ -56,3 +63,5 @@ function runtimeOf(versions: Readonly<Record<string, unknown>> | undefined): str
   }
   return "";
 }
+
+const LIBRARY_FOLDER = "/node_modules/systeminformation/";

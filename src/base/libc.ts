@@ -21,6 +21,15 @@ export function libc(): Libc | undefined {
   return loaded;
 }
 
+/** Has the C library give back memory that it holds free, where it is loaded here and can (malloc_trim(3)). */
+export function trimMalloc(): void {
+  try {
+    loaded?.func("int malloc_trim(unsigned long pad)")(0);
+  } catch {
+    // Not glibc: there is no such function, and nothing to be done.
+  }
+}
+
 let loaded: Libc | undefined;
 
 function load(): Libc {

@@ -3,9 +3,10 @@
  * knows nothing of what it serves; every answer is made anew, and of what a client sends only the head is read.
  */
 import { constants } from "node:crypto";
-import { type IncomingHttpHeaders, type ServerResponse, createServer } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { type Server as HttpsServer, createServer as createHttpsServer } from "node:https";
 import type { Server as NetServer } from "node:net";
+import { createServer } from "../base/node-http.ts";
 import { fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { TlsIdentity } from "./tls-identity.ts";

@@ -3,8 +3,9 @@
  * Secrets are in headers and bodies only, which are in no message and no log.
  */
 import { readFile } from "node:fs/promises";
-import { type IncomingMessage, Agent as HttpAgent, request as requestHttp } from "node:http";
+import type { Agent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { Agent as HttpAgent, request as requestHttp } from "../base/node-http.ts";
 import { concatBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
@@ -42,7 +43,7 @@ export type VaultMethod = "GET" | "LIST" | "POST" | "DELETE";
 
 export class VaultClient implements AsyncDisposable {
   readonly #options: VaultClientOptions;
-  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #agent: Agent | HttpsAgent;
   readonly #ca: string | undefined;
   readonly #closing = new AbortController();
   #token: string | undefined;

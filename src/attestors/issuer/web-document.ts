@@ -1,7 +1,8 @@
 /** One small document from an HTTPS address: bounded in size and time, without redirects and without cookies. */
 import { readFile } from "node:fs/promises";
-import { type IncomingMessage, request as requestHttp } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
+import { request as requestHttp } from "../../base/node-http.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";

@@ -1,8 +1,9 @@
 /** A small client for Kubernetes, and for what speaks like it: JSON over HTTPS, every answer bounded in size and time, redirects not followed. */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Agent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
+import { Agent as HttpAgent, request as httpRequest } from "../../base/node-http.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
@@ -148,7 +149,7 @@ export class KubernetesClient implements Disposable {
   }
 
   /** Connections know one set of credentials; renewed ones get connections of their own. */
-  #agentFor({ tls }: Credentials): HttpAgent | HttpsAgent {
+  #agentFor({ tls }: Credentials): Agent | HttpsAgent {
     const held = this.#transport;
     if (held !== undefined && held.tls === tls) return held.agent;
     const { server, serverName, isUnverified } = this.#options.connection;
@@ -198,7 +199,7 @@ class StaleConnection extends Error {
 
 interface Transport {
   readonly tls: Credentials["tls"];
-  readonly agent: HttpAgent | HttpsAgent;
+  readonly agent: Agent | HttpsAgent;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,5 +1,5 @@
 /** A cloud's metadata service, as an instance sees it: plain http on a link-local address, bounded. */
-import { request } from "node:http";
+import { request } from "../../base/node-http.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";

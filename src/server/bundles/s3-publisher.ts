@@ -1,7 +1,7 @@
 import { type Hash, type Hmac, createHash, createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { request as requestHttp } from "../../base/node-http.ts";
 import { checkWebUrl } from "../../attestors/issuer/web-document.ts";
 import type { Clock } from "../../base/clock.ts";
 import { withDeadline } from "../../base/deadline.ts";

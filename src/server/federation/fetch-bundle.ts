@@ -2,8 +2,9 @@
  * Fetches one bundle document from a bundle endpoint (SPIFFE Federation §5.2): over TLS that proves itself as the
  * relationship says before a byte is sent, bounded in size and in the time of the whole, redirects under the same rules.
  */
-import { get, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { get } from "../../base/node-http.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";

@@ -1,5 +1,6 @@
-import { type Server, createServer } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createServer } from "../../../base/node-http.ts";
 import { fail } from "../../../base/errors.ts";
 import type { NodeAttestorAgent, NodeProof } from "../../contract.ts";
 import { HTTP_CHALLENGE_TYPE, challengePath, encodePlace, parseNonce } from "./payload.ts";

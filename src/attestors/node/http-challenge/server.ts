@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { request } from "../../../base/node-http.ts";
 import { toBase64Url } from "../../../base/bytes.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";

@@ -1,4 +1,5 @@
-import { Agent, type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { Agent, request } from "../../../base/node-http.ts";
 import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
 
 export interface JsonAnswer {
