@@ -2,6 +2,8 @@
 export class LruMap<K, V> {
   #max: number;
   readonly #map = new Map<K, V>();
+  /** Stands last already: who asks for one thing again and again need not have it moved. */
+  #newest: K | undefined;
 
   constructor(max: number) {
     if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
@@ -24,15 +26,17 @@ export class LruMap<K, V> {
 
   get(key: K): V | undefined {
     const value = this.#map.get(key);
-    if (value === undefined) return undefined;
+    if (value === undefined || key === this.#newest) return value;
     this.#map.delete(key);
     this.#map.set(key, value);
+    this.#newest = key;
     return value;
   }
 
   set(key: K, value: V): void {
     this.#map.delete(key);
     this.#map.set(key, value);
+    this.#newest = key;
     if (this.#map.size > this.#max) {
       for (const oldest of this.#map.keys()) {
         this.#map.delete(oldest);

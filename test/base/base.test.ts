@@ -125,6 +125,17 @@ t.test("an LRU map drops what was used longest ago", async (t) => {
   map.set("e", 1);
   t.equal(map.size, 2);
   t.throws(() => map.resize(0), TypeError);
+  for (const key of ["a", "a", "e", "e", "a"]) map.get(key);
+  map.delete("e");
+  t.equal(map.get("e"), undefined, "the newest can go, too");
+  for (const key of ["f", "g"]) map.set(key, 2);
+  for (const key of ["f", "f", "f"]) map.get(key);
+  map.set("h", 2);
+  t.same(
+    [...map.entries()].map(([key]) => key),
+    ["f", "h"],
+    "what is asked for again and again was used last",
+  );
 });
 
 t.test("bytes and identifiers", async (t) => {
