@@ -18,7 +18,7 @@ import { reportHost } from "./host-facts.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
 import { trustBootstrapBundle } from "./identity/bootstrap.ts";
 import { FirstIdentity } from "./identity/first-identity.ts";
-import { nodeAttestor } from "./identity/node-attestors.ts";
+import { nodeAttestor, nodeAttestorReload } from "./identity/node-attestors.ts";
 import {
   EXPIRED,
   NodeAttestation,
@@ -244,6 +244,7 @@ class Agent implements RunningAgent {
       ...(attestor === undefined ? {} : { attestor }),
     });
     this.#canReattest = attestor?.repeatable === true;
+    this.#live.part(nodeAttestorReload(attestation, { clock, random: this.#random }));
     this.#spiffeId = (await first.obtain(attestation)).spiffeId;
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
     this.#keepIdentity(identity, attestation, cache);

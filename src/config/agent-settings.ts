@@ -163,6 +163,7 @@ export const AGENT_SETTINGS = {
   "node-attestors": {
     shape: AGENT_NODE_ATTESTORS,
     help: "settings of the attestor that --attestor names",
+    reload: "now",
   },
   "svid-stores": {
     shape: SVID_STORES,

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { TestCa } from "../support/test-ca.ts";
+import type { NodeProof } from "../../src/attestors/contract.ts";
 import { AgentIdentity } from "../../src/agent/identity/agent-identity.ts";
 import { loadBootstrapBundle, unionBundle } from "../../src/agent/identity/bootstrap.ts";
 import { lockFolder } from "../../src/agent/identity/folder-lock.ts";
@@ -87,7 +87,10 @@ class Admitter implements NodeAdmitter {
     };
   }
 
-  async attest(_proof: unknown, csr: Uint8Array) {
+  readonly proofs: string[] = [];
+
+  async attest({ type, payload }: NodeProof, csr: Uint8Array) {
+    this.proofs.push(`${type} ${Buffer.from(payload).toString()}`);
     return { chain: [await this.#sign("attest", csr)], reattestable: this.reattestable };
   }
 
@@ -231,32 +234,15 @@ t.test(
   },
 );
 
-t.test("a connection is made anew for another SVID and for a root that is gone", async (t) => {
+t.test("another attestor proves the node from its next attestation on", async (t) => {
   const node = await Node.create(t);
   await using identity = await node.open();
-  const life = { notBefore: 0, notAfter: 2_000_000_000 };
-  const [a, b] = [(await TestCa.create(life)).der, (await TestCa.create(life)).der];
-  let sequence = 0;
-  const risen = async (change: Partial<Bundle>, roots: readonly Uint8Array[]) => {
-    const before = [identity.revision, identity.rootsRevision] as const;
-    sequence += 1;
-    await identity.setBundle({
-      trustDomain: "example.org",
-      x509Authorities: roots.map((der) => ({ der, tainted: false })),
-      jwtAuthorities: [],
-      refreshHint: 0,
-      sequence,
-      ...change,
-    });
-    return [identity.revision > before[0], identity.rootsRevision > before[1]];
-  };
-  t.same(await risen({}, [a]), [true, true], "the first bundle");
-  t.same(await risen({ refreshHint: 7 }, [a]), [false, false], "nothing that TLS looks at");
-  t.same(await risen({ x509Authorities: [{ der: a, tainted: true }] }, []), [false, false]);
-  t.same(await risen({}, [b, a]), [false, true], "another root: for the next connection");
-  t.same(await risen({}, [a, b]), [false, false], "in another order");
-  t.same(await risen({}, [b]), [true, true], "a root is gone");
-  t.same(await risen({}, [a]), [true, true], "another in its place");
+  await identity.setBundle(await node.server.bundle());
+  const attestation = node.attestation(identity, "first");
+  await attestation.attest(never);
+  attestation.proveWith(joinTokenAttestor("second"));
+  await attestation.attest(never);
+  t.same(node.server.proofs, ["join_token first", "join_token second"]);
 });
 
 t.test("a bundle that cannot be written is used, and written when it can be", async (t) => {

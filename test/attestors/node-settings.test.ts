@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { nodeAttestorReload } from "../../src/agent/identity/node-attestors.ts";
+import type { NodeAttestorAgent } from "../../src/attestors/contract.ts";
 import { AgentPathTemplate } from "../../src/attestors/node/agent-path.ts";
 import { AZURE_IMDS_TYPE } from "../../src/attestors/node/azure-imds/payload.ts";
 import { azureImdsServer } from "../../src/attestors/node/azure-imds/server.ts";
@@ -166,3 +168,22 @@ t.test("azure_imds: a subscription is in one tenant", (t) => {
   t.throws(() => serverWith("one", "two"), { message: /0A is listed with tenants one and two/ });
   t.end();
 });
+
+t.test(
+  "a reload changes what a named attestor proves with, and never which one it is",
+  async (t) => {
+    const taken: NodeAttestorAgent[] = [];
+    const proveWith = (attestor: NodeAttestorAgent): void => void taken.push(attestor);
+    const reload = nodeAttestorReload({ proveWith }, { clock: systemClock, random: systemRandom });
+    const tokenFile = write("psat", "a.b.c");
+    const attestor = { type: "k8s_psat", cluster: "demo", tokenFile } as const;
+    const prepared = await reload({ nodeAttestors: {}, attestor } as never);
+    t.same(taken, [], "not before the whole can change");
+    prepared();
+    (await reload({ nodeAttestors: {}, joinToken: "other" } as never))();
+    t.equal(taken.length, 1, "a join token is for a start");
+    const proof = await taken[0]?.prove(new AbortController().signal);
+    const { payload = new Uint8Array() } = proof ?? {};
+    t.same(JSON.parse(Buffer.from(payload).toString()), { cluster: "demo", token: "a.b.c" });
+  },
+);

@@ -315,9 +315,16 @@ t.test("an agent: also while it still waits for its server", async (t) => {
     error: /^server, socket cannot change while the agent runs; restart it/,
   });
   t.match(await fetch(), { code: 0 });
+  const sshpop = { sshpop: { hostKey: join(dir, "key") } };
+  const verifiers = { allowUnauthenticatedVerifiers: true };
+  t.match(await agent.reload({ ...verifiers, nodeAttestors: sshpop }), {
+    changed: ["nodeAttestors"],
+  });
   const systemd = { bus: join(dir, "bus") };
   const attestors = { allowUnauthenticatedVerifiers: true, workloadAttestors: { systemd } };
-  t.match(await agent.reload(attestors), { changed: ["workloadAttestors"] });
+  t.match(await agent.reload(attestors), {
+    changed: ["workloadAttestors", "nodeAttestors"],
+  });
   t.match(await agent.reload({ joinTokenFile: join(dir, "none"), x509Cache: 10, jwtCache: 10 }), {
     changed: ["x509Cache", "jwtCache", "allowUnauthenticatedVerifiers", "workloadAttestors"],
     atNextStart: ["joinTokenFile"],

@@ -28,10 +28,17 @@ export interface NodeAttestationOptions {
 
 export class NodeAttestation {
   readonly #options: NodeAttestationOptions;
+  #attestor: NodeAttestorAgent | undefined;
   #renewAt: { readonly svid: AgentSvid; readonly ms: number } | undefined;
 
   constructor(options: NodeAttestationOptions) {
     this.#options = options;
+    this.#attestor = options.attestor;
+  }
+
+  /** Proves the node so from the next attestation on. */
+  proveWith(attestor: NodeAttestorAgent): void {
+    this.#attestor = attestor;
   }
 
   /**
@@ -40,7 +47,8 @@ export class NodeAttestation {
    * useless; unavailable and the like when it may help
    */
   async attest(signal: AbortSignal): Promise<AgentSvid> {
-    const { identity, server, attestor, logger } = this.#options;
+    const { identity, server, logger } = this.#options;
+    const attestor = this.#attestor;
     if (attestor === undefined)
       throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
     const proof = await attestor.prove(signal);
@@ -67,7 +75,8 @@ export class NodeAttestation {
    * @throws precondition when it has expired and cannot be had anew
    */
   async keepFresh(taintedAuthorities: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
-    const { identity, clock, attestor } = this.#options;
+    const { identity, clock } = this.#options;
+    const attestor = this.#attestor;
     const svid = identity.svid;
     if (svid === undefined) throw fail("precondition", `this agent has no identity; ${NEXT_STEP}`);
     const now = epochSeconds(clock);

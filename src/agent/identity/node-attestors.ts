@@ -15,6 +15,8 @@ import type { Random } from "../../base/random.ts";
 import type { AgentAttestorConfig, AgentConfig } from "../../config/agent.ts";
 import { AWS_IID_AGENT, GCP_IIT_AGENT } from "../../config/cloud-sections.ts";
 import { HTTP_CHALLENGE_AGENT, SSHPOP_AGENT } from "../../config/host-sections.ts";
+import type { ReloadPart } from "../../config/reload.ts";
+import type { NodeAttestation } from "./node-attestation.ts";
 
 type Sections = AgentConfig["nodeAttestors"];
 
@@ -36,6 +38,22 @@ export function nodeAttestor(
   if (x509pop !== undefined) return x509popAttestor({ ...x509pop, random: tools.random });
   if (attestor !== undefined) return configured(attestor, nodeAttestors, tools);
   return joinToken === undefined ? undefined : joinTokenAttestor(joinToken);
+}
+
+/**
+ * Takes over the settings of the attestor that the operator named. Which one it is cannot change, and a join token is for
+ * a start.
+ */
+export function nodeAttestorReload(
+  attestation: Pick<NodeAttestation, "proveWith">,
+  tools: Tools,
+): ReloadPart<AgentConfig> {
+  return ({ attestor, nodeAttestors }) => {
+    const next = attestor && configured(attestor, nodeAttestors, tools);
+    return () => {
+      if (next !== undefined) attestation.proveWith(next);
+    };
+  };
 }
 
 function configured(
