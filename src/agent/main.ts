@@ -15,6 +15,7 @@ import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
 import { reportHost } from "./host-facts.ts";
+import { authorityOf } from "./identity/agent-svid.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
 import { trustBootstrapBundle } from "./identity/bootstrap.ts";
 import { FirstIdentity } from "./identity/first-identity.ts";
@@ -76,6 +77,8 @@ class Agent implements RunningAgent {
   #syncState: () => SyncState | undefined = () => undefined;
   #storedSvids: () => number = () => 0;
   #identityRenewed: () => void = () => undefined;
+  /** Takes the key id of the authority above the agent's SVID. */
+  #replaceWhenRenewed: ((ownAuthority: string) => void) | undefined;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #canReattest = false;
@@ -314,6 +317,7 @@ class Agent implements RunningAgent {
         if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
         const dueInMs = await attestation.keepFresh(taintedOf.lost, signal);
         this.#identityRenewed();
+        this.#replaceWhenRenewed?.(authorityOf(identity.svid?.chain ?? []));
         return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
       },
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
@@ -348,9 +352,15 @@ class Agent implements RunningAgent {
         onTurn: ({ lost, rotated }) => {
           jwtCache.outdate(rotated);
           if (rotated === "all") this.#outdateIdentity();
+          // With an SVID of a lost authority the server signs nothing for the agent: its own is first.
+          this.#replaceWhenRenewed = (ownAuthority) => {
+            if (lost.has(ownAuthority)) return;
+            this.#replaceWhenRenewed = undefined;
+            svids.replace(lost);
+            stored.replace(lost);
+          };
+          this.#replaceWhenRenewed(authorityOf(identity.svid?.chain ?? []));
           this.#wakeRenewal();
-          svids.replace(lost);
-          stored.replace(lost);
         },
       }),
     );

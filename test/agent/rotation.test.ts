@@ -8,7 +8,7 @@ import { Mirror } from "../../src/agent/sync/mirror.ts";
 import { Push } from "../../src/agent/sync/push.ts";
 import { Replacement, type Turn } from "../../src/agent/sync/replacement.ts";
 import { fail } from "../../src/base/errors.ts";
-import { silentLogger } from "../../src/observe/logger.ts";
+import { type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import type { FollowResponse__Output } from "../../src/rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { BatchRotateAgentResponse__Output } from "../../src/rpc/gen/assay/rotation/v1/BatchRotateAgentResponse.ts";
@@ -282,3 +282,27 @@ interface AuthorityStates {
 interface Prepared {
   readonly prepared_authority: { readonly authority_id: string };
 }
+
+t.test("a taint: the agent's own SVID goes first, so that no SVID is refused", async (t) => {
+  const trouble: string[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (message) => void trouble.push(message),
+    child: () => logger,
+  };
+  await using domain = await Domain.start({}, logger);
+  const agent = await domain.startAgent({ syncIntervalMs: 3600_000 });
+  await domain.entry({ path: "/one" });
+  using client = new WorkloadClient(agent.socket);
+  using watch = client.x509();
+  const authorityOf = async () =>
+    parseCertificates((await watch.next()).svids[0]?.x509_svid ?? new Uint8Array())[0]
+      ?.authorityKeyId;
+  const first = await authorityOf();
+  const { authorities } = domain.server;
+  const { id: next } = await authorities.prepare("x509");
+  await authorities.activate("x509", next);
+  await authorities.taint("x509", first ?? "");
+  for (let now = first; now !== next; ) now = await authorityOf();
+  t.same(trouble, []);
+});
