@@ -13,6 +13,7 @@ import { Attestation } from "./attestation/attestation.ts";
 import { WorkloadAttestors } from "./attestation/workload-attestors.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
+import { KnownBundles } from "./cache/known-bundles.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
 import { reportHost } from "./host-facts.ts";
 import { authorityOf } from "./identity/agent-svid.ts";
@@ -84,6 +85,7 @@ class Agent implements RunningAgent {
   #canReattest = false;
   #renewedNowMs = 0;
   #lastSyncMs: () => number = () => 0;
+  readonly #bundles = new KnownBundles();
   readonly #loops: AsyncDisposable[] = [];
   #stopSync: () => void = () => undefined;
   #failure: AssayError | undefined;
@@ -300,6 +302,8 @@ class Agent implements RunningAgent {
       lastSyncMs: () => this.#lastSyncMs(),
       storedSvids: () => this.#storedSvids(),
       syncState: () => this.#syncState(),
+      bundles: this.#bundles,
+      authorizedDelegates: () => this.#live.current.authorizedDelegates,
       stopping: this.#stop.signal,
     });
     this.#stack.use(listener);
@@ -396,6 +400,7 @@ class Agent implements RunningAgent {
         jwtCache.retain(replacement.jwtKeyIds);
         cache.apply(synced);
         stored.see(synced, turnAtMs);
+        this.#bundles.take(synced.own, synced.foreign);
         if (turnAtMs !== undefined && synced.rotated !== undefined) {
           cache.rotate(synced.rotated, turnAtMs);
         }

@@ -151,6 +151,14 @@ export const AGENT_SETTINGS = {
     fallback: "none",
     reload: "now",
   },
+  "authorized-delegates": {
+    shape: list(text({ maxLength: 2048 }), { most: 256 }),
+    value: "ID,...",
+    help: "SPIFFE IDs whose holders may fetch the identities of others on the admin socket",
+    default: [],
+    fallback: "none",
+    reload: "now",
+  },
   "workload-attestors": {
     shape: WORKLOAD_ATTESTORS,
     help: "what finds out which process is calling, beside 'unix', which is always on",

@@ -47,6 +47,8 @@ export interface AgentConfig {
   readonly jwtCacheMax: number;
   readonly allowUnauthenticatedVerifiers: boolean;
   readonly allowedForeignJwtClaims: readonly string[];
+  /** SPIFFE IDs whose holders may fetch the identities of others on the admin socket. */
+  readonly authorizedDelegates: readonly string[];
 }
 
 /** What an agent proves its node with, by the attestor's name. */

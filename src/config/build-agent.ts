@@ -1,7 +1,8 @@
 import { checkKeyType } from "./common-settings.ts";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { fail } from "../base/errors.ts";
+import { errorFrom, fail } from "../base/errors.ts";
+import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { attestorSetting } from "./agent-attestor.ts";
 import type { AgentSettings } from "./agent-settings.ts";
@@ -45,6 +46,7 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     x509CacheMax: () => settings.get("x509-cache"),
     jwtCacheMax: () => settings.get("jwt-cache"),
     allowUnauthenticatedVerifiers: () => settings.get("allow-unauthenticated-verifiers"),
+    authorizedDelegates: () => delegatesSetting(settings),
     allowedForeignJwtClaims: () => settings.get("allowed-foreign-jwt-claims"),
   });
   const { settings: _, adminSocket, metricsListen, joinToken, x509pop, attestor, ...config } = made;
@@ -79,6 +81,22 @@ function adminSocketSetting(settings: Given): string | undefined {
     );
   }
   return adminSocket;
+}
+
+function delegatesSetting(settings: Given): readonly string[] {
+  const where = settings.where("authorized-delegates");
+  const given = settings.get("authorized-delegates");
+  const ids = given.map((text) => {
+    try {
+      return SpiffeId.parse(text).toString();
+    } catch (cause) {
+      throw fail("invalid", `${where}: ${errorFrom(cause).message}`, { cause });
+    }
+  });
+  if (ids.length > 0 && settings.get("admin-socket") === undefined) {
+    throw fail("invalid", `${where} has a meaning with admin-socket only`);
+  }
+  return ids;
 }
 
 function sdsSetting(settings: Given): SdsConfig {

@@ -483,3 +483,16 @@ t.test("what is tried out is named on the command line, too", async (t) => {
   t.same(agent({ experimental: "wit-svid" }).experimental, ["wit-svid"]);
   t.throws(() => server({ experimental: "wit" }), { message: /takes ml-dsa or wit-svid/ });
 });
+
+t.test("delegates are SPIFFE IDs, and need an admin socket", (t) => {
+  const admin = { "admin-socket": "/run/x/admin.sock" };
+  t.same(agent({}).authorizedDelegates, []);
+  const ids = "spiffe://example.org/mesh,spiffe://example.org/cni";
+  t.same(agent({ ...admin, "authorized-delegates": ids }).authorizedDelegates, ids.split(","));
+  t.throws(() => agent({ "authorized-delegates": ids }), { message: /admin-socket only/ });
+  for (const wrong of ["mesh", "spiffe://Example.org/x", "spiffe://example.org/a/"]) {
+    const given = { ...admin, "authorized-delegates": wrong };
+    t.throws(() => agent(given), { message: /^--authorized-delegates: / }, wrong);
+  }
+  t.end();
+});

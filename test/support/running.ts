@@ -175,6 +175,7 @@ export class Domain implements AsyncDisposable {
       jwtCacheMax: 1000,
       allowUnauthenticatedVerifiers: false,
       allowedForeignJwtClaims: [],
+      authorizedDelegates: [],
       ...change,
     };
   }

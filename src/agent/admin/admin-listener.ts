@@ -9,7 +9,14 @@ import { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { serveUnary } from "../../rpc/h2/unary-service.ts";
 import { loggerHandlers } from "../../rpc/logger-service.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
+import {
+  DELEGATED_IDENTITY,
+  type DelegatedIdentityOptions,
+  routeDelegatedIdentity,
+} from "../delegated/service.ts";
 import { type ExplainSource, explainHandlers } from "../explain/explain.ts";
+import { PeerWatch } from "../peer/peer-watch.ts";
+import { type Peer, trackPeer } from "../peer/peer.ts";
 import { type DebugSource, debugHandlers } from "./debug.ts";
 
 export interface AdminListenerOptions {
@@ -17,48 +24,59 @@ export interface AdminListenerOptions {
   readonly health: HealthSource;
   readonly debug: DebugSource;
   readonly explain: ExplainSource;
+  readonly delegated: DelegatedIdentityOptions;
   readonly logLevel: LogLevelSwitch;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** The agent's admin socket: for the user that runs it alone, and nothing that a workload needs. */
+/** The agent's admin socket: for the user that runs it alone, and nothing that a workload needs for itself. */
 export class AdminListener implements AsyncDisposable {
-  readonly #server: H2GrpcServer<undefined>;
+  readonly #server: H2GrpcServer<Peer>;
   readonly #listener: Server;
+  readonly #watch: PeerWatch;
 
   private constructor(
-    server: H2GrpcServer<undefined>,
+    server: H2GrpcServer<Peer>,
     listener: Server,
-    path: string,
-    log: Logger,
+    { path, logger: log, clock }: AdminListenerOptions,
   ) {
     this.#server = server;
     this.#listener = listener;
+    this.#watch = new PeerWatch(clock);
     listener.maxConnections = MAX_CONNECTIONS;
     listener.on("error", (error) => log.warn("a connection was not accepted", { path, error }));
     listener.on("connection", (socket) => {
       socket.on("error", (error) => log.debug("connection of an administrator failed", { error }));
-      server.attach(socket, undefined);
+      // A delegate is attested; others are known by the socket's mode alone.
+      const peer = trackPeer(socket);
+      const forget = this.#watch.add(peer, () => socket.destroy());
+      socket.once("close", () => {
+        forget();
+        peer.release();
+      });
+      server.attach(socket, peer);
     });
   }
 
   /** @throws precondition when another process answers on the path or it cannot be used */
   static async open(options: AdminListenerOptions): Promise<AdminListener> {
-    const { path, health, debug, explain, logLevel, clock, logger } = options;
-    const server = new H2GrpcServer<undefined>({ clock, logger });
+    const { path, health, debug, explain, delegated, logLevel, clock, logger } = options;
+    const server = new H2GrpcServer<Peer>({ clock, logger });
     serveUnary(server, DEBUG, { ...debugHandlers(debug) });
     serveUnary(server, EXPLAIN, { ...explainHandlers(explain) });
     serveUnary(server, LOGGER, { ...loggerHandlers(logLevel) });
+    routeDelegatedIdentity(server, delegated);
     serveHealth(server, SERVICES, health);
     serveHealthParts(server, health.parts, () => true);
     serveReflection(server, [...SERVICES, "grpc.health.v1.Health", HEALTH_PARTS]);
     const listener = await listenOnSocketFile({ path, mode: 0o600, directoryMode: 0o700 });
-    return new AdminListener(server, listener, path, logger);
+    return new AdminListener(server, listener, options);
   }
 
   /** Takes no further connections, removes the socket file and lets calls under way end. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
     this.#listener.close();
     await this.#server.shutdown({
       status: fail("unavailable", "the agent is stopping"),
@@ -70,6 +88,6 @@ export class AdminListener implements AsyncDisposable {
 const DEBUG = "spire.agent.debug.v1.Debug";
 const EXPLAIN = "assay.explain.v1.Explain";
 const LOGGER = "spire.api.agent.logger.v1.Logger";
-const SERVICES = [DEBUG, EXPLAIN, LOGGER];
+const SERVICES = [DEBUG, EXPLAIN, LOGGER, DELEGATED_IDENTITY];
 const MAX_CONNECTIONS = 64;
 const GRACE_MS = 1000;

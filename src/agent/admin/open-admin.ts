@@ -3,6 +3,7 @@ import type { Logger, LogLevelSwitch } from "../../observe/logger.ts";
 import type { HealthSource } from "../../rpc/h2/health.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";
+import type { KnownBundles } from "../cache/known-bundles.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import type { ServerClient } from "../server-client/server-client.ts";
@@ -19,6 +20,8 @@ export interface AdminParts {
   readonly identity: AgentIdentity;
   readonly cache: Cache;
   readonly jwtCache: JwtCache;
+  readonly bundles: KnownBundles;
+  readonly authorizedDelegates: () => readonly string[];
   readonly client: ServerClient;
   readonly whyNoIdentity: () => string | undefined;
   /** Of workloads. */
@@ -52,6 +55,7 @@ export function openAdmin(parts: AdminParts): Promise<AdminListener> {
       jwtSvids: () => jwtCache.size,
       storedSvids: parts.storedSvids,
     },
+    delegated: parts,
     explain: {
       attestation,
       cache,

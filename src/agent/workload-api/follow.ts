@@ -2,7 +2,7 @@ import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { H2Call } from "../../rpc/h2/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
-import type { Cache, Subscription } from "../cache/cache.ts";
+import type { Cache, Subscription, ViewUpdate } from "../cache/cache.ts";
 import type { ViewKind } from "../cache/view.ts";
 
 export interface FollowParams {
@@ -13,6 +13,11 @@ export interface FollowParams {
   readonly selectors: readonly Selector[];
   /** When the token that gave some of the selectors ends, seconds since 1970. */
   readonly endsAt?: EpochSeconds;
+  /**
+   * The frame to send for an update; none for one that says nothing new. What it throws ends the call. Default: the
+   * view's own frame, and the end for whoever has no identity.
+   */
+  readonly show?: (update: ViewUpdate) => Uint8Array | undefined;
 }
 
 /**
@@ -28,6 +33,7 @@ export function follow({
   kind,
   selectors,
   endsAt,
+  show = showView,
 }: FollowParams): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   let subscription: Subscription | undefined;
@@ -50,13 +56,14 @@ export function follow({
   }
   subscription = cache.subscribe(selectors, kind, (update) => {
     if (over) return;
-    if (update.kind === "none") return end(noIdentity());
-    if (!sent) cancelHold();
-    sent = true;
     try {
-      call.send(update.frame);
+      const frame = show(update);
+      if (frame === undefined) return;
+      if (!sent) cancelHold();
+      sent = true;
+      call.send(frame);
     } catch (error) {
-      // Too large for one message: this stream's trouble, not that of whoever made the change.
+      // Such as too large for one message: this stream's trouble, not that of whoever made the change.
       end(errorFrom(error));
     }
   });
@@ -68,6 +75,11 @@ export function follow({
     });
   }
   return promise;
+}
+
+function showView(update: ViewUpdate): Uint8Array {
+  if (update.kind === "none") throw noIdentity();
+  return update.frame;
 }
 
 /** java-spiffe never comes back from anything but this kind. */

@@ -1,7 +1,7 @@
 /** The methods of the SPIFFE Workload API (SPIFFE Workload API §5 to §7) for one connection's peer each. */
 import type { Clock } from "../../base/clock.ts";
 import { epochSeconds } from "../../base/clock.ts";
-import { AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -20,6 +20,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";
 import type { ViewKind } from "../cache/view.ts";
 import type { Peer } from "../peer/peer.ts";
+import { checkAudience, signingFailed } from "./audience.ts";
 import { structOf, visibleClaims } from "./claims.ts";
 import { counted } from "./counted.ts";
 import {
@@ -28,10 +29,11 @@ import {
   followWitBundles,
   followWitSvids,
 } from "../wit/wit-streams.ts";
-import { HOLD_MS, follow, notReady } from "./follow.ts";
+import { follow } from "./follow.ts";
 import { JwtFrames } from "./jwt-frames.ts";
 import { shownSelectors } from "./shown-selectors.ts";
 import { unmatched } from "./unmatched.ts";
+import { whenSynced } from "./when-synced.ts";
 
 export interface WorkloadApiOptions {
   readonly attestation: Attestation;
@@ -136,9 +138,9 @@ class WorkloadApi {
     ) as JWTSVIDRequest__Output;
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
-    const { attestation, cache, jwtCache } = this.#options;
+    const { attestation, cache, jwtCache, clock } = this.#options;
     const selectors = await attestCall(attestation, call);
-    await this.#whenSynced(call);
+    await whenSynced(cache, clock, call.signal);
     const entries = cache
       .match(selectors)
       .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
@@ -157,7 +159,7 @@ class WorkloadApi {
     if (request.svid === "") throw fail("invalid", "svid is missing");
     const { attestation, cache, clock, allowedForeignJwtClaims } = this.#options;
     const selectors = await attestCall(attestation, call);
-    if (cache.ownBundle === undefined) await this.#whenSynced(call);
+    if (cache.ownBundle === undefined) await whenSynced(cache, clock, call.signal);
     // Callers without an identity may validate too, with the own trust domain's keys alone.
     const entries = cache.match(selectors);
     const { spiffeId, claims } = await verifyJwtSvid(
@@ -173,36 +175,4 @@ class WorkloadApi {
     };
     call.send(encodeFrame(messageType("ValidateJWTSVIDResponse").encode(response)));
   }
-
-  async #whenSynced(call: H2Call<Peer>): Promise<void> {
-    const { cache, clock } = this.#options;
-    if (cache.synced) return;
-    const hold = new AbortController();
-    const cancel = clock.after(HOLD_MS, () => hold.abort(notReady(cache)));
-    try {
-      await cache.whenSynced(AbortSignal.any([call.signal, hold.signal]));
-    } finally {
-      cancel();
-    }
-  }
 }
-
-function checkAudience(audience: readonly string[]): readonly string[] {
-  if (audience.length > MAX_AUDIENCES) {
-    throw fail("invalid", `more than ${MAX_AUDIENCES} audiences`);
-  }
-  const given = audience.filter((text) => text !== "");
-  if (given.length === 0) throw fail("invalid", "audience is missing");
-  if (given.some((text) => text.length > MAX_AUDIENCE_LENGTH)) {
-    throw fail("invalid", `an audience is longer than ${MAX_AUDIENCE_LENGTH} characters`);
-  }
-  return given;
-}
-
-/** What the server has against the agent is no affair of the workload's: for it the agent cannot sign just now. */
-function signingFailed(cause: unknown): never {
-  throw new AssayError("unavailable", "the JWT-SVID could not be signed; retry", { cause });
-}
-
-const MAX_AUDIENCES = 100;
-const MAX_AUDIENCE_LENGTH = 4096;
