@@ -11,6 +11,7 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
 import { WorkloadAttestors } from "./attestation/workload-attestors.ts";
+import { openBroker } from "./broker/open-broker.ts";
 import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { KnownBundles } from "./cache/known-bundles.ts";
@@ -228,6 +229,10 @@ class Agent implements RunningAgent {
       const { metricsListen } = config;
       const listener = await openMetrics({ metricsListen, metrics, readiness, logger });
       this.#metricsAddress = this.#stack.use(listener).address;
+    }
+    if (config.broker !== undefined) {
+      const parts = { config: config.broker, attestation: workloads, bundles: this.#bundles };
+      await openBroker({ ...parts, identity, cache, jwtCache, clock, logger, stack: this.#stack });
     }
     await this.#serveAdmin({
       health,

@@ -1,3 +1,4 @@
+import { BROKER_SECTION } from "./broker-section.ts";
 import {
   ANY_KEY_TYPE,
   EXPERIMENTAL_SETTING,
@@ -109,7 +110,11 @@ export const AGENT_SETTINGS = {
     help: "socket for log levels, debugging and health, for this user alone",
     fallback: "none",
   },
-  experimental: EXPERIMENTAL_SETTING,
+  experimental: {
+    ...EXPERIMENTAL_SETTING,
+    shape: list(choice(["ml-dsa", "wit-svid", "broker-api"]), { most: 8 }),
+    help: "what is tried out and may change or go; ml-dsa: keys of type ml-dsa-65; wit-svid: WIT-SVIDs; broker-api: the section broker",
+  },
   "workload-key-type": {
     shape: ANY_KEY_TYPE,
     value: "TYPE",
@@ -167,6 +172,10 @@ export const AGENT_SETTINGS = {
   sds: {
     shape: SDS_SECTION,
     help: "under which names Envoy finds its secrets on the Workload API socket",
+  },
+  broker: {
+    shape: BROKER_SECTION,
+    help: "the SPIFFE Broker API, for components that stand for others; needs experimental: [broker-api]",
   },
   "node-attestors": {
     shape: AGENT_NODE_ATTESTORS,

@@ -1,6 +1,7 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { AGENT_NODE_ATTESTORS } from "./node-attestor-sections.ts";
+import type { BrokerConfig } from "./broker-section.ts";
 import type { SdsConfig } from "./sds-section.ts";
 import type { ValueOf } from "./shape.ts";
 import type { SVID_STORES } from "./svid-store-sections.ts";
@@ -49,6 +50,8 @@ export interface AgentConfig {
   readonly allowedForeignJwtClaims: readonly string[];
   /** SPIFFE IDs whose holders may fetch the identities of others on the admin socket. */
   readonly authorizedDelegates: readonly string[];
+  /** `broker` of the file; absent: there is no broker endpoint. */
+  readonly broker?: BrokerConfig;
 }
 
 /** What an agent proves its node with, by the attestor's name. */

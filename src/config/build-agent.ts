@@ -6,6 +6,7 @@ import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { attestorSetting } from "./agent-attestor.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import type { BrokerConfig } from "./broker-section.ts";
 import type { AgentConfig, BootstrapConfig } from "./agent.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
@@ -46,12 +47,23 @@ export function buildAgentConfig(settings: Given, context: PathContext): AgentCo
     x509CacheMax: () => settings.get("x509-cache"),
     jwtCacheMax: () => settings.get("jwt-cache"),
     allowUnauthenticatedVerifiers: () => settings.get("allow-unauthenticated-verifiers"),
+    broker: () => brokerSetting(settings),
     authorizedDelegates: () => delegatesSetting(settings),
     allowedForeignJwtClaims: () => settings.get("allowed-foreign-jwt-claims"),
   });
-  const { settings: _, adminSocket, metricsListen, joinToken, x509pop, attestor, ...config } = made;
+  const {
+    settings: _,
+    broker,
+    adminSocket,
+    metricsListen,
+    joinToken,
+    x509pop,
+    attestor,
+    ...config
+  } = made;
   return {
     ...config,
+    ...(broker === undefined ? {} : { broker }),
     ...(adminSocket === undefined ? {} : { adminSocket }),
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(joinToken === undefined ? {} : { joinToken }),
@@ -66,21 +78,24 @@ function serverSetting(settings: Given): string {
   throw fail("invalid", "--server is missing; for example --server 127.0.0.1:8081");
 }
 
-/** Workloads can reach what lies beside or below the Workload API's socket; an administrator's socket must not. */
 function adminSocketSetting(settings: Given): string | undefined {
   const given = settings.get("admin-socket");
   if (given === undefined) return undefined;
-  const where = settings.where("admin-socket");
-  const adminSocket = resolve(socketPathOf(given, where));
+  return apartFromWorkloads(settings, given, settings.where("admin-socket"));
+}
+
+/** Workloads can reach what lies beside or below the Workload API's socket; what others are to reach must not. */
+function apartFromWorkloads(settings: Given, given: string, where: string): string {
+  const path = resolve(socketPathOf(given, where));
   const workloadSocket = socketPathOf(settings.get("socket"), settings.where("socket"));
   const folder = `${dirname(resolve(workloadSocket))}/`;
-  if (`${dirname(adminSocket)}/`.startsWith(folder)) {
+  if (`${dirname(path)}/`.startsWith(folder)) {
     throw fail(
       "invalid",
-      `${where}: ${adminSocket} is in the folder of the Workload API socket; give it a folder of its own`,
+      `${where}: ${path} is in the folder of the Workload API socket; give it a folder of its own`,
     );
   }
-  return adminSocket;
+  return path;
 }
 
 function delegatesSetting(settings: Given): readonly string[] {
@@ -97,6 +112,31 @@ function delegatesSetting(settings: Given): readonly string[] {
     throw fail("invalid", `${where} has a meaning with admin-socket only`);
   }
   return ids;
+}
+
+function brokerSetting(settings: Given): BrokerConfig | undefined {
+  const broker = settings.get("broker");
+  if (broker === undefined) return undefined;
+  const where = settings.where("broker");
+  if (!settings.get("experimental").includes("broker-api")) {
+    throw fail("invalid", `${where} is experimental; set experimental to broker-api as well`);
+  }
+  const { socket, listen } = broker;
+  if (socket === undefined && listen === undefined) {
+    throw fail("invalid", `${where} has neither socket nor listen`);
+  }
+  const brokers = broker.brokers.map((one, i) => {
+    try {
+      return { ...one, id: SpiffeId.parse(one.id).toString() };
+    } catch (cause) {
+      throw fail("invalid", `${where}: brokers[${i}].id: ${errorFrom(cause).message}`, { cause });
+    }
+  });
+  if (new Set(brokers.map(({ id }) => id)).size < brokers.length) {
+    throw fail("invalid", `${where}: two brokers have the same id`);
+  }
+  if (socket === undefined) return { ...broker, brokers };
+  return { ...broker, brokers, socket: apartFromWorkloads(settings, socket, where) };
 }
 
 function sdsSetting(settings: Given): SdsConfig {

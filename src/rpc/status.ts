@@ -70,7 +70,7 @@ export function toStatus(thrown: unknown, logger: Logger): WireStatus {
     return { code, message: `internal error (id ${id})` };
   }
   const message = error.message.slice(0, MAX_STATUS_TEXT).toWellFormed();
-  const details = error.kind === "denied" ? encodeReason(message, error.reason) : undefined;
+  const details = encodeReason(code, message, error);
   return { code, message, ...(details && { details }) };
 }
 
@@ -87,13 +87,20 @@ function kindOfCode(code: number): ErrorKind {
   return ERROR_KINDS.find((kind) => STATUS_CODES[kind] === code) ?? "internal";
 }
 
-function encodeReason(message: string, reason: string | undefined): Uint8Array | undefined {
-  if (reason === undefined || !REASONS.has(reason)) return undefined;
-  const value = messageType(DETAILS_TYPE).encode({ reason });
+function encodeReason(
+  code: number,
+  message: string,
+  { kind, reason }: AssayError,
+): Uint8Array | undefined {
+  if (reason === undefined) return undefined;
+  const isInfo = WORKLOAD_REASONS.has(reason);
+  if (!isInfo && (kind !== "denied" || !REASONS.has(reason))) return undefined;
+  const name = isInfo ? INFO_TYPE : DETAILS_TYPE;
+  const value = messageType(name).encode(isInfo ? { reason, domain: "spiffe.io" } : { reason });
   return messageType("google.rpc.Status").encode({
-    code: STATUS_CODES.denied,
+    code,
     message,
-    details: [{ type_url: `type.googleapis.com/${DETAILS_TYPE}`, value }],
+    details: [{ type_url: `type.googleapis.com/${name}`, value }],
   });
 }
 
@@ -102,9 +109,12 @@ function decodeReason(details: Uint8Array): string | undefined {
   try {
     const status = messageType("google.rpc.Status").decode(details) as RpcStatus;
     for (const { type_url, value } of status.details) {
-      if (type_url.slice(type_url.lastIndexOf("/") + 1) !== DETAILS_TYPE) continue;
-      const { reason } = messageType(DETAILS_TYPE).decode(value) as { reason: unknown };
-      return typeof reason === "string" && REASONS.has(reason) ? reason : undefined;
+      const name = type_url.slice(type_url.lastIndexOf("/") + 1);
+      const known =
+        name === DETAILS_TYPE ? REASONS : name === INFO_TYPE ? WORKLOAD_REASONS : undefined;
+      if (known === undefined) continue;
+      const { reason } = messageType(name).decode(value) as { reason: unknown };
+      return typeof reason === "string" && known.has(reason) ? reason : undefined;
     }
   } catch {
     // A peer's malformed details must not hide its status.
@@ -120,6 +130,17 @@ interface RpcStatus {
   readonly details: readonly { readonly type_url: string; readonly value: Uint8Array }[];
 }
 
+/** Reasons of the SPIFFE Broker API (§4.8), sent as google.rpc.ErrorInfo with any kind of error. */
+export const WORKLOAD_REFERENCE_INVALID = "WORKLOAD_REFERENCE_INVALID";
+export const WORKLOAD_NOT_FOUND = "WORKLOAD_NOT_FOUND";
+export const WORKLOAD_NOT_ENTITLED = "WORKLOAD_NOT_ENTITLED";
+
+const WORKLOAD_REASONS: ReadonlySet<string> = new Set([
+  WORKLOAD_REFERENCE_INVALID,
+  WORKLOAD_NOT_FOUND,
+  WORKLOAD_NOT_ENTITLED,
+]);
+const INFO_TYPE = "google.rpc.ErrorInfo";
 const OUT_OF_RANGE = 11;
 const DETAILS_TYPE = "spire.api.types.PermissionDeniedDetails";
 

@@ -14,6 +14,11 @@ export class KnownBundles {
     for (const listener of this.#listeners) listener(all);
   }
 
+  /** Of a trust domain; undefined for one that the agent was not told of. */
+  of(trustDomain: string): Bundle | undefined {
+    return this.#all.find((bundle) => bundle.trustDomain === trustDomain);
+  }
+
   /** Tells of all of them, the own one first: at once where they are known, and after each change. @returns how to stop */
   follow(listener: (all: readonly Bundle[]) => void): () => void {
     this.#listeners.add(listener);

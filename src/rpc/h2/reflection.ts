@@ -10,7 +10,10 @@ import type { H2GrpcServer } from "./server.ts";
  * Serves grpc.reflection.v1 and v1alpha for `services` (full names, reflection's own need not be among them), so that
  * a person with grpcurl can look around. Nothing but what this socket serves is shown.
  */
-export function serveReflection<C>(server: H2GrpcServer<C>, services: readonly string[]): void {
+export function serveReflection<C>(
+  server: Pick<H2GrpcServer<C>, "route">,
+  services: readonly string[],
+): void {
   const listed = [...services, ...VERSIONS.map((version) => `${version}.ServerReflection`)];
   let files: ProtoFiles | undefined;
   for (const version of VERSIONS) {

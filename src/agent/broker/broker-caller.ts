@@ -1,0 +1,72 @@
+import type { TLSSocket } from "node:tls";
+import type { EpochSeconds } from "../../base/clock.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import type { BrokerConfig } from "../../config/broker-section.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import { checkLeaf, verifyX509Svid } from "../../spiffe/x509-svid.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
+import { peerCertificates } from "../../x509/peer-certificates.ts";
+
+/** Who connected, by the certificates that its TLS handshake showed; nothing of them is verified yet. */
+export interface BrokerCaller {
+  /** DER, leaf first; empty without a certificate. */
+  readonly chain: readonly Uint8Array[];
+  readonly isRemote: boolean;
+}
+
+export interface Broker {
+  readonly spiffeId: string;
+  readonly expiresAt: EpochSeconds;
+  readonly mayNamePids: boolean;
+}
+
+export function callerOf(socket: TLSSocket, isRemote: boolean): BrokerCaller {
+  return { chain: peerCertificates(socket), isRemote };
+}
+
+/**
+ * Decided for each call, with the bundles of that moment (SPIFFE Broker Endpoint §5).
+ * @param bundleOf of a trust domain; undefined for one that is not known
+ * @throws unauthenticated without a valid X.509-SVID; denied for whoever is no broker
+ */
+export async function verifyBroker(
+  caller: BrokerCaller,
+  brokers: BrokerConfig["brokers"],
+  bundleOf: (trustDomain: string) => Bundle | undefined,
+  now: EpochSeconds,
+): Promise<Broker> {
+  const chain = parsed(caller.chain);
+  const [leaf] = chain;
+  if (leaf === undefined) throw fail("unauthenticated", "a broker shows its X.509-SVID");
+  const bundle = bundleOf(trustDomainOf(leaf));
+  if (bundle === undefined) {
+    throw fail(
+      "unauthenticated",
+      "the certificate is of a trust domain that the agent does not know",
+    );
+  }
+  const spiffeId = (await verifyX509Svid(chain, bundle, now)).toString();
+  const broker = brokers.find(({ id }) => id === spiffeId);
+  if (broker === undefined) throw fail("denied", `${spiffeId} is not configured as a broker`);
+  return {
+    spiffeId,
+    expiresAt: leaf.notAfter,
+    mayNamePids: !caller.isRemote || broker.pidOverTcp,
+  };
+}
+
+function parsed(chain: readonly Uint8Array[]): Certificate[] {
+  try {
+    return chain.map(parseCertificate);
+  } catch (cause) {
+    throw fail("unauthenticated", errorFrom(cause).message, { cause });
+  }
+}
+
+function trustDomainOf(leaf: Certificate): string {
+  try {
+    return checkLeaf(leaf).trustDomain.name;
+  } catch (cause) {
+    throw fail("unauthenticated", errorFrom(cause).message, { cause });
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The SPIFFE Broker API (incubating): components that stand for workloads fetch their identities, over mutual TLS. Its
+ * responses have the Workload API's form, so that the same bytes go out.
+ */
+import { bytesEqual } from "../../base/bytes.ts";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { errorFrom, fail, isKind } from "../../base/errors.ts";
+import type { BrokerConfig } from "../../config/broker-section.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { FetchJWTSVIDRequest__Output } from "../../rpc/gen/spiffe/broker/FetchJWTSVIDRequest.ts";
+import type { WorkloadReference__Output } from "../../rpc/gen/spiffe/broker/WorkloadReference.ts";
+import type { H2Call, H2Handler } from "../../rpc/h2/call.ts";
+import { serveReflection } from "../../rpc/h2/reflection.ts";
+import type { H2GrpcServer } from "../../rpc/h2/server.ts";
+import { serviceDefinition } from "../../rpc/protos.ts";
+import { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import type { Selector } from "../../spiffe/selector.ts";
+import type { Attestation } from "../attestation/attestation.ts";
+import type { Cache, ViewUpdate } from "../cache/cache.ts";
+import type { JwtCache } from "../cache/jwt-cache.ts";
+import type { KnownBundles } from "../cache/known-bundles.ts";
+import type { ViewKind } from "../cache/view.ts";
+import { isForDelegates } from "../delegated/messages.ts";
+import { PeerWatch } from "../peer/peer-watch.ts";
+import { checkAudience, signingFailed } from "../workload-api/audience.ts";
+import { follow } from "../workload-api/follow.ts";
+import { JwtFrames } from "../workload-api/jwt-frames.ts";
+import { unmatched } from "../workload-api/unmatched.ts";
+import { encodeView } from "../workload-api/view-messages.ts";
+import { whenSynced } from "../workload-api/when-synced.ts";
+import { type Broker, type BrokerCaller, verifyBroker } from "./broker-caller.ts";
+import { gone, notEntitled, referredProcess } from "./reference.ts";
+
+export interface BrokerApiOptions {
+  readonly config: BrokerConfig;
+  readonly attestation: Attestation;
+  readonly cache: Cache;
+  readonly jwtCache: JwtCache;
+  readonly bundles: KnownBundles;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export const BROKER_API = "spiffe.broker.API";
+
+/** Adds its methods and reflection to the server of the broker endpoint. */
+export function routeBrokerApi(
+  server: H2GrpcServer<BrokerCaller>,
+  options: BrokerApiOptions,
+): void {
+  const api = new BrokerApi(options);
+  const methods = serviceDefinition(BROKER_API);
+  const route = (
+    name: string,
+    handle: (call: BrokerCall, request: never) => Promise<void>,
+  ): void => {
+    const method = methods[name];
+    if (method === undefined) throw new TypeError(`${BROKER_API} has no method ${name}`);
+    server.route(method.path, (call) =>
+      api.admitted(call, async (broker) =>
+        // The definition that decoded the request is the one that the handler's type was made from.
+        handle({ call, broker }, method.request.decode(await call.request()) as never),
+      ),
+    );
+  };
+  route("SubscribeToX509SVID", (call, request: Referring) => api.stream(call, request, "x509"));
+  route("SubscribeToX509Bundles", (call, request: Referring) =>
+    api.stream(call, request, "x509-bundles"),
+  );
+  route("SubscribeToJWTBundles", (call, request: Referring) =>
+    api.stream(call, request, "jwt-bundles"),
+  );
+  route("FetchJWTSVID", (call, request: FetchJWTSVIDRequest__Output) =>
+    api.fetchJwtSvid(call, request),
+  );
+  const gated = {
+    route: (path: string, handler: H2Handler<BrokerCaller>): void =>
+      server.route(path, (call) => api.admitted(call, () => handler(call))),
+  };
+  serveReflection(gated, [BROKER_API]);
+}
+
+interface Referring {
+  readonly reference: WorkloadReference__Output | null;
+}
+
+interface BrokerCall {
+  readonly call: H2Call<BrokerCaller>;
+  readonly broker: Broker;
+}
+
+class BrokerApi {
+  readonly #options: BrokerApiOptions;
+  readonly #watch: PeerWatch;
+  readonly #log: CallerLog;
+  readonly #jwtFrames = new JwtFrames();
+  /** By the view's own bytes: without what is for no broker. */
+  readonly #frames = new WeakMap<Uint8Array, Uint8Array | "none">();
+
+  constructor(options: BrokerApiOptions) {
+    this.#options = options;
+    this.#watch = new PeerWatch(options.clock);
+    this.#log = new CallerLog(options.logger, options.clock);
+  }
+
+  /** Runs `work` for a broker, until its SVID ends. @throws invalid without the security header; as `verifyBroker` */
+  async admitted(
+    call: H2Call<BrokerCaller>,
+    work: (broker: Broker) => Promise<void>,
+  ): Promise<void> {
+    const { cache, clock } = this.#options;
+    const values = call.metadata("broker.spiffe.io");
+    if (values.length !== 1 || values[0] !== "true") {
+      throw fail("invalid", "security header missing from request");
+    }
+    await whenSynced(cache, clock, call.signal);
+    const broker = await this.#verify(call);
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    using stack = new DisposableStack();
+    stack.defer(
+      clock.after(broker.expiresAt * 1000 - clock.nowMs(), () =>
+        reject(fail("unauthenticated", "the broker's SVID has expired; connect with its next one")),
+      ),
+    );
+    // An authority that is revoked ends what its brokers have open.
+    stack.defer(this.#options.bundles.follow(() => void this.#verify(call).catch(reject)));
+    await Promise.race([work(broker), ended]);
+  }
+
+  async stream({ call, broker }: BrokerCall, request: Referring, kind: ViewKind): Promise<void> {
+    const { cache, clock } = this.#options;
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    using stack = new DisposableStack();
+    const selectors = await this.#attest({ call, broker }, request, stack, reject);
+    let last: Uint8Array | undefined;
+    const show = (update: ViewUpdate): Uint8Array | undefined => {
+      const frame = this.#frameOf(update, kind);
+      if (frame === undefined) throw this.#notEntitled(selectors);
+      // What changed may be for no broker.
+      if (last !== undefined && bytesEqual(last, frame)) return undefined;
+      last = frame;
+      return frame;
+    };
+    const following = follow({ call, cache, clock, kind, selectors, show });
+    await Promise.race([following, ended]);
+  }
+
+  async fetchJwtSvid(
+    { call, broker }: BrokerCall,
+    request: FetchJWTSVIDRequest__Output,
+  ): Promise<void> {
+    const { cache, jwtCache } = this.#options;
+    const audience = checkAudience(request.audience);
+    const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    using stack = new DisposableStack();
+    const selectors = await this.#attest({ call, broker }, request, stack, reject);
+    const entries = cache
+      .match(selectors)
+      .filter(isForDelegates)
+      .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
+    if (entries.length === 0) throw this.#notEntitled(selectors);
+    const signing = entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed));
+    const svids = await Promise.race([Promise.all(signing), ended]);
+    call.send(this.#jwtFrames.of(entries, svids));
+  }
+
+  async #verify({ context }: H2Call<BrokerCaller>): Promise<Broker> {
+    const { config, bundles, clock } = this.#options;
+    return verifyBroker(context, config.brokers, (name) => bundles.of(name), epochSeconds(clock));
+  }
+
+  async #attest(
+    { call, broker }: BrokerCall,
+    request: Referring,
+    stack: DisposableStack,
+    onGone: (reason: Error) => void,
+  ): Promise<readonly Selector[]> {
+    const { attestation } = this.#options;
+    const peer = referredProcess(request, broker.mayNamePids);
+    stack.defer(() => peer.release());
+    const { pid } = peer;
+    stack.defer(this.#watch.add(peer, () => onGone(gone(`the process ${pid} has ended`))));
+    this.#log.info(broker.spiffeId, "a broker asks for the identities of a workload", {
+      method: call.path,
+      broker: broker.spiffeId,
+      workloadPid: pid,
+    });
+    return attestation.attest(peer, call);
+  }
+
+  #notEntitled(selectors: readonly Selector[]): Error {
+    const error = errorFrom(unmatched(this.#options.attestation, selectors));
+    return isKind(error, "denied") ? notEntitled(error.message) : error;
+  }
+
+  /** `undefined` when nothing of the view is for a broker. */
+  #frameOf(update: ViewUpdate, kind: ViewKind): Uint8Array | undefined {
+    if (update.kind === "none") return undefined;
+    const { frame, content } = update;
+    if (kind !== "x509") return frame;
+    let shown = this.#frames.get(frame);
+    if (shown === undefined) {
+      const svids = content.svids.filter(({ entry }) => isForDelegates(entry));
+      if (svids.length === content.svids.length) shown = frame;
+      else shown = svids.length === 0 ? "none" : encodeView(kind, { ...content, svids });
+      this.#frames.set(frame, shown);
+    }
+    return shown === "none" ? undefined : shown;
+  }
+}

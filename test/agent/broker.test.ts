@@ -1,0 +1,273 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { BrokerConfig } from "../../src/config/broker-section.ts";
+import { type ClientStream, connectTls } from "../../src/rpc/channel.ts";
+import type { FetchJWTSVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/FetchJWTSVIDResponse.ts";
+import type { SubscribeToJWTBundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToJWTBundlesResponse.ts";
+import type { SubscribeToX509BundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509BundlesResponse.ts";
+import type { SubscribeToX509SVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509SVIDResponse.ts";
+import { messageType } from "../../src/rpc/protos.ts";
+import { checkLeaf } from "../../src/spiffe/x509-svid.ts";
+import { parseCertificate, parseCertificates } from "../../src/x509/certificate.ts";
+import { encodePem } from "../../src/x509/pem.ts";
+import { refused } from "../support/refused.ts";
+import { Domain, OWN_SELECTOR, id } from "../support/running.ts";
+import { TestCa } from "../support/test-ca.ts";
+import { Watch, WorkloadClient } from "../support/workload-client.ts";
+
+const SERVICE = "spiffe.broker.API";
+const PID_TYPE = "type.googleapis.com/spiffe.broker.WorkloadPIDReference";
+const SLEEP = realpathSync("/bin/sleep");
+const HEADER = { "broker.spiffe.io": "true" };
+
+interface Identity {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** A broker's connection. */
+class BrokerClient implements Disposable {
+  readonly #channel;
+  readonly #metadata: Record<string, string>;
+  server: string | undefined;
+
+  constructor(target: string, identity?: Identity, metadata: Record<string, string> = HEADER) {
+    this.#metadata = metadata;
+    this.#channel = connectTls({
+      target,
+      rootsPem: undefined,
+      ...(identity === undefined ? {} : { identity }),
+      checkServer: (leaf) => {
+        this.server = checkLeaf(parseCertificate(leaf)).toString();
+        return undefined;
+      },
+    });
+  }
+
+  watch<T extends object>(method: string, request: object): Watch<T> {
+    const stream: ClientStream<object, T> = this.#channel.stream(SERVICE, method, {
+      metadata: this.#metadata,
+    });
+    stream.send(request).then(
+      () => stream.end(),
+      () => undefined,
+    );
+    return new Watch(stream);
+  }
+
+  x509(request: object): Watch<SubscribeToX509SVIDResponse__Output> {
+    return this.watch("SubscribeToX509SVID", request);
+  }
+
+  jwt(request: object): Promise<FetchJWTSVIDResponse__Output> {
+    return this.#channel.unary(SERVICE, "FetchJWTSVID", request, { metadata: this.#metadata });
+  }
+
+  [Symbol.dispose](): void {
+    this.#channel.close();
+  }
+}
+
+function process(pid: number | undefined): object {
+  const value = messageType("spiffe.broker.WorkloadPIDReference").encode({ pid });
+  return { reference: { reference: { type_url: PID_TYPE, value } } };
+}
+
+/** A port that leads to the Unix socket: the clients here know TLS over TCP. */
+async function bridge(t: Test, path: string): Promise<string> {
+  const server = createServer((socket) => {
+    const other = connect(path);
+    socket.pipe(other).pipe(socket);
+    for (const one of [socket, other]) one.on("error", () => undefined);
+    socket.on("close", () => other.destroy());
+    other.on("close", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+interface Scene {
+  readonly domain: Domain;
+  readonly agentId: string;
+  /** Of the Unix socket. */
+  readonly local: string;
+  readonly remote: string;
+  /** This process's own: it is a broker. */
+  readonly identity: Identity;
+  readonly child: ChildProcess;
+  readonly entryId: string;
+}
+
+/** A workload `/sleep`, and this process as `/broker`. */
+async function scene(t: Test, brokers?: BrokerConfig["brokers"]): Promise<Scene> {
+  const domain = await Domain.start();
+  t.teardown(() => domain[Symbol.asyncDispose]());
+  await domain.entry({ path: "/broker", selectors: [OWN_SELECTOR, `unix:path:${self()}`] });
+  const entryId = await domain.entry({ path: "/sleep", selectors: [`unix:path:${SLEEP}`] });
+  const socket = join(domain.dir, "broker", "broker.sock");
+  const remote = `127.0.0.1:${await freePort()}`;
+  const agent = await domain.startAgent({
+    broker: {
+      socket,
+      listen: remote,
+      brokers: brokers ?? [{ id: id("/broker"), pidOverTcp: false }],
+    },
+  });
+  using client = new WorkloadClient(agent.socket);
+  const { svids } = await client.fetchX509();
+  const [svid] = svids;
+  const chain = parseCertificates(svid?.x509_svid ?? new Uint8Array());
+  const identity = {
+    certPem: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    keyPem: encodePem("PRIVATE KEY", svid?.x509_svid_key ?? new Uint8Array()),
+  };
+  const child = spawn(SLEEP, ["1000"]);
+  t.teardown(() => child.kill("SIGKILL"));
+  const local = await bridge(t, socket);
+  return { domain, agentId: agent.spiffeId.toString(), local, remote, identity, child, entryId };
+}
+
+function self(): string {
+  return realpathSync("/proc/self/exe");
+}
+
+t.test("a broker gets what a process has, as long as it runs", async (t) => {
+  const { local, identity, child, domain, agentId } = await scene(t);
+  using client = new BrokerClient(local, identity);
+  using watch = client.x509(process(child.pid));
+  const one = await watch.next();
+  t.same(
+    one.svids.map(({ spiffe_id }) => spiffe_id),
+    [id("/sleep")],
+  );
+  t.equal(client.server, agentId, "the agent shows its own SVID");
+  t.ok(one.svids[0]?.x509_svid_key.length);
+  t.ok(one.svids[0]?.bundle.length);
+
+  using bundles = client.watch<SubscribeToX509BundlesResponse__Output>(
+    "SubscribeToX509Bundles",
+    process(child.pid),
+  );
+  t.same(Object.keys((await bundles.next()).bundles), ["spiffe://example.org"]);
+  using keys = client.watch<SubscribeToJWTBundlesResponse__Output>(
+    "SubscribeToJWTBundles",
+    process(child.pid),
+  );
+  t.match(String((await keys.next()).bundles["spiffe://example.org"]), /"keys":\[\{/);
+  const { svids } = await client.jwt({ ...process(child.pid), audience: ["db"] });
+  t.same(
+    svids.map(({ spiffe_id }) => spiffe_id),
+    [id("/sleep")],
+  );
+
+  await domain.entry({ path: "/two", selectors: [`unix:path:${SLEEP}`] });
+  t.equal((await watch.next()).svids.length, 2);
+  await domain.entry({ path: "/admin", selectors: [`unix:path:${SLEEP}`], more: { admin: true } });
+  await domain.entry({ path: "/three", selectors: [`unix:path:${SLEEP}`] });
+  t.same(
+    (await watch.next()).svids.map(({ spiffe_id }) => spiffe_id),
+    [id("/sleep"), id("/two"), id("/three")],
+    "of no administrator",
+  );
+  const over = { kind: "not_found", reason: "WORKLOAD_NOT_FOUND" } as const;
+  const ended = [watch, bundles, keys].map((each) => refused(t, each.next(), over));
+  child.kill("SIGKILL");
+  await Promise.all(ended);
+});
+
+t.test("over TCP a process is named only by a broker that may", async (t) => {
+  const mayNot = await scene(t);
+  using denied = new BrokerClient(mayNot.remote, mayNot.identity);
+  await refused(t, denied.x509(process(mayNot.child.pid)).next(), {
+    kind: "denied",
+    message: /pidOverTcp/,
+  });
+  const may = await scene(t, [{ id: id("/broker"), pidOverTcp: true }]);
+  using client = new BrokerClient(may.remote, may.identity);
+  using watch = client.x509(process(may.child.pid));
+  t.equal((await watch.next()).svids[0]?.spiffe_id, id("/sleep"));
+});
+
+t.test("who is no broker", async (t) => {
+  const { local, remote, identity, child } = await scene(t, [
+    { id: id("/other"), pidOverTcp: true },
+    { id: "spiffe://other.test/broker", pidOverTcp: true },
+  ]);
+  const request = process(child.pid);
+  const foreign = await TestCa.create({ trustDomain: "other.test" });
+  const forged = await TestCa.create();
+  const now = Math.floor(Date.now() / 1000);
+  const times = { notBefore: now - 60, notAfter: now + 600 };
+  const leaf = (ca: TestCa, path: string): Promise<Identity> =>
+    ca.leaf({ spiffeId: `spiffe://${ca.trustDomain}${path}`, ...times });
+  const cases: readonly (readonly [string, Identity | undefined, object])[] = [
+    ["without a certificate", undefined, { kind: "unauthenticated" }],
+    ["with another SPIFFE ID", identity, { kind: "denied", message: /not configured as a broker/ }],
+    ["of an unknown domain", await leaf(foreign, "/broker"), { kind: "unauthenticated" }],
+    ["signed by somebody", await leaf(forged, "/other"), { kind: "unauthenticated" }],
+  ];
+  for (const [name, who, expected] of cases) {
+    for (const target of [local, remote]) {
+      using client = new BrokerClient(target, who);
+      await refused(t, client.x509(request).next(), expected, name);
+      await refused(t, client.jwt({ ...request, audience: ["a"] }), expected, name);
+    }
+  }
+});
+
+t.test("requests that are refused, each with its reason", async (t) => {
+  const { local, identity, child, domain, entryId } = await scene(t);
+  using client = new BrokerClient(local, identity);
+  const invalid = { kind: "invalid", reason: "WORKLOAD_REFERENCE_INVALID" };
+  const missing = { kind: "not_found", reason: "WORKLOAD_NOT_FOUND" };
+  const of = (type_url: string, value: Uint8Array): object => ({
+    reference: { reference: { type_url, value } },
+  });
+  const cases: readonly (readonly [string, object, object])[] = [
+    ["no reference", {}, invalid],
+    ["an empty one", { reference: {} }, invalid],
+    ["pid 0", process(0), invalid],
+    ["a pid below 0", process(-1), invalid],
+    ["a pid that nobody has", process(0x7fffffff), missing],
+    ["no pid", of(PID_TYPE, new Uint8Array()), invalid],
+    ["a pid that is broken", of(PID_TYPE, Buffer.of(8)), invalid],
+    [
+      "another type",
+      of("type.googleapis.com/spiffe.broker.KubernetesObjectReference", new Uint8Array()),
+      invalid,
+    ],
+  ];
+  for (const [name, request, expected] of cases) {
+    await refused(t, client.x509(request).next(), expected, name);
+    await refused(t, client.jwt({ ...request, audience: ["a"] }), expected, name);
+  }
+  await refused(t, client.jwt(process(child.pid)), { kind: "invalid", message: /audience/ });
+  const entitled = { kind: "denied", reason: "WORKLOAD_NOT_ENTITLED" } as const;
+  const wrong = { ...process(child.pid), audience: ["a"], spiffe_id: id("/other") };
+  await refused(t, client.jwt(wrong), entitled);
+  using watch = client.x509(process(child.pid));
+  await watch.next();
+  const over = refused(t, watch.next(), entitled);
+  await domain.deleteEntry(entryId);
+  await over;
+
+  for (const metadata of [{}, { "broker.spiffe.io": "True" }]) {
+    using plain = new BrokerClient(local, identity, metadata);
+    await refused(t, plain.x509(process(child.pid)).next(), {
+      kind: "invalid",
+      message: /security header/,
+    });
+  }
+});
