@@ -1,6 +1,7 @@
 // interop drives go-spiffe against the Workload API named by SPIFFE_ENDPOINT_SOCKET and prints a JSON line per event.
 //
-//	interop x509 | jwt AUDIENCE | wit | watch | serve | dial ADDRESS PEER_ID | rounds N | token FILE
+//	interop x509 | jwt AUDIENCE | wit | watch | serve | dial ADDRESS PEER_ID | rounds N | token FILE |
+//	broker TARGET AGENT_ID PID
 package main
 
 import (
@@ -79,6 +80,8 @@ func main() {
 			cancel()
 		}()
 		tokenWatch(ctx, os.Args[2])
+	case "broker":
+		brokerWatch(ctx, os.Args[2], os.Args[3], os.Args[4])
 	case "serve":
 		id := spiffeid.RequireFromString(os.Args[2])
 		listener, err := spiffetls.Listen(ctx, "tcp", "127.0.0.1:0", tlsconfig.AuthorizeID(id))
