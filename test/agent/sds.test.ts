@@ -1,12 +1,15 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import t from "tap";
+import { bundlePem } from "../../src/agent/sds/bundle-pem.ts";
 import type { AgentConfig } from "../../src/config/agent.ts";
 import type { Node } from "../../src/rpc/gen/envoy/config/core/v3/Node.ts";
 import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";
+import { encodeCrlTbs, finishCrl } from "../../src/x509/crl.ts";
 import { decodePem, encodePem } from "../../src/x509/pem.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, id } from "../support/running.ts";
 import {
+  type Answer,
   type OpenSecret,
   SECRET_TYPE,
   SdsClient,
@@ -377,3 +380,75 @@ t.test("hostile requests end their stream and nothing else", async (t) => {
   t.same(namesOf(known), ["default"], "a thousand names are answered by those that there are");
   t.same(namesOf(await witness.ask(ack(seen, "ROOTCA"))), ["ROOTCA"], "others go on");
 });
+
+t.test("authorities come with their revocation lists, of all of them or of none", async (t) => {
+  await using domain = await Domain.start({ revocation: { crlTtl: 86_400 } });
+  await domain.entry({ path: "/one" });
+  const agent = await domain.startAgent();
+  using client = new SdsClient(agent.socket);
+  using stream = client.stream();
+  const labels = ({ secrets }: Answer): string[] =>
+    decodePem(secrets[0]?.domains?.[0]?.[1] ?? "").map(({ label }) => label);
+  let answer = await stream.ask({ resource_names: ["ROOTCA"] });
+  t.same(labels(answer), ["CERTIFICATE", "X509 CRL"]);
+
+  await domain.call("localauthority.v1.LocalAuthority", "PrepareX509Authority", {});
+  const seen = [];
+  while (labels(answer).length < 4) seen.push(labels((answer = await stream.next())));
+  t.same(labels(answer), ["CERTIFICATE", "CERTIFICATE", "X509 CRL", "X509 CRL"]);
+  t.ok(
+    seen.every((each) => each.includes("X509 CRL")),
+    "the one in use has its list all along",
+  );
+});
+
+t.test("lists are left out where an authority has none", async (t) => {
+  const one = await TestCa.create();
+  const below = await one.intermediate();
+  const authority = (der: Uint8Array) => ({ der, tainted: false });
+  const bundle = { ...one.bundle(), crls: [] };
+  const crl = await listOf(one);
+  const pem = (...labels: string[]): RegExp =>
+    new RegExp(
+      `^${labels.map((label) => `-----BEGIN ${label}-----[^-]*-----END ${label}-----\n`).join("")}$`,
+    );
+  t.match(bundlePem({ ...bundle, crls: [crl] }), pem("CERTIFICATE", "X509 CRL"));
+  t.match(bundlePem(bundle), pem("CERTIFICATE"));
+  t.match(bundlePem({ ...bundle, crls: [Buffer.from("x")] }), pem("CERTIFICATE"));
+  t.match(
+    bundlePem({ ...bundle, crls: [await listOf(await TestCa.create())] }),
+    pem("CERTIFICATE"),
+  );
+  const next = await TestCa.create({ name: "next" });
+  const old = await TestCa.create({ name: "old", notBefore: one.certificate.notBefore - 60 });
+  const withOther = (other: TestCa) => ({
+    ...bundle,
+    x509Authorities: [authority(one.der), authority(other.der)],
+    crls: [crl],
+  });
+  const two = ["CERTIFICATE", "CERTIFICATE"];
+  t.match(bundlePem(withOther(next)), pem(...two, "X509 CRL"), "the next one has signed nothing");
+  const nextId = next.certificate.subjectKeyId ?? "";
+  t.match(bundlePem(withOther(next), new Set([nextId])), pem(...two), "now it has");
+  t.match(bundlePem(withOther(old)), pem(...two), "one of before revocation was turned on");
+  t.match(
+    bundlePem({ ...bundle, x509Authorities: [authority(below.der)], crls: [await listOf(below)] }),
+    pem("CERTIFICATE"),
+    "an authority that is no root",
+  );
+});
+
+async function listOf({ certificate, key }: TestCa): Promise<Uint8Array> {
+  const tbs = encodeCrlTbs(
+    {
+      issuer: certificate.subject,
+      authorityKeyId: Buffer.from(certificate.subjectKeyId ?? "", "hex"),
+      number: 1,
+      thisUpdate: 1_700_000_000,
+      nextUpdate: 1_900_000_000,
+      revoked: [],
+    },
+    key.signer.keyType,
+  );
+  return finishCrl(tbs, key.signer);
+}

@@ -10,6 +10,7 @@ import { encodePem } from "../../x509/pem.ts";
 import { derItems } from "../../x509/der-items.ts";
 import type { HeldSvid } from "../cache/svid-store.ts";
 import type { ViewContent } from "../cache/view.ts";
+import { bundlePem } from "./bundle-pem.ts";
 import type { Validator } from "./validator.ts";
 
 /** One secret under the name it was asked for. */
@@ -49,6 +50,11 @@ export class Secrets {
     return [...new Set([...svids.map(({ svid }) => svid.spiffeId), ...bundles])];
   }
 
+  /** Key ids of the authorities that the workload's own SVIDs are of. */
+  get #signers(): ReadonlySet<string> {
+    return new Set(this.#content.svids.map(({ svid }) => svid.authorityId));
+  }
+
   #certificate(name: string): Secret | undefined {
     const { svids } = this.#content;
     const found =
@@ -66,12 +72,12 @@ export class Secrets {
       const all = [own, ...foreign].filter(hasAuthorities);
       return validator === "plain" || all.length === 0
         ? undefined
-        : bundleSecret(name, all, validator);
+        : bundleSecret(name, all, { validator, inUse: this.#signers });
     }
     const bundle =
       name === defaultBundleName ? own : [own, ...foreign].find((b) => idOf(b) === name);
     if (bundle === undefined || !hasAuthorities(bundle)) return undefined;
-    return bundleSecret(name, [bundle], validator);
+    return bundleSecret(name, [bundle], { validator, inUse: this.#signers });
   }
 }
 
@@ -94,29 +100,29 @@ function certificateSecret(name: string, { chain, key }: HeldSvid): Secret {
   return { name, version: versionOf(certificates), bytes: encode("Secret", secret) };
 }
 
-function bundleSecret(name: string, bundles: readonly Bundle[], validator: Validator): Secret {
+function bundleSecret(
+  name: string,
+  bundles: readonly Bundle[],
+  { validator, inUse }: { readonly validator: Validator; readonly inUse: ReadonlySet<string> },
+): Secret {
   const validation_context: CertificateValidationContext =
     validator === "plain"
-      ? { trusted_ca: inline(bundles.map(pemOf).join("")) }
-      : { custom_validator_config: spiffeValidator(bundles) };
+      ? { trusted_ca: inline(bundles.map((bundle) => bundlePem(bundle, inUse)).join("")) }
+      : { custom_validator_config: spiffeValidator(bundles, inUse) };
   const secret: SecretMessage = { name, validation_context };
   const bytes = encode("Secret", secret);
   return { name, version: versionOf(bytes), bytes };
 }
 
-function spiffeValidator(bundles: readonly Bundle[]) {
+function spiffeValidator(bundles: readonly Bundle[], inUse: ReadonlySet<string>) {
   const trust_domains = bundles
-    .map((bundle) => ({ name: bundle.trustDomain, trust_bundle: inline(pemOf(bundle)) }))
+    .map((bundle) => ({ name: bundle.trustDomain, trust_bundle: inline(bundlePem(bundle, inUse)) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const value = encode("SPIFFECertValidatorConfig", { trust_domains });
   return {
     name: "envoy.tls.cert_validator.spiffe",
     typed_config: { type_url: VALIDATOR_TYPE, value },
   };
-}
-
-function pemOf({ x509Authorities }: Bundle): string {
-  return x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
 }
 
 function inline(pem: string): DataSource {
