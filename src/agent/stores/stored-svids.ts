@@ -11,7 +11,13 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
 import type { Synced } from "../cache/cache.ts";
-import { type Entry, compareEntries, entryVersion, isExpired } from "../cache/entry.ts";
+import {
+  EVERY_DOMAIN,
+  type Entry,
+  compareEntries,
+  entryVersion,
+  isExpired,
+} from "../cache/entry.ts";
 import { type HeldSvid, SvidStore } from "../cache/svid-store.ts";
 import { SvidMaker, type SvidSigner } from "../sync/svid-maker.ts";
 import { svidBackends } from "./backends.ts";
@@ -203,7 +209,10 @@ export class StoredSvids implements AsyncDisposable {
     const held = this.#held.usable(entry, epochSeconds(this.#options.clock));
     if (held === undefined || this.#bundles === undefined) return undefined;
     const { own, foreign } = this.#bundles;
-    const federated = entry.federatesWith
+    const names = entry.federatesWith.includes(EVERY_DOMAIN)
+      ? [...foreign.keys()]
+      : entry.federatesWith;
+    const federated = names
       .filter((name) => name !== own.trustDomain)
       .sort()
       .flatMap((name) => {

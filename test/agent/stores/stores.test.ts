@@ -19,9 +19,11 @@ import type { Place } from "../../../src/agent/stores/contract.ts";
 import { placeOf } from "../../../src/agent/stores/place.ts";
 import { systemRandom } from "../../../src/base/random.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
+import { connectUnix } from "../../../src/rpc/channel.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";
 import { Domain, id } from "../../support/running.ts";
 import { WorkloadClient } from "../../support/workload-client.ts";
+import { TestCa } from "../../support/test-ca.ts";
 import { checkBackend } from "./conformance.ts";
 import { lyingIn } from "./file-lying.ts";
 
@@ -123,6 +125,32 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
     input_mask: { selectors: true },
   });
   await until(() => existsSync(`${base}/moved/svid.pem`) && !existsSync(`${base}/web`));
+
+  // Whom its holder may talk to.
+  const partner = await TestCa.create({ trustDomain: "partner.example" });
+  await domain.call("bundle.v1.Bundle", "BatchSetFederatedBundle", {
+    bundle: [{ trust_domain: "partner.example", x509_authorities: [{ asn1: partner.der }] }],
+  });
+  using admin = connectUnix(domain.server.socket);
+  for (const [name, federates_with] of [
+    ["every", ["*"]],
+    ["named", ["partner.example"]],
+  ] as const) {
+    await admin.unary("assay.entry.v1.Entry", "BatchCreateEntry", {
+      entries: [
+        {
+          spiffe_id: { trust_domain: "example.org", path: `/${name}` },
+          parent_id: { trust_domain: "example.org", path: "/host" },
+          selectors: [{ type: "file", value: `name:${name}` }],
+          store_svid: true,
+          federates_with,
+        },
+      ],
+    });
+    const file = `${base}/${name}/federated/partner.example.pem`;
+    await until(() => existsSync(file));
+    t.same(new X509Certificate(readFileSync(file)).raw, Buffer.from(partner.der));
+  }
 
   // One place for two, a store that there is not, and a name that leads out: each is said, none harms the others.
   await entry("second", ["file:name:moved"]);
