@@ -20,7 +20,6 @@ import {
 } from "../cache/entry.ts";
 import { type HeldSvid, SvidStore } from "../cache/svid-store.ts";
 import { SvidMaker, type SvidSigner } from "../sync/svid-maker.ts";
-import { svidBackends } from "./backends.ts";
 import type { StoredSvid, SvidBackend } from "./contract.ts";
 import { Ledger } from "./ledger.ts";
 import { placeOf } from "./place.ts";
@@ -106,7 +105,11 @@ export class StoredSvids implements AsyncDisposable {
   /** @throws precondition, invalid when settings of a store do not do */
   static async open(options: StoredSvidsOptions): Promise<StoredSvids> {
     const stack = new AsyncDisposableStack();
-    const backends = await svidBackends(options.config, { ...options, stack });
+    // Most agents have none, and do not pay for what speaks to them.
+    const backends =
+      Object.keys(options.config.svidStores).length === 0
+        ? []
+        : await (await import("./backends.ts")).svidBackends(options.config, { ...options, stack });
     return new StoredSvids(options, backends, stack);
   }
 
