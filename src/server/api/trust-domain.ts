@@ -42,10 +42,17 @@ export function trustDomainApi({
 
   const createUnlessConfigured = (draft: RelationshipDraft): Promise<Relationship> => {
     if (!refreshes.isConfigured(draft.trustDomain)) return relationships.create(draft);
-    throw fail(
-      "exists",
-      `the server's configuration file has a relationship with '${draft.trustDomain}'; change it there`,
-    );
+    throw fail("exists", inFile(draft.trustDomain));
+  };
+
+  /** What is not stored may stand in the file, where nobody finds it by this API. */
+  const ofApi = async <T>(trustDomain: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (cause) {
+      if (!isKind(cause, "not_found") || !refreshes.isConfigured(trustDomain)) throw cause;
+      throw fail("precondition", inFile(trustDomain), { cause });
+    }
   };
 
   const writeEach = async (
@@ -97,11 +104,14 @@ export function trustDomainApi({
       const wanted = (field: keyof FederationRelationshipMask__Output) =>
         input_mask === null || input_mask[field];
       return writeEach(federation_relationships, output_mask, (message, trustDomain) =>
-        relationships.update(trustDomain, {
-          ...(wanted("bundle_endpoint_url") ? { endpointUrl: endpointUrlField(message) } : {}),
-          ...(wanted("bundle_endpoint_profile") ? { endpoint: endpointField(message) } : {}),
-          ...(wanted("trust_domain_bundle") ? bundleField(message) : {}),
-        }),
+        ofApi(
+          trustDomain,
+          relationships.update(trustDomain, {
+            ...(wanted("bundle_endpoint_url") ? { endpointUrl: endpointUrlField(message) } : {}),
+            ...(wanted("bundle_endpoint_profile") ? { endpoint: endpointField(message) } : {}),
+            ...(wanted("trust_domain_bundle") ? bundleField(message) : {}),
+          }),
+        ),
       );
     },
 
@@ -110,7 +120,8 @@ export function trustDomainApi({
       const results = [];
       for (const trust_domain of trust_domains) {
         try {
-          await relationships.delete(trustDomainField("trust_domains", trust_domain));
+          const domain = trustDomainField("trust_domains", trust_domain);
+          await ofApi(domain, relationships.delete(domain));
           results.push({ status: OK_STATUS, trust_domain });
         } catch (thrown) {
           results.push({ status: itemStatus(thrown, logger), trust_domain });
@@ -131,6 +142,10 @@ export function trustDomainApi({
       return {};
     },
   };
+}
+
+function inFile(trustDomain: string): string {
+  return `the server's configuration file has a relationship with '${trustDomain}'; change it there`;
 }
 
 function endpointUrlField({ bundle_endpoint_url: url }: FederationRelationship__Output): string {

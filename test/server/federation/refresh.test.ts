@@ -11,6 +11,7 @@ import { temporaryFolder } from "../../support/caller.ts";
 import { quiet } from "../../support/quiet.ts";
 import { refused } from "../../support/refused.ts";
 import { BUNDLE_SERVICE, type TestServer, startTestServer } from "../../support/server.ts";
+import { TestCa } from "../../support/test-ca.ts";
 import { PEER, PEER_SERVER, answering, caOfToday, endpointLeaf, serveBundle } from "./endpoint.ts";
 
 const SERVICE = "spire.api.server.trustdomain.v1.TrustDomain";
@@ -116,7 +117,7 @@ t.test("relationships by the API take effect at once, and so do their ends", asy
     first.resolve();
     answering(served)(request, response);
   });
-  const rig = await startTestServer(t);
+  const rig = await startTestServer(t, { config: { metricsListen: "127.0.0.1:0" } });
   const create = (fields: object): Promise<unknown> =>
     rig.admin.unary(SERVICE, "BatchCreateFederationRelationship", {
       federation_relationships: [{ trust_domain: PEER, bundle_endpoint_url: url, ...fields }],
@@ -145,6 +146,17 @@ t.test("relationships by the API take effect at once, and so do their ends", asy
   served = keyless;
   await refresh(rig, PEER);
   t.match(await bundleOf(rig, PEER), { x509_authorities: { length: 0 } }, "all keys revoked");
+
+  // Nothing verifies the endpoint any more; the operator has to begin anew.
+  await refused(t, refresh(rig, PEER), { message: /does not prove to be/ });
+  const gone = await TestCa.create({ trustDomain: PEER, notBefore: 1, notAfter: 2 });
+  served = { ...keyless, x509Authorities: gone.bundle().x509Authorities };
+  await rig.admin.unary(BUNDLE_SERVICE, "BatchSetFederatedBundle", {
+    bundle: [{ trust_domain: PEER, x509_authorities: [{ asn1: ca.der }] }],
+  });
+  const complaint = /partner\.example has no authority that is valid/;
+  await until(rig, "expired roots", async () => complaint.test(await text(rig, "/ready")));
+  t.match(await bundleOf(rig, PEER), { x509_authorities: [{ asn1: Buffer.from(gone.der) }] });
 
   const before = asked;
   await rig.admin.unary(SERVICE, "BatchDeleteFederationRelationship", { trust_domains: [PEER] });
@@ -280,6 +292,19 @@ t.test("domains of the configuration file", async (t: Test) => {
     { federation_relationships: [{ trust_domain: PEER, bundle_endpoint_url: url, https_web: {} }] },
   );
   t.match(results[0], { status: { code: 6, message: /configuration file.*change it there/ } });
+  for (const [method, request] of [
+    ["BatchDeleteFederationRelationship", { trust_domains: [PEER] }],
+    [
+      "BatchUpdateFederationRelationship",
+      {
+        federation_relationships: [{ trust_domain: PEER, bundle_endpoint_url: url }],
+        input_mask: { bundle_endpoint_url: true },
+      },
+    ],
+  ] as const) {
+    const answer = await rig.admin.unary<{ results: readonly object[] }>(SERVICE, method, request);
+    t.match(answer.results[0], { status: { code: 9, message: /configuration file/ } }, method);
+  }
   await refresh(rig, PEER);
 
   const change = (next: ServerConfig["federation"]) =>
