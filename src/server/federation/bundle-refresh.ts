@@ -10,7 +10,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import type { BundleService } from "../bundles/bundle-service.ts";
-import { type BundleSource, fetchBundle } from "./fetch-bundle.ts";
+import { type BundleSource, type HeldDocument, fetchBundle } from "./fetch-bundle.ts";
 import type { Turns } from "./turns.ts";
 
 export interface BundleRefreshParams {
@@ -59,7 +59,7 @@ export class BundleRefresh implements AsyncDisposable {
   #isFirst = true;
   #isFetching = false;
   /** What was fetched last, as it is stored. */
-  #stored: { readonly bundle: Bundle; readonly etag: string | undefined } | undefined;
+  #stored: { readonly bundle: Bundle; readonly document: HeldDocument } | undefined;
 
   constructor(params: BundleRefreshParams) {
     this.#params = params;
@@ -163,16 +163,16 @@ export class BundleRefresh implements AsyncDisposable {
     const fetched = await fetchBundle({
       source,
       bundleOf: (trustDomain) => bundles.find(trustDomain),
-      ...(held?.etag === undefined ? {} : { etag: held.etag }),
+      ...(held === undefined ? {} : { held: held.document }),
       clock,
       signal,
     });
-    if (fetched.bundle === undefined) return;
+    if (fetched === undefined) return;
     signal.throwIfAborted();
     // The store writes nothing when the content is the same.
     await bundles.set(fetched.bundle);
     const after = bundles.find(source.trustDomain);
-    if (after !== undefined) this.#stored = { bundle: after, etag: fetched.etag };
+    if (after !== undefined) this.#stored = { bundle: after, document: fetched.document };
     if (after === undefined || after === before) return;
     metrics.add(SERVER_METRICS.federatedUpdate);
     const { x509Authorities, jwtAuthorities, sequence } = after;

@@ -2,6 +2,7 @@
  * Fetches one bundle document from a bundle endpoint (SPIFFE Federation §5.2): over TLS that proves itself as the
  * relationship says before a byte is sent, bounded in size and in the time of the whole, redirects under the same rules.
  */
+import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { get } from "../../base/node-http.ts";
@@ -34,22 +35,29 @@ export interface FetchBundleParams {
   /** The latest stored bundle of a domain, own or foreign. */
   readonly bundleOf: (trustDomain: string) => Bundle | undefined;
   /** Of what was fetched last, if that is still what is stored. */
-  readonly etag?: string;
+  readonly held?: HeldDocument;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-export interface FetchedBundle {
-  /** Absent: the endpoint says that nothing has changed. */
-  readonly bundle?: Bundle;
+export interface HeldDocument {
+  /** SHA-256 of its text. */
+  readonly digest: string;
+  /** As the endpoint named it, if it did. */
   readonly etag?: string;
+}
+
+/** Without: nothing has changed. */
+export interface FetchedBundle {
+  readonly bundle: Bundle;
+  readonly document: HeldDocument;
 }
 
 /**
  * @throws precondition when there is no bundle yet to verify the endpoint with; unauthenticated when it is not whom it
  * should be; invalid when what it serves is no bundle, or too large; unavailable when it does not answer well; deadline
  */
-export async function fetchBundle(params: FetchBundleParams): Promise<FetchedBundle> {
+export async function fetchBundle(params: FetchBundleParams): Promise<FetchedBundle | undefined> {
   const { source, clock } = params;
   const deadline = new AbortController();
   const cancel = clock.after(DEADLINE_MS, () =>
@@ -71,15 +79,21 @@ export async function fetchBundle(params: FetchBundleParams): Promise<FetchedBun
   }
 }
 
-async function follow(params: FetchBundleParams, signal: AbortSignal): Promise<FetchedBundle> {
-  const { source } = params;
+async function follow(
+  params: FetchBundleParams,
+  signal: AbortSignal,
+): Promise<FetchedBundle | undefined> {
+  const { source, held } = params;
   let url = source.endpointUrl;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const answer = await fetchOnce(url, params, signal);
-    if (answer.kind === "unchanged") return {};
+    if (answer.kind === "unchanged") return undefined;
     if (answer.kind === "document") {
-      const bundle = parseBundleDocument(source.trustDomain, answer.text);
-      return { bundle, ...(answer.etag === undefined ? {} : { etag: answer.etag }) };
+      const { text, etag } = answer;
+      const digest = createHash("sha256").update(text).digest("base64url");
+      if (digest === held?.digest) return undefined;
+      const bundle = parseBundleDocument(source.trustDomain, text);
+      return { bundle, document: { digest, ...(etag === undefined ? {} : { etag }) } };
     }
     // SPIFFE Federation §5.2.1, §5.2.2: https without user information, proven as the first one.
     url = redirected(url, answer.location);
@@ -109,7 +123,7 @@ async function fetchOnce(
 ): Promise<Answer> {
   const socket = await handshake(url, params, signal);
   try {
-    return await readAnswer(url, await request(url, socket, params.etag, signal));
+    return await readAnswer(url, await request(url, socket, params.held?.etag, signal));
   } catch (cause) {
     if (cause instanceof AssayError || signal.aborted) throw cause;
     throw unreachable(url, cause);

@@ -4,7 +4,11 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import t from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
-import { type BundleSource, fetchBundle } from "../../../src/server/federation/fetch-bundle.ts";
+import {
+  type BundleSource,
+  type HeldDocument,
+  fetchBundle,
+} from "../../../src/server/federation/fetch-bundle.ts";
 import { encodeBundleDocument } from "../../../src/spiffe/bundle-document.ts";
 import type { Bundle } from "../../../src/spiffe/bundle.ts";
 import { encodePem } from "../../../src/x509/pem.ts";
@@ -50,13 +54,13 @@ const fetchFrom = (
   source: BundleSource,
   {
     known = { [PEER]: ca.bundle() },
-    etag,
-  }: { known?: Readonly<Record<string, Bundle>>; etag?: string } = {},
+    held,
+  }: { known?: Readonly<Record<string, Bundle>>; held?: HeldDocument } = {},
 ) =>
   fetchBundle({
     source,
     bundleOf: (name) => known[name],
-    ...(etag === undefined ? {} : { etag }),
+    ...(held === undefined ? {} : { held }),
     clock: systemClock,
     signal: new AbortController().signal,
   });
@@ -65,7 +69,7 @@ t.test("https_spiffe: exactly the ID, by the bundle of its own domain", async (t
   const next = await caOfToday();
   const served: Bundle = { ...ca.bundle(), x509Authorities: next.bundle().x509Authorities };
   const url = await serveBundle(t, svid, answering(served));
-  const { bundle } = await fetchFrom(spiffe(url));
+  const bundle = (await fetchFrom(spiffe(url)))?.bundle;
   t.match(bundle, { trustDomain: PEER, refreshHint: 300, sequence: 1 });
   t.same(bundle?.x509Authorities[0]?.der, next.der);
 
@@ -80,7 +84,7 @@ t.test("https_spiffe: exactly the ID, by the bundle of its own domain", async (t
     answering(served),
   );
   const known = { "other.example": other.bundle(), [PEER]: ca.bundle() };
-  t.ok((await fetchFrom({ ...elsewhere, endpointUrl: served2 }, { known })).bundle, "another's");
+  t.ok((await fetchFrom({ ...elsewhere, endpointUrl: served2 }, { known }))?.bundle, "another's");
 
   const wrong: readonly (readonly [string, IssuedLeaf, Refusal])[] = [
     [
@@ -122,7 +126,7 @@ t.test("https_spiffe: exactly the ID, by the bundle of its own domain", async (t
 
 t.test("https_web: the web's authorities and the name of the host", async (t) => {
   const url = await serveBundle(t, await webLeaf(web), answering(ca.bundle()));
-  t.ok((await fetchFrom(overWeb(url), { known: {} })).bundle);
+  t.ok((await fetchFrom(overWeb(url), { known: {} }))?.bundle);
   const unknown = { kind: "unauthenticated", message: /not one of the web's/ } as const;
   const { webRoots: _, ...worldWide } = overWeb(url);
   await refused(t, fetchFrom(worldWide), unknown, "an authority that nobody knows");
@@ -212,7 +216,7 @@ t.test("what is no bundle is refused whole", async (t) => {
     ["unknown type of key", { keys: [{ kty: "OKP", use: "x509-svid" }, key] }, 1],
   ];
   for (const [name, document, count] of taken) {
-    const { bundle } = await fetchFrom(spiffe(await serveBundle(t, svid, body(document))));
+    const bundle = (await fetchFrom(spiffe(await serveBundle(t, svid, body(document)))))?.bundle;
     t.equal(bundle?.x509Authorities.length, count, name);
   }
 });
@@ -225,13 +229,13 @@ t.test("redirects: https, without user information, proven alike", async (t) => 
   const there = await serveBundle(t, svid, answering(ca.bundle()));
   for (const code of [301, 302, 303, 307, 308]) {
     const url = await serveBundle(t, svid, to(`${there}x?y`, code));
-    t.ok((await fetchFrom(spiffe(url))).bundle, `${code}`);
+    t.ok((await fetchFrom(spiffe(url)))?.bundle, `${code}`);
   }
   const relative = await serveBundle(t, svid, (request, response) => {
     if (request.url === "/bundle") answering(ca.bundle())(request, response);
     else to("bundle")(request, response);
   });
-  t.ok((await fetchFrom(spiffe(relative))).bundle, "a relative one");
+  t.ok((await fetchFrom(spiffe(relative)))?.bundle, "a relative one");
   const impostor = await serveBundle(
     t,
     await endpointLeaf(ca, `spiffe://${PEER}/other`),
@@ -259,8 +263,13 @@ t.test("who has the bundle already is told so", async (t) => {
     else response.writeHead(200, { etag: '"a"' }).end(encodeBundleDocument(ca.bundle()));
   });
   const first = await fetchFrom(spiffe(url));
-  t.match(first, { etag: '"a"', bundle: {} });
-  t.same(await fetchFrom(spiffe(url), { etag: '"a"' }), {});
+  t.match(first, { document: { etag: '"a"' }, bundle: {} });
+  if (first !== undefined) {
+    t.equal(await fetchFrom(spiffe(url), { held: first.document }), undefined, "304");
+    const { digest } = first.document;
+    t.equal(await fetchFrom(spiffe(url), { held: { digest } }), undefined, "the same text");
+    t.ok(await fetchFrom(spiffe(url), { held: { digest: "another", etag: '"b"' } }));
+  }
 });
 
 t.test("nobody waits for ever", async (t) => {
