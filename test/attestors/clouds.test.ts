@@ -300,12 +300,7 @@ t.test("gcp_iit: hostile tokens", async (t) => {
     ["another project", gcpToken(issuer, {}, { project_id: "evil" }), "denied", /project that/],
     ["standard format", gcpToken(issuer, { google: undefined }), "denied", /full format/],
     ["no instance", gcpToken(issuer, {}, { instance_id: undefined }), "denied", /no instance_id/],
-    [
-      "an instance that climbs",
-      gcpToken(issuer, {}, { instance_id: ".." }),
-      "denied",
-      /dot segments/,
-    ],
+    ["an instance that climbs", gcpToken(issuer, {}, { instance_id: ".." }), "denied", /dot seg/],
     [
       "an instance with a slash",
       gcpToken(issuer, {}, { instance_id: "a/b" }),
