@@ -14,6 +14,8 @@ import { epochSeconds } from "../../base/clock.ts";
 export interface CallerConnection {
   readonly remoteAddress: string;
   readonly identity: { resolve(): Promise<Peer> };
+  /** Ends it once the present call has had its answer. */
+  readonly endSoon?: () => void;
 }
 
 export interface GateOptions {
@@ -94,6 +96,8 @@ export class Gate {
     const { remoteAddress } = connection;
     if (roles.has("any")) return { role: "any", remoteAddress };
     const peer = await connection.identity.resolve();
+    // A server below this one may have another SVID by now; SPIRE's shows it on a new connection alone.
+    if (!roles.has("agent") && (peer.kind === "unknown" || peer.tainted)) connection.endSoon?.();
     if (peer.kind === "unknown") {
       const options = peer.reason === undefined ? {} : { reason: peer.reason };
       throw fail(peer.errorKind, peer.why, options);

@@ -99,12 +99,21 @@ export class Listeners implements AsyncDisposable {
       return;
     }
     const identity = new PeerIdentity(peerCertificates(connection), roots, clock);
-    this.#connections.set(label, { remoteAddress, identity });
-    connection.once("close", () => this.#connections.delete(label));
+    let cancelEnd: (() => void) | undefined;
+    const endSoon = (): void => {
+      cancelEnd ??= clock.after(END_MS, () => connection.destroy());
+    };
+    this.#connections.set(label, { remoteAddress, identity, endSoon });
+    connection.once("close", () => {
+      cancelEnd?.();
+      this.#connections.delete(label);
+    });
     this.#grpc.inject(connection, label);
   }
 }
 
 const GRACE_MS = 3000;
+/** Enough for an answer that is on its way. */
+const END_MS = 500;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 20_000;

@@ -82,8 +82,16 @@ export class WorkloadIdentity {
       stream.end();
       for await (const response of stream) return response;
     } catch (thrown) {
-      const error = errorFrom(thrown);
-      throw fail(error.kind, `agent at ${socket}: ${error.message}`, { cause: thrown });
+      const { kind, message } = errorFrom(thrown);
+      // An entry may be on its way to the agent, which often starts at the same time.
+      const step = kind === "denied" ? "; it needs a downstream entry there" : "";
+      throw fail(
+        kind === "denied" ? "unavailable" : kind,
+        `agent at ${socket}: ${message}${step}`,
+        {
+          cause: thrown,
+        },
+      );
     }
     throw fail("unavailable", `the agent at ${socket} ended the stream without an answer`);
   }

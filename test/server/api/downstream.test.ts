@@ -79,3 +79,32 @@ t.test("NewDownstreamX509CA", async (t) => {
   await admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", { ids: [entryId] });
   await refused(t, ask({ csr }), { kind: "denied" }, "without the entry no more");
 });
+
+t.test("below a tainted authority: refused, and led to a new connection", async (t) => {
+  const server = await startTestServer(t);
+  await server.createEntry({
+    spiffe_id: id("/downstream"),
+    parent_id: id("/host"),
+    selectors: [uid("1")],
+    downstream: true,
+  });
+  const channel = server.connect(await mint(server, "/downstream", 600));
+  const { csr } = await csrOf();
+  const ask = (): Promise<Answer> => channel.unary(SVID_SERVICE, "NewDownstreamX509CA", { csr });
+  await ask();
+  const { authorities } = server.server;
+  const { id: old } = authorities.activeX509();
+  await authorities.activate("x509", (await authorities.prepare("x509")).id);
+  await authorities.taint("x509", old);
+  while (channel.connected) {
+    // The bundle, by which callers are judged, follows the commit.
+    await ask().catch((error: Error) => t.match(error.message, /tainted authority; renew it/));
+    await server.clock.advance(600);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const renewed = server.connect(await mint(server, "/downstream", 600));
+  const { ca_cert_chain } = await renewed.unary<Answer>(SVID_SERVICE, "NewDownstreamX509CA", {
+    csr,
+  });
+  t.equal(ca_cert_chain.length, 1);
+});
