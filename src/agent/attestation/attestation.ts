@@ -121,7 +121,8 @@ export class Attestation {
       metrics?.observe(attestationTime, [statusName(thrown)], performance.now() - startMs);
     };
     try {
-      const found = await this.#attest(peer, call, token);
+      const now = token === undefined ? this.#attestNow(peer) : undefined;
+      const found = now ?? (await this.#attestWithTime(peer, call, token));
       note();
       metrics?.observe(selectors, [], found.length);
       return found;
@@ -131,13 +132,11 @@ export class Attestation {
     }
   }
 
-  async #attest(
+  async #attestWithTime(
     peer: Peer,
     call: { readonly signal: AbortSignal },
     token: string | undefined,
   ): Promise<readonly Selector[]> {
-    const now = token === undefined ? this.#attestNow(peer) : undefined;
-    if (now !== undefined) return now;
     const { findings, isComplete, endsAt } = await this.examine(peer, call.signal, token);
     const known = findings.filter(({ error }) => error === undefined);
     const failed = findings.filter(({ error }) => error !== undefined);

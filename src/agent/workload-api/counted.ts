@@ -1,5 +1,4 @@
 import { errorFrom } from "../../base/errors.ts";
-import { metered } from "../../observe/metered.ts";
 import { AGENT_METRICS, callMetrics } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
@@ -11,9 +10,18 @@ export async function counted(
   work: () => Promise<void>,
 ): Promise<void> {
   metrics.add(AGENT_METRICS.calls);
+  // Not by way of `metered`: each promise between a call and its end is one that every call pays for.
+  const { count, elapsed } = callMetrics("agent", path);
+  const startMs = performance.now();
+  const note = (status: string): void => {
+    metrics.add(count, [status]);
+    metrics.observe(elapsed, [status], performance.now() - startMs);
+  };
   try {
-    await metered(metrics, callMetrics("agent", path), work, statusName);
+    await work();
+    note(statusName(undefined));
   } catch (thrown) {
+    note(statusName(thrown));
     const { kind } = errorFrom(thrown);
     if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
     throw thrown;

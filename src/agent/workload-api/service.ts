@@ -56,9 +56,9 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
   const api = new WorkloadApi(options);
   const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
     server.route(`/${WORKLOAD_API}/${method}`, (call) =>
-      counted(call.path, options.metrics, async () => {
+      counted(call.path, options.metrics, () => {
         checkSecurityHeader(call);
-        await handle(call);
+        return handle(call);
       }),
     );
   route("FetchX509SVID", (call) => api.stream(call, "X509SVIDRequest", "x509"));
