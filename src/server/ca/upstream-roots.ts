@@ -57,7 +57,7 @@ export class UpstreamRoots {
     { x509Authorities, jwtAuthorities }: UpstreamBundle,
     isWhole: boolean,
   ): Promise<void> {
-    const inUse = this.#inUse();
+    const active = this.#journal.active && upstreamIdOf(this.#journal.active.record);
     const seen = new Map(x509Authorities.map(({ der, tainted }) => [idOf(der), tainted]));
     const keys = new Map(jwtAuthorities.map(({ keyId, tainted }) => [keyId, tainted]));
     const isGone = (tainted: boolean, there: boolean): boolean => isWhole && tainted && !there;
@@ -70,7 +70,7 @@ export class UpstreamRoots {
         ...bundle,
         x509Authorities: bundle.x509Authorities.flatMap((root) => {
           const id = idOf(root.der);
-          if (inUse.has(id)) return [root];
+          if (id === active) return [root];
           if (seen.size > 0 && isGone(root.tainted, seen.has(id))) return [];
           return [seen.get(id) === true ? { ...root, tainted: true } : root];
         }),

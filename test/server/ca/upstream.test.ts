@@ -322,6 +322,66 @@ t.test("what the upstream tells is followed, in an order that agents can follow"
   t.same(await rootsOf(domain), { [idOf(next)]: false }, "revoked at the upstream, revoked here");
 });
 
+t.test(
+  "a tainted root above one that is only prepared, and one that was revoked meanwhile",
+  async (t) => {
+    const { domain, root, held, open } = await rig(t);
+    await using set = await open();
+    const [second, third] = [
+      await TestCa.create({ ...long, name: "second" }),
+      await TestCa.create({ ...long, name: "third" }),
+    ];
+    held.issuing = await second.intermediate({ ...long, name: "issuing" });
+    held.answer = async ({ chain, roots }) => ({ chain, roots: [third.der, ...roots] });
+    const { id } = await set.prepare("x509");
+    t.same(await rootsOf(domain), {
+      [idOf(root)]: false,
+      [idOf(second)]: false,
+      [idOf(third)]: false,
+    });
+    await set.taintUpstream(idOf(third));
+    await set.revokeUpstream(idOf(third));
+    await set.activate("x509", id);
+    t.same(await rootsOf(domain), { [idOf(root)]: false, [idOf(second)]: false }, "not back");
+
+    held.issuing = await root.intermediate({ ...long, name: "again" });
+    held.answer = undefined;
+    const { id: unlucky } = await set.prepare("x509");
+    await set.followUpstream(
+      {
+        x509Authorities: [
+          { der: root.der, tainted: true },
+          { der: second.der, tainted: false },
+        ],
+        jwtAuthorities: [],
+      },
+      true,
+    );
+    t.same(await rootsOf(domain), { [idOf(root)]: true, [idOf(second)]: false });
+    held.issuing = await second.intermediate({ ...long, name: "sound" });
+    domain.pass(21 * HOUR);
+    await set.rotate();
+    t.equal(
+      set.records("x509").find((record) => record.id === unlucky)?.status,
+      "old",
+      "passed over",
+    );
+  },
+);
+
+t.test("an authority that its upstream lets live longer than itself", async (t) => {
+  const { root, held, open } = await rig(t);
+  const brief = await root.intermediate({ name: "brief", notAfter: TEST_EPOCH + 2 * HOUR });
+  held.answer = async (_signed, { key }) => {
+    const ca = await brief.intermediate({ ...long, key: { signer: key, pkcs8: new Uint8Array() } });
+    return { chain: ca.intermediates, roots: [root.der] };
+  };
+  await using set = await open();
+  const { certificate, notAfter } = set.activeX509();
+  t.equal(certificate.notAfter, TEST_EPOCH + 10 * YEAR);
+  t.equal(notAfter, TEST_EPOCH + 2 * HOUR, "counts as long as the whole path");
+});
+
 t.test("from self-signed authorities to an upstream, and back", async (t) => {
   const { domain, root, open } = await rig(t);
   const self = await domain.authorities();
