@@ -4,19 +4,24 @@ import type { ServerConfig } from "../config/server.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { ConfiguredAttestors } from "./configured-attestors.ts";
+import { openUpstream } from "./open-upstream.ts";
+import { OFFLINE } from "./upstream/contract.ts";
 
 /**
- * Makes the attestors that a configuration asks for, as a start does, and nothing else: no folder, no listener, and
- * nobody is asked anything.
+ * Makes the attestors and the upstream authority that a configuration asks for, as a start does, and nothing else: no
+ * folder, no listener, and nobody is asked anything.
  * @throws what a start would
  */
 export async function checkServerConfig(
   config: ServerConfig,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
+  const trustDomain = TrustDomain.parse(config.trustDomain);
+  const upstream = await openUpstream(config.upstreamAuthority, { trustDomain, clock, random });
+  if (upstream !== OFFLINE) await upstream.authority[Symbol.asyncDispose]();
   await using _attestors = await ConfiguredAttestors.open(config, {
     tokens: { get: () => Promise.resolve(undefined) },
-    trustDomain: TrustDomain.parse(config.trustDomain),
+    trustDomain,
     ownRoots: () => [],
     clock,
     random,

@@ -109,6 +109,22 @@ t.test("what only the attestors themselves know is said too", async (t) => {
       /no field \.Nme/,
     ],
     ["server", { nodeAttestors: { oidc: { issuers: [issuer] } } }, undefined],
+    ["server", { upstreamAuthority: { offline: {} } }, undefined],
+    [
+      "server",
+      { upstreamAuthority: { disk: { certFile: ca, keyFile: "/nowhere" } } },
+      /^.*ca\.pem holds no certificate \(PEM\)$/,
+    ],
+    [
+      "server",
+      { upstreamAuthority: { vault: { address: "https://vault.example.org" } } },
+      /needs one of tokenFile, approle, cert and kubernetes, and one only$/,
+    ],
+    [
+      "server",
+      { upstreamAuthority: { offline: {}, nested: { server: "a:1", workloadApiSocket: "/s" } } },
+      /upstreamAuthority in .*: offline and nested exclude each other|exclude each other; name one/,
+    ],
     ["server", { nodeAttestors: { oidc: { issuers: [issuer, issuer] } } }, /the same alias/],
     [
       "server",
