@@ -52,7 +52,9 @@ export class SignatureThread {
     this.#bytes = new Uint8Array(slots);
     this.#onEnd = onEnd;
     const workerData: SignatureSlots = { control, slots };
-    this.#worker = new Worker(PROGRAM, { workerData, resourceLimits: LIMITS, env: {} });
+    // Nothing of how this process was started: hooks that it loads have no business in the thread.
+    const apart = { env: {}, execArgv: [] };
+    this.#worker = new Worker(PROGRAM, { workerData, resourceLimits: LIMITS, ...apart });
     this.#worker.on("message", (told: number) => {
       if (told === TOLD.answers) this.#take();
       else if (this.#waiting.length === 0) this.close();
