@@ -131,6 +131,7 @@ class BrokerApi {
   async stream({ call, broker }: BrokerCall, request: Referring, kind: ViewKind): Promise<void> {
     const { cache, clock } = this.#options;
     const { promise: ended, reject } = Promise.withResolvers<never>();
+    ended.catch(() => undefined); // the process may end before anybody waits
     using stack = new DisposableStack();
     const selectors = await this.#attest({ call, broker }, request, stack, reject);
     let last: Uint8Array | undefined;
@@ -154,6 +155,7 @@ class BrokerApi {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
     const { promise: ended, reject } = Promise.withResolvers<never>();
+    ended.catch(() => undefined); // the process may end before anybody waits
     using stack = new DisposableStack();
     const selectors = await this.#attest({ call, broker }, request, stack, reject);
     const entries = cache

@@ -89,6 +89,7 @@ class DelegatedIdentity {
     const { cache, clock, attestation } = this.#options;
     const delegate = await this.#delegates.admit(call);
     const { promise: ended, reject } = Promise.withResolvers<never>();
+    ended.catch(() => undefined); // the process may end before anybody waits
     using stack = new DisposableStack();
     stack.defer(this.#delegates.watch(delegate, reject));
     const subject = stack.use(await this.#subject(call, request, reject));
@@ -113,6 +114,7 @@ class DelegatedIdentity {
     const audience = checkAudience(request.audience);
     const delegate = await this.#delegates.admit(call);
     const { promise: ended, reject } = Promise.withResolvers<never>();
+    ended.catch(() => undefined); // the process may end before anybody waits
     using subject = await this.#subject(call, request, reject);
     this.#note(call, delegate, subject);
     const entries = cache.match(subject.selectors).filter(isForDelegates);
