@@ -2,6 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
 import { headerValues } from "./h2/request-headers.ts";
+import { REQUEST_SWEEPS } from "./h2/limits.ts";
 import { type RequestBudget, RequestReader } from "./h2/request-reader.ts";
 import { statusHeaders } from "./h2/status-headers.ts";
 import { encodeFrameOnce } from "./h2/frame.ts";
@@ -23,6 +24,8 @@ export interface ServerCallParams {
   /** Of the connection. */
   readonly budget: RequestBudget;
   readonly maxMessageBytes: number;
+  /** Number of the sweeps of its connection so far. */
+  readonly sweep: () => number;
 }
 
 /** One class for all kinds of methods: on the wire they differ only in how many messages follow. */
@@ -119,6 +122,12 @@ export class ServerCall implements StreamContext<object, object> {
     this.#abort(reason);
   }
 
+  /** @param sweep of now: one that waits for the rest of a message for too long is ended */
+  check(sweep: number): void {
+    const since = this.#reader?.overdueSince(sweep);
+    if (since !== undefined && sweep - since > REQUEST_SWEEPS) this.cut(NOT_WHOLE, CANCELLED);
+  }
+
   #respond(): void {
     const stream = this.#stream;
     if (stream.headersSent || stream.destroyed || stream.closed) return;
@@ -177,7 +186,7 @@ export class ServerCall implements StreamContext<object, object> {
       stream,
       budget,
       single,
-      sweep: 0,
+      sweep: this.#params.sweep(),
       maxMessageBytes,
       maxBudget: MAX_UNREAD_BYTES,
       ...(encoding === undefined || encoding === "identity"
@@ -238,6 +247,10 @@ const MAX_WARNINGS = 20;
 const LINGER_MS = 1_000;
 /** Made once: an error costs its stack, and a call that ends is nothing special. */
 const CANCELLED = fail("cancelled", "the call is over");
+const NOT_WHOLE: WireStatus = {
+  code: STATUS_CODES.deadline,
+  message: "the request message did not arrive in time",
+};
 const LATE: WireStatus = { code: STATUS_CODES.deadline, message: "the call's deadline has passed" };
 /** INTERNAL, as gRPC's compression document wants it, though it is the client's doing. */
 const NOT_COMPRESSED_SO: WireStatus = {

@@ -38,7 +38,9 @@ export class ServerConnection {
   readonly #label: string;
   readonly #session: ServerHttp2Session;
   readonly #budget: RequestBudget = { requestBytes: 0 };
+  readonly #calls = new Set<ServerCall>();
   #streams = 0;
+  #sweep = 0;
   #idleSweeps = 0;
   #sweepsToPing = PING_SWEEPS;
   #pinged = false;
@@ -68,9 +70,14 @@ export class ServerConnection {
     this.#session.destroy();
   }
 
-  /** Looked at each `SWEEP_MS`: closes a connection without calls, and one whose client does not answer a PING. */
+  /**
+   * Looked at each `SWEEP_MS`: ends calls whose request does not get whole, closes a connection without calls, and one
+   * whose client does not answer a PING.
+   */
   check(): void {
     if (this.#session.destroyed) return;
+    this.#sweep += 1;
+    for (const call of this.#calls) call.check(this.#sweep);
     this.#idleSweeps = this.#streams > 0 ? 0 : this.#idleSweeps + 1;
     if (this.#idleSweeps >= IDLE_SWEEPS) return this.close();
     this.#sweepsToPing -= 1;
@@ -120,7 +127,10 @@ export class ServerConnection {
       timeoutMs: timeoutMs === "malformed" ? undefined : timeoutMs,
       budget: this.#budget,
       maxMessageBytes: this.#host.maxMessageBytes,
+      sweep: () => this.#sweep,
     });
+    this.#calls.add(call);
+    stream.once("close", () => this.#calls.delete(call));
     if (timeoutMs === "malformed") call.endWith(BAD_TIMEOUT);
     else if (route === undefined) call.endWith(UNKNOWN_METHOD);
     else this.#host.serve(call, route);

@@ -105,6 +105,23 @@ t.test("a client's open side does not keep an answered call", async (t) => {
   }
 });
 
+t.test("a message that does not get whole ends its call", async (t) => {
+  await using test = await start(echo);
+  const session = rawSession(test.socket);
+  t.teardown(() => session.destroy());
+  for (const method of ["GetAgent", "AttestAgent"]) {
+    const stream = session.request({ ...POST, ":path": path(method) });
+    const headers = once(stream, "response");
+    stream.write(frame(Buffer.alloc(100)).subarray(0, 50));
+    await rawCall(session, path("GetAgent"), frame(Buffer.alloc(0)));
+    await pass(test.clock, 30_000);
+    t.equal(stream.closed, false, `${method}: it has half a minute`);
+    await pass(test.clock, 10_000);
+    const [answer] = (await headers) as [Record<string, unknown>];
+    t.match(answer, { "grpc-status": "4", "grpc-message": /did not arrive in time/ }, method);
+  }
+});
+
 t.test("requests that no handler takes are given back", async (t) => {
   let go = Promise.withResolvers<void>();
   await using test = await start({

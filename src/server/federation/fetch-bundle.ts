@@ -123,7 +123,12 @@ async function fetchOnce(
 ): Promise<Answer> {
   const socket = await handshake(url, params, signal);
   try {
-    return await readAnswer(url, await request(url, socket, params.held?.etag, signal));
+    const etag = params.held?.etag;
+    const answer = await readAnswer(url, await request(url, socket, etag, signal));
+    if (answer.kind === "unchanged" && etag === undefined) {
+      throw fail("unavailable", `${url} calls a bundle unchanged that it never sent`);
+    }
+    return answer;
   } catch (cause) {
     if (cause instanceof AssayError || signal.aborted) throw cause;
     throw unreachable(url, cause);

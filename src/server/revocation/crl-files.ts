@@ -1,4 +1,4 @@
-import { chmod, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../../base/durable-file.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
@@ -67,9 +67,8 @@ export class CrlFiles implements AsyncDisposable {
     for (const { authorityId, number, der } of crls) {
       if (this.#written.get(authorityId) === number) continue;
       const path = join(this.#folder, `${authorityId}.crl`);
-      await replaceFile(path, der);
       // Public: whoever serves the folder may run as another user.
-      await chmod(path, 0o644);
+      await replaceFile(path, der, 0o644);
       this.#written.set(authorityId, number);
     }
     const kept = new Set(crls.map(({ authorityId }) => `${authorityId}.crl`));
