@@ -31,10 +31,7 @@ async function unpack(dir: string): Promise<void> {
   for (const folder of folders) mkdirSync(join(building, folder), { recursive: true });
   const sources = join(building, "sources.list");
   const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  writeFileSync(
-    sources,
-    `deb [signed-by=${keyring}] http://deb.debian.org/debian ${RELEASE} main\n`,
-  );
+  writeFileSync(sources, `deb [signed-by=${keyring}] ${await debianArchive()} ${RELEASE} main\n`);
   const options = [
     `Dir::Etc::sourcelist=${sources}`,
     "Dir::Etc::sourceparts=-",
@@ -58,6 +55,15 @@ async function unpack(dir: string): Promise<void> {
     // Another run may have been first.
     if (!existsSync(dir)) throw error;
   }
+}
+
+/** Where this machine takes Debian's packages from. */
+async function debianArchive(): Promise<string> {
+  const format = ["--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"];
+  const { stdout } = await exec("apt-get", ["indextargets", ...format]);
+  const found = stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
+  if (found === undefined) throw new Error("no source of Debian's packages is set up here");
+  return found;
 }
 
 const RELEASE = "trixie";
