@@ -16,7 +16,7 @@ module.exports = {
     floor("jwt-on-keys", "^src/jwt/", "^src/(base|keys|jwt)/"),
     floor("spiffe-on-floors", "^src/spiffe/", "^src/(base|keys|x509|jwt|spiffe)/"),
     floor("observe-low", "^src/observe/", "^src/(base|observe)/"),
-    floor("http-knows-no-role", "^src/http/", "^src/(base|observe|http)/"),
+    floor("http-knows-no-role", "^src/http/", "^src/(base|observe|http)/", "^src/x509/peer-certificates"),
     floor("vault-is-a-client", "^src/vault/", "^src/(base|vault)/"),
     floor("config-low", "^src/config/", "^src/(base|keys|spiffe|observe|config)/"),
     floor("delivery-knows-no-agent", "^src/delivery/", "^src/(base|keys|x509|spiffe|delivery)/"),

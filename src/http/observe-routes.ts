@@ -1,6 +1,7 @@
 import type { Metrics } from "../observe/metrics.ts";
 import { type Readiness, isReady } from "../observe/readiness.ts";
-import type { HttpAnswer, HttpRoute } from "./http-listener.ts";
+import type { HttpAnswer } from "./http-answer.ts";
+import type { HttpRoute } from "./http-listener.ts";
 
 export interface ObserveRoutesParams {
   readonly metrics: Metrics;

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { errorFrom } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
-import { type HttpRoute, text } from "./http-listener.ts";
+import { text } from "./http-answer.ts";
+import type { HttpRoute } from "./http-listener.ts";
 
 export interface PublicDocument {
   /** `Content-Type`. */

@@ -1,3 +1,4 @@
+import { addressKey } from "../../base/address-key.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { EntryReader, EntryRecord } from "../datastore/contract.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
@@ -7,7 +8,6 @@ import { type Caller, type CallerStore, setCaller, setProvenId } from "./caller.
 import type { KnownPeer, Peer } from "./peer-identity.ts";
 import { type CallerRole, rolesFor } from "./authorization.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
-import { addressKey } from "./rate-limit.ts";
 import { epochSeconds } from "../../base/clock.ts";
 
 /** A connection that calls come in on. */

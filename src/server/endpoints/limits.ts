@@ -1,6 +1,7 @@
+import { addressKey } from "../../base/address-key.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type CallerStore, callerOf } from "./caller.ts";
-import { type Rate, RateLimit, addressKey } from "./rate-limit.ts";
+import { type Rate, RateLimit } from "./rate-limit.ts";
 
 export interface LimitRates {
   /** Attestations a second and remote address; 0 = unlimited. */

@@ -10,7 +10,8 @@ import { agentOf, callerOf, setCaller } from "../../../src/server/endpoints/call
 import { Gate, type GateCall } from "../../../src/server/endpoints/gate.ts";
 import { Limits } from "../../../src/server/endpoints/limits.ts";
 import { PeerIdentity, TrustedRoots } from "../../../src/server/endpoints/peer-identity.ts";
-import { RateLimit, addressKey } from "../../../src/server/endpoints/rate-limit.ts";
+import { addressKey } from "../../../src/base/address-key.ts";
+import { RateLimit } from "../../../src/server/endpoints/rate-limit.ts";
 import { ServerIdentity } from "../../../src/server/endpoints/server-identity.ts";
 import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";

@@ -5,7 +5,9 @@
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import type { OidcFrontEndConfig } from "../../../config/oidc-front-end.ts";
-import { HttpListener, type HttpPlace, type HttpRoute, text } from "../../../http/http-listener.ts";
+import { text } from "../../../http/http-answer.ts";
+import { HttpListener, type HttpRoute } from "../../../http/http-listener.ts";
+import type { HttpPlace } from "../../../http/http-server.ts";
 import { documentRoute } from "../../../http/public-document.ts";
 import type { TlsIdentity } from "../../../http/tls-identity.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
