@@ -4,15 +4,17 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { BrokerConfig } from "../../src/config/broker-section.ts";
-import { type ClientStream, connectTls } from "../../src/rpc/channel.ts";
+import type { ServerConfig } from "../../src/config/server.ts";
+import { type ClientStream, connectTls, connectUnix } from "../../src/rpc/channel.ts";
 import type { FetchJWTSVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/FetchJWTSVIDResponse.ts";
 import type { SubscribeToJWTBundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToJWTBundlesResponse.ts";
 import type { SubscribeToX509BundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509BundlesResponse.ts";
 import type { SubscribeToX509SVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509SVIDResponse.ts";
+import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDResponse.ts";
 import { messageType } from "../../src/rpc/protos.ts";
 import { checkLeaf } from "../../src/spiffe/x509-svid.ts";
 import { parseCertificate, parseCertificates } from "../../src/x509/certificate.ts";
-import { encodePem } from "../../src/x509/pem.ts";
+import { decodePem, encodePem } from "../../src/x509/pem.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, OWN_SELECTOR, id } from "../support/running.ts";
 import { TestCa } from "../support/test-ca.ts";
@@ -101,6 +103,7 @@ async function freePort(): Promise<number> {
 interface Scene {
   readonly domain: Domain;
   readonly agentId: string;
+  readonly workloadApi: string;
   /** Of the Unix socket. */
   readonly local: string;
   readonly remote: string;
@@ -111,8 +114,12 @@ interface Scene {
 }
 
 /** A workload `/sleep`, and this process as `/broker`. */
-async function scene(t: Test, brokers?: BrokerConfig["brokers"]): Promise<Scene> {
-  const domain = await Domain.start();
+async function scene(
+  t: Test,
+  brokers?: BrokerConfig["brokers"],
+  server: Partial<ServerConfig> = {},
+): Promise<Scene> {
+  const domain = await Domain.start(server);
   t.teardown(() => domain[Symbol.asyncDispose]());
   await domain.entry({ path: "/broker", selectors: [OWN_SELECTOR, `unix:path:${self()}`] });
   const entryId = await domain.entry({ path: "/sleep", selectors: [`unix:path:${SLEEP}`] });
@@ -126,17 +133,33 @@ async function scene(t: Test, brokers?: BrokerConfig["brokers"]): Promise<Scene>
     },
   });
   using client = new WorkloadClient(agent.socket);
-  const { svids } = await client.fetchX509();
-  const [svid] = svids;
-  const chain = parseCertificates(svid?.x509_svid ?? new Uint8Array());
-  const identity = {
-    certPem: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
-    keyPem: encodePem("PRIVATE KEY", svid?.x509_svid_key ?? new Uint8Array()),
-  };
+  const identity = identityOf(await client.fetchX509());
   const child = spawn(SLEEP, ["1000"]);
   t.teardown(() => child.kill("SIGKILL"));
   const local = await bridge(t, socket);
-  return { domain, agentId: agent.spiffeId.toString(), local, remote, identity, child, entryId };
+  return {
+    domain,
+    agentId: agent.spiffeId.toString(),
+    workloadApi: agent.socket,
+    local,
+    remote,
+    identity,
+    child,
+    entryId,
+  };
+}
+
+function identityOf({ svids: [svid] }: X509SVIDResponse__Output): Identity {
+  const chain = parseCertificates(svid?.x509_svid ?? new Uint8Array());
+  return {
+    certPem: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    keyPem: encodePem("PRIVATE KEY", svid?.x509_svid_key ?? new Uint8Array()),
+  };
+}
+
+/** What is on its way when a call is to end may still come. */
+async function untilEnded(watch: Watch<object>): Promise<never> {
+  for (;;) await watch.next();
 }
 
 function self(): string {
@@ -225,6 +248,80 @@ t.test("who is no broker", async (t) => {
       await refused(t, client.jwt({ ...request, audience: ["a"] }), expected, name);
     }
   }
+});
+
+t.test("a broker whose SVID is revoked is none any more", async (t) => {
+  const { domain, local, remote, identity, child, workloadApi } = await scene(t, undefined, {
+    revocation: { crlTtl: 24 * 3600 },
+  });
+  using client = new BrokerClient(local, identity);
+  using watch = client.x509(process(child.pid));
+  await watch.next();
+  using workload = new WorkloadClient(workloadApi);
+  using own = workload.x509();
+  await own.next();
+  const revoked = { kind: "unauthenticated", message: /was revoked/ } as const;
+  const over = refused(t, untilEnded(watch), revoked, "its open stream");
+  const renewed = own.next();
+  const admin = connectUnix(domain.server.socket);
+  t.teardown(() => admin.close());
+  const { serial } = parseCertificate(decodePem(identity.certPem)[0]?.der ?? new Uint8Array());
+  await admin.unary("assay.revocation.v1.Revocation", "RevokeX509SVID", { serial });
+  await over;
+  for (const target of [local, remote]) {
+    using again = new BrokerClient(target, identity);
+    await refused(t, again.x509(process(child.pid)).next(), revoked, target);
+    await refused(t, again.jwt({ ...process(child.pid), audience: ["a"] }), revoked, target);
+  }
+  let next = await renewed;
+  while (identityOf(next).certPem === identity.certPem) next = await own.next();
+  using successor = new BrokerClient(local, identityOf(next));
+  t.equal((await successor.x509(process(child.pid)).next()).svids[0]?.spiffe_id, id("/sleep"));
+});
+
+t.test("a broker of another trust domain, as long as its bundle trusts it", async (t) => {
+  const { domain, local, remote, child } = await scene(t, [
+    { id: "spiffe://other.test/broker", pidOverTcp: true },
+  ]);
+  const now = Math.floor(Date.now() / 1000);
+  const times = { notBefore: now - 60, notAfter: now + 600 };
+  const foreign = await TestCa.create({ trustDomain: "other.test", ...times });
+  const setBundle = (ca: TestCa) =>
+    domain.call("bundle.v1.Bundle", "BatchSetFederatedBundle", {
+      bundle: [{ trust_domain: "other.test", x509_authorities: [{ asn1: Buffer.from(ca.der) }] }],
+    });
+  await setBundle(foreign);
+  const identity = await foreign.leaf({ spiffeId: "spiffe://other.test/broker", ...times });
+  const other = await foreign.leaf({ spiffeId: "spiffe://other.test/else", ...times });
+  const unknown = { kind: "unauthenticated", message: /does not know/ } as const;
+  {
+    using early = new BrokerClient(local, identity);
+    await refused(t, early.x509(process(child.pid)).next(), unknown, "before any entry names it");
+  }
+  await domain.entry({
+    path: "/federated",
+    selectors: [`unix:path:${SLEEP}`],
+    more: { federates_with: ["other.test"] },
+  });
+  using client = new BrokerClient(local, identity);
+  const deadline = Date.now() + 10_000;
+  const open = async (): Promise<Watch<SubscribeToX509SVIDResponse__Output>> => {
+    const stream = client.x509(process(child.pid));
+    const answer = await stream.next().catch((error: unknown) => error);
+    if (!(answer instanceof Error)) return stream;
+    if (!unknown.message.test(answer.message) || Date.now() > deadline) throw answer;
+    return open(); // the agent has not been told yet
+  };
+  using watch = await open();
+  using far = new BrokerClient(remote, identity);
+  t.ok((await far.x509(process(child.pid)).next()).svids.length > 0, "over TCP");
+  using stranger = new BrokerClient(local, other);
+  await refused(t, stranger.x509(process(child.pid)).next(), { kind: "denied" });
+
+  const over = refused(t, untilEnded(watch), { kind: "unauthenticated" }, "with its authority");
+  await setBundle(await TestCa.create({ trustDomain: "other.test", ...times }));
+  await over;
+  await refused(t, far.x509(process(child.pid)).next(), { kind: "unauthenticated" });
 });
 
 t.test("requests that are refused, each with its reason", async (t) => {

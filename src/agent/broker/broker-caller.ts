@@ -3,6 +3,7 @@ import type { EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { BrokerConfig } from "../../config/broker-section.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
+import { isRevoked } from "../../spiffe/revoked.ts";
 import { checkLeaf, verifyX509Svid } from "../../spiffe/x509-svid.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { peerCertificates } from "../../x509/peer-certificates.ts";
@@ -25,9 +26,9 @@ export function callerOf(socket: TLSSocket, isRemote: boolean): BrokerCaller {
 }
 
 /**
- * Decided for each call, with the bundles of that moment (SPIFFE Broker Endpoint §5).
+ * Decided for each call, with the bundles and revocation lists of that moment (SPIFFE Broker Endpoint §5).
  * @param bundleOf of a trust domain; undefined for one that is not known
- * @throws unauthenticated without a valid X.509-SVID; denied for whoever is no broker
+ * @throws unauthenticated without a valid X.509-SVID, or with a revoked one; denied for whoever is no broker
  */
 export async function verifyBroker(
   caller: BrokerCaller,
@@ -46,6 +47,9 @@ export async function verifyBroker(
     );
   }
   const spiffeId = (await verifyX509Svid(chain, bundle, now)).toString();
+  if (chain.some((certificate) => isRevoked(certificate, bundle))) {
+    throw fail("unauthenticated", "the broker's SVID was revoked; connect with its next one");
+  }
   const broker = brokers.find(({ id }) => id === spiffeId);
   if (broker === undefined) throw fail("denied", `${spiffeId} is not configured as a broker`);
   return {

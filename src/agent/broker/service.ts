@@ -123,7 +123,7 @@ class BrokerApi {
         reject(fail("unauthenticated", "the broker's SVID has expired; connect with its next one")),
       ),
     );
-    // An authority that is revoked ends what its brokers have open.
+    // An authority that is revoked ends what its brokers have open, and so does an SVID that is.
     stack.defer(this.#options.bundles.follow(() => void this.#verify(call).catch(reject)));
     await Promise.race([work(broker), ended]);
   }
