@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
-import { isKind } from "../../../src/base/errors.ts";
+import { fail, isKind } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { KEPT_CHANGES, startFeedPruner } from "../../../src/server/datastore/feed-pruner.ts";
 import { CommitGroup } from "../../../src/server/datastore/sqlite/commit-group.ts";
@@ -29,6 +29,7 @@ import { MIGRATIONS } from "../../../src/server/datastore/sqlite/migrations/list
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { fromSqliteError } from "../../../src/server/datastore/sqlite/sqlite-error.ts";
 import { Transaction } from "../../../src/server/datastore/sqlite/transaction.ts";
+import { WalFlush } from "../../../src/server/datastore/sqlite/wal-flush.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
 import { holding, match, sampleEntry } from "./samples.ts";
@@ -256,6 +257,61 @@ t.test("transactions that wait for each other share a commit and nothing else", 
   const pruned = Promise.all([write("x"), store.pruneChanges(1), write("y")]);
   await pruned;
   t.equal((await store.changes.since(0, 10)).length, 2, "pruning stands between two of them");
+});
+
+t.test("nothing is acknowledged or announced before it is on the disk", async (t) => {
+  const flushes: PromiseWithResolvers<void>[] = [];
+  const store = await openSqliteDatastore({
+    path: newPath(),
+    clock: new VirtualClock(),
+    logger: silentLogger,
+    openFlush: async () => ({
+      flush: () => {
+        const flush = Promise.withResolvers<void>();
+        flushes.push(flush);
+        return flush.promise;
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+  });
+  const told: string[] = [];
+  store.onCommit((revision) => told.push(`revision ${revision}`));
+  const write = (id: string): Promise<unknown> =>
+    store.transaction(({ entries }) => entries.create(sampleEntry(id)));
+  const first = write("a").then(() => told.push("a"));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(flushes.length, 1);
+  // The disk keeps nobody from the next commit.
+  const second = write("b").then(() => told.push("b"));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(flushes.length, 2);
+  t.same(told, []);
+  flushes[0]?.resolve();
+  await first;
+  t.same(told, ["revision 1", "a"]);
+  flushes[1]?.resolve();
+  await second;
+  t.same(told, ["revision 1", "a", "revision 2", "b"]);
+
+  const lost = write("c");
+  await new Promise((resolve) => setImmediate(resolve));
+  flushes[2]?.reject(fail("unavailable", "could not be written to the disk"));
+  await t.rejects(lost, { kind: "unavailable", message: /could not be written/ });
+  t.equal(told.length, 4, "nobody hears of what may be gone");
+  await t.rejects(write("d"), { kind: "unavailable", message: /could not be written/ });
+  t.equal(flushes.length, 3, "nothing is written on top of it");
+  await store[Symbol.asyncDispose]();
+});
+
+t.test("flushes that wait for each other share one", async (t) => {
+  const path = newPath();
+  await using store = await open(path);
+  await store.transaction((w) => w.entries.create(sampleEntry("a")));
+  await using flush = await WalFlush.open(path);
+  const [first, second, third] = [flush.flush(), flush.flush(), flush.flush()];
+  t.not(first, second, "the one under way may have begun before a commit");
+  t.equal(second, third);
+  await Promise.all([first, second, third]);
 });
 
 t.test("a group that SQLite rolled back fails with all its members", async (t) => {

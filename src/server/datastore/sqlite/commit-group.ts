@@ -1,8 +1,8 @@
 import type { Connection } from "./connection.ts";
 
 /**
- * Transactions that waited for each other share one commit, and so one fsync: each is a savepoint of its own, and none
- * is acknowledged before the commit that holds it.
+ * Transactions that waited for each other share one commit: each is a savepoint of its own, and none is acknowledged before
+ * the commit that holds it is on the disk.
  */
 export class CommitGroup {
   readonly #connection: Connection;
@@ -11,6 +11,7 @@ export class CommitGroup {
   #members = 0;
   #revision: number | undefined;
   #over = false;
+  #committed = false;
 
   constructor(connection: Connection, nowMs: number) {
     this.#connection = connection;
@@ -20,9 +21,13 @@ export class CommitGroup {
     this.#done.promise.catch(() => undefined);
   }
 
-  /** Settles with the commit. */
+  /** Settles when the commit is on the disk. */
   get done(): Promise<void> {
     return this.#done.promise;
+  }
+
+  get committed(): boolean {
+    return this.#committed;
   }
 
   get over(): boolean {
@@ -51,15 +56,16 @@ export class CommitGroup {
       this.#done.reject(thrown);
       return undefined;
     }
+    this.#committed = true;
     return this.#revision;
   }
 
-  /** After a commit: lets its members go on. */
+  /** After a commit that is on the disk: lets its members go on. */
   acknowledge(): void {
     this.#done.resolve();
   }
 
-  /** The database has rolled everything back. */
+  /** The database has rolled everything back, or the disk did not take it. */
   lose(error: unknown): void {
     this.#over = true;
     this.#done.reject(error);

@@ -24,7 +24,10 @@ export interface WriteResult {
 
 export interface ConnectionOptions {
   readonly readOnly: boolean;
-  /** False where nothing has to survive a crash. */
+  /**
+   * False where nothing has to survive a crash. Else SQLite flushes at checkpoints alone, and whoever commits flushes the
+   * log: at each commit SQLite would keep the thread until the disk is done.
+   */
   readonly durable: boolean;
 }
 
@@ -42,7 +45,7 @@ export class Connection implements SqlReader, Disposable {
       timeout: BUSY_TIMEOUT_MS,
     });
     try {
-      this.database.exec(`PRAGMA synchronous = ${options.durable ? "FULL" : "OFF"}`);
+      this.database.exec(`PRAGMA synchronous = ${options.durable ? "NORMAL" : "OFF"}`);
       this.database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
       this.database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       this.database.exec(`PRAGMA journal_size_limit = ${JOURNAL_LIMIT_BYTES}`);

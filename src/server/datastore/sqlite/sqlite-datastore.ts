@@ -38,12 +38,15 @@ import { readText } from "./row.ts";
 import { damaged, fromSqliteError, sqliteCode } from "./sqlite-error.ts";
 import { SqliteTokenReader } from "./tokens.ts";
 import { Transaction } from "./transaction.ts";
+import { type Flush, NO_FLUSH, WalFlush } from "./wal-flush.ts";
 
 export interface SqliteDatastoreOptions {
   /** The database file, made when missing (0600, its folder 0700), or `:memory:` for one that ends with the process. */
   readonly path: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Another way to the disk, for tests of what waits for it. */
+  readonly openFlush?: (path: string) => Promise<Flush>;
 }
 
 /**
@@ -62,7 +65,7 @@ export async function openSqliteDatastore(options: SqliteDatastoreOptions): Prom
   try {
     // Only under the lock: closing a descriptor drops the POSIX locks that this process has on the file.
     makeFile(path);
-    return open(options, path, true, lock);
+    return await open(options, path, true, lock);
   } catch (thrown) {
     lock[Symbol.dispose]();
     throw fromSqliteError(thrown, path);
@@ -70,10 +73,10 @@ export async function openSqliteDatastore(options: SqliteDatastoreOptions): Prom
 }
 
 /** A nameless file: SQLite's own `:memory:` cannot show a second connection the committed rows only. */
-function openPrivate(options: SqliteDatastoreOptions): Datastore {
+async function openPrivate(options: SqliteDatastoreOptions): Promise<Datastore> {
   const folder = mkdtempSync(join(tmpdir(), "assay-"));
   try {
-    return open(options, join(folder, "datastore.db"), false, {
+    return await open(options, join(folder, "datastore.db"), false, {
       [Symbol.dispose]: () => undefined,
     });
   } finally {
@@ -82,12 +85,12 @@ function openPrivate(options: SqliteDatastoreOptions): Datastore {
   }
 }
 
-function open(
+async function open(
   options: SqliteDatastoreOptions,
   path: string,
   durable: boolean,
   lock: Disposable,
-): Datastore {
+): Promise<Datastore> {
   const writer = new Connection(path, { readOnly: false, durable });
   try {
     const check = readText(writer.get("PRAGMA quick_check(1)"), "quick_check");
@@ -102,7 +105,9 @@ function open(
     const reader = new Connection(path, { readOnly: true, durable });
     // Opens the reader's files now: those of a nameless database cannot be found later.
     reader.get("SELECT count(*) AS changes FROM changes");
-    return new SqliteDatastore(options, writer, reader, lock);
+    const { openFlush = (database: string) => WalFlush.open(database) } = options;
+    const flush = durable ? await openFlush(path) : NO_FLUSH;
+    return new SqliteDatastore(options, { writer, reader, lock, flush });
   } catch (thrown) {
     writer[Symbol.dispose]();
     throw thrown;
@@ -132,6 +137,13 @@ function unusable(path: string, cause: unknown): AssayError {
   });
 }
 
+interface OpenFiles {
+  readonly writer: Connection;
+  readonly reader: Connection;
+  readonly lock: Disposable;
+  readonly flush: Flush;
+}
+
 class SqliteDatastore implements Datastore {
   readonly entries: EntryReader;
   readonly nodes: NodeReader;
@@ -148,25 +160,24 @@ class SqliteDatastore implements Datastore {
   readonly #writer: Connection;
   readonly #reader: Connection;
   readonly #lock: Disposable;
+  readonly #flushes: Flush;
   readonly #listeners = new Set<(revision: number) => void>();
   readonly #current = new AsyncLocalStorage<Transaction>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
   #group: CommitGroup | undefined;
   #closed = false;
+  /** A flush failed: what the disk holds is not known any more, and nothing more is written on top of it. */
+  #broken: AssayError | undefined;
   #complainedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    options: SqliteDatastoreOptions,
-    writer: Connection,
-    reader: Connection,
-    lock: Disposable,
-  ) {
+  constructor(options: SqliteDatastoreOptions, { writer, reader, lock, flush }: OpenFiles) {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#writer = writer;
     this.#reader = reader;
     this.#lock = lock;
+    this.#flushes = flush;
     this.entries = new SqliteEntryReader(reader);
     this.nodes = new SqliteNodeReader(reader);
     this.tokens = new SqliteTokenReader(reader);
@@ -213,7 +224,7 @@ class SqliteDatastore implements Datastore {
       return { result: await this.#join(group, work), group };
     } finally {
       // Whoever waits already goes into the same commit.
-      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs())) this.#flush();
+      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs())) this.#commit();
     }
   }
 
@@ -229,14 +240,23 @@ class SqliteDatastore implements Datastore {
     }
   }
 
-  /** Commits what is not committed yet. */
-  #flush(): void {
+  /** Commits what is not committed yet; who waits for it goes on when it is on the disk. */
+  #commit(): void {
     const group = this.#group;
     this.#group = undefined;
     if (group === undefined || group.over) return;
     const revision = group.commit();
-    if (revision !== undefined) this.#announce(revision);
-    group.acknowledge();
+    if (revision === undefined && !group.committed) return;
+    void this.#flushes.flush().then(
+      () => {
+        if (revision !== undefined) this.#announce(revision);
+        group.acknowledge();
+      },
+      (thrown: unknown) => {
+        this.#broken ??= errorFrom(thrown);
+        group.lose(thrown);
+      },
+    );
   }
 
   onCommit(listener: (revision: number) => void): () => void {
@@ -248,7 +268,7 @@ class SqliteDatastore implements Datastore {
 
   async pruneChanges(keep: number): Promise<void> {
     using _turn = await this.#turn();
-    this.#flush();
+    this.#commit();
     this.#writer.run(
       "DELETE FROM changes WHERE revision <= (SELECT max(revision) FROM changes) - ?",
       keep,
@@ -257,10 +277,12 @@ class SqliteDatastore implements Datastore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
-    const turn = await this.#turn();
-    this.#flush();
+    const turn = await this.#turn().catch(() => undefined);
+    this.#commit();
     this.#closed = true;
-    turn[Symbol.dispose]();
+    // What was committed is announced and acknowledged first.
+    await this.#flushes[Symbol.asyncDispose]();
+    turn?.[Symbol.dispose]();
     this.#listeners.clear();
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
@@ -278,9 +300,10 @@ class SqliteDatastore implements Datastore {
     this.#tail = promise;
     await before;
     this.#waiting -= 1;
-    if (this.#closed) {
+    const refusal = this.#closed ? fail("unavailable", "the datastore is closed") : this.#broken;
+    if (refusal !== undefined) {
       resolve();
-      throw fail("unavailable", "the datastore is closed");
+      throw refusal;
     }
     return { [Symbol.dispose]: resolve };
   }
