@@ -42,6 +42,12 @@ export interface CertificateRequest {
   readonly subject: Uint8Array;
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
+  /** In their one text (RFC 5952). */
+  readonly ipAddresses: readonly string[];
+  /** How many alternative names of other sorts it asks for. */
+  readonly otherAltNames: number;
+  /** Whether it asks to become an authority. */
+  readonly asksForCa: boolean;
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Uint8Array;
 }
@@ -49,6 +55,8 @@ export interface CertificateRequest {
 export interface CsrParams {
   readonly uris: readonly string[];
   readonly dnsNames?: readonly string[];
+  /** Textual. */
+  readonly ipAddresses?: readonly string[];
   /** DER Name; empty when left out. */
   readonly subject?: Uint8Array;
   readonly signer: Signer;
@@ -71,7 +79,7 @@ export function parseCsr(der: Uint8Array): CertificateRequest {
   const subject = inner.read(TAG.sequence).raw;
   checkName(subject);
   const publicKey = readSpki(inner);
-  const { uris, dnsNames } = readAttributes(inner);
+  const asked = readAttributes(inner);
   inner.end();
   const keyType = keyTypeOfSpki(publicKey);
   if (keyType === undefined) {
@@ -89,8 +97,11 @@ export function parseCsr(der: Uint8Array): CertificateRequest {
     publicKey,
     keyType,
     subject,
-    uris,
-    dnsNames,
+    uris: asked.uris,
+    dnsNames: asked.dnsNames,
+    ipAddresses: asked.ipAddresses,
+    otherAltNames: asked.otherAltNames,
+    asksForCa: asked.basicConstraints?.ca === true || asked.keyUsage?.has("keyCertSign") === true,
     signatureAlgorithm,
     signature,
   };
@@ -109,8 +120,8 @@ export async function verifyCsr(csr: CertificateRequest): Promise<void> {
 
 /** Makes a request for these names, signed by the key it asks for. */
 export async function createCsr(params: CsrParams): Promise<Uint8Array> {
-  const { uris, dnsNames = [], subject = seq(), signer } = params;
-  const names = uris.length + dnsNames.length;
+  const { uris, dnsNames = [], ipAddresses = [], subject = seq(), signer } = params;
+  const names = uris.length + dnsNames.length + ipAddresses.length;
   const attributes =
     names === 0
       ? context(0)
@@ -118,7 +129,7 @@ export async function createCsr(params: CsrParams): Promise<Uint8Array> {
           0,
           seq(
             oid(OID.extensionRequest),
-            set(seq(encodeAltNames({ uris, dnsNames, critical: false }))),
+            set(seq(encodeAltNames({ uris, dnsNames, ipAddresses, critical: false }))),
           ),
         );
   const info = seq(integer(0), subject, signer.publicKey, attributes);

@@ -12,11 +12,14 @@ import {
   integer,
 } from "./der.ts";
 import { type BasicConstraints, KEY_USAGES, type KeyUsage } from "./extensions.ts";
+import { ipBytes } from "./ip-address.ts";
 import { OID } from "./oids.ts";
 
 export interface AltNames {
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
+  /** Textual; none when left out. */
+  readonly ipAddresses?: readonly string[];
   readonly critical: boolean;
 }
 
@@ -26,10 +29,12 @@ export function encodeExtension(id: string, critical: boolean, value: Uint8Array
   return critical ? seq(encodedId, TRUE, octetString(value)) : seq(encodedId, octetString(value));
 }
 
-/** The subject alternative name: DNS names, then URIs. @throws invalid when a name is not printable ASCII */
-export function encodeAltNames({ uris, dnsNames, critical }: AltNames): Uint8Array {
+/** The subject alternative name: DNS names, addresses, then URIs. @throws invalid when a name is not printable ASCII */
+export function encodeAltNames(altNames: AltNames): Uint8Array {
+  const { uris, dnsNames, ipAddresses = NO_ADDRESSES, critical } = altNames;
   const names = [
     ...dnsNames.map((name) => contextPrimitive(2, ia5(name))),
+    ...ipAddresses.map((address) => contextPrimitive(7, ipBytes(address))),
     ...uris.map((uri) => contextPrimitive(6, ia5(uri))),
   ];
   return encodeExtension(OID.subjectAltName, critical, seq(...names));
@@ -82,4 +87,5 @@ const KNOWN_IDS: ReadonlyMap<string, Uint8Array> = new Map(
   Object.values(OID).map((id) => [id, oid(id)]),
 );
 const TRUE = boolean(true);
+const NO_ADDRESSES: readonly string[] = [];
 const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;

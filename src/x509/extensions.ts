@@ -11,6 +11,7 @@ import {
   openDer,
   smallUnsignedOf,
 } from "./der.ts";
+import { ipText } from "./ip-address.ts";
 import { OID } from "./oids.ts";
 
 /** RFC 5280 §4.2.1.3, in bit order. */
@@ -37,6 +38,10 @@ export interface BasicConstraints {
 export interface Extensions {
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
+  /** In their one text (RFC 5952). */
+  readonly ipAddresses: readonly string[];
+  /** How many alternative names are of other sorts: mail addresses, directory names and the like. */
+  readonly otherAltNames: number;
   readonly sanCritical: boolean;
   readonly basicConstraints?: BasicConstraints;
   readonly keyUsage?: ReadonlySet<KeyUsage>;
@@ -81,6 +86,8 @@ export function readExtensions(list: DerCursor): Extensions {
 export const NO_EXTENSIONS: Extensions = {
   uris: [],
   dnsNames: [],
+  ipAddresses: [],
+  otherAltNames: 0,
   sanCritical: false,
   keyUsageCritical: false,
   unknownCritical: [],
@@ -127,18 +134,27 @@ function readOne(draft: Draft, id: string, critical: boolean, content: Uint8Arra
   }
 }
 
-function readAltNames(content: Uint8Array): { uris: string[]; dnsNames: string[] } {
+function readAltNames(
+  content: Uint8Array,
+): Pick<Extensions, "uris" | "dnsNames" | "ipAddresses" | "otherAltNames"> {
   const uris: string[] = [];
   const dnsNames: string[] = [];
+  const ipAddresses: string[] = [];
+  let otherAltNames = 0;
   const names = openDer(content, TAG.sequence, "subject alternative name");
   if (names.done) throw malformed("subject alternative name", "is empty");
   for (let count = 0; !names.done; count++) {
     if (count >= MAX_ALT_NAMES) throw malformed("subject alternative name", "has too many names");
     const { tag, content: value } = names.readAny();
-    if (tag === contextTag(6, false)) uris.push(ia5Of(value, "uri name"));
-    else if (tag === contextTag(2, false)) dnsNames.push(ia5Of(value, "dns name"));
+    if (tag === URI_NAME) uris.push(ia5Of(value, "uri name"));
+    else if (tag === DNS_NAME) dnsNames.push(ia5Of(value, "dns name"));
+    else {
+      const address = tag === IP_NAME ? ipText(value) : undefined;
+      if (address === undefined) otherAltNames += 1;
+      else ipAddresses.push(address);
+    }
   }
-  return { uris, dnsNames };
+  return { uris, dnsNames, ipAddresses, otherAltNames };
 }
 
 function readBasicConstraints(content: Uint8Array): BasicConstraints {
@@ -186,5 +202,8 @@ function readAuthorityKeyId(content: Uint8Array): string | undefined {
   return keyId === undefined ? undefined : toHex(keyId.content);
 }
 
+const DNS_NAME = contextTag(2, false);
+const URI_NAME = contextTag(6, false);
+const IP_NAME = contextTag(7, false);
 const MAX_EXTENSIONS = 64;
 const MAX_ALT_NAMES = 1024;
