@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { errorFrom, fail } from "../base/errors.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { authoritySetsSetting } from "./build-authority-sets.ts";
 import { federationSetting } from "./build-federation.ts";
 import { checkKeyType } from "./common-settings.ts";
 import { formatDuration } from "./duration.ts";
@@ -39,6 +40,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
       jwtIssuer: issuerOfTokens(settings.get("jwt-issuer"), settings.get("frontends") ?? {}),
     }),
     upstreamAuthority: () => upstreamSetting(settings),
+    authoritySets: () => authoritySetsSetting(settings),
     ttl: () => ttlSettings(settings),
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
@@ -59,10 +61,13 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     frontends,
     revocation,
     federation,
+    authoritySets: { sets, profiles },
     ...config
   } = made;
   return {
     ...config,
+    authoritySets: sets,
+    certificateProfiles: profiles,
     // Anyone who reaches it may read it: it is off unless asked for, and best asked for on a loopback address.
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(x509pop === undefined ? {} : { x509pop }),

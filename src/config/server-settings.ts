@@ -1,3 +1,4 @@
+import { AUTHORITY_SETS, CERTIFICATE_PROFILES } from "./authority-set-sections.ts";
 import { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import { FRONT_ENDS } from "./front-end-sections.ts";
 import {
@@ -87,6 +88,14 @@ export const SERVER_SETTINGS = {
   "upstream-authority": {
     shape: UPSTREAM_AUTHORITY,
     help: "who signs the X.509 authorities; without one they are their own roots",
+  },
+  "authority-sets": {
+    shape: AUTHORITY_SETS,
+    help: "X.509 authorities beside the trust domain's own, for certificates that front ends hand out",
+  },
+  "certificate-profiles": {
+    shape: CERTIFICATE_PROFILES,
+    help: "what such certificates may say, beside the profiles server-90d, server-7d, peer and spiffe",
   },
   "x509-ttl": {
     shape: duration(5),

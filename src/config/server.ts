@@ -1,6 +1,8 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
+import type { AuthoritySetConfig } from "./build-authority-sets.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
+import type { CertificateProfile } from "./certificate-profiles.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
 import type { FEDERATION } from "./federation-section.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
@@ -29,6 +31,10 @@ export interface ServerConfig {
   };
   /** `upstreamAuthority` of the file, with one key at most; none: authorities are their own roots. */
   readonly upstreamAuthority: ValueOf<typeof UPSTREAM_AUTHORITY>;
+  /** `authoritySets` of the file, by name; absent: none. */
+  readonly authoritySets?: ReadonlyMap<string, AuthoritySetConfig>;
+  /** Every certificate profile by name, the built-in ones too; absent: those alone. */
+  readonly certificateProfiles?: ReadonlyMap<string, CertificateProfile>;
   readonly ttl: {
     readonly x509SvidSeconds: number;
     readonly jwtSvidSeconds: number;

@@ -91,16 +91,33 @@ const VAULT = section({
 
 const OFFLINE = section({});
 
+const DISK_FIELD = {
+  shape: DISK,
+  help: "an issuing authority in files, read for each signature",
+} as const;
+const VAULT_FIELD = {
+  shape: VAULT,
+  help: "the PKI engine of OpenBao or HashiCorp Vault signs",
+} as const;
+const OFFLINE_FIELD = {
+  shape: OFFLINE,
+  help: "a root kept elsewhere: 'assay authority x509 csr' and 'import' carry requests and certificates",
+} as const;
+
+/** `upstreamAuthority` of a set beside the trust domain's own. */
+export const SET_UPSTREAM = section({
+  disk: DISK_FIELD,
+  vault: VAULT_FIELD,
+  offline: OFFLINE_FIELD,
+});
+
 /** `upstreamAuthority` of a server's file: who signs its X.509 authorities. */
 export const UPSTREAM_AUTHORITY = section({
-  disk: { shape: DISK, help: "an issuing authority in files, read for each signature" },
+  disk: DISK_FIELD,
   nested: {
     shape: NESTED,
     help: "another server of the trust domain signs, by its downstream API",
   },
-  vault: { shape: VAULT, help: "the PKI engine of OpenBao or HashiCorp Vault signs" },
-  offline: {
-    shape: OFFLINE,
-    help: "a root kept elsewhere: 'assay authority x509 csr' and 'import' carry requests and certificates",
-  },
+  vault: VAULT_FIELD,
+  offline: OFFLINE_FIELD,
 });

@@ -40,6 +40,13 @@ export interface AuditSubject {
   /** Of the authority that signed or was changed. */
   readonly authorityId?: string;
   readonly trustDomain?: string;
+  /** Of a certificate that a front end handed out: common name, DNS names and addresses. */
+  readonly names?: readonly string[];
+  /** The authority set that signed it, and the certificate profile it was signed by. */
+  readonly authoritySet?: string;
+  readonly profile?: string;
+  /** What of the front end authorized it, in its own words. */
+  readonly rule?: string;
   /** SHA-256 of a join token. */
   readonly tokenHash?: string;
   /** Epoch seconds. */
@@ -91,6 +98,8 @@ export type RotationStep = "prepare" | "activate" | "prune";
 export interface AuditRotation {
   readonly step: RotationStep;
   readonly kind: "x509" | "jwt";
+  /** Absent: the trust domain's own. */
+  readonly authoritySet?: string;
   readonly authorityId: string;
   /** Epoch seconds. */
   readonly expiresAt: number;

@@ -17,8 +17,11 @@ export async function checkServerConfig(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
   const trustDomain = TrustDomain.parse(config.trustDomain);
-  const upstream = await openUpstream(config.upstreamAuthority, { trustDomain, clock, random });
-  if (upstream !== OFFLINE) await upstream.authority[Symbol.asyncDispose]();
+  const sets = [...(config.authoritySets?.values() ?? [])];
+  for (const { upstreamAuthority } of [config, ...sets]) {
+    const upstream = await openUpstream(upstreamAuthority, { trustDomain, clock, random });
+    if (upstream !== OFFLINE) await upstream.authority[Symbol.asyncDispose]();
+  }
   await using _attestors = await ConfiguredAttestors.open(config, {
     tokens: { get: () => Promise.resolve(undefined) },
     trustDomain,

@@ -25,7 +25,10 @@ import type { Revocations } from "./revocation/revocations.ts";
 export interface FrontEndParts {
   readonly bundles: Pick<BundleService, "own" | "onChange">;
   readonly authorities: Pick<AuthoritySet, "plan" | "records">;
-  readonly issuance: Pick<Issuance, "serverX509">;
+  readonly issuance: Pick<
+    Issuance,
+    "serverX509" | "frontEndCertificate" | "checkFrontEndCertificate"
+  >;
   /** The server's own SVID. */
   readonly svid: () => TlsIdentity | undefined;
   readonly reload: Reload<ServerConfig>;

@@ -48,6 +48,7 @@ import { Propagation } from "./push/propagation.ts";
 import { crlUrlOf, openRevocation } from "./revocation/open-revocation.ts";
 import { PushHub } from "./push/push-hub.ts";
 import { ConfiguredAttestors } from "./configured-attestors.ts";
+import { AuthoritySets } from "./authority-sets.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
 
 export interface ServerTools {
@@ -75,6 +76,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly bundleEndpointAddress?: { readonly host: string; readonly port: number };
   /** The domain's own authorities; what an administrator on this machine may do to them. */
   readonly authorities: AuthoritySet;
+  /** All sets, those beside the domain's own too. */
+  readonly authoritySets: AuthoritySets;
   /** Takes over what of a new configuration can change now, all of it or, when it throws, nothing. */
   reload(load: () => Promise<ConfigChange<ServerConfig>>): Promise<void>;
 }
@@ -148,11 +151,25 @@ export async function startServer(
       }),
     ),
   );
+  const sets = started.use(
+    await step("authority sets", () =>
+      AuthoritySets.open(config, {
+        own: authorities,
+        trustDomain,
+        datastore,
+        keyManager,
+        clock,
+        random,
+        logger,
+        audit: trail,
+      }),
+    ),
+  );
   const revocation = started.use(
     await step("revocation", () =>
       openRevocation({
         config: config.revocation,
-        authorities,
+        authorities: sets,
         datastore,
         metrics,
         clock,
@@ -185,6 +202,8 @@ export async function startServer(
         jwtIssuer: config.ca.jwtIssuer,
         ...(crlUrl === undefined ? {} : { crlUrl }),
         experimentalKeys: config.experimental?.includes("ml-dsa") === true,
+        sets: sets.signing,
+        ...(config.certificateProfiles && { certificateProfiles: config.certificateProfiles }),
       }),
   );
   const wit = await step("WIT authorities", () =>
@@ -224,6 +243,7 @@ export async function startServer(
     ),
   );
   authorities.start();
+  sets.start();
   const upstreamWatch = started.use(
     new UpstreamWatcher({ upstream, authorities, clock, random, logger }),
   );
@@ -387,6 +407,7 @@ export async function startServer(
     socket: config.socket,
     ...frontEnds.addresses,
     authorities,
+    authoritySets: sets,
     reload: (load) => reload.run(load),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };

@@ -3,7 +3,7 @@ import type { EpochSeconds } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import type { Signer } from "../keys/contract.ts";
 import type { Certificate } from "./certificate.ts";
-import { distinguishedName } from "./names.ts";
+import { type NameAttribute, distinguishedName } from "./names.ts";
 import { signCa } from "./sign.ts";
 import { subjectKeyId } from "./subject-key-id.ts";
 
@@ -12,8 +12,10 @@ export interface IntermediateParams {
   readonly issuer: Certificate;
   /** DER SubjectPublicKeyInfo of the new authority. */
   readonly publicKey: Uint8Array;
-  /** The trust domain ID. */
-  readonly uri: string;
+  /** Its name; a serial number is added to it. */
+  readonly subject: readonly NameAttribute[];
+  /** The trust domain ID; absent for an authority that signs no SPIFFE IDs. */
+  readonly uri?: string;
   /** Magnitude, big-endian, 1..20 bytes. */
   readonly serial: Uint8Array;
   readonly now: EpochSeconds;
@@ -44,14 +46,13 @@ export async function signIntermediate(
       issuer: issuer.subject,
       // The serial keeps names unique: some path builders look for the issuer by name alone.
       subject: distinguishedName([
-        { type: "C", value: "US" },
-        { type: "O", value: "SPIFFE" },
+        ...params.subject,
         { type: "serialNumber", value: BigInt(`0x${toHex(serial)}`).toString() },
       ]),
       notBefore: Math.max(now - BACKDATE_SECONDS, issuer.notBefore),
       notAfter: Math.min(now + ttlSeconds, issuer.notAfter),
       publicKey,
-      uri,
+      ...(uri === undefined ? {} : { uri }),
       authorityKeyId:
         issuerKeyId === undefined
           ? subjectKeyId(issuer.publicKey)

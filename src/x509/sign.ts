@@ -16,6 +16,7 @@ import {
   encodeKeyUsage,
   encodeSubjectKeyId,
 } from "./extension-encoding.ts";
+import type { KeyUsage } from "./extensions.ts";
 import { isEmptyName } from "./names.ts";
 import { OID } from "./oids.ts";
 import { encodeSignatureAlgorithm } from "./signature-algorithm.ts";
@@ -70,6 +71,47 @@ export function encodeLeafTbs(params: LeafParams, signerKeyType: KeyType): Uint8
     ...(crlUrl === undefined ? [] : [encodeCrlDistributionPoint(crlUrl)]),
   ]);
 }
+
+/** A leaf that a front end hands out: names of the web, and a SPIFFE ID only where one was decided. One of them, or a subject. */
+export interface NamedLeafParams extends Omit<LeafParams, "uri"> {
+  readonly uri?: string;
+  /** Textual. */
+  readonly ipAddresses: readonly string[];
+  /** At least one. */
+  readonly usages: readonly LeafUsage[];
+}
+
+/** Which end of a TLS connection a leaf may be. */
+export type LeafUsage = "server" | "client";
+
+/** The bytes of such a leaf that `signerKeyType` is about to sign. */
+export function encodeNamedLeafTbs(params: NamedLeafParams, signerKeyType: KeyType): Uint8Array {
+  const { subject, uri, dnsNames, ipAddresses, usages, crlUrl, publicKey } = params;
+  const uris = uri === undefined ? [] : [uri];
+  const names = uris.length + dnsNames.length + ipAddresses.length;
+  const critical = isEmptyName(subject);
+  return encodeTbs(params, signerKeyType, [
+    encodeKeyUsage(namedLeafKeyUsages(publicKey)),
+    encodeExtKeyUsage(usages.map((usage) => USAGE_OIDS[usage])),
+    LEAF_BASIC_CONSTRAINTS,
+    encodeSubjectKeyId(subjectKeyId(publicKey)),
+    encodeAuthorityKeyId(params.authorityKeyId),
+    ...(names === 0 ? [] : [encodeAltNames({ uris, dnsNames, ipAddresses, critical })]),
+    ...(crlUrl === undefined ? [] : [encodeCrlDistributionPoint(crlUrl)]),
+  ]);
+}
+
+/** Only RSA keys encrypt in any TLS. */
+export function namedLeafKeyUsages(publicKey: Uint8Array): readonly KeyUsage[] {
+  const isRsa = keyTypeOfSpki(publicKey)?.startsWith("rsa") === true;
+  return isRsa ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"];
+}
+
+/** What stands in the certificate for them. */
+export const USAGE_OIDS: Readonly<Record<LeafUsage, string>> = {
+  server: OID.serverAuth,
+  client: OID.clientAuth,
+};
 
 /** RFC 9881 §5: an ML-DSA key signs and does nothing else. */
 function leafKeyUsage(publicKey: Uint8Array): Uint8Array {

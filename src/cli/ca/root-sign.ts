@@ -1,8 +1,9 @@
 import { fail } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
-import { parseCertificate } from "../../x509/certificate.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { type CertificateRequest, parseCsr, verifyCsr } from "../../x509/csr.ts";
-import { signIntermediate } from "../../x509/intermediate.ts";
+import { type IntermediateParams, signIntermediate } from "../../x509/intermediate.ts";
+import { commonNameOf, formatName } from "../../x509/names.ts";
 import { decodePem, encodePem } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
@@ -46,14 +47,19 @@ export const command: Command = {
     const csr = await readRequest(options.required("csr"));
     const passphrase = await readPassphrase(options.required("passphrase-file"));
     const root = await openRoot(dir, passphrase);
-    const [uri = ""] = root.certificate.uris;
-    if (csr.uris.length !== 1 || csr.uris[0] !== uri) {
-      throw fail("invalid", `the request is not for ${uri}, whose root this is`);
-    }
+    const names = namesOf(csr, root.certificate);
     const serial = systemRandom.bytes(16);
     const now = Math.floor(Date.now() / 1000);
     const der = await signIntermediate(
-      { issuer: root.certificate, publicKey: csr.publicKey, uri, serial, now, ttlSeconds, pathLen },
+      {
+        issuer: root.certificate,
+        publicKey: csr.publicKey,
+        ...names,
+        serial,
+        now,
+        ttlSeconds,
+        pathLen,
+      },
       root.signer,
     );
     const certificate = parseCertificate(der);
@@ -63,13 +69,47 @@ export const command: Command = {
     }
     const expiresAt = isoTime(certificate.notAfter);
     const pem = [der, root.certificate.raw].map((each) => encodePem("CERTIFICATE", each));
-    output.note(`assay: signed ${certificate.subjectKeyId ?? ""} until ${expiresAt}`);
+    output.note(
+      `assay: signed ${certificate.subjectKeyId ?? ""} until ${expiresAt}, as '${formatName(certificate.subject)}'`,
+    );
     output.data({ id: certificate.subjectKeyId, expiresAt, certificates: pem }, () => [
       pem.join("").trimEnd(),
     ]);
     return undefined;
   },
 };
+
+/**
+ * What the authority is named: as the trust domain's own, or, where the request has no SPIFFE ID, as one of a set
+ * beside it, which signs none.
+ */
+function namesOf(
+  csr: CertificateRequest,
+  root: Certificate,
+): Pick<IntermediateParams, "subject" | "uri"> {
+  const [uri = ""] = root.uris;
+  const organization = uri.slice("spiffe://".length);
+  if (csr.uris.length === 1 && csr.uris[0] === uri) {
+    const subject = [
+      { type: "C", value: "US" },
+      { type: "O", value: "SPIFFE" },
+    ] as const;
+    return { subject, uri };
+  }
+  const commonName = commonNameOf(csr.subject);
+  if (csr.uris.length === 0 && commonName?.startsWith(`${organization} `) === true) {
+    return {
+      subject: [
+        { type: "O", value: organization.slice(0, MAX_NAME) },
+        { type: "CN", value: commonName.slice(0, MAX_NAME) },
+      ],
+    };
+  }
+  throw fail(
+    "invalid",
+    `the request is not for ${uri}, whose root this is; 'assay authority x509 csr' of a server of that trust domain makes one`,
+  );
+}
 
 async function readRequest(file: string): Promise<CertificateRequest> {
   const block = decodePem(readTextFile(file, "csr")).find(({ label }) =>
@@ -86,4 +126,6 @@ function pathLength(text: string): number {
   throw new UsageError("--path-length is not a number from 0 to 9");
 }
 
+/** RFC 5280 appendix A.1. */
+const MAX_NAME = 64;
 const YEAR = 365 * 86_400;

@@ -14,6 +14,8 @@ import { type MadeAuthority, checkSignedCa } from "./check-signed-ca.ts";
 export interface MakeAuthorityParams {
   readonly signer: Signer;
   readonly trustDomain: TrustDomain;
+  /** Of a set beside the trust domain's own. */
+  readonly set?: string;
   readonly now: EpochSeconds;
   readonly ttlSeconds: number;
   readonly random: Random;
@@ -36,7 +38,7 @@ export interface AuthorityKindRules {
 const X509_RULES: AuthorityKindRules = {
   kind: "x509",
   noun: "X.509 authority",
-  async make({ signer: key, trustDomain, now, ttlSeconds, upstream, clock, signal }) {
+  async make({ signer: key, trustDomain, set, now, ttlSeconds, upstream, clock, signal }) {
     if (upstream === OFFLINE) {
       throw fail(
         "precondition",
@@ -44,7 +46,7 @@ const X509_RULES: AuthorityKindRules = {
       );
     }
     const { authority } = upstream;
-    const request = { key, trustDomain, now, ttlSeconds };
+    const request = { key, trustDomain, now, ttlSeconds, ...(set === undefined ? {} : { set }) };
     const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${authority.name}` };
     return checkSignedCa(
       await withDeadline(limits, (end) => authority.sign(request, end)),

@@ -53,11 +53,14 @@ export interface AuthoritySetOptions {
   /** Told of each step that the clock led to. */
   readonly audit: RotationAudit;
   readonly x509: AuthorityProfile;
-  readonly jwt: AuthorityProfile;
+  /** Absent: the set signs certificates alone. */
+  readonly jwt?: AuthorityProfile | undefined;
   /** The longest SVID any profile signs, seconds: none within it is cut short by an authority's end. */
   readonly longestTtlSeconds: Readonly<Record<AuthorityKind, number>>;
   /** Seconds on top of it, for skew and the time between two rounds. 60 when absent. */
   readonly margin?: number;
+  /** Seconds that the next authority's root can be had before it signs; a quarter of an hour when absent. */
+  readonly leadSeconds?: number;
   /** Keys of old X.509 authorities stay until those end, to sign revocation lists. Deleted when absent. */
   readonly keepsOldKeys?: boolean;
 }
@@ -65,7 +68,7 @@ export interface AuthoritySetOptions {
 export class AuthoritySet implements AsyncDisposable {
   readonly name: string;
   readonly #options: AuthoritySetOptions;
-  readonly #slots: Readonly<Record<AuthorityKind, AuthoritySlots>>;
+  readonly #slots: Slots;
   readonly #steps = new Serial();
   readonly #stop: AbortController;
   readonly #requests: OfflineRequests;
@@ -73,14 +76,11 @@ export class AuthoritySet implements AsyncDisposable {
   #loop: Loop | undefined;
   #warned = "";
 
-  private constructor(
-    options: AuthoritySetOptions,
-    slots: Readonly<Record<AuthorityKind, AuthoritySlots>>,
-    stop: AbortController,
-  ) {
+  private constructor(options: AuthoritySetOptions, slots: Slots, stop: AbortController) {
     this.name = options.name;
     this.#stop = stop;
-    this.#requests = new OfflineRequests(slotsOptions(options, "x509", stop.signal), slots.x509);
+    const x509 = slotsOptions(options, "x509", options.x509, stop.signal);
+    this.#requests = new OfflineRequests(x509, slots.x509);
     this.#options = options;
     this.#longestTtlSeconds = options.longestTtlSeconds;
     this.#slots = slots;
@@ -97,9 +97,10 @@ export class AuthoritySet implements AsyncDisposable {
       );
     }
     const stop = new AbortController();
+    const { x509, jwt } = options;
     const slots = {
-      x509: await loadSlots(options, "x509", stop.signal),
-      jwt: await loadSlots(options, "jwt", stop.signal),
+      x509: await loadSlots(options, "x509", x509, stop.signal),
+      jwt: jwt === undefined ? undefined : await loadSlots(options, "jwt", jwt, stop.signal),
     };
     const set = new AuthoritySet(options, slots, stop);
     await set.#deleteOrphans();
@@ -134,14 +135,15 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** @throws unavailable when none can sign */
   activeX509(): X509Authority {
-    const { record, signer, certificate, intermediates } = this.#slots.x509.active();
+    const { record, signer, certificate, intermediates, root } = this.#slots.x509.active();
     if (certificate === undefined) throw new TypeError("an X.509 authority has a certificate");
-    return { id: record.id, signer, certificate, chain: intermediates, notAfter: record.notAfter };
+    const { id, notAfter } = record;
+    return { id, signer, certificate, chain: intermediates, root, notAfter };
   }
 
   /** @throws unavailable when none can sign */
   activeJwt(): JwtAuthority {
-    const { record, signer } = this.#slots.jwt.active();
+    const { record, signer } = this.#of("jwt").active();
     return { keyId: record.id, signer, notAfter: record.notAfter };
   }
 
@@ -152,7 +154,7 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** Of both kinds: why the next authority could not be made, while that is so. */
   get troubles(): readonly string[] {
-    return [this.#slots.x509.trouble, this.#slots.jwt.trouble].filter((why) => why !== undefined);
+    return this.#all.map(({ trouble }) => trouble).filter((why) => why !== undefined);
   }
 
   /** Who signs the set's X.509 authorities, for messages and metrics. */
@@ -173,39 +175,39 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** The journal, by creation. */
   records(kind: AuthorityKind): readonly AuthorityRecord[] {
-    return this.#slots[kind].records;
+    return this.#slots[kind]?.records ?? [];
   }
 
   /** When authorities of this kind are replaced, and how long an SVID may be without ever being cut short. */
   plan(kind: AuthorityKind): RotationPlan {
-    return this.#slots[kind].plan();
+    return this.#of(kind).plan();
   }
 
   /** The longest SVID of each kind from now on; the next round rotates by it. */
   setLongestTtl(seconds: Readonly<Record<AuthorityKind, number>>): void {
     this.#longestTtlSeconds = seconds;
-    for (const kind of ["x509", "jwt"] as const) this.#slots[kind].setLongestTtl(seconds[kind]);
+    for (const kind of KINDS) this.#slots[kind]?.setLongestTtl(seconds[kind]);
     this.#warnOfCutSvids();
   }
 
   /** Makes and publishes the next authority. @throws limited */
   prepare(kind: AuthorityKind): Promise<AuthorityRecord> {
-    return this.#steps.run(() => this.#slots[kind].prepare());
+    return this.#steps.run(() => this.#of(kind).prepare());
   }
 
   /** @throws not_found, or precondition when it is not prepared */
   activate(kind: AuthorityKind, id: string): Promise<AuthorityRecord> {
-    return this.#steps.run(() => this.#slots[kind].activate(id));
+    return this.#steps.run(() => this.#of(kind).activate(id));
   }
 
   /** @throws not_found, or precondition when it is not old */
   taint(kind: AuthorityKind, id: string): Promise<AuthorityRecord> {
-    return this.#steps.run(() => this.#slots[kind].taint(id));
+    return this.#steps.run(() => this.#of(kind).taint(id));
   }
 
   /** @throws not_found, or precondition when it is not tainted */
   revoke(kind: AuthorityKind, id: string): Promise<AuthorityRecord> {
-    return this.#steps.run(() => this.#slots[kind].revoke(id));
+    return this.#steps.run(() => this.#of(kind).revoke(id));
   }
 
   /** Hex key id of the root above an authority that others signed. */
@@ -270,7 +272,7 @@ export class AuthoritySet implements AsyncDisposable {
         await this.#slots.x509.rotate();
       } finally {
         // One kind's trouble is not the other's.
-        await this.#slots.jwt.rotate();
+        await this.#slots.jwt?.rotate();
       }
     });
   }
@@ -296,6 +298,21 @@ export class AuthoritySet implements AsyncDisposable {
     throw fail("precondition", "the server has no upstream authority; its own ones are roots");
   }
 
+  /** @throws precondition for a kind that the set does not have */
+  #of(kind: AuthorityKind): AuthoritySlots {
+    const slots = this.#slots[kind];
+    if (slots !== undefined) return slots;
+    throw fail(
+      "precondition",
+      `authority set '${this.name}' signs certificates alone; tokens are the trust domain's`,
+    );
+  }
+
+  get #all(): readonly AuthoritySlots[] {
+    const { x509, jwt } = this.#slots;
+    return jwt === undefined ? [x509] : [x509, jwt];
+  }
+
   /** An upstream that is away must keep no server from what it can do without, nor from waiting for it. */
   #canGoOnWithout(error: AssayError): boolean {
     if (this.upstreamName === "self") return false;
@@ -306,8 +323,7 @@ export class AuthoritySet implements AsyncDisposable {
 
   #canSign(): boolean {
     try {
-      this.activeX509();
-      this.activeJwt();
+      for (const slots of this.#all) slots.active();
       return true;
     } catch {
       return false; // that is all there is to know
@@ -330,7 +346,8 @@ export class AuthoritySet implements AsyncDisposable {
   }
 
   #warnOfCutSvids(): void {
-    for (const kind of ["x509", "jwt"] as const) {
+    for (const kind of KINDS) {
+      if (this.#slots[kind] === undefined) continue;
       const { reach } = this.plan(kind);
       const longest = this.#longestTtlSeconds[kind];
       if (longest <= reach) continue;
@@ -347,20 +364,26 @@ export class AuthoritySet implements AsyncDisposable {
   }
 }
 
+interface Slots {
+  readonly x509: AuthoritySlots;
+  readonly jwt: AuthoritySlots | undefined;
+}
+
 function loadSlots(
   options: AuthoritySetOptions,
   kind: AuthorityKind,
+  profile: AuthorityProfile,
   signal: AbortSignal,
 ): Promise<AuthoritySlots> {
-  return AuthoritySlots.load(slotsOptions(options, kind, signal), AUTHORITY_KINDS[kind]);
+  return AuthoritySlots.load(slotsOptions(options, kind, profile, signal), AUTHORITY_KINDS[kind]);
 }
 
 function slotsOptions(
   options: AuthoritySetOptions,
   kind: AuthorityKind,
+  { keyType, ttlSeconds }: AuthorityProfile,
   signal: AbortSignal,
 ): AuthoritySlotsOptions {
-  const { keyType, ttlSeconds } = options[kind];
   return {
     ...options,
     published: options.name === TRUST_DOMAIN_SET,
@@ -368,11 +391,13 @@ function slotsOptions(
     ttlSeconds,
     longestTtlSeconds: options.longestTtlSeconds[kind],
     marginSeconds: options.margin ?? DEFAULT_MARGIN,
+    ...(options.leadSeconds === undefined ? {} : { leadSeconds: options.leadSeconds }),
     keepsOldKeys: kind === "x509" && options.keepsOldKeys === true,
     signal,
   };
 }
 
+const KINDS = ["x509", "jwt"] as const;
 const SET_NAME = /^[a-z0-9-]{1,64}$/;
 const ROUND_MS = 10_000;
 const DEFAULT_MARGIN = 60;

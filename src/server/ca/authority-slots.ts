@@ -94,8 +94,9 @@ export class AuthoritySlots {
 
   /** How the present settings rotate a new authority. */
   plan(life: number = this.#options.ttlSeconds): RotationPlan {
-    const { marginSeconds: margin } = this.#options;
-    return planRotation({ life, longestTtl: this.#longestTtlSeconds, margin });
+    const { marginSeconds: margin, leadSeconds: lead } = this.#options;
+    const longestTtl = this.#longestTtlSeconds;
+    return planRotation({ life, longestTtl, margin, ...(lead === undefined ? {} : { lead }) });
   }
 
   /** The longest SVID from now on; the next round acts on it. */
@@ -234,7 +235,7 @@ export class AuthoritySlots {
    * @param before has to end earlier
    */
   async #make(before?: AuthorityRecord): Promise<AuthorityRecord> {
-    const { keyManager, name, upstream, signal, keyType, ttlSeconds } = this.#options;
+    const { keyManager, name, published, upstream, signal, keyType, ttlSeconds } = this.#options;
     const { kind } = this.#rules;
     const createdAt = this.#journal.now;
     const keyName = newKeyName(this.#options, kind);
@@ -244,6 +245,7 @@ export class AuthoritySlots {
       const made = await this.#rules.make({
         signer,
         trustDomain,
+        ...(published ? {} : { set: name }),
         now: createdAt,
         ttlSeconds,
         random,
@@ -304,9 +306,12 @@ export class AuthoritySlots {
     { reason, byHand = false }: { readonly reason?: string | undefined; byHand?: boolean } = {},
   ): Promise<void> {
     const { kind, id: authorityId, notAfter: expiresAt } = record;
+    const { published, name } = this.#options;
     await this.#options.audit.rotated({
       step,
       kind,
+      // Tokens of another sort have slots of their own, and are the trust domain's all the same.
+      ...(published || kind === "jwt" ? {} : { authoritySet: name }),
       authorityId,
       expiresAt,
       byHand,

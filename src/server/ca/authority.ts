@@ -17,6 +17,8 @@ export interface Authority {
   readonly certificate: Certificate | undefined;
   /** X.509 only: intermediates that go behind a leaf, never the root. */
   readonly intermediates: readonly Uint8Array[];
+  /** X.509 only: DER of the root above it, or its own; empty for one that is only requested. */
+  readonly root: Uint8Array;
 }
 
 /** The signing side of an X.509 authority. */
@@ -27,6 +29,8 @@ export interface X509Authority {
   readonly certificate: Certificate;
   /** DER, to be sent after the leaf; empty for a self-signed authority. */
   readonly chain: readonly Uint8Array[];
+  /** DER: what verifiers trust. */
+  readonly root: Uint8Array;
   readonly notAfter: EpochSeconds;
 }
 
@@ -56,6 +60,7 @@ export function authorityOf(record: AuthorityRecord, key: Signer | undefined): A
     crlSigner: certificate === undefined ? undefined : key,
     certificate,
     intermediates: selfSigned ? [] : chain,
+    root: Buffer.from(record.roots[0] ?? "", "base64"),
   };
 }
 

@@ -4,7 +4,7 @@ import { parseCertificate } from "../../x509/certificate.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
-import { requestFor } from "../upstream/request.ts";
+import { type CaOwner, requestFor } from "../upstream/request.ts";
 import { authorityOf } from "./authority.ts";
 import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
 import { checkSignedCa } from "./check-signed-ca.ts";
@@ -34,12 +34,12 @@ export class OfflineRequests {
    */
   async request(anew: boolean): Promise<CertificateRequestOf> {
     this.#requireOffline();
-    const { keyManager, keyType, trustDomain } = this.#options;
+    const { keyManager, keyType } = this.#options;
     const { journal } = this.#slots;
     const open = journal.withStatus("requested");
     const [pending] = open;
     if (pending?.signer !== undefined && !anew) {
-      return { id: pending.record.id, csr: await requestFor(pending.signer, trustDomain) };
+      return { id: pending.record.id, csr: await requestFor(pending.signer, this.#owner) };
     }
     this.#slots.requireRoom();
     const keyName = newKeyName(this.#options, "x509");
@@ -60,7 +60,7 @@ export class OfflineRequests {
         notAfter: 0,
         createdAt: journal.now,
       };
-      const csr = await requestFor(signer, trustDomain);
+      const csr = await requestFor(signer, this.#owner);
       await journal.commit({
         put: [authorityOf(record, signer)],
         remove: open.map((each) => each.record),
@@ -112,6 +112,11 @@ export class OfflineRequests {
     };
     await this.#slots.admit(authorityOf(record, signer), pending.record);
     return record;
+  }
+
+  get #owner(): CaOwner {
+    const { trustDomain, name, published } = this.#options;
+    return { trustDomain, ...(published ? {} : { set: name }) };
   }
 
   #requireOffline(): void {

@@ -10,6 +10,8 @@ export interface RotationPlanParams {
   readonly longestTtl: number;
   /** Added to the longest SVID: clock skew and the time between two looks at the clock. */
   readonly margin: number;
+  /** The most that the successor is published before it signs. */
+  readonly lead?: number;
 }
 
 /** Thresholds on the authority's remaining life. */
@@ -34,7 +36,7 @@ export interface RotationPlan {
  */
 export function planRotation(params: RotationPlanParams): RotationPlan {
   const { life, longestTtl, margin } = params;
-  const lead = Math.min(PUBLISH_LEAD, Math.floor(life / 6));
+  const lead = Math.min(params.lead ?? PUBLISH_LEAD, Math.floor(life / 6));
   const wanted = Math.max(Math.min(life / 6, 7 * DAY), longestTtl + margin + lead);
   const activateAt = Math.floor(Math.min(wanted, (life * 2) / 3));
   const prepareAt = Math.floor(Math.max(Math.min(life / 2, 30 * DAY), activateAt + lead));

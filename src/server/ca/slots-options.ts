@@ -26,6 +26,8 @@ export interface AuthoritySlotsOptions {
   readonly ttlSeconds: number;
   readonly longestTtlSeconds: number;
   readonly marginSeconds: number;
+  /** That a successor is published before it signs; the plan's own when absent. */
+  readonly leadSeconds?: number;
   /** Keys of old authorities stay until those end: they sign revocation lists. */
   readonly keepsOldKeys: boolean;
   /** Ends what waits for an upstream. */

@@ -91,7 +91,7 @@ export function refusal(rule: string, cause?: unknown): AssayError {
   );
 }
 
-function sameList(a: readonly string[], b: readonly string[]): boolean {
+export function sameList(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((value, index) => value === b[index]);
 }
 

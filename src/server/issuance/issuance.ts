@@ -14,13 +14,22 @@ import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
 import { distinguishedName } from "../../x509/names.ts";
 import { type LeafParams, encodeLeafTbs, finishCertificate } from "../../x509/sign.ts";
 import type { JwtClaims } from "../../jwt/compact.ts";
-import type { AuthoritySet } from "../ca/authority-set.ts";
+import { BUILT_IN_PROFILES } from "../../config/certificate-profiles.ts";
+import { type AuthoritySet, TRUST_DOMAIN_SET } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import { jwtClaimsOf } from "../entries/jwt-claims.ts";
 import { requireAllowedKey } from "./allowed-key.ts";
 import { checkAudience } from "./audience.ts";
 import { checkLeafBytes } from "./check-leaf-bytes.ts";
+import {
+  type FrontEndCertificate,
+  type FrontEndCertificateParams,
+  FrontEndIssuance,
+  type FrontEndIssuanceOptions,
+  type SigningSet,
+} from "./front-end-issuance.ts";
+import type { FrontEndRequest } from "./front-end-profile.ts";
 import { signToken } from "./sign-token.ts";
 import {
   type ProfileTtls,
@@ -40,7 +49,7 @@ export interface IssuanceDefaults {
 
 export interface IssuanceOptions extends IssuanceDefaults {
   readonly trustDomain: TrustDomain;
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt">;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt" | "plan">;
   readonly clock: Clock;
   readonly random: Random;
   /** Nothing leaves this room that is not recorded there. */
@@ -51,6 +60,10 @@ export interface IssuanceOptions extends IssuanceDefaults {
   readonly experimentalKeys?: boolean;
   /** Another encoder than the project's own: for tests of the check before signing. */
   readonly encodeTbs?: typeof encodeLeafTbs;
+  /** Authority sets beside the domain's own, by name; none when absent. */
+  readonly sets?: ReadonlyMap<string, SigningSet>;
+  /** Of front ends' certificates, by name; the built-in ones when absent. */
+  readonly certificateProfiles?: FrontEndIssuanceOptions["profiles"];
 }
 
 export interface IssuedX509 {
@@ -110,12 +123,20 @@ export interface MintJwtParams {
 
 export class Issuance {
   readonly #options: IssuanceOptions;
+  readonly #frontEnds: FrontEndIssuance;
   #policy: Policy;
 
   /** @throws invalid when a life is out of range */
   constructor(options: IssuanceOptions) {
+    const { encodeTbs: _, sets = [], authorities, ...others } = options;
     this.#options = options;
     this.#policy = policyOf(options, options.trustDomain);
+    this.#frontEnds = new FrontEndIssuance({
+      ...others,
+      sets: new Map([[TRUST_DOMAIN_SET, { authorities }], ...sets]),
+      profiles: options.certificateProfiles ?? BUILT_IN_PROFILES,
+      svidTtlSeconds: () => this.ttl.x509SvidSeconds,
+    });
   }
 
   get #profiles(): Policy["profiles"] {
@@ -180,6 +201,20 @@ export class Issuance {
   /** What an administrator asks for. @throws invalid, unavailable */
   async mintJwt(params: MintJwtParams): Promise<IssuedJwt> {
     return this.#signJwt("mint", params);
+  }
+
+  /** Before anything is stored for it: could it be signed? @throws invalid, naming the rule */
+  checkFrontEndCertificate(request: FrontEndRequest): void {
+    this.#frontEnds.check(request);
+  }
+
+  /**
+   * A certificate for a front end that has found out who may have it. Never cut short.
+   * @throws invalid when its profile or set does not allow it, or the key is weak; unavailable when no authority can
+   * sign for that long
+   */
+  frontEndCertificate(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
+    return this.#frontEnds.issue(params);
   }
 
   async #sign(

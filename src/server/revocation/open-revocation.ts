@@ -13,7 +13,7 @@ import { Revocations } from "./revocations.ts";
 
 export interface OpenRevocationParams {
   readonly config: ServerConfig["revocation"];
-  readonly authorities: AuthoritySet;
+  readonly authorities: Pick<AuthoritySet, "crlSigners">;
   readonly datastore: Datastore;
   readonly metrics: Metrics;
   readonly clock: Clock;

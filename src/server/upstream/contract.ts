@@ -11,6 +11,8 @@ export interface CaRequest {
   /** The new authority's key, which stays where it is: it signs the request, and at `self` the certificate. */
   readonly key: Signer;
   readonly trustDomain: TrustDomain;
+  /** Name of an authority set beside the trust domain's own, whose authorities have no SPIFFE ID; absent: the own one. */
+  readonly set?: string;
   readonly now: EpochSeconds;
   /** Seconds that are asked for; an upstream may give less. */
   readonly ttlSeconds: number;

@@ -10,6 +10,7 @@ import { signIntermediate } from "../../x509/intermediate.ts";
 import { decodePem } from "../../x509/pem.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { CaRequest, SignedCa, Upstream } from "./contract.ts";
+import { caNames } from "./request.ts";
 
 export interface DiskUpstreamOptions {
   /** PEM: the issuing authority, then those between it and the root. */
@@ -32,13 +33,13 @@ export async function openDiskUpstream(options: DiskUpstreamOptions): Promise<Up
   return {
     authority: {
       name: "disk",
-      async sign({ key, trustDomain, now, ttlSeconds }: CaRequest): Promise<SignedCa> {
+      async sign({ key, now, ttlSeconds, ...owner }: CaRequest): Promise<SignedCa> {
         const { chain, roots, ...files } = await load(options);
         const [issuer] = chain;
         const signer = await signerOf(options, { chain, roots, ...files });
         const serial = randomSerial(random);
         const own = await signIntermediate(
-          { issuer, publicKey: key.publicKey, uri: trustDomain.id, serial, now, ttlSeconds },
+          { issuer, publicKey: key.publicKey, ...caNames(owner), serial, now, ttlSeconds },
           signer,
         );
         const between = chain.filter((each) => !isIn(roots, each));

@@ -50,7 +50,7 @@ class UpstreamServer implements AsyncDisposable {
   }
 
   async sign({ key, trustDomain, ttlSeconds }: CaRequest, signal: AbortSignal): Promise<SignedCa> {
-    const csr = await requestFor(key, trustDomain);
+    const csr = await requestFor(key, { trustDomain });
     const answer = await this.#call<NewDownstreamX509CAResponse__Output>(
       "svid.v1.SVID",
       "NewDownstreamX509CA",

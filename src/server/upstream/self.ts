@@ -5,18 +5,19 @@ import { signCa } from "../../x509/sign.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { CaRequest, SignedCa, Upstream } from "./contract.ts";
+import { caNames } from "./request.ts";
 
 /** No upstream: each authority is its own root. */
 export function selfSigned(random: Random): Upstream {
   return {
     authority: {
       name: "self",
-      async sign({ key, trustDomain, now, ttlSeconds }: CaRequest): Promise<SignedCa> {
+      async sign({ key, now, ttlSeconds, ...owner }: CaRequest): Promise<SignedCa> {
+        const { subject, uri } = caNames(owner);
         const serial = randomSerial(random);
         // The serial keeps names unique across rotations: some path builders look for the issuer by name alone.
         const name = distinguishedName([
-          { type: "C", value: "US" },
-          { type: "O", value: "SPIFFE" },
+          ...subject,
           { type: "serialNumber", value: BigInt(`0x${toHex(serial)}`).toString() },
         ]);
         const root = await signCa(
@@ -27,7 +28,7 @@ export function selfSigned(random: Random): Upstream {
             notBefore: now - BACKDATE_SECONDS,
             notAfter: now + ttlSeconds,
             publicKey: key.publicKey,
-            uri: trustDomain.id,
+            ...(uri === undefined ? {} : { uri }),
             authorityKeyId: subjectKeyId(key.publicKey),
           },
           key,

@@ -68,8 +68,8 @@ class PkiEngine {
     this.#issuer = `${options.mount}/issuer/${encodeURIComponent(options.issuer ?? "default")}`;
   }
 
-  async sign({ key, trustDomain, ttlSeconds }: CaRequest, signal: AbortSignal): Promise<SignedCa> {
-    const csr = encodePem("CERTIFICATE REQUEST", await requestFor(key, trustDomain));
+  async sign({ key, ttlSeconds, ...owner }: CaRequest, signal: AbortSignal): Promise<SignedCa> {
+    const csr = encodePem("CERTIFICATE REQUEST", await requestFor(key, owner));
     // Subject and names are the request's; the engine adds what makes it an authority.
     const body = { csr, use_csr_values: true, ttl: `${ttlSeconds}s`, format: "pem" };
     const data = await this.#ask("POST", `${this.#issuer}/sign-intermediate`, body, signal);

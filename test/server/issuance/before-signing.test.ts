@@ -179,7 +179,7 @@ t.test("the very bytes are checked before they are signed", async (t) => {
 
   const active = f.set.activeX509();
   const boastful = { ...active, notAfter: active.notAfter + DAY };
-  const authorities = { activeX509: () => boastful, activeJwt: () => f.set.activeJwt() };
+  const authorities = { ...counting(f.set, () => undefined), activeX509: () => boastful };
   const long = f.entry({ x509SvidTtl: 2 * DAY });
   const expected = { kind: "internal", message: /validity lies within the authority's/ } as const;
   await refused(t, f.issuance({ authorities }).workloadX509({ entry: long, csr }), expected);

@@ -93,6 +93,7 @@ export function leafOf(chain: readonly Uint8Array[]): Certificate {
 export function counting(set: AuthoritySet, used: () => void): IssuanceOptions["authorities"] {
   return {
     activeJwt: () => set.activeJwt(),
+    plan: (kind) => set.plan(kind),
     activeX509() {
       const active = set.activeX509();
       const { keyType, publicKey } = active.signer;

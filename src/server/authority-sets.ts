@@ -1,0 +1,102 @@
+/** The authority sets that the configuration names beside the trust domain's own, and all of them together. */
+import type { ServerConfig } from "../config/server.ts";
+import { fail } from "../base/errors.ts";
+import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
+import { AuthoritySet, type AuthoritySetOptions, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import type { CrlSigner } from "./ca/authority.ts";
+import type { SigningSet } from "./issuance/front-end-issuance.ts";
+import { openUpstream } from "./open-upstream.ts";
+import { OFFLINE } from "./upstream/contract.ts";
+
+export type AuthoritySetsParts = Pick<
+  AuthoritySetOptions,
+  "trustDomain" | "datastore" | "keyManager" | "clock" | "random" | "logger" | "audit"
+> & {
+  /** The trust domain's own. */
+  readonly own: AuthoritySet;
+};
+
+export class AuthoritySets implements AsyncDisposable {
+  readonly #own: AuthoritySet;
+  readonly #others: ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }>;
+  readonly #parts: AsyncDisposableStack;
+
+  private constructor(
+    own: AuthoritySet,
+    others: AuthoritySets["signing"],
+    parts: AsyncDisposableStack,
+  ) {
+    this.#own = own;
+    this.#others = others;
+    this.#parts = parts;
+  }
+
+  /** Each can sign when it resolves, but for those whose upstream is offline or away. @throws precondition, invalid */
+  static async open(
+    { authoritySets = new Map(), certificateProfiles = BUILT_IN_PROFILES, ...config }: ServerConfig,
+    { own, ...parts }: AuthoritySetsParts,
+  ): Promise<AuthoritySets> {
+    await using opened = new AsyncDisposableStack();
+    const others = new Map<string, SigningSet & { readonly authorities: AuthoritySet }>();
+    for (const [name, { keyType, ttlSeconds, upstreamAuthority, profiles }] of authoritySets) {
+      const upstream = await openUpstream(upstreamAuthority, parts);
+      if (upstream !== OFFLINE) opened.use(upstream.authority);
+      const lives = profiles.map((each) => certificateProfiles.get(each)?.maxTtlSeconds ?? 0);
+      const isOwnRoot = Object.keys(upstreamAuthority).length === 0;
+      const authorities = opened.use(
+        await AuthoritySet.open({
+          ...parts,
+          name,
+          upstream,
+          x509: { keyType, ttlSeconds },
+          longestTtlSeconds: { x509: Math.max(...lives), jwt: 0 },
+          keepsOldKeys: config.revocation !== undefined,
+          // Whoever trusts such a root was given it by hand.
+          ...(isOwnRoot ? { leadSeconds: ROOT_LEAD } : {}),
+        }),
+      );
+      others.set(name, { authorities, profiles });
+    }
+    return new AuthoritySets(own, others, opened.move());
+  }
+
+  /** Starts rotation of those beside the trust domain's own by the clock. */
+  start(): void {
+    for (const { authorities } of this.#others.values()) authorities.start();
+  }
+
+  /** Beside the trust domain's own, by name. */
+  get signing(): ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }> {
+    return this.#others;
+  }
+
+  /** The trust domain's own first. */
+  get all(): readonly AuthoritySet[] {
+    return [this.#own, ...[...this.#others.values()].map(({ authorities }) => authorities)];
+  }
+
+  /** @param name empty = the trust domain's own. @throws not_found */
+  get(name: string): AuthoritySet {
+    if (name === "" || name === TRUST_DOMAIN_SET) return this.#own;
+    const found = this.#others.get(name);
+    if (found !== undefined) return found.authorities;
+    const known = this.all.map((set) => set.name).join(", ");
+    throw fail(
+      "not_found",
+      `there is no authority set '${name.slice(0, MAX_SHOWN)}'; there are ${known} (authoritySets of the server's file)`,
+    );
+  }
+
+  /** X.509 authorities of all sets whose revocation lists can be signed now. */
+  crlSigners(): readonly CrlSigner[] {
+    return this.all.flatMap((set) => set.crlSigners());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+}
+
+/** Seconds: that the next root can be had ('assay ca trust export') before anything is signed below it. */
+const ROOT_LEAD = 30 * 24 * 3600;
+const MAX_SHOWN = 64;

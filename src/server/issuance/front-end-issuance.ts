@@ -1,0 +1,233 @@
+/** Certificates that front ends hand out: by an authority set and a profile, with a record of what authorized each. */
+import { toHex } from "../../base/bytes.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { CertificateProfile } from "../../config/certificate-profiles.ts";
+import { keyTypeOfSpki } from "../../keys/public-key.ts";
+import type { IssuanceAudit } from "../../observe/audit.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { type NameAttribute, distinguishedName } from "../../x509/names.ts";
+import { type NamedLeafParams, encodeNamedLeafTbs, finishCertificate } from "../../x509/sign.ts";
+import { type AuthoritySet, TRUST_DOMAIN_SET } from "../ca/authority-set.ts";
+import { randomSerial } from "../ca/serial-number.ts";
+import { requireAllowedKey } from "./allowed-key.ts";
+import { checkFrontEndBytes } from "./check-front-end-bytes.ts";
+import {
+  type DecidedNames,
+  type FrontEndRequest,
+  checkNames,
+  lifeOf,
+} from "./front-end-profile.ts";
+import { requireStrongKey } from "./weak-key.ts";
+
+/** What a front end asks for; it has found out that the requester may have it. */
+export interface FrontEndCertificateParams extends FrontEndRequest {
+  /** DER SubjectPublicKeyInfo; the front end has verified that the requester holds the key. */
+  readonly publicKey: Uint8Array;
+  /** What authorized it, for the audit record. */
+  readonly by: FrontEndAuthorization;
+}
+
+export interface FrontEndAuthorization {
+  /** `provision`, `acme`. */
+  readonly frontEnd: string;
+  /** In the front end's own words, without secrets: an authorization's ID, an account and order. */
+  readonly rule: string;
+  readonly entryId?: string;
+}
+
+export interface FrontEndCertificate {
+  /** DER, leaf first, without the root. */
+  readonly chain: readonly Uint8Array[];
+  /** DER. */
+  readonly root: Uint8Array;
+  /** Lower hex, no leading zeros. */
+  readonly serial: string;
+  readonly authorityId: string;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  /** Other chains to roots that verifiers may trust, each like `chain`. */
+  readonly alternates: readonly (readonly Uint8Array[])[];
+}
+
+/** A set as far as certificates are signed by it. */
+export interface SigningSet {
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "plan">;
+  /** Names of the profiles that it signs; absent: all. */
+  readonly profiles?: readonly string[];
+}
+
+export interface FrontEndIssuanceOptions {
+  readonly trustDomain: TrustDomain;
+  /** By name; the trust domain's own among them. */
+  readonly sets: ReadonlyMap<string, SigningSet>;
+  readonly profiles: ReadonlyMap<string, CertificateProfile>;
+  /** Life of an X.509-SVID whose entry names none. */
+  readonly svidTtlSeconds: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly audit: IssuanceAudit;
+  readonly crlUrl?: (authorityId: string) => string;
+  /** Another encoder than the project's own: for tests of the check before signing. */
+  readonly encodeTbs?: typeof encodeNamedLeafTbs;
+}
+
+interface Decided extends DecidedNames {
+  readonly set: SigningSet;
+  readonly profile: CertificateProfile;
+  readonly lifeSeconds: number;
+}
+
+export class FrontEndIssuance {
+  readonly #options: FrontEndIssuanceOptions;
+
+  constructor(options: FrontEndIssuanceOptions) {
+    this.#options = options;
+  }
+
+  /** Whether it could be signed, by set, profile, names and life. @throws invalid, naming the rule */
+  check(request: FrontEndRequest): void {
+    this.#decide(request);
+  }
+
+  /**
+   * @throws invalid when the profile or the set does not allow it, or the key is weak; unavailable when no authority
+   * can sign, or the active one ends before the certificate would
+   */
+  async issue(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
+    const { random, audit, crlUrl, encodeTbs = encodeNamedLeafTbs } = this.#options;
+    const { publicKey, by } = params;
+    const decided = this.#decide(params);
+    requireKey(params.profile, publicKey, decided.profile);
+    const {
+      id,
+      signer,
+      certificate: authority,
+      chain,
+      root,
+      notAfter: end,
+    } = decided.set.authorities.activeX509();
+    const now = epochSeconds(this.#options.clock);
+    const notAfter = now + decided.lifeSeconds;
+    if (notAfter > end) throw tooLate(params.set, decided.lifeSeconds, end - now);
+    const { uri, dnsNames, ipAddresses } = decided;
+    const leaf: NamedLeafParams = {
+      serial: randomSerial(random),
+      issuer: authority.subject,
+      authorityKeyId: Buffer.from(id, "hex"),
+      subject: subjectOf(decided),
+      notBefore: Math.max(now - BACKDATE_SECONDS, authority.notBefore),
+      notAfter,
+      publicKey,
+      ...(uri === undefined ? {} : { uri }),
+      dnsNames,
+      ipAddresses,
+      usages: decided.profile.usages,
+      ...(crlUrl === undefined ? {} : { crlUrl: crlUrl(id) }),
+    };
+    const tbs = encodeTbs(leaf, signer.keyType);
+    checkFrontEndBytes(tbs, leaf, authority, signer.keyType);
+    const serial = toHex(leaf.serial).replace(/^0+/, "");
+    const der = await finishCertificate(tbs, signer);
+    await audit.issued({
+      action: `x509.${by.frontEnd}`,
+      subject: {
+        ...(uri === undefined ? {} : { spiffeId: uri }),
+        names: namesOf(decided),
+        serial,
+        ...(by.entryId === undefined ? {} : { entryId: by.entryId }),
+        authorityId: id,
+        authoritySet: params.set,
+        profile: params.profile,
+        rule: by.rule,
+        expiresAt: notAfter,
+      },
+    });
+    const { notBefore } = leaf;
+    return {
+      chain: [der, ...chain],
+      root,
+      serial,
+      authorityId: id,
+      notBefore,
+      notAfter,
+      alternates: [],
+    };
+  }
+
+  #decide(request: FrontEndRequest): Decided {
+    const { sets, profiles, trustDomain, svidTtlSeconds } = this.#options;
+    const set = sets.get(request.set);
+    if (set === undefined) {
+      throw fail(
+        "invalid",
+        `there is no authority set '${request.set}'; there are ${[...sets.keys()].join(", ")} (authoritySets)`,
+      );
+    }
+    const profile = profiles.get(request.profile);
+    if (profile === undefined) {
+      throw fail(
+        "invalid",
+        `there is no certificate profile '${request.profile}'; there are ${[...profiles.keys()].join(", ")} (certificateProfiles)`,
+      );
+    }
+    if (set.profiles?.includes(request.profile) === false) {
+      throw fail(
+        "invalid",
+        `authority set '${request.set}' does not sign certificate profile '${request.profile}'; it signs ${set.profiles.join(", ")}`,
+      );
+    }
+    const names = checkNames(request, profile, trustDomain);
+    const lifeSeconds = lifeOf(request, profile, svidTtlSeconds());
+    const { reach } = set.authorities.plan("x509");
+    if (lifeSeconds > reach) {
+      throw fail(
+        "invalid",
+        `authority set '${request.set}' signs lives of ${reach} s at most, so that none is cut short; ask for less, or raise the life of its authorities (caTtl)`,
+      );
+    }
+    return { ...names, set, profile, lifeSeconds };
+  }
+}
+
+/** @throws invalid */
+function requireKey(
+  name: string,
+  publicKey: Uint8Array,
+  { keyTypes }: Pick<CertificateProfile, "keyTypes">,
+): void {
+  requireStrongKey(publicKey);
+  requireAllowedKey(publicKey, false);
+  const keyType = keyTypeOfSpki(publicKey);
+  if (keyTypes === undefined || (keyType !== undefined && keyTypes.includes(keyType))) return;
+  throw fail(
+    "invalid",
+    `certificate profile '${name}' certifies keys of type ${keyTypes.join(", ")} only`,
+  );
+}
+
+function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
+  return fail(
+    "unavailable",
+    `the active authority of set '${set}' ends in ${Math.max(0, leftSeconds)} s and signs nothing for ${lifeSeconds} s; have the next one made and activated ('assay authority x509 show${set === TRUST_DOMAIN_SET ? "" : ` --set ${set}`}')`,
+  );
+}
+
+/** SVIDs have the subject of all others; what names no SPIFFE ID has none but its common name. */
+function subjectOf({ uri, commonName }: DecidedNames): Uint8Array {
+  const attributes: NameAttribute[] = uri === undefined ? [] : [...SVID_SUBJECT];
+  if (commonName !== undefined) attributes.push({ type: "CN", value: commonName });
+  return distinguishedName(attributes);
+}
+
+function namesOf({ commonName, dnsNames, ipAddresses }: DecidedNames): readonly string[] {
+  const own = commonName === undefined || dnsNames.includes(commonName) ? [] : [commonName];
+  return [...own, ...dnsNames, ...ipAddresses];
+}
+
+const SVID_SUBJECT: readonly NameAttribute[] = [
+  { type: "C", value: "US" },
+  { type: "O", value: "SPIRE" },
+];
+const BACKDATE_SECONDS = 10;
