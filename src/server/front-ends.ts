@@ -154,9 +154,7 @@ async function webIdentity(
   }
   const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
   opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
-  const problem = (): string | undefined =>
-    identity.current() === undefined ? "there is no server SVID yet" : undefined;
-  return { current: () => identity.current(), problem };
+  return { current: () => identity.current(), problem: () => identity.problem };
 }
 
 /** Revocation lists, over plain HTTP: they are signed, and what checks a certificate cannot need a certificate first. */

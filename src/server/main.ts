@@ -286,6 +286,8 @@ export async function startServer(
     stopping: stopping.signal,
   });
   readiness.add(federationAdvice(federation));
+  // It follows an authority that came late, and without it every caller is turned away.
+  readiness.add({ name: "server SVID", missing: () => identity.problem });
   const propagation = new Propagation(metrics);
   started.defer(datastore.onCommit((revision) => propagation.committed(revision)));
   const hub = started.use(

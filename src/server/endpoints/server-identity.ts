@@ -80,6 +80,11 @@ export class ServerIdentity implements AsyncDisposable {
     return this.#held;
   }
 
+  /** Why TLS callers are turned away, while they are. */
+  get problem(): string | undefined {
+    return this.#held === undefined ? "there is no server SVID yet" : undefined;
+  }
+
   /** The SVID as it is served now, leaf first. */
   get chain(): readonly Certificate[] {
     return this.#held?.chain ?? [];
