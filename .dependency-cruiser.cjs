@@ -74,7 +74,7 @@ module.exports = {
       name: "stores-behind-the-contract",
       severity: "error",
       from: { path: "^src/server/", pathNot: "^src/server/(datastore/|main\\.ts)" },
-      to: { path: "^src/server/datastore/", pathNot: "^src/server/datastore/contract\\.ts" },
+      to: { path: "^src/server/datastore/", pathNot: "^src/server/datastore/[^/]+\\.ts$" },
     },
     {
       name: "key-managers-behind-the-contract",

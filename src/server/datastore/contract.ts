@@ -9,6 +9,13 @@
  */
 import type { Selector } from "../../spiffe/selector.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
+import type { Page, PageRequest } from "./page.ts";
+import type {
+  ProvisionApiTokenReader,
+  ProvisionApiTokenWriter,
+  ProvisionGrantReader,
+  ProvisionGrantWriter,
+} from "./provision.ts";
 
 /** What makes an entry the name of a family: its SPIFFE ID is their prefix then, and nobody's identity. */
 export interface EntryTemplate {
@@ -17,6 +24,8 @@ export interface EntryTemplate {
   /** The agent's word on the values is enough. */
   readonly trustAgent: boolean;
 }
+
+export { MAX_PAGE_SIZE, type Page, type PageRequest } from "./page.ts";
 
 /** A registration entry as stored. Strings are already valid: the entries room checks them before they come here. */
 export interface EntryRecord {
@@ -60,19 +69,6 @@ export interface EntryFilter {
   };
   readonly hint?: string;
   readonly downstream?: boolean;
-}
-
-export interface PageRequest {
-  /** 1..`MAX_PAGE_SIZE`. */
-  readonly size: number;
-  /** Opaque, from the last page. @throws invalid when it is none of ours */
-  readonly token?: string;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Absent on the last page. */
-  readonly nextToken?: string;
 }
 
 export interface EntryReader {
@@ -375,6 +371,8 @@ export interface Readers {
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
   readonly revocations: RevocationReader;
+  readonly provisionGrants: ProvisionGrantReader;
+  readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly changes: ChangeReader;
 }
 
@@ -388,6 +386,8 @@ export interface Writers {
   readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;
   readonly revocations: RevocationWriter;
+  readonly provisionGrants: ProvisionGrantWriter;
+  readonly provisionApiTokens: ProvisionApiTokenWriter;
 }
 
 export interface Datastore extends Readers, AsyncDisposable {
@@ -401,5 +401,3 @@ export interface Datastore extends Readers, AsyncDisposable {
   /** Drops feed rows older than the newest `keep`. */
   pruneChanges(keep: number): Promise<void>;
 }
-
-export const MAX_PAGE_SIZE = 10_000;

@@ -12,8 +12,8 @@ export interface TokenPrunerOptions {
 }
 
 /**
- * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, and bound tokens that nobody accepts any more; now
- * and every five minutes, until disposed.
+ * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, authorizations of `provision` and API tokens
+ * for them, and bound tokens that nobody accepts any more; now and every five minutes, until disposed.
  */
 export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOptions): Loop {
   return new Loop({
@@ -23,13 +23,17 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
     backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
     async round() {
       const now = epochSeconds(clock);
-      const { tokens, bound, once } = await store.transaction(async (writers) => ({
+      const { tokens, bound, once, grants } = await store.transaction(async (writers) => ({
         tokens: await writers.tokens.prune(now),
         bound: await writers.boundTokens.prune(now),
         once: await writers.oneTimeTokens.prune(now),
+        grants:
+          (await writers.provisionGrants.prune(now)) +
+          (await writers.provisionApiTokens.prune(now)),
       }));
       if (tokens > 0) logger.info("expired join tokens pruned", { tokens });
       if (once > 0) logger.info("expired one-time tokens pruned", { tokens: once });
+      if (grants > 0) logger.info("ended authorizations of provision pruned", { grants });
       if (bound > 0) logger.debug("expired bound tokens pruned", { tokens: bound });
       return INTERVAL_MS;
     },

@@ -3,6 +3,7 @@ import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { aggregatesConformance } from "./conformance-aggregates.ts";
 import { changesConformance } from "./conformance-changes.ts";
 import { entriesConformance } from "./conformance-entries.ts";
+import { provisionConformance } from "./conformance-provision.ts";
 import { transactionsConformance } from "./conformance-transactions.ts";
 import { holding } from "./samples.ts";
 
@@ -31,6 +32,7 @@ export async function datastoreConformance(
     });
   await entriesConformance(check);
   await aggregatesConformance(check);
+  await provisionConformance(check);
   await transactionsConformance(check);
   await changesConformance(check);
 }

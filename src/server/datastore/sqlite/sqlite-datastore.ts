@@ -20,6 +20,9 @@ import type {
   TokenReader,
   Writers,
 } from "../contract.ts";
+import type { ProvisionApiTokenReader, ProvisionGrantReader } from "../provision.ts";
+import { SqliteProvisionApiTokenReader } from "./provision-api-tokens.ts";
+import { SqliteProvisionGrantReader } from "./provision-grants.ts";
 import { SqliteRevocationReader } from "./revocations.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
@@ -154,6 +157,8 @@ class SqliteDatastore implements Datastore {
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
   readonly revocations: RevocationReader;
+  readonly provisionGrants: ProvisionGrantReader;
+  readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -187,6 +192,8 @@ class SqliteDatastore implements Datastore {
     this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);
     this.revocations = new SqliteRevocationReader(reader);
+    this.provisionGrants = new SqliteProvisionGrantReader(reader);
+    this.provisionApiTokens = new SqliteProvisionApiTokenReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }
 

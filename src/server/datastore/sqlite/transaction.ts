@@ -7,6 +7,8 @@ import type { Connection, TransactionScope, WriteResult } from "./connection.ts"
 import { SqliteEntryWriter } from "./entries.ts";
 import { SqliteNodeWriter } from "./nodes.ts";
 import { SqliteOneTimeTokenWriter } from "./one-time-tokens.ts";
+import { SqliteProvisionApiTokenWriter } from "./provision-api-tokens.ts";
+import { SqliteProvisionGrantWriter } from "./provision-grants.ts";
 import type { Row } from "./row.ts";
 import { SqliteRevocationWriter } from "./revocations.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
@@ -32,6 +34,8 @@ export class Transaction implements TransactionScope {
       relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),
       revocations: new SqliteRevocationWriter(this),
+      provisionGrants: new SqliteProvisionGrantWriter(this),
+      provisionApiTokens: new SqliteProvisionApiTokenWriter(this),
     };
   }
 

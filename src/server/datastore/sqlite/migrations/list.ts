@@ -8,6 +8,7 @@ import { entryTemplates } from "./006-entry-templates.ts";
 import { revocations } from "./007-revocations.ts";
 import { jwtClaims } from "./008-jwt-claims.ts";
 import { authorityRoots } from "./009-authority-roots.ts";
+import { provision } from "./010-provision.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   revocations,
   jwtClaims,
   authorityRoots,
+  provision,
 ];

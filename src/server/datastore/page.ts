@@ -1,0 +1,15 @@
+/** Lists of any aggregate, page by page. */
+export interface PageRequest {
+  /** 1..`MAX_PAGE_SIZE`. */
+  readonly size: number;
+  /** Opaque, from the last page. @throws invalid when it is none of ours */
+  readonly token?: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Absent on the last page. */
+  readonly nextToken?: string;
+}
+
+export const MAX_PAGE_SIZE = 10_000;
