@@ -16,6 +16,7 @@ import type {
   ProvisionGrantReader,
   ProvisionGrantWriter,
 } from "./provision.ts";
+import type { AcmeReader, AcmeWriter } from "./acme.ts";
 
 /** What makes an entry the name of a family: its SPIFFE ID is their prefix then, and nobody's identity. */
 export interface EntryTemplate {
@@ -373,6 +374,7 @@ export interface Readers {
   readonly revocations: RevocationReader;
   readonly provisionGrants: ProvisionGrantReader;
   readonly provisionApiTokens: ProvisionApiTokenReader;
+  readonly acme: AcmeReader;
   readonly changes: ChangeReader;
 }
 
@@ -388,6 +390,7 @@ export interface Writers {
   readonly revocations: RevocationWriter;
   readonly provisionGrants: ProvisionGrantWriter;
   readonly provisionApiTokens: ProvisionApiTokenWriter;
+  readonly acme: AcmeWriter;
 }
 
 export interface Datastore extends Readers, AsyncDisposable {

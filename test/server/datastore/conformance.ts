@@ -1,5 +1,6 @@
 import type { Test } from "tap";
 import type { Datastore } from "../../../src/server/datastore/contract.ts";
+import { acmeConformance } from "./conformance-acme.ts";
 import { aggregatesConformance } from "./conformance-aggregates.ts";
 import { changesConformance } from "./conformance-changes.ts";
 import { entriesConformance } from "./conformance-entries.ts";
@@ -33,6 +34,7 @@ export async function datastoreConformance(
   await entriesConformance(check);
   await aggregatesConformance(check);
   await provisionConformance(check);
+  await acmeConformance(check);
   await transactionsConformance(check);
   await changesConformance(check);
 }

@@ -23,6 +23,8 @@ import type {
 import type { ProvisionApiTokenReader, ProvisionGrantReader } from "../provision.ts";
 import { SqliteProvisionApiTokenReader } from "./provision-api-tokens.ts";
 import { SqliteProvisionGrantReader } from "./provision-grants.ts";
+import type { AcmeReader } from "../acme.ts";
+import { SqliteAcmeReader } from "./acme.ts";
 import { SqliteRevocationReader } from "./revocations.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
@@ -159,6 +161,7 @@ class SqliteDatastore implements Datastore {
   readonly revocations: RevocationReader;
   readonly provisionGrants: ProvisionGrantReader;
   readonly provisionApiTokens: ProvisionApiTokenReader;
+  readonly acme: AcmeReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -194,6 +197,7 @@ class SqliteDatastore implements Datastore {
     this.revocations = new SqliteRevocationReader(reader);
     this.provisionGrants = new SqliteProvisionGrantReader(reader);
     this.provisionApiTokens = new SqliteProvisionApiTokenReader(reader);
+    this.acme = new SqliteAcmeReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }
 

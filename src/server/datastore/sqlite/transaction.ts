@@ -1,5 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { ChangeSubject, Writers } from "../contract.ts";
+import { SqliteAcmeWriter } from "./acme.ts";
 import { SqliteAuthorityWriter } from "./authorities.ts";
 import { SqliteBoundTokenWriter } from "./bound-tokens.ts";
 import { SqliteBundleWriter } from "./bundles.ts";
@@ -36,6 +37,7 @@ export class Transaction implements TransactionScope {
       revocations: new SqliteRevocationWriter(this),
       provisionGrants: new SqliteProvisionGrantWriter(this),
       provisionApiTokens: new SqliteProvisionApiTokenWriter(this),
+      acme: new SqliteAcmeWriter(this),
     };
   }
 

@@ -9,6 +9,7 @@ import { revocations } from "./007-revocations.ts";
 import { jwtClaims } from "./008-jwt-claims.ts";
 import { authorityRoots } from "./009-authority-roots.ts";
 import { provision } from "./010-provision.ts";
+import { acme } from "./011-acme.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   jwtClaims,
   authorityRoots,
   provision,
+  acme,
 ];

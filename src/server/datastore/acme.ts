@@ -1,0 +1,156 @@
+/**
+ * What the ACME front end keeps (RFC 8555 §7.1): accounts, orders, authorizations with their challenges, and the
+ * certificates that orders led to. Not in the change feed: no one holds a copy of it.
+ */
+import type { EpochSeconds } from "../../base/clock.ts";
+
+export interface AcmeAccountRecord {
+  readonly id: string;
+  /** Thumbprint of its key (RFC 7638, SHA-256, base64url); no two accounts have the same. */
+  readonly keyId: string;
+  /** The public key: a JWK as JSON. */
+  readonly jwk: string;
+  readonly status: "valid" | "deactivated" | "revoked";
+  readonly contact: readonly string[];
+  readonly termsAgreed: boolean;
+  /** Key identifier of the external account it is bound to; empty = none. */
+  readonly externalAccountId: string;
+  readonly createdAt: EpochSeconds;
+}
+
+export interface AcmeIdentifierRecord {
+  readonly type: "dns" | "ip";
+  /** As it was asked for: with `*.` where it is a wildcard. */
+  readonly value: string;
+}
+
+export interface AcmeOrderRecord {
+  readonly id: string;
+  readonly accountId: string;
+  /** Open: what it is called on the wire (pending, ready or invalid) follows from its authorizations and its end. */
+  readonly status: "open" | "valid" | "invalid";
+  readonly identifiers: readonly AcmeIdentifierRecord[];
+  /** One for each identifier, in their order. */
+  readonly authorizations: readonly string[];
+  /** Name of the certificate profile. */
+  readonly profile: string;
+  /** 0 = not asked for. */
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  /** Of an open one: when it can no longer be finalized; of a valid one: the end of its certificate. */
+  readonly expiresAt: EpochSeconds;
+  readonly createdAt: EpochSeconds;
+  /** Of an invalid one: a problem as JSON; else empty. */
+  readonly error: string;
+  /** Empty = none yet. */
+  readonly certificateId: string;
+  /** Identifier of the certificate that it is to replace (RFC 9773 §4.1); empty = none. */
+  readonly replaces: string;
+}
+
+export interface AcmeChallengeRecord {
+  readonly type: "http-01" | "dns-01" | "tls-alpn-01";
+  readonly token: string;
+  readonly status: "pending" | "processing" | "valid" | "invalid";
+  /** 0 = not yet. */
+  readonly validatedAt: EpochSeconds;
+  /** A problem as JSON; empty = none. */
+  readonly error: string;
+}
+
+export interface AcmeAuthorizationRecord {
+  readonly id: string;
+  readonly accountId: string;
+  readonly type: "dns" | "ip";
+  /** Without `*.`. */
+  readonly value: string;
+  readonly wildcard: boolean;
+  readonly status: "pending" | "valid" | "invalid" | "deactivated";
+  readonly expiresAt: EpochSeconds;
+  readonly createdAt: EpochSeconds;
+  readonly challenges: readonly AcmeChallengeRecord[];
+}
+
+export interface AcmeCertificateRecord {
+  readonly id: string;
+  readonly accountId: string;
+  readonly orderId: string;
+  /** Lower hex, no leading zeros; unique below its authority. */
+  readonly serial: string;
+  /** Of the X.509 authority that signed it. */
+  readonly authorityId: string;
+  /** Empty = none. */
+  readonly spiffeId: string;
+  /** DER in base64: leaf first, without the root. */
+  readonly chain: readonly string[];
+  /** Other chains of the same leaf, each as `chain`. */
+  readonly alternates: readonly (readonly string[])[];
+  readonly identifiers: readonly AcmeIdentifierRecord[];
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  /** The order that replaces it; empty = none. */
+  readonly replacedBy: string;
+  /** 0 = not revoked. */
+  readonly revokedAt: EpochSeconds;
+}
+
+export interface AcmeAuthorizationFilter {
+  readonly accountId: string;
+  readonly type: "dns" | "ip";
+  readonly value: string;
+  readonly wildcard: boolean;
+  /** Those that last at least until then. */
+  readonly lastsUntil: EpochSeconds;
+}
+
+export interface AcmeCounts {
+  readonly accounts: number;
+  readonly openOrders: number;
+  readonly pendingAuthorizations: number;
+  readonly certificates: number;
+}
+
+export interface AcmeReader {
+  account(id: string): Promise<AcmeAccountRecord | undefined>;
+  accountByKey(keyId: string): Promise<AcmeAccountRecord | undefined>;
+  order(id: string): Promise<AcmeOrderRecord | undefined>;
+  /** IDs of an account's orders that are not invalid, newest first. @param before ID of the last one seen */
+  orderIds(accountId: string, limit: number, before?: string): Promise<readonly string[]>;
+  authorization(id: string): Promise<AcmeAuthorizationRecord | undefined>;
+  /** The valid one that lasts longest, else the newest pending one. */
+  findAuthorization(filter: AcmeAuthorizationFilter): Promise<AcmeAuthorizationRecord | undefined>;
+  /** Whether it has a valid one for this identifier that has not ended. */
+  hasValidAuthorization(filter: AcmeAuthorizationFilter): Promise<boolean>;
+  /** Pending ones with a challenge that is being looked at: a process that ended has left them so. */
+  processing(limit: number): Promise<readonly AcmeAuthorizationRecord[]>;
+  /** Of an account, those that have not ended. */
+  countPending(accountId: string, now: EpochSeconds): Promise<number>;
+  certificate(id: string): Promise<AcmeCertificateRecord | undefined>;
+  certificateBySerial(
+    authorityId: string,
+    serial: string,
+  ): Promise<AcmeCertificateRecord | undefined>;
+  counts(now: EpochSeconds): Promise<AcmeCounts>;
+}
+
+export interface AcmeWriter extends AcmeReader {
+  /** @throws exists when the key has an account */
+  createAccount(account: AcmeAccountRecord): Promise<void>;
+  /** @throws not_found; exists when the key has another account */
+  updateAccount(account: AcmeAccountRecord): Promise<void>;
+  createOrder(order: AcmeOrderRecord): Promise<void>;
+  /** @throws not_found */
+  updateOrder(order: AcmeOrderRecord): Promise<void>;
+  createAuthorization(authorization: AcmeAuthorizationRecord): Promise<void>;
+  /** @throws not_found */
+  updateAuthorization(authorization: AcmeAuthorizationRecord): Promise<void>;
+  /** @throws exists when the authority has signed one with this serial */
+  createCertificate(certificate: AcmeCertificateRecord): Promise<void>;
+  /** @throws not_found */
+  updateCertificate(certificate: AcmeCertificateRecord): Promise<void>;
+  /**
+   * Deletes orders, authorizations and certificates that ended before, at most `limit` of each.
+   * @returns how many in all
+   */
+  prune(before: EpochSeconds, limit: number): Promise<number>;
+}

@@ -1,0 +1,240 @@
+import type {
+  AcmeAccountRecord,
+  AcmeAuthorizationRecord,
+  AcmeCertificateRecord,
+  AcmeOrderRecord,
+} from "../../../src/server/datastore/acme.ts";
+import type { Check } from "./conformance.ts";
+import { holding, rejectsWith } from "./samples.ts";
+
+export async function acmeConformance(check: Check): Promise<void> {
+  await check("acme accounts", async (t, { store, reopen }) => {
+    const account = sampleAccount("a");
+    await store.transaction((w) => w.acme.createAccount(account));
+    t.same(await store.acme.account("a"), account);
+    t.same(await store.acme.accountByKey("key-a"), account);
+    t.equal(await store.acme.account("b"), undefined);
+    t.equal(await store.acme.accountByKey("a"), undefined);
+    await rejectsWith(t, "exists", () =>
+      store.transaction((w) => w.acme.createAccount({ ...sampleAccount("b"), keyId: "key-a" })),
+    );
+    await rejectsWith(t, "not_found", () =>
+      store.transaction((w) => w.acme.updateAccount(sampleAccount("b"))),
+    );
+    await store.transaction((w) => w.acme.createAccount(sampleAccount("b")));
+    await rejectsWith(t, "exists", () =>
+      store.transaction((w) => w.acme.updateAccount({ ...account, keyId: "key-b" })),
+    );
+    const changed: AcmeAccountRecord = {
+      ...account,
+      keyId: "key-c",
+      jwk: '{"kty":"OKP"}',
+      status: "deactivated",
+      contact: [],
+      termsAgreed: false,
+      externalAccountId: "",
+    };
+    await store.transaction((w) => w.acme.updateAccount(changed));
+    t.same(await store.acme.accountByKey("key-c"), changed);
+    t.equal((await store.acme.counts(0)).accounts, 1, "deactivated ones do not count");
+    if (reopen === undefined) return;
+    const again = await reopen();
+    await holding(again, async () => {
+      t.same(await again.acme.account("a"), changed);
+    });
+  });
+
+  await check("acme orders", async (t, { store }) => {
+    const orders = ["a", "b", "c", "d"].map((id) => sampleOrder(id));
+    await store.transaction(async (w) => {
+      for (const order of orders) await w.acme.createOrder(order);
+      await w.acme.createOrder({ ...sampleOrder("x"), accountId: "other" });
+    });
+    t.same(await store.acme.order("a"), orders[0]);
+    t.equal(await store.acme.order("none"), undefined);
+    const valid: AcmeOrderRecord = {
+      ...sampleOrder("b"),
+      status: "valid",
+      certificateId: "cert",
+      expiresAt: 900,
+    };
+    const invalid: AcmeOrderRecord = { ...sampleOrder("c"), status: "invalid", error: "{}" };
+    await store.transaction(async (w) => {
+      await w.acme.updateOrder(valid);
+      await w.acme.updateOrder(invalid);
+    });
+    t.same(await store.acme.order("b"), valid);
+    t.same(await store.acme.order("c"), invalid);
+    t.same(await store.acme.orderIds("account", 10), ["d", "b", "a"], "newest first");
+    t.same(await store.acme.orderIds("account", 2), ["d", "b"]);
+    t.same(await store.acme.orderIds("account", 2, "b"), ["a"]);
+    t.same(await store.acme.orderIds("account", 2, "a"), []);
+    t.equal((await store.acme.counts(99)).openOrders, 3);
+    t.equal((await store.acme.counts(100)).openOrders, 0);
+    await rejectsWith(t, "not_found", () =>
+      store.transaction((w) => w.acme.updateOrder(sampleOrder("none"))),
+    );
+  });
+
+  await check("acme authorizations", async (t, { store }) => {
+    const pending = sampleAuthorization("a", { expiresAt: 100 });
+    const later = sampleAuthorization("b", { expiresAt: 200 });
+    const wild = sampleAuthorization("w", { wildcard: true });
+    const address = sampleAuthorization("i", { type: "ip", value: "10.0.0.1" });
+    await store.transaction(async (w) => {
+      for (const each of [pending, later, wild, address]) await w.acme.createAuthorization(each);
+    });
+    t.same(await store.acme.authorization("a"), pending);
+    const { accountId, type, value } = pending;
+    const filter = { accountId, type, value, wildcard: false };
+    const find = (lastsUntil: number, over = {}) =>
+      store.acme.findAuthorization({ ...filter, lastsUntil, ...over });
+    t.same(await find(50), later, "the one that lasts longest");
+    t.same(await find(200), later);
+    t.equal(await find(201), undefined);
+    t.same(await find(0, { wildcard: true }), wild);
+    t.same(await find(0, { type: "ip", value: "10.0.0.1" }), address);
+    t.equal(await find(0, { type: "ip" }), undefined);
+    t.equal(await find(0, { accountId: "other" }), undefined);
+    t.equal(await store.acme.hasValidAuthorization({ ...filter, lastsUntil: 0 }), false);
+    const valid: AcmeAuthorizationRecord = {
+      ...pending,
+      status: "valid",
+      challenges: [{ ...CHALLENGE, status: "valid", validatedAt: 7 }],
+    };
+    await store.transaction((w) => w.acme.updateAuthorization(valid));
+    t.same(await find(50), valid, "a valid one goes first");
+    t.same(await find(150), later);
+    t.equal(await store.acme.hasValidAuthorization({ ...filter, lastsUntil: 100 }), true);
+    t.equal(await store.acme.hasValidAuthorization({ ...filter, lastsUntil: 101 }), false);
+    t.equal(await store.acme.countPending("account", 0), 3);
+    t.equal(await store.acme.countPending("account", 200), 0);
+    const looked: AcmeAuthorizationRecord = {
+      ...later,
+      challenges: [{ ...CHALLENGE, status: "processing" }],
+    };
+    await store.transaction((w) => w.acme.updateAuthorization(looked));
+    t.same(await store.acme.processing(10), [looked]);
+    const decided: AcmeAuthorizationRecord = {
+      ...looked,
+      status: "invalid",
+      challenges: [{ ...CHALLENGE, status: "invalid", error: "{}" }],
+    };
+    await store.transaction((w) => w.acme.updateAuthorization(decided));
+    t.same(await store.acme.processing(10), []);
+    await rejectsWith(t, "not_found", () =>
+      store.transaction((w) => w.acme.updateAuthorization(sampleAuthorization("none"))),
+    );
+  });
+
+  await check("acme certificates, and what is pruned", async (t, { store }) => {
+    const certificate = sampleCertificate("a");
+    await store.transaction((w) => w.acme.createCertificate(certificate));
+    t.same(await store.acme.certificate("a"), certificate);
+    t.same(await store.acme.certificateBySerial("aa", "01a"), certificate);
+    t.equal(await store.acme.certificateBySerial("ab", "01a"), undefined);
+    await rejectsWith(t, "exists", () =>
+      store.transaction((w) => w.acme.createCertificate({ ...certificate, id: "b" })),
+    );
+    t.equal((await store.acme.counts(1000)).certificates, 1, "to its last second");
+    t.equal((await store.acme.counts(1001)).certificates, 0);
+    const revoked = { ...certificate, revokedAt: 5, replacedBy: "order" };
+    await store.transaction((w) => w.acme.updateCertificate(revoked));
+    t.same(await store.acme.certificate("a"), revoked);
+    t.equal((await store.acme.counts(0)).certificates, 0);
+    await rejectsWith(t, "not_found", () =>
+      store.transaction((w) => w.acme.updateCertificate(sampleCertificate("none"))),
+    );
+    await store.transaction(async (w) => {
+      for (const id of ["p", "q", "r"]) {
+        await w.acme.createOrder(sampleOrder(id));
+        await w.acme.createAuthorization(sampleAuthorization(id, { expiresAt: 100 }));
+      }
+    });
+    const prune = (before: number, limit: number): Promise<number> =>
+      store.transaction((w) => w.acme.prune(before, limit));
+    t.equal(await prune(100, 10), 0);
+    t.equal(await prune(101, 2), 4, "so many of each at most");
+    t.equal(await prune(101, 2), 2);
+    t.equal(await prune(1001, 2), 1);
+    t.equal(await store.acme.certificate("a"), undefined);
+  });
+}
+
+const CHALLENGE = {
+  type: "http-01",
+  token: "token",
+  status: "pending",
+  validatedAt: 0,
+  error: "",
+} as const;
+
+function sampleAccount(id: string): AcmeAccountRecord {
+  return {
+    id,
+    keyId: `key-${id}`,
+    jwk: "{}",
+    status: "valid",
+    contact: ["mailto:a@example.org"],
+    termsAgreed: true,
+    externalAccountId: "kid",
+    createdAt: 1,
+  };
+}
+
+function sampleOrder(id: string): AcmeOrderRecord {
+  return {
+    id,
+    accountId: "account",
+    status: "open",
+    identifiers: [
+      { type: "dns", value: "*.example.org" },
+      { type: "ip", value: "10.0.0.1" },
+    ],
+    authorizations: ["a", "b"],
+    profile: "server-90d",
+    notBefore: 3,
+    notAfter: 4,
+    expiresAt: 100,
+    createdAt: 1,
+    error: "",
+    certificateId: "",
+    replaces: "aki.serial",
+  };
+}
+
+function sampleAuthorization(
+  id: string,
+  over: Partial<AcmeAuthorizationRecord> = {},
+): AcmeAuthorizationRecord {
+  return {
+    id,
+    accountId: "account",
+    type: "dns",
+    value: "example.org",
+    wildcard: false,
+    status: "pending",
+    expiresAt: 150,
+    createdAt: 1,
+    challenges: [CHALLENGE],
+    ...over,
+  };
+}
+
+function sampleCertificate(id: string): AcmeCertificateRecord {
+  return {
+    id,
+    accountId: "account",
+    orderId: "order",
+    serial: "01a",
+    authorityId: "aa",
+    spiffeId: "spiffe://example.org/a",
+    chain: ["AA==", "AQ=="],
+    alternates: [["AA==", "Ag=="]],
+    identifiers: [{ type: "dns", value: "a.example.org" }],
+    notBefore: 1,
+    notAfter: 1000,
+    replacedBy: "",
+    revokedAt: 0,
+  };
+}
