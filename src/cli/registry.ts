@@ -218,6 +218,11 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./watch.ts"),
   },
   {
+    name: "init-certificate",
+    summary: "get a certificate with names and addresses, before a service starts or beside it",
+    load: () => import("./init-certificate/init-certificate.ts"),
+  },
+  {
     name: "validate jwt",
     summary: "check a JWT-SVID with the agent",
     load: () => import("./validate-jwt.ts"),

@@ -16,8 +16,9 @@ export async function withWait<T>(
   { options, signal }: CommandContext,
   kinds: readonly ErrorKind[],
   attempt: () => Promise<T>,
+  fallbackSeconds = 0,
 ): Promise<T> {
-  const until = systemClock.nowMs() + (options.seconds("wait") ?? 0) * 1000;
+  const until = systemClock.nowMs() + (options.seconds("wait") ?? fallbackSeconds) * 1000;
   let retryMs = RETRY_MS;
   for (;;) {
     try {

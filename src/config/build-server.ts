@@ -5,6 +5,7 @@ import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { authoritySetsSetting } from "./build-authority-sets.ts";
 import { federationSetting } from "./build-federation.ts";
+import { certificatesFrontEnd } from "./certificates-front-end.ts";
 import { checkKeyType } from "./common-settings.ts";
 import { formatDuration } from "./duration.ts";
 import { keyManagerSetting } from "./key-manager.ts";
@@ -89,9 +90,14 @@ function revocationSetting(settings: Given): ServerConfig["revocation"] {
 }
 
 function frontEnds(settings: Given): ServerConfig["frontends"] {
-  const oidc = settings.get("frontends")?.oidc;
-  if (oidc === undefined) return undefined;
-  return { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) };
+  const { oidc, certificates } = settings.get("frontends") ?? {};
+  if (oidc === undefined && certificates === undefined) return undefined;
+  const { k8sPsat } = settings.get("node-attestors") ?? {};
+  const clusters = new Set(k8sPsat?.clusters.keys());
+  return {
+    ...(oidc && { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) }),
+    ...(certificates && { certificates: certificatesFrontEnd(certificates, clusters) }),
+  };
 }
 
 function upstreamSetting(settings: Given): ServerConfig["upstreamAuthority"] {

@@ -1,7 +1,12 @@
+import { CERTIFICATES_SECTION } from "./certificates-section.ts";
 import { duration, flag, list, section, text } from "./shape.ts";
 
-/** `frontends` of a server's file: what it answers beside its API, each on a listener of its own. */
+/** `frontends` of a server's file: what it answers beside its API, each on a listener of its own but `certificates`. */
 export const FRONT_ENDS = section({
+  certificates: {
+    shape: CERTIFICATES_SECTION,
+    help: "certificates with names and addresses for 'assay init-certificate', over the server's API",
+  },
   oidc: {
     shape: section({
       listen: {

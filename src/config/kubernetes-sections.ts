@@ -27,7 +27,7 @@ export const API_ACCESS = {
 } as const;
 
 /** A segment of its agents' SPIFFE IDs (SPIFFE-ID §2.2). */
-const CLUSTER_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$";
+export const CLUSTER_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$";
 
 /** `nodeAttestors.k8sPsat.clusters.NAME` of a server: a cluster whose agents attest with projected tokens. */
 const PSAT_CLUSTER = section({

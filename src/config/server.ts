@@ -1,6 +1,7 @@
 import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { AuthoritySetConfig } from "./build-authority-sets.ts";
+import type { CertificatesConfig } from "./certificates-front-end.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { CertificateProfile } from "./certificate-profiles.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
@@ -47,7 +48,10 @@ export interface ServerConfig {
   /** `bundlePublishers` of the file. */
   readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
   /** `frontends` of the file; absent: none. */
-  readonly frontends?: { readonly oidc?: OidcFrontEndConfig };
+  readonly frontends?: {
+    readonly oidc?: OidcFrontEndConfig;
+    readonly certificates?: CertificatesConfig;
+  };
   /** `revocation` of the file; absent: single SVIDs cannot be revoked. */
   readonly revocation?: ValueOf<typeof REVOCATION>;
   /** `federation` of the file; absent: no endpoint, and no foreign domains but those of the API. */

@@ -32,6 +32,7 @@ import { rotationApi } from "./api/rotation.ts";
 import { svidApi } from "./api/svid.ts";
 import { tokenApi } from "./api/token.ts";
 import { witAuthorityApi, witBundleApi, witSvidApi } from "./api/wit.ts";
+import { certificateHandlers } from "./open-certificates.ts";
 import type { Wit } from "./open-wit.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
@@ -104,6 +105,14 @@ export function serverServices(parts: ServerParts) {
   const { federation, recheck, stopping, wit } = parts;
   const { revocations, crlIssuance } = parts.revocation;
   const shared = { trustDomain, limits, logger, issuance, nodes, clock, stopping };
+  const oneTimeTokens = new OneTimeTokens({ datastore, entries: authorizedEntries, clock, random });
+  const bearers = new TokenBearers({
+    trustDomain,
+    issuers: attestors,
+    maxTtlSeconds: (alias) => attestors.tokenTtl(alias),
+    entries: authorizedEntries,
+    datastore,
+  });
   return {
     "spire.api.server.agent.v1.Agent": agentApi({
       ...shared,
@@ -161,6 +170,11 @@ export function serverServices(parts: ServerParts) {
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ authorities }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
+    "assay.certificate.v1.Certificates": certificateHandlers({
+      ...parts,
+      bearers,
+      oneTimeTokens,
+    }),
     "assay.claims.v1.Claims": claimsApi({ ...shared, entries }),
     "assay.entry.v1.Entry": entryAdminApi({ ...shared, entries, bundles }, "assay"),
     "assay.entry.v1.Plan": planApi({ ...shared, entries }),
@@ -193,17 +207,11 @@ export function serverServices(parts: ServerParts) {
     }),
     "assay.token.v1.OneTime": oneTimeApi({
       limits,
-      tokens: new OneTimeTokens({ datastore, entries: authorizedEntries, clock, random }),
+      tokens: oneTimeTokens,
     }),
     "assay.token.v1.Token": tokenApi({
       ...shared,
-      bearers: new TokenBearers({
-        trustDomain,
-        issuers: attestors,
-        maxTtlSeconds: (alias) => attestors.tokenTtl(alias),
-        entries: authorizedEntries,
-        datastore,
-      }),
+      bearers,
       ownBundle: () => bundles.own(),
       bundleOf: (name) => bundles.find(name),
       scope,

@@ -15,16 +15,24 @@ export interface DialParams {
   /** `undefined` trusts whoever answers: the insecure bootstrap. */
   readonly bundle: Bundle | undefined;
   /** `undefined` before attestation. */
-  readonly svid: AgentSvid | undefined;
+  readonly svid: Pick<AgentSvid, "certPem" | "keyPem"> | undefined;
+  /** What is said of a server under an authority that is not in the bundle; for others than agents. */
+  readonly untrusted?: string;
 }
 
 /** A channel on which only the trust domain's server is spoken to: its ID, under the trust domain's own bundle. */
-export function dial({ server, trustDomain, bundle, svid }: DialParams): Channel {
+export function dial({
+  server,
+  trustDomain,
+  bundle,
+  svid,
+  untrusted = UNKNOWN_AUTHORITY,
+}: DialParams): Channel {
   const expected = serverId(TrustDomain.parse(trustDomain)).toString();
   return connectTls({
     target: server,
     rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
-    untrusted: UNKNOWN_AUTHORITY,
+    untrusted,
     ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
     checkServer: (leaf) => checkServer(leaf, expected),
   });

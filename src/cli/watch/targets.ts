@@ -11,7 +11,13 @@ import { ConfigError, allOf, problemsOf } from "../../config/problems.ts";
 import { nodeOfText, readSection } from "../../config/read-value.ts";
 import { readSecretFile } from "../../config/secret.ts";
 import type { SectionValue } from "../../config/shape.ts";
-import { type Target, type Tell, checkTarget, defaultNames } from "../../delivery/target.ts";
+import {
+  type FileNames,
+  type Target,
+  type Tell,
+  checkTarget,
+  defaultNames,
+} from "../../delivery/target.ts";
 import { parsePid } from "../../delivery/tell.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { CommandContext } from "../command.ts";
@@ -23,7 +29,7 @@ import { accountId } from "./accounts.ts";
 const FIELDS = Object.entries(TARGET_FIELDS).map(
   ([key, field]) => [optionName(key), field] as const,
 );
-const TARGET_OPTIONS = settingOptions(Object.fromEntries(FIELDS));
+export const TARGET_OPTIONS = settingOptions(Object.fromEntries(FIELDS));
 
 export const DELIVERY_OPTIONS: readonly OptionSpec[] = [
   { name: "dir", value: "DIR", help: "write files there instead of printing, and keep them new" },
@@ -69,29 +75,34 @@ export async function wantedTargets(context: CommandContext): Promise<Wanted | u
       throw new UsageError(`--${stray} has no meaning with --config; the file says it`);
     return fromFile(file, { uid: currentUid(), env });
   }
-  if (dir !== undefined) return { targets: [fromOptions(dir, context)] };
+  if (dir !== undefined) return { targets: [targetFromOptions(dir, context, TARGET_OPTIONS)] };
   if (given[0] !== undefined) throw new UsageError(`--${given[0]} has a meaning with --dir only`);
   return undefined;
 }
 
-function fromOptions(dir: string, { options, env }: CommandContext): Target {
+/**
+ * One folder by a command's own options.
+ * @param offered those of `TARGET_OPTIONS` that the command has @param names of files where they differ @throws UsageError
+ */
+export function targetFromOptions(
+  dir: string,
+  { options, env }: CommandContext,
+  offered: readonly OptionSpec[],
+  names?: Partial<FileNames>,
+): Target {
   const node: Record<string, unknown> = { dir };
   for (const [key, { shape }] of Object.entries(TARGET_FIELDS)) {
     const name = optionName(key);
-    if (!TARGET_OPTIONS.some((option) => option.name === name)) continue;
+    if (!offered.some((option) => option.name === name)) continue;
     if (shape.kind === "flag") node[key] = options.flag(name);
     else {
       const text = options.given(name);
       if (text !== undefined) node[key] = nodeOfText(shape, text);
     }
   }
-  node["jwtSvids"] = options.list("jwt-svid").map((text) => {
-    const at = text.indexOf("=");
-    return {
-      file: at < 0 ? text : text.slice(0, at),
-      audience: at < 0 ? [] : text.slice(at + 1).split(","),
-    };
-  });
+  if (offered === TARGET_OPTIONS) node["jwtSvids"] = options.list("jwt-svid").map(tokenFileOf);
+  // A store has its own names.
+  if (names !== undefined && (node["format"] ?? "pem") === "pem") node["names"] = names;
   return orUsage(() => {
     const problems: string[] = [];
     const values = readSection(TARGET_SECTION_FIELDS, node, "", {
@@ -101,6 +112,14 @@ function fromOptions(dir: string, { options, env }: CommandContext): Target {
     if (problems.length > 0 || values === undefined) throw new ConfigError(problems);
     return targetOf(values as TargetValues, env);
   });
+}
+
+function tokenFileOf(text: string): object {
+  const at = text.indexOf("=");
+  return {
+    file: at < 0 ? text : text.slice(0, at),
+    audience: at < 0 ? [] : text.slice(at + 1).split(","),
+  };
 }
 
 async function fromFile(name: string, context: PathContext): Promise<Wanted> {

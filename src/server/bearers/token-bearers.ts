@@ -39,6 +39,8 @@ export interface BearerParams {
   /** Of several identities only this one. */
   readonly spiffeId?: string;
   readonly signal: AbortSignal;
+  /** Called before the token is bound to the key; what it throws leaves the token as it was. */
+  readonly check?: (bearer: TokenBearer) => void;
 }
 
 export class TokenBearers {
@@ -53,7 +55,13 @@ export class TokenBearers {
    * @throws what `OidcIssuer.verify` throws; denied when no entry matches, or the token was used with another key;
    * limited when too many entries match or too many tokens are bound
    */
-  async admit({ token: text, publicKey, spiffeId, signal }: BearerParams): Promise<TokenBearer> {
+  async admit({
+    token: text,
+    publicKey,
+    spiffeId,
+    signal,
+    check,
+  }: BearerParams): Promise<TokenBearer> {
     const { issuers, maxTtlSeconds, datastore } = this.#options;
     const token = await issuers.verify(text, signal);
     const ttl = maxTtlSeconds(token.alias);
@@ -61,11 +69,13 @@ export class TokenBearers {
       throw fail("denied", `tokens of issuer ${token.alias} are not exchanged for SVIDs here`);
     }
     const entries = await this.#entriesOf(token, spiffeId);
+    const bearer = { token, maxTtlSeconds: ttl, entries };
+    check?.(bearer);
     const keyHash = toHex(createHash("sha256").update(publicKey).digest());
     const binding = { fingerprint: token.fingerprint, until: token.refusedFrom };
     // Not before there is something to have: a job may be registered while its first token lives.
     await datastore.transaction(({ boundTokens }) => bindToken(boundTokens, binding, keyHash));
-    return { token, maxTtlSeconds: ttl, entries };
+    return bearer;
   }
 
   async #entriesOf(

@@ -176,7 +176,8 @@ function originOf(call: CallContext): CallOrigin {
   };
 }
 
-const SIGNS = /\/(AttestAgent|RenewAgent|NewDownstreamX509CA|(BatchNew|New|Mint)[A-Z0-9]+SVID)$/;
+const SIGNS =
+  /\/(AttestAgent|RenewAgent|NewDownstreamX509CA|NewCertificateBy[A-Za-z]+|(BatchNew|New|Mint)[A-Z0-9]+SVID)$/;
 const SPENDS = /\/Spend$/;
 const READS = /\/(Batch)?(Get|List|Count|Check)[A-Za-z0-9]*$/;
 /** Trouble, not decisions. */

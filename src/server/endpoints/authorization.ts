@@ -2,9 +2,10 @@ import { fail } from "../../base/errors.ts";
 
 /**
  * Who may call a method. `any` needs no caller at all; `local` is the admin Unix socket; `admin` and `downstream` are
- * workloads whose entries say so; `agent` is an attested node with its active SVID.
+ * workloads whose entries say so; `workload` is any whose ID has an entry; `agent` is an attested node with its active
+ * SVID.
  */
-export type CallerRole = "any" | "local" | "admin" | "agent" | "downstream";
+export type CallerRole = "any" | "local" | "admin" | "agent" | "downstream" | "workload";
 
 /**
  * The authorization table: every method of every service that the server knows, implemented or not. It agrees with
@@ -100,6 +101,10 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   },
   "/assay.audit.v1.Audit": {
     Read: ["local"],
+  },
+  "/assay.certificate.v1.Certificates": {
+    NewCertificateBySVID: ["workload"],
+    NewCertificateByToken: ["any"],
   },
   "/assay.claims.v1.Claims": {
     BatchCreateEntry: ["local", "admin"],

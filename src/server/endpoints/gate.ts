@@ -116,13 +116,14 @@ export class Gate {
   }
 
   async #roleOf(roles: ReadonlySet<CallerRole>, peer: KnownPeer): Promise<CallerRole> {
-    if (roles.has("admin") || roles.has("downstream")) {
+    if (roles.has("admin") || roles.has("downstream") || roles.has("workload")) {
       const { items } = await this.#options.entries.list({ spiffeId: peer.id.toString() });
       const now = epochSeconds(this.#options.clock);
       const alive = items.filter(({ expiresAt }) => expiresAt === 0 || expiresAt >= now);
       for (const role of ENTRY_ROLES) {
         if (roles.has(role) && alive.some((entry: EntryRecord) => entry[role])) return role;
       }
+      if (roles.has("workload") && alive.length > 0) return "workload";
     }
     if (!roles.has("agent"))
       throw fail("denied", `'${peer.id.toString()}' has no role that may call it`);

@@ -6,6 +6,7 @@ import type { Random } from "../../base/random.ts";
 import { formatSelector } from "../../spiffe/selector.ts";
 import type { Datastore, EntryRecord } from "../datastore/contract.ts";
 import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
+import { bindToken, checkBinding } from "./bound-tokens.ts";
 
 export interface OneTimeTokensOptions {
   readonly datastore: Datastore;
@@ -78,6 +79,55 @@ export class OneTimeTokens {
       return found.entryId;
     });
   }
+
+  /**
+   * Looks at a token that its holder brings to the server itself: its entry has to be below `ONCE_PARENT`, so that a
+   * token never stands for an entry of which an agent is to prove more.
+   * @returns the entry, and what spends the token for a key: whoever has that key may ask again with it until it expires
+   * @throws denied when it is unknown, spent or expired, or its entry is another's
+   */
+  async redeem(
+    token: string,
+    publicKey: Uint8Array,
+  ): Promise<{ readonly entry: EntryRecord; readonly spend: () => Promise<void> }> {
+    const { datastore, clock } = this.#options;
+    const hash = oneTimeTokenHash(token);
+    const keyHash = toHex(createHash("sha256").update(publicKey).digest());
+    const look = async (readers: Pick<Datastore, "oneTimeTokens" | "entries">) => {
+      const found = await readers.oneTimeTokens.get(hash);
+      if (found === undefined || found.expiresAt <= epochSeconds(clock)) {
+        throw fail("denied", "one-time token is unknown, was spent or has expired");
+      }
+      const entry = await readers.entries.get(found.entryId);
+      if (entry === undefined || !isOnceEntry(entry, epochSeconds(clock))) {
+        throw fail("denied", "one-time token is for an entry that agents serve, or that has ended");
+      }
+      return { entry, binding: { fingerprint: hash, until: found.expiresAt } };
+    };
+    const { entry, binding } = await look(datastore);
+    await checkBinding(datastore.boundTokens, binding, keyHash);
+    const spend = (): Promise<void> =>
+      datastore.transaction(async (writers) => {
+        await look(writers);
+        await bindToken(writers.boundTokens, binding, keyHash);
+      });
+    return { entry, spend };
+  }
+}
+
+/** The path of the parent of entries whose one-time tokens count without an agent. No agent and no entry can have it. */
+const ONCE_PARENT = "/spire/once";
+
+function isOnceEntry({ id, parentId, selectors, expiresAt, template }: EntryRecord, now: number) {
+  const [selector, ...others] = selectors;
+  return (
+    new URL(parentId).pathname === ONCE_PARENT &&
+    others.length === 0 &&
+    selector !== undefined &&
+    formatSelector(selector) === `token:once:entry:${id}` &&
+    (expiresAt === 0 || expiresAt > now) &&
+    template === undefined
+  );
 }
 
 /** SHA-256, lower-case hex. */

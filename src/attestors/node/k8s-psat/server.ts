@@ -1,15 +1,8 @@
 import { errorFrom, fail } from "../../../base/errors.ts";
 import type { NodeAdmission, NodeAttestorServer } from "../../contract.ts";
-import {
-  type Fields,
-  type TokenSubject,
-  fieldsOf,
-  findNode,
-  findPod,
-  reviewToken,
-  textOf,
-} from "../../kubernetes/api.ts";
+import { fieldsOf, findNode, reviewToken, textOf } from "../../kubernetes/api.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
+import { podOfSubject, uidOf } from "../../kubernetes/token-pod.ts";
 import { K8S_PSAT_TYPE, parsePayload } from "./payload.ts";
 import { nodeSelectors } from "./selectors.ts";
 
@@ -65,12 +58,7 @@ async function admitToken(
   if (!serviceAccounts.has(account)) {
     throw fail("denied", `service account ${account} is not one that agents run as`);
   }
-  const { podName, podUid } = subject;
-  if (podName === undefined || podUid === undefined) {
-    throw fail("denied", "the token is bound to no pod; use a projected one");
-  }
-  const pod = await findPod(client, { namespace: subject.namespace, name: podName }, signal);
-  checkPod(pod, subject);
+  const { name: podName, uid: podUid, pod } = await podOfSubject(client, subject, signal);
   const nodeName = textOf(fieldsOf(pod["spec"])["nodeName"]);
   if (nodeName === undefined) throw fail("denied", `pod ${podName} runs on no node`);
   const node = await findNode(client, nodeName, signal);
@@ -90,24 +78,4 @@ async function admitToken(
     selectors: nodeSelectors({ cluster, subject, podName, podUid, pod, nodeName, nodeUid, node }),
     canReattest: true,
   };
-}
-
-/** A pod of the same name that came later is another one. */
-function checkPod(pod: Fields | undefined, subject: TokenSubject): asserts pod is Fields {
-  if (pod === undefined || uidOf(pod) !== subject.podUid) {
-    throw fail("denied", "the pod that the token was made for is gone");
-  }
-  if (fieldsOf(pod["spec"])["serviceAccountName"] !== subject.serviceAccount) {
-    throw fail("denied", "the pod runs as another service account than the token's");
-  }
-  const phase = fieldsOf(pod["status"])["phase"];
-  if (phase === "Succeeded" || phase === "Failed") {
-    throw fail("denied", "the pod that the token was made for has ended");
-  }
-}
-
-/** Becomes a segment of a SPIFFE ID; what Kubernetes makes always fits. */
-function uidOf(object: Fields | undefined): string | undefined {
-  const uid = textOf(fieldsOf(object?.["metadata"])["uid"]);
-  return uid !== undefined && /^[a-zA-Z0-9-]{1,128}$/.test(uid) ? uid : undefined;
 }

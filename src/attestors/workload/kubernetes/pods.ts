@@ -63,6 +63,11 @@ export function readPodList(list: Fields): NodePods {
   return { containers, pods };
 }
 
+/** One pod as the API server has it. @returns undefined when it lacks name, namespace or uid */
+export function podOf(item: Fields): Pod | undefined {
+  return readPod(item)?.pod;
+}
+
 function readPod(
   item: Fields,
 ): { readonly pod: Pod; readonly all: readonly ContainerStatus[] } | undefined {

@@ -1,0 +1,72 @@
+/** `frontends.certificates` of a server's file, completed and checked. */
+import { errorFrom, fail } from "../base/errors.ts";
+import { Networks } from "../base/networks.ts";
+import { checkDnsName } from "../spiffe/dns-name.ts";
+import type { CERTIFICATES_SECTION } from "./certificates-section.ts";
+import { allOf } from "./problems.ts";
+import type { ValueOf } from "./shape.ts";
+
+type Given = ValueOf<typeof CERTIFICATES_SECTION>;
+
+export interface CertificatesConfig {
+  /** `trust-domain`, or the name of another authority set. */
+  readonly set: string;
+  readonly profile: string;
+  /** Seconds; 0: the entry's, or the profile's. */
+  readonly ttlSeconds: number;
+  /** By path of the SPIFFE ID, `/` for all; what is below a path has its addresses. */
+  readonly networks: ReadonlyMap<string, Networks>;
+  readonly clusters: ReadonlyMap<string, PodClusterConfig>;
+}
+
+export type PodClusterConfig =
+  NonNullable<Given["clusters"]> extends ReadonlyMap<string, infer Of> ? Of : never;
+
+/** The set that signs SPIFFE IDs. */
+export const OWN_SET = "trust-domain";
+
+/** @param known names of `nodeAttestors.k8sPsat.clusters` @throws ConfigError, naming the keys */
+export function certificatesFrontEnd(given: Given, known: ReadonlySet<string>): CertificatesConfig {
+  return allOf<CertificatesConfig>({
+    set: () => given.set,
+    profile: () => given.profile ?? (given.set === OWN_SET ? "spiffe" : "server-90d"),
+    ttlSeconds: () => given.ttl ?? 0,
+    networks: () => networksOf(given),
+    clusters: () => clustersOf(given, known),
+  });
+}
+
+function networksOf({ networks = new Map() }: Given): CertificatesConfig["networks"] {
+  return new Map(
+    [...networks].map(([path, texts]) => {
+      try {
+        return [path, Networks.parse(texts)] as const;
+      } catch (cause) {
+        throw fail("invalid", `${WHERE}.networks.${path}: ${errorFrom(cause).message}`, { cause });
+      }
+    }),
+  );
+}
+
+function clustersOf(
+  { clusters = new Map() }: Given,
+  known: ReadonlySet<string>,
+): CertificatesConfig["clusters"] {
+  for (const [name, { clusterDomain }] of clusters) {
+    const where = `${WHERE}.clusters.${name}`;
+    if (!known.has(name)) {
+      throw fail(
+        "invalid",
+        `${where}: nodeAttestors.k8sPsat.clusters has no ${name}; name it there`,
+      );
+    }
+    try {
+      checkDnsName(clusterDomain);
+    } catch (cause) {
+      throw fail("invalid", `${where}.clusterDomain: ${errorFrom(cause).message}`, { cause });
+    }
+  }
+  return clusters;
+}
+
+const WHERE = "frontends.certificates";

@@ -1,0 +1,55 @@
+/** What `frontends.certificates` of a configuration asks for. */
+import type { Clock } from "../base/clock.ts";
+import type { ServerConfig } from "../config/server.ts";
+import { OWN_SET } from "../config/certificates-front-end.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { TrustDomain } from "../spiffe/trust-domain.ts";
+import { certificateApi } from "./api/certificate.ts";
+import type { CallScope } from "./audit/call-scope.ts";
+import type { TokenBearers } from "./bearers/token-bearers.ts";
+import type { BundleService } from "./bundles/bundle-service.ts";
+import type { ConfiguredAttestors } from "./configured-attestors.ts";
+import type { Datastore } from "./datastore/contract.ts";
+import type { Limits } from "./endpoints/limits.ts";
+import type { AuthorizedEntries } from "./entries/authorized-entries.ts";
+import { CertificateFrontEnd } from "./frontends/certificates/certificate-front-end.ts";
+import type { Issuance } from "./issuance/issuance.ts";
+import type { OneTimeTokens } from "./nodes/one-time-tokens.ts";
+
+interface Parts {
+  readonly config: ServerConfig;
+  readonly trustDomain: TrustDomain;
+  readonly issuance: Issuance;
+  readonly attestors: Pick<ConfiguredAttestors, "cluster">;
+  readonly bearers: TokenBearers;
+  readonly oneTimeTokens: OneTimeTokens;
+  readonly authorizedEntries: AuthorizedEntries;
+  readonly datastore: Pick<Datastore, "entries">;
+  readonly bundles: Pick<BundleService, "own">;
+  readonly limits: Limits;
+  readonly scope: CallScope;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stopping: AbortSignal;
+}
+
+/** The handlers of `assay.certificate.v1.Certificates`, which refuse while the section is missing. */
+export function certificateHandlers(parts: Parts): ReturnType<typeof certificateApi> {
+  const { attestors, authorizedEntries, datastore, bundles } = parts;
+  const config = parts.config.frontends?.certificates;
+  const frontEnd =
+    config &&
+    new CertificateFrontEnd({
+      ...parts,
+      config,
+      clusterOf: (name) => attestors.cluster(name),
+      entries: authorizedEntries,
+      registry: datastore.entries,
+    });
+  return certificateApi({
+    ...parts,
+    frontEnd,
+    rootsOf: ({ root }) =>
+      config?.set === OWN_SET ? bundles.own().x509Authorities.map(({ der }) => der) : [root],
+  });
+}
