@@ -282,7 +282,8 @@ const TYPES: ReadonlyMap<string, Names> = new Map<string, Names>([
   ["gcp_iit", GCP_IIT],
   ["azure_imds", AZURE_IMDS],
   ["azure_msi", AZURE_MSI],
-  ["tpm_devid", { "subject:cn": TEXT, "issuer:cn": TEXT, fingerprint: SHA1 }],
+  // SPIRE's page says `fingerprint`; its plugin emits `ca:fingerprint`.
+  ["tpm_devid", { "subject:cn": TEXT, "issuer:cn": TEXT, "ca:fingerprint": SHA1 }],
   ["spiffe_id", { "": ID }],
   // Where a stored SVID goes (the agent's `svidStores`), in the place of who gets it.
   ["file", { name: FILE_NAME }],

@@ -28,6 +28,12 @@ export function attestorSetting(
       `${settings.where("attestor")}: azure_imds needs nodeAttestors.azureImds.tenantDomain in the file`,
     );
   }
+  if (type === "tpm_devid" && settings.get("node-attestors")?.tpmDevid === undefined) {
+    throw fail(
+      "invalid",
+      `${settings.where("attestor")}: tpm_devid needs nodeAttestors.tpmDevid in the file`,
+    );
+  }
   if (type !== "oidc") return { type };
   if (tokenFile === undefined) {
     throw fail("invalid", `${settings.where("attestor")}: oidc needs oidc-token-file`);

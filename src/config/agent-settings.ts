@@ -61,6 +61,7 @@ export const AGENT_SETTINGS = {
       "aws_iid",
       "gcp_iit",
       "azure_imds",
+      "tpm_devid",
     ]),
     value: "TYPE",
     help: "how this node proves itself",

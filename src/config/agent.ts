@@ -61,7 +61,15 @@ export type AgentAttestorConfig =
   /** A file with a projected service account token, and the name that the server knows its cluster by. */
   | { readonly type: "k8s_psat"; readonly cluster: string; readonly tokenFile: string }
   /** Those whose settings are in `nodeAttestors`, or need none. */
-  | { readonly type: "http_challenge" | "sshpop" | "aws_iid" | "gcp_iit" | "azure_imds" };
+  | {
+      readonly type:
+        | "http_challenge"
+        | "sshpop"
+        | "aws_iid"
+        | "gcp_iit"
+        | "azure_imds"
+        | "tpm_devid";
+    };
 
 export type BootstrapConfig =
   | { readonly kind: "bundle"; readonly file: string }

@@ -1,4 +1,4 @@
-/** Sections of node attestors for hosts that have a DNS name or an SSH host certificate, for both halves. */
+/** Sections of node attestors for hosts that have a DNS name, an SSH host certificate or a TPM, for both halves. */
 import { count, flag, list, section, text } from "./shape.ts";
 
 export const HTTP_CHALLENGE_SERVER = section({
@@ -60,5 +60,39 @@ export const SSHPOP_AGENT = section({
     shape: text(),
     help: "its host certificate",
     default: "/etc/ssh/ssh_host_rsa_key-cert.pub",
+  },
+});
+
+export const TPM_DEVID_SERVER = section({
+  devidCaFile: {
+    shape: text(),
+    help: "who signs device certificates (PEM), read again when it changes",
+    required: true,
+  },
+  endorsementCaFile: {
+    shape: text(),
+    help: "TPM manufacturers' authorities (PEM), intermediate ones included, read again when it changes",
+    required: true,
+  },
+});
+
+export const TPM_DEVID_AGENT = section({
+  device: {
+    shape: text(),
+    help: "the TPM's device, or the Unix socket of a software TPM (unix:PATH)",
+    default: "/dev/tpmrm0",
+  },
+  devidCert: {
+    shape: text(),
+    help: "the device's certificate (PEM), with its intermediates",
+    required: true,
+  },
+  devidPriv: { shape: text(), help: "its key as the TPM wrapped it", required: true },
+  devidPub: { shape: text(), help: "its key's public area", required: true },
+  devidPasswordFile: { shape: text(), help: "password of that key; absent: none" },
+  ownerHierarchyPasswordFile: { shape: text(), help: "the owner hierarchy's; absent: none" },
+  endorsementHierarchyPasswordFile: {
+    shape: text(),
+    help: "the endorsement hierarchy's; absent: none",
   },
 });

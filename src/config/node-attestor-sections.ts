@@ -12,6 +12,8 @@ import {
   HTTP_CHALLENGE_SERVER,
   SSHPOP_AGENT,
   SSHPOP_SERVER,
+  TPM_DEVID_AGENT,
+  TPM_DEVID_SERVER,
 } from "./host-sections.ts";
 import { OIDC_SECTION } from "./oidc-section.ts";
 import { section } from "./shape.ts";
@@ -30,6 +32,7 @@ export const SERVER_NODE_ATTESTORS = section({
     help: "hosts by their DNS names (http_challenge)",
   },
   sshpop: { shape: SSHPOP_SERVER, help: "SSH host certificates" },
+  tpmDevid: { shape: TPM_DEVID_SERVER, help: "device certificates whose keys are in TPMs" },
   awsIid: { shape: AWS_IID_SERVER, help: "instances of EC2, by identity document" },
   gcpIit: { shape: GCP_IIT_SERVER, help: "instances of Compute Engine, by identity token" },
   azureImds: { shape: AZURE_IMDS_SERVER, help: "machines of Azure, by attested document" },
@@ -40,6 +43,7 @@ export const AGENT_NODE_ATTESTORS = section({
   k8sPsat: { shape: K8S_PSAT_AGENT, help: "for attestor k8s_psat: the pod's projected token" },
   httpChallenge: { shape: HTTP_CHALLENGE_AGENT, help: "with attestor http_challenge" },
   sshpop: { shape: SSHPOP_AGENT, help: "with attestor sshpop" },
+  tpmDevid: { shape: TPM_DEVID_AGENT, help: "for attestor tpm_devid: the TPM and its key" },
   awsIid: { shape: AWS_IID_AGENT, help: "with attestor aws_iid" },
   gcpIit: { shape: GCP_IIT_AGENT, help: "with attestor gcp_iit" },
   azureImds: { shape: AZURE_IMDS_AGENT, help: "with attestor azure_imds" },

@@ -1,36 +1,41 @@
-/** The attestors of hosts that have a DNS name or an SSH host certificate, as a configuration asks for them. */
+/** The attestors of hosts that have a DNS name, an SSH host certificate or a TPM, as a configuration asks for them. */
 import { readFileSync, statSync } from "node:fs";
 import { AgentPathTemplate } from "../attestors/node/agent-path.ts";
 import { httpChallengeServer } from "../attestors/node/http-challenge/server.ts";
 import { SSHPOP_TYPE } from "../attestors/node/sshpop/payload.ts";
 import { parseAuthorityLine, sshpopServer } from "../attestors/node/sshpop/server.ts";
+import { tpmDevidServer } from "../attestors/node/tpm-devid/server.ts";
 import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server.ts";
+import type { Logger } from "../observe/logger.ts";
+import { WatchedRoots } from "./watched-roots.ts";
 
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger: Logger;
 }
 
 /** @throws precondition when a file is not there or not what it should be; invalid */
 export function hostAttestors(
-  { httpChallenge, sshpop }: ServerConfig["nodeAttestors"],
-  { clock, random }: Parts,
+  { httpChallenge, sshpop, tpmDevid }: ServerConfig["nodeAttestors"],
+  { clock, random, logger }: Parts,
 ): readonly NodeAttestorServer[] {
   return [
     ...(httpChallenge === undefined
       ? []
       : [httpChallengeServer({ ...httpChallenge, clock, random })]),
     ...(sshpop === undefined ? [] : [sshpopOf(sshpop, { clock, random })]),
+    ...(tpmDevid === undefined ? [] : [tpmDevidOf(tpmDevid, { clock, random, logger })]),
   ];
 }
 
 function sshpopOf(
   section: NonNullable<ServerConfig["nodeAttestors"]["sshpop"]>,
-  { clock, random }: Parts,
+  { clock, random }: Omit<Parts, "logger">,
 ): NodeAttestorServer {
   const { certAuthorities, certAuthoritiesFile, canonicalDomain, agentPath } = section;
   const lines = [
@@ -44,6 +49,24 @@ function sshpopOf(
     authorities: lines.map(parseAuthorityLine),
     ...(canonicalDomain === undefined ? {} : { canonicalDomain }),
     agentPath: AgentPathTemplate.parse(agentPath, SSHPOP_TYPE),
+    clock,
+    random,
+  });
+}
+
+function tpmDevidOf(
+  { devidCaFile, endorsementCaFile }: NonNullable<ServerConfig["nodeAttestors"]["tpmDevid"]>,
+  { clock, random, logger }: Parts,
+): NodeAttestorServer {
+  const devid = new WatchedRoots("tpm_devid device authorities", devidCaFile, logger);
+  const endorsement = new WatchedRoots(
+    "tpm_devid endorsement authorities",
+    endorsementCaFile,
+    logger,
+  );
+  return tpmDevidServer({
+    devidRoots: () => devid.current(),
+    endorsementRoots: () => endorsement.current(),
     clock,
     random,
   });

@@ -63,6 +63,6 @@ function x509pop(config: X509PopServerConfig, parts: NodeAttestorParts): NodeAtt
       ...(svidPrefix === undefined ? {} : { svidPrefix }),
     });
   }
-  const roots = new WatchedRoots(config.caFile, parts.logger);
+  const roots = new WatchedRoots("x509pop authorities", config.caFile, parts.logger);
   return x509popServer({ ...options, mode: config.mode, roots: () => roots.current() });
 }

@@ -6,13 +6,18 @@ import { decodePem } from "../x509/pem.ts";
 
 /** Authorities in a PEM file that its owner may replace at any time. */
 export class WatchedRoots {
+  readonly #what: string;
   readonly #file: string;
   readonly #logger: Logger;
   #mark = "";
   #roots: readonly Certificate[] = [];
 
-  /** @throws precondition when the file is not there or not what it should be */
-  constructor(file: string, logger: Logger) {
+  /**
+   * @param what for messages: `x509pop authorities`
+   * @throws precondition when the file is not there or not what it should be
+   */
+  constructor(what: string, file: string, logger: Logger) {
+    this.#what = what;
     this.#file = file;
     this.#logger = logger;
     this.#read(this.#look());
@@ -40,7 +45,7 @@ export class WatchedRoots {
       if (size > MAX_BYTES) throw fail("invalid", `it is larger than ${MAX_BYTES} bytes`);
       return [mtimeNs, ctimeNs, size, ino].join(" ");
     } catch (cause) {
-      throw unreadable(this.#file, cause);
+      throw unreadable(this.#what, this.#file, cause);
     }
   }
 
@@ -53,15 +58,15 @@ export class WatchedRoots {
       this.#roots = roots;
       this.#mark = mark;
     } catch (cause) {
-      throw unreadable(this.#file, cause);
+      throw unreadable(this.#what, this.#file, cause);
     }
   }
 }
 
-function unreadable(file: string, cause: unknown): Error {
+function unreadable(what: string, file: string, cause: unknown): Error {
   const { syscall, code } = cause as NodeJS.ErrnoException;
   const why = syscall === undefined ? errorFrom(cause).message : `it cannot be read (${code})`;
-  return fail("precondition", `x509pop authorities ${file}: ${why}`, { cause });
+  return fail("precondition", `${what} ${file}: ${why}`, { cause });
 }
 
 const MAX_BYTES = 1024 * 1024;

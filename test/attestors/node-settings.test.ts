@@ -134,6 +134,13 @@ t.test("what a wrong file is told", async (t) => {
     ["server", server("sshpop", {}), /sshpop has no authority/],
     ["server", server("awsIid", { certificates: {} }), /accountIds/],
     ["server", server("azureImds", { caFile: "/none", tenants: {} }), /azure_imds authorities/],
+    ["server", server("tpmDevid", { devidCaFile: "/none" }), /endorsementCaFile/],
+    ["agent", { attestor: "tpm_devid" }, /tpm_devid needs nodeAttestors\.tpmDevid/],
+    [
+      "agent",
+      { attestor: "tpm_devid", nodeAttestors: { tpmDevid: { devidCert: "/c" } } },
+      /tpmDevid\.devidP/,
+    ],
     ["agent", { attestor: "oidc" }, /oidc needs oidc-token-file/],
     ["agent", { attestor: "sshpop", oidcTokenFile: "/x" }, /has a meaning with attestor oidc only/],
     ["agent", { attestor: "gcp_iit", joinToken: "abc" }, /join token has no meaning/],

@@ -49,7 +49,7 @@ t.test("what SPIRE's plugins emit is accepted, each name of them, without a doub
     azure_msi:network-security-group:frontend:webservers azure_msi:virtual-network:frontend:vnet
     azure_msi:virtual-network-subnet:frontend:vnet:default
     tpm_devid:subject:cn:example.org tpm_devid:issuer:cn:authority.org
-    tpm_devid:fingerprint:9ba51e2643bea24e91d24bdec3a1aaf8e967b6e5 spiffe_id:spiffe://example.org/spire/agent/x/y`;
+    tpm_devid:ca:fingerprint:9ba51e2643bea24e91d24bdec3a1aaf8e967b6e5 spiffe_id:spiffe://example.org/spire/agent/x/y`;
   const ours = `systemd:slice:system.slice docker:name:web podman:label:a:b podman:user:1000:label:a:b
     token:ci:sub:repo:a/b oidc:github:repository:a/b`;
   for (const text of `${emitted} ${ours}`.split(/\s+/)) {
@@ -79,6 +79,7 @@ t.test("a name that does not exist is refused with the nearest right one", (t) =
     ["aws_iid:sg-id:x", /did you mean 'aws_iid:sg:id'/],
     ["aws_iid:sg:di:x", /did you mean 'aws_iid:sg:id'/],
     ["x509pop:subject:ou:x", /did you mean 'x509pop:subject:cn'/],
+    ["tpm_devid:fingerprint:ab", /did you mean 'tpm_devid:ca:fingerprint'/],
     ["k8s:pod-name", /has no value; write k8s:pod-name:VALUE/],
     ["unix:__proto__:x", /type unix has no '__proto__'/],
     ["unix:constructor:x", /type unix has no 'constructor'/],

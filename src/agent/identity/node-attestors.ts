@@ -7,6 +7,7 @@ import { joinTokenAttestor } from "../../attestors/node/join-token/agent.ts";
 import { k8sPsatAttestor } from "../../attestors/node/k8s-psat/agent.ts";
 import { oidcAttestor } from "../../attestors/node/oidc/agent.ts";
 import { sshpopAttestor } from "../../attestors/node/sshpop/agent.ts";
+import { tpmDevidAttestor } from "../../attestors/node/tpm-devid/agent.ts";
 import { x509popAttestor } from "../../attestors/node/x509pop/agent.ts";
 import type { NodeAttestorAgent } from "../../attestors/contract.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -95,7 +96,28 @@ function configured(
       const { metadataUrl, tenantDomain } = azureImds;
       return azureImdsAttestor({ url: metadataUrl, tenantDomain, clock });
     }
+    case "tpm_devid":
+      return tpmDevid(sections.tpmDevid, clock);
   }
+}
+
+function tpmDevid(section: Sections["tpmDevid"], clock: Clock): NodeAttestorAgent {
+  if (section === undefined) throw fail("invalid", "tpm_devid has no key");
+  const {
+    devidPasswordFile,
+    ownerHierarchyPasswordFile: ownerPasswordFile,
+    endorsementHierarchyPasswordFile: endorsementPasswordFile,
+  } = section;
+  return tpmDevidAttestor({
+    device: section.device,
+    certFile: section.devidCert,
+    privateFile: section.devidPriv,
+    publicFile: section.devidPub,
+    ...(devidPasswordFile === undefined ? {} : { devidPasswordFile }),
+    ...(ownerPasswordFile === undefined ? {} : { ownerPasswordFile }),
+    ...(endorsementPasswordFile === undefined ? {} : { endorsementPasswordFile }),
+    clock,
+  });
 }
 
 function httpChallenge(section: Sections["httpChallenge"]): NodeAttestorAgent {
