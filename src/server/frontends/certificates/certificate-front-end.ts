@@ -69,7 +69,7 @@ export interface CertificateParams extends Wish {
 export interface Admitted {
   readonly caller: Holder["caller"];
   /** Spends what counts once, then signs. @throws denied when it was spent meanwhile; unavailable without an authority */
-  issue(): Promise<IssuedCertificate>;
+  readonly issue: () => Promise<IssuedCertificate>;
 }
 
 export interface IssuedCertificate extends Wish {
