@@ -5,8 +5,10 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBundleRecord } from "../../spiffe/bundle-document.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import { publishOwnBundle } from "../ca/publish.ts";
+import { keyIdOf } from "../ca/check-signed-ca.ts";
+import { TRUST_DOMAIN_SET, publishOwnBundle } from "../ca/publish.ts";
 import type { Datastore } from "../datastore/contract.ts";
+import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { encodeForeignBundle } from "./foreign-bundle.ts";
 
 export type AddedAuthorities = Pick<Bundle, "x509Authorities" | "jwtAuthorities">;
@@ -28,7 +30,7 @@ export class OwnBundleAppender {
   /**
    * What is there already stays as it is. The authorities leave with the first change a day after they end.
    * @returns the bundle as it is now
-   * @throws invalid; exists when a key ID is that of another key
+   * @throws invalid; precondition for one that was revoked here; exists when a key ID is that of another key
    */
   async append(added: AddedAuthorities): Promise<Bundle> {
     const { trustDomain, datastore, clock } = this.#options;
@@ -36,8 +38,10 @@ export class OwnBundleAppender {
     // Reads every certificate and key.
     encodeForeignBundle({ trustDomain: trustDomain.name, refreshHint: 0, ...added });
     refuseEnded(added, now);
-    return datastore.transaction(async ({ bundles }) => {
-      await publishOwnBundle(bundles, trustDomain, now, (bundle) => {
+    return datastore.transaction(async (writers) => {
+      const { bundles, revokedAuthorities } = writers;
+      refuseRevoked(added, await revokedAuthorities.list(TRUST_DOMAIN_SET));
+      await publishOwnBundle(writers, trustDomain, now, (bundle) => {
         const merged = merge(bundle, added);
         // The whole has the bounds of any bundle.
         encodeForeignBundle(merged);
@@ -57,6 +61,20 @@ function refuseEnded(added: AddedAuthorities, now: EpochSeconds): void {
   if (x509 || jwt) {
     throw fail("invalid", `an ${x509 ? "X.509" : "JWT"} authority to be added has ended already`);
   }
+}
+
+/** They would not be taken over, without a word. */
+function refuseRevoked(added: AddedAuthorities, revoked: readonly RevokedAuthority[]): void {
+  const ids = {
+    x509: added.x509Authorities.map(({ der }) => keyIdOf(parseCertificate(der))),
+    jwt: added.jwtAuthorities.map(({ keyId }) => keyId),
+  };
+  const found = revoked.find(({ kind, id }) => ids[kind].includes(id));
+  if (found === undefined) return;
+  throw fail(
+    "precondition",
+    `the ${found.kind === "x509" ? "X.509" : "JWT"} authority ${found.id} was revoked here; it is not taken back before it ends`,
+  );
 }
 
 function merge(bundle: Bundle, added: AddedAuthorities): Bundle {

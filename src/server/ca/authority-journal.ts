@@ -2,14 +2,17 @@ import { type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
-import { type Authority, type CrlSigner, loadAuthority } from "./authority.ts";
+import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
+import { type Authority, type CrlSigner, loadAuthority, upstreamIdOf } from "./authority.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
-import { publishOwnBundle } from "./publish.ts";
+import { publishOwnBundle, readOwnBundle } from "./publish.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export interface JournalChange {
   readonly put?: readonly Authority[];
   readonly remove?: readonly AuthorityRecord[];
+  /** Remembered until they end: nobody brings them back. */
+  readonly revoke?: readonly Omit<RevokedAuthority, "set">[];
   readonly publish?: (bundle: Bundle) => Bundle;
 }
 
@@ -84,14 +87,26 @@ export class AuthorityJournal {
     );
   }
 
+  /** The domain's own, as stored. */
+  async bundle(): Promise<Bundle> {
+    const { datastore, trustDomain } = this.#options;
+    return readOwnBundle(datastore.bundles, trustDomain);
+  }
+
+  /** @throws precondition for an authority to be prepared below a root that was revoked here */
   async commit(change: JournalChange): Promise<void> {
     const { datastore, name, published, trustDomain } = this.#options;
-    const { put = [], remove = [], publish = same } = change;
+    const { put = [], remove = [], revoke = [], publish = same } = change;
     await datastore.transaction(async (writers) => {
+      for (const authority of revoke) {
+        await writers.revokedAuthorities.prune(this.now - DAY);
+        await writers.revokedAuthorities.put({ ...authority, set: name });
+      }
+      refuseBelowRevoked(put, await writers.revokedAuthorities.list(name));
       for (const { record } of put) await writers.authorities.put(record);
       for (const { kind, id } of remove) await writers.authorities.delete(name, kind, id);
       if (!published) return;
-      await publishOwnBundle(writers.bundles, trustDomain, this.now, (bundle) =>
+      await publishOwnBundle(writers, trustDomain, this.now, (bundle) =>
         remove.reduce((rest, record) => this.#rules.removeFrom(rest, record), publish(bundle)),
       );
     });
@@ -143,8 +158,21 @@ export function logFields(record: AuthorityRecord): Record<string, unknown> {
   return { set, authorityId: id, notAfter: new Date(notAfter * 1000).toISOString() };
 }
 
+function refuseBelowRevoked(put: readonly Authority[], revoked: readonly RevokedAuthority[]): void {
+  const roots = new Set(revoked.filter(({ kind }) => kind === "x509").map(({ id }) => id));
+  for (const { record } of put) {
+    const root = record.status === "prepared" ? upstreamIdOf(record) : undefined;
+    if (root === undefined || !roots.has(root)) continue;
+    throw fail(
+      "precondition",
+      `the next X.509 authority would stand below the root ${root}, which was revoked here; have it signed below another one`,
+    );
+  }
+}
+
 function same(bundle: Bundle): Bundle {
   return bundle;
 }
 
 const MAX_SHOWN_ID = 64;
+const DAY = 24 * 3600;

@@ -26,12 +26,12 @@ import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
 import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.ts";
+import { TRUST_DOMAIN_SET } from "./publish.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 import type { UpstreamRoots } from "./upstream-roots.ts";
 
-/** The set whose authorities are in the domain's own bundle. */
-export const TRUST_DOMAIN_SET = "trust-domain";
+export { TRUST_DOMAIN_SET };
 
 export interface AuthorityProfile {
   readonly keyType: KeyType;

@@ -192,7 +192,8 @@ export class AuthoritySlots {
       throw journal.refusal(id, `is ${record.status} and not tainted; ${way}`);
     }
     this.#requireRoot(authority);
-    await journal.commit({ remove: [record] });
+    const { kind, notAfter } = record;
+    await journal.commit({ remove: [record], revoke: [{ kind, id, notAfter }] });
     journal.log("revoked", record);
     return record;
   }

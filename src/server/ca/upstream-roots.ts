@@ -101,9 +101,11 @@ export class UpstreamRoots {
   /** @throws not_found, precondition */
   async revoke(given: string): Promise<string> {
     const id = this.#requireIdle(given);
+    const { notAfter } = parseCertificate(requireRoot(await this.#journal.bundle(), id).der);
     const remove = this.#below(id).map(({ record }) => record);
     await this.#journal.commit({
       remove,
+      revoke: [{ kind: "x509", id, notAfter }],
       publish: (bundle) => {
         if (!requireRoot(bundle, id).tainted) {
           throw fail("precondition", `upstream authority ${id} is not tainted; taint it first`);

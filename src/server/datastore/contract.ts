@@ -17,6 +17,7 @@ import type {
   ProvisionGrantWriter,
 } from "./provision.ts";
 import type { AcmeReader, AcmeWriter } from "./acme.ts";
+import type { RevokedAuthorityReader, RevokedAuthorityWriter } from "./revoked-authorities.ts";
 
 /** What makes an entry the name of a family: its SPIFFE ID is their prefix then, and nobody's identity. */
 export interface EntryTemplate {
@@ -375,6 +376,7 @@ export interface Readers {
   readonly provisionGrants: ProvisionGrantReader;
   readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly acme: AcmeReader;
+  readonly revokedAuthorities: RevokedAuthorityReader;
   readonly changes: ChangeReader;
 }
 
@@ -391,6 +393,7 @@ export interface Writers {
   readonly provisionGrants: ProvisionGrantWriter;
   readonly provisionApiTokens: ProvisionApiTokenWriter;
   readonly acme: AcmeWriter;
+  readonly revokedAuthorities: RevokedAuthorityWriter;
 }
 
 export interface Datastore extends Readers, AsyncDisposable {

@@ -305,8 +305,8 @@ t.test("what others added to the own bundle stays, until a day after its end", a
   const { signer } = await generateKey("ec-p256");
   const expiresAt = domain.now + HOUR;
   const foreign = { keyId: "nested", publicKey: signer.publicKey, expiresAt, tainted: false };
-  await domain.datastore.transaction(({ bundles }) =>
-    publishOwnBundle(bundles, TRUST_DOMAIN, domain.now, (bundle) => ({
+  await domain.datastore.transaction((writers) =>
+    publishOwnBundle(writers, TRUST_DOMAIN, domain.now, (bundle) => ({
       ...bundle,
       jwtAuthorities: [...bundle.jwtAuthorities, foreign],
     })),

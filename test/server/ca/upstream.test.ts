@@ -3,13 +3,14 @@ import t, { type Test } from "tap";
 import { fail } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import type { AuthoritySetOptions } from "../../../src/server/ca/authority-set.ts";
+import { OwnBundleAppender } from "../../../src/server/bundles/own-bundle.ts";
 import type { SignedCa } from "../../../src/server/upstream/contract.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { refused } from "../../support/refused.ts";
 import { TEST_EPOCH, TestCa } from "../../support/test-ca.ts";
 import { HeldUpstream } from "../upstream/held-upstream.ts";
-import { DAY, Domain, HOUR } from "./domain.ts";
+import { DAY, Domain, HOUR, TRUST_DOMAIN } from "./domain.ts";
 
 const YEAR = 365 * DAY;
 const long = { notAfter: TEST_EPOCH + 10 * YEAR } as const;
@@ -320,6 +321,65 @@ t.test("what the upstream tells is followed, in an order that agents can follow"
   );
   await set.followUpstream(seen([next, false]), true);
   t.same(await rootsOf(domain), { [idOf(next)]: false }, "revoked at the upstream, revoked here");
+});
+
+t.test("what was revoked here alone does not come back from the upstream", async (t) => {
+  const { domain, root, held, open } = await rig(t);
+  const next = await TestCa.create({ ...long, name: "next" });
+  const other = await TestCa.create({ ...long, name: "other" });
+  await using set = await open();
+  const seen = {
+    x509Authorities: [root, next].map(({ der }) => ({ der, tainted: false })),
+    jwtAuthorities: (await domain.bundle()).jwtAuthorities,
+  };
+  const [oldKey] = seen.jwtAuthorities;
+  held.issuing = await next.intermediate({ ...long, name: "issuing" });
+  await set.prepare("x509");
+  await set.activate("x509", set.records("x509").at(-1)?.id ?? "");
+  await set.taintUpstream(idOf(root));
+  await set.revokeUpstream(idOf(root));
+  await set.prepare("jwt");
+  await set.activate("jwt", set.records("jwt").at(-1)?.id ?? "");
+  await set.taint("jwt", oldKey?.keyId ?? "");
+  await set.revoke("jwt", oldKey?.keyId ?? "");
+  const kept = { [idOf(next)]: false };
+  t.same(await rootsOf(domain), kept);
+  const keys = async (): Promise<readonly string[]> =>
+    (await domain.bundle()).jwtAuthorities.map(({ keyId }) => keyId);
+  t.notOk((await keys()).includes(oldKey?.keyId ?? ""));
+
+  for (const isWhole of [false, true]) {
+    await set.followUpstream(seen, isWhole);
+    t.same(await rootsOf(domain), kept, "looked at");
+    t.notOk((await keys()).includes(oldKey?.keyId ?? ""), "nor the JWT key");
+  }
+  held.answer = async ({ chain, roots }) => ({ chain, roots: [...roots, root.der] });
+  await set.prepare("x509");
+  t.same(await rootsOf(domain), kept, "beside the root of the next one");
+  held.answer = undefined;
+  held.issuing = await root.intermediate({ ...long, name: "again" });
+  await refused(t, set.prepare("x509"), {
+    kind: "precondition",
+    message: /below the root [0-9a-f]+, which was revoked here/,
+  });
+  const { clock, datastore } = domain;
+  const appender = new OwnBundleAppender({ trustDomain: TRUST_DOMAIN, datastore, clock });
+  const none = { x509Authorities: [], jwtAuthorities: [] };
+  await refused(t, appender.append({ ...none, x509Authorities: seen.x509Authorities }), {
+    kind: "precondition",
+    message: /X\.509 authority .* was revoked here/,
+  });
+  await refused(t, appender.append({ ...none, jwtAuthorities: seen.jwtAuthorities }), {
+    kind: "precondition",
+    message: /JWT authority .* was revoked here/,
+  });
+  await appender.append({ ...none, x509Authorities: [{ der: other.der, tainted: false }] });
+
+  await set[Symbol.asyncDispose]();
+  held.issuing = await next.intermediate({ ...long, name: "issuing" });
+  await using again = await open();
+  await again.followUpstream(seen, true);
+  t.same(await rootsOf(domain), { ...kept, [idOf(other)]: false }, "nor after a restart");
 });
 
 t.test(

@@ -234,6 +234,27 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     });
   });
 
+  await check("authorities that were revoked", async (t, { store, reopen }) => {
+    const root = { set: "set", kind: "x509", id: "a1", notAfter: 100 } as const;
+    const key = { set: "set", kind: "jwt", id: "a1", notAfter: 200 } as const;
+    await store.transaction(async (w) => {
+      await w.revokedAuthorities.put(root);
+      await w.revokedAuthorities.put(key);
+      await w.revokedAuthorities.put({ ...root, set: "other" });
+      t.same(await w.revokedAuthorities.list("set"), [key, root]);
+    });
+    await store.transaction((w) => w.revokedAuthorities.put({ ...root, notAfter: 150 }));
+    t.same(await store.revokedAuthorities.list("set"), [key, { ...root, notAfter: 150 }]);
+    t.equal(await store.transaction((w) => w.revokedAuthorities.prune(100)), 0);
+    t.equal(await store.transaction((w) => w.revokedAuthorities.prune(151)), 2);
+    const again = await reopen?.();
+    if (again === undefined) return;
+    await holding(again, async () => {
+      t.same(await again.revokedAuthorities.list("set"), [key]);
+      t.same(await again.revokedAuthorities.list("other"), []);
+    });
+  });
+
   await check("authorities", async (t, { store }) => {
     const one = sampleAuthority("1", { createdAt: 20 });
     const two = sampleAuthority("2", { createdAt: 10, kind: "jwt", chain: [], roots: [] });

@@ -83,7 +83,8 @@ function authorityFromRow(row: Row): AuthorityRecord {
   };
 }
 
-function oneOf<T extends string>(values: readonly T[], text: string): T {
+/** @throws internal */
+export function oneOf<T extends string>(values: readonly T[], text: string): T {
   const found = values.find((value) => value === text);
   if (found === undefined) throw fail("internal", "the database holds an unknown authority state");
   return found;

@@ -26,6 +26,8 @@ import { SqliteProvisionGrantReader } from "./provision-grants.ts";
 import type { AcmeReader } from "../acme.ts";
 import { SqliteAcmeReader } from "./acme.ts";
 import { SqliteRevocationReader } from "./revocations.ts";
+import { SqliteRevokedAuthorityReader } from "./revoked-authorities.ts";
+import type { RevokedAuthorityReader } from "../revoked-authorities.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
 import { SqliteOneTimeTokenReader } from "./one-time-tokens.ts";
@@ -162,6 +164,7 @@ class SqliteDatastore implements Datastore {
   readonly provisionGrants: ProvisionGrantReader;
   readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly acme: AcmeReader;
+  readonly revokedAuthorities: RevokedAuthorityReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -198,6 +201,7 @@ class SqliteDatastore implements Datastore {
     this.provisionGrants = new SqliteProvisionGrantReader(reader);
     this.provisionApiTokens = new SqliteProvisionApiTokenReader(reader);
     this.acme = new SqliteAcmeReader(reader);
+    this.revokedAuthorities = new SqliteRevokedAuthorityReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }
 

@@ -12,6 +12,7 @@ import { SqliteProvisionApiTokenWriter } from "./provision-api-tokens.ts";
 import { SqliteProvisionGrantWriter } from "./provision-grants.ts";
 import type { Row } from "./row.ts";
 import { SqliteRevocationWriter } from "./revocations.ts";
+import { SqliteRevokedAuthorityWriter } from "./revoked-authorities.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
 
@@ -38,6 +39,7 @@ export class Transaction implements TransactionScope {
       provisionGrants: new SqliteProvisionGrantWriter(this),
       provisionApiTokens: new SqliteProvisionApiTokenWriter(this),
       acme: new SqliteAcmeWriter(this),
+      revokedAuthorities: new SqliteRevokedAuthorityWriter(this),
     };
   }
 

@@ -10,6 +10,7 @@ import { jwtClaims } from "./008-jwt-claims.ts";
 import { authorityRoots } from "./009-authority-roots.ts";
 import { provision } from "./010-provision.ts";
 import { acme } from "./011-acme.ts";
+import { revokedAuthorities } from "./012-revoked-authorities.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   authorityRoots,
   provision,
   acme,
+  revokedAuthorities,
 ];
