@@ -272,6 +272,19 @@ t.test("who has the bundle already is told so", async (t) => {
   }
 });
 
+t.test("not modified, said to who has nothing that could be", async (t) => {
+  const unchanged: Handler = (_, response) => response.writeHead(304).end();
+  const never: Refusal = { kind: "unavailable", message: /unchanged that it never sent/ };
+  const url = await serveBundle(t, svid, unchanged);
+  await refused(t, fetchFrom(spiffe(url)), never, "no bundle yet");
+  await refused(t, fetchFrom(spiffe(url), { held: { digest: "d" } }), never, "one without an ETag");
+  t.equal(await fetchFrom(spiffe(url), { held: { digest: "d", etag: '"a"' } }), undefined);
+  const moved = await serveBundle(t, svid, (_, response) =>
+    response.writeHead(302, { location: url }).end(),
+  );
+  await refused(t, fetchFrom(spiffe(moved)), never, "behind a redirect");
+});
+
 t.test("nobody waits for ever", async (t) => {
   const trickling = await serveBundle(t, svid, (_, response) => {
     const timer = setInterval(() => response.write("{"), 20);
