@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import type { Agent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { Agent as HttpAgent, request as requestHttp } from "../base/node-http.ts";
+import { orAborted } from "../base/abort.ts";
 import { concatBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
@@ -47,6 +48,7 @@ export class VaultClient implements AsyncDisposable {
   readonly #ca: string | undefined;
   readonly #closing = new AbortController();
   #token: string | undefined;
+  #login: Promise<string> | undefined;
   #tls: VaultProof["tls"];
   #problem: string | undefined;
 
@@ -93,18 +95,15 @@ export class VaultClient implements AsyncDisposable {
   ): Promise<VaultAnswer | undefined> {
     const { login, tokenFile } = this.#options;
     try {
-      if (this.#token === undefined) await this.#logIn(stop);
-      const before = this.#token;
-      const answer = await this.#ask(method, path, body, stop);
+      const token = this.#token ?? (await this.#otherToken(undefined, stop));
+      const answer = await this.#ask({ method, path, body, token, stop });
       if (answer.status !== 403 || (tokenFile === undefined && login === undefined)) {
         return this.#read(answer);
       }
       // The file may hold a younger token by now, and one that a login gave ends.
-      if (login === undefined) await this.#readToken();
-      else await this.#logIn(stop);
-      return this.#read(
-        this.#token === before ? answer : await this.#ask(method, path, body, stop),
-      );
+      const other = await this.#otherToken(token, stop);
+      if (other === token) return this.#read(answer);
+      return this.#read(await this.#ask({ method, path, body, token: other, stop }));
     } catch (thrown) {
       this.#problem = thrown instanceof Error ? thrown.message : String(thrown);
       throw thrown;
@@ -116,26 +115,32 @@ export class VaultClient implements AsyncDisposable {
     this.#agent.destroy();
   }
 
-  async #logIn(stop: AbortSignal | undefined): Promise<void> {
-    const { login, address } = this.#options;
-    if (login === undefined) throw new TypeError("without a login there is a token from the start");
-    this.#token = undefined;
+  /**
+   * A token in place of one that was refused: what others were given meanwhile, or that of the one login for all who
+   * wait. It may be the same again.
+   */
+  async #otherToken(refused: string | undefined, stop: AbortSignal | undefined): Promise<string> {
+    if (this.#token !== undefined && this.#token !== refused) return this.#token;
+    const { login } = this.#options;
+    if (login === undefined) return this.#readToken();
+    this.#login ??= this.#logIn(login).finally(() => (this.#login = undefined));
+    return stop === undefined ? this.#login : orAborted(this.#login, stop);
+  }
+
+  async #logIn(login: VaultLogin): Promise<string> {
     const { body, tls } = await login.proof();
     this.#tls = tls;
-    const answer = this.#read(await this.#ask("POST", login.path, body, stop));
+    const answer = this.#read(await this.#ask({ method: "POST", path: login.path, body }));
     const { client_token: token } = (answer?.["auth"] ?? {}) as { readonly client_token?: unknown };
     if (typeof token !== "string" || !TOKEN.test(token)) {
+      const { address } = this.#options;
       throw fail("denied", `${address} gave no token for the login at ${login.path}`);
     }
     this.#token = token;
+    return token;
   }
 
-  async #ask(
-    method: VaultMethod,
-    path: string,
-    body: object | undefined,
-    stop: AbortSignal | undefined,
-  ): Promise<RawAnswer> {
+  async #ask({ stop, ...question }: Question): Promise<RawAnswer> {
     const { address, clock, timeoutMs } = this.#options;
     const deadline = new AbortController();
     const cancel = clock.after(timeoutMs, () =>
@@ -148,7 +153,7 @@ export class VaultClient implements AsyncDisposable {
     ]);
     try {
       signal.throwIfAborted();
-      return await this.#send(method, path, body, signal);
+      return await this.#send(question, signal);
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof AssayError) throw cause;
@@ -159,12 +164,7 @@ export class VaultClient implements AsyncDisposable {
     }
   }
 
-  #send(
-    method: VaultMethod,
-    path: string,
-    body: object | undefined,
-    signal: AbortSignal,
-  ): Promise<RawAnswer> {
+  #send({ method, path, body, token }: Question, signal: AbortSignal): Promise<RawAnswer> {
     const { address, vaultNamespace } = this.#options;
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const open = isPlain(address) ? requestHttp : requestHttps;
@@ -179,7 +179,7 @@ export class VaultClient implements AsyncDisposable {
           headers: {
             accept: "application/json",
             "x-vault-request": "true",
-            ...(this.#token === undefined ? {} : { "x-vault-token": this.#token }),
+            ...(token === undefined ? {} : { "x-vault-token": token }),
             ...(vaultNamespace === undefined ? {} : { "x-vault-namespace": vaultNamespace }),
             ...(content === undefined
               ? {}
@@ -218,17 +218,27 @@ export class VaultClient implements AsyncDisposable {
     throw fail(kindOf(status), `${address} answered with status ${status}${said(text)}`);
   }
 
-  async #readToken(): Promise<void> {
-    const { token, tokenFile } = this.#options;
-    if (tokenFile === undefined) this.#token = token;
-    else this.#token = (await readText(tokenFile, "token file")).trim();
-    if (this.#token === undefined || !TOKEN.test(this.#token)) {
+  async #readToken(): Promise<string> {
+    const { token: given, tokenFile } = this.#options;
+    const token =
+      tokenFile === undefined ? given : (await readText(tokenFile, "token file")).trim();
+    if (token === undefined || !TOKEN.test(token)) {
       throw fail("invalid", `${tokenFile ?? "the token given"} holds no Vault token`);
     }
+    this.#token = token;
+    return token;
   }
 }
 
 export type VaultAnswer = Readonly<Record<string, unknown>>;
+
+interface Question {
+  readonly method: VaultMethod;
+  readonly path: string;
+  readonly body?: object | undefined;
+  readonly token?: string;
+  readonly stop?: AbortSignal | undefined;
+}
 
 interface RawAnswer {
   readonly status: number;
