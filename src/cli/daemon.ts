@@ -3,6 +3,7 @@ import { rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
+import { endNow } from "./end-now.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../observe/logger.ts";
 import { type CommandContext, EXIT_FAILURE } from "./command.ts";
@@ -72,7 +73,7 @@ export async function runDaemon<Running extends AsyncDisposable>(
   // A shutdown that hangs must not keep the machine waiting; its own grace periods are shorter.
   const forced = setTimeout(() => {
     logger.error("the shutdown took too long, ending at once");
-    process.exit(EXIT_FAILURE);
+    endNow(EXIT_FAILURE);
   }, FORCED_EXIT_MS);
   await hangups.end();
   await running[Symbol.asyncDispose]();

@@ -1,3 +1,4 @@
+import { endNow } from "./end-now.ts";
 import { EXIT_FAILURE } from "./command.ts";
 
 export interface StopSignals extends Disposable {
@@ -19,7 +20,7 @@ export function stopOnSignals(note: (text: string) => void): StopSignals {
     }
     if (stop.signal.aborted) {
       note(`assay: ${name} again, ending at once\n`);
-      process.exit(EXIT_FAILURE);
+      endNow(EXIT_FAILURE);
     }
     stop.abort();
   };

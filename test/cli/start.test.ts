@@ -1,5 +1,6 @@
-/** What a start leaves behind: the compiled program, kept only where nobody else writes since it is run; and a heap. */
-import { execFileSync } from "node:child_process";
+/** What a start leaves behind, and an end: the compiled program, kept only where nobody else writes; a heap; a process. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,4 +80,19 @@ t.test("it is given back once, when there is little to do", async (t) => {
   trimWhenIdle({ ...options, load: () => 0 })();
   await clock.advance(60_000);
   t.equal(trims, 1, "given up");
+});
+
+t.test("a process ends while a thread of the pool is in a call that does not return", async (t) => {
+  const script = `
+    import { createRequire } from "node:module";
+    import { endNow } from ${JSON.stringify(join(import.meta.dirname, "../../src/cli/end-now.ts"))};
+    const koffi = createRequire(${JSON.stringify(import.meta.filename)})("koffi");
+    koffi.load(null).func("int sleep(int seconds)").async(1000, () => undefined);
+    setTimeout(() => endNow(7), 50);
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  t.equal(code, 7);
 });

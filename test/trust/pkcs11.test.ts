@@ -1,8 +1,12 @@
 /** Authorities' keys in a token: the conformance suite against SoftHSM, and a server whose keys never leave it. */
 import { execFile, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -153,6 +157,55 @@ t.test("a token that hangs holds up nothing but its own keys, and is said to", a
     locks[Symbol.dispose]();
   }
 });
+
+t.test(
+  "a server whose token hangs ends all the same: at its start, and when asked to",
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), "assay-hanging-"));
+    t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+    const config = join(dir, "server.yaml");
+    const { module, token, pinFile } = hsm;
+    writeFileSync(
+      config,
+      JSON.stringify({
+        trustDomain: "example.org",
+        dataDir: join(dir, "data"),
+        listen: "127.0.0.1:0",
+        socket: join(dir, "server.sock"),
+        keyManager: "pkcs11",
+        keyManagers: { pkcs11: { module, token, pinFile, namespace: "hanging", timeout: "1s" } },
+      }),
+    );
+    const start = () => {
+      const child = spawn(
+        join(import.meta.dirname, "../../bin/assay"),
+        ["server", "--config", config, "--ready-fd=3"],
+        {
+          stdio: ["ignore", "ignore", "pipe", "pipe"],
+        },
+      );
+      t.teardown(() => child.kill("SIGKILL"));
+      const said = text(child.stderr as Readable);
+      return { child, said, ended: once(child, "exit") };
+    };
+    const running = start();
+    const isUp = once(running.child.stdio[3] as Readable, "data");
+    await Promise.race([isUp, running.said.then((said) => Promise.reject(new Error(said)))]);
+    const locks = await lockedBySomebodyElse(join(hsm.dir, "tokens"));
+    t.teardown(() => locks[Symbol.dispose]());
+    await exec(join(import.meta.dirname, "../../bin/assay"), [
+      "authority",
+      "x509",
+      "prepare",
+      `--socket=${join(dir, "server.sock")}`,
+    ]).catch((error: unknown) => t.match(String(error), /did not answer within|took longer than/));
+    running.child.kill("SIGTERM");
+    t.same(await running.ended, [0, null]);
+    const starting = start();
+    t.same(await starting.ended, [1, null]);
+    t.match(await starting.said, /pkcs11 .* did not answer within/);
+  },
+);
 
 t.test("a server keeps its authorities in the token, over a restart", async (t) => {
   const { module, token, pinFile } = hsm;

@@ -57,10 +57,12 @@ export class Cryptoki {
       const rv = getList(out);
       if (rv !== CKR.ok) throw new Pkcs11Error("C_GetFunctionList", rv);
       const list = out.readBigUInt64LE();
+      if (list === 0n) throw fail("precondition", "it has no list of functions");
       const functions = new Map<FunctionName, ForeignFunction>();
       for (const [name, { at, takes }] of Object.entries(FUNCTIONS)) {
         // CK_VERSION stands before the pointers, padded to one.
         const address = koffi.decode(list, 8 * (1 + at), "void *");
+        if (address === null) throw fail("precondition", `it has no ${name}`);
         const proto = koffi.proto("ulong", [...takes]);
         functions.set(name as FunctionName, koffi.decode(address, proto) as ForeignFunction);
       }

@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { orAborted } from "../../../base/abort.ts";
 import type { Clock } from "../../../base/clock.ts";
+import { withDeadline } from "../../../base/deadline.ts";
 import { errorFrom, fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { ecdsaDerFromRaw } from "../../../keys/ecdsa-signature.ts";
@@ -39,7 +41,8 @@ export async function openPkcs11KeyManager(options: Pkcs11Options): Promise<KeyM
   const { module, token, clock, timeoutMs } = options;
   const pin = await readPin(options);
   const cryptoki = Cryptoki.load(module);
-  await cryptoki.initialize();
+  const limits = { clock, deadlineMs: timeoutMs * GENERATE_FACTOR, who: `pkcs11 module ${module}` };
+  await withDeadline(limits, (signal) => orAborted(cryptoki.initialize(), signal));
   const sessions = new Sessions({ cryptoki, token, pin, clock, timeoutMs });
   const manager = new Pkcs11KeyManager(cryptoki, sessions, options);
   try {
