@@ -34,6 +34,8 @@ export class StoreLane implements AsyncDisposable {
   #wishes: readonly Wish[] | undefined;
   /** Fingerprints of what lies there, by entry. */
   readonly #put = new Map<string, string>();
+  /** Those that an answer of the store's ended a round for: the next one has the others first, should it be for them alone. */
+  readonly #last = new Set<string>();
   readonly #failures = new Map<string, { readonly attempts: number; readonly retryAtMs: number }>();
 
   constructor(options: StoreLaneOptions) {
@@ -81,15 +83,25 @@ export class StoreLane implements AsyncDisposable {
     const wishes = this.#wishes;
     if (wishes === undefined) return CHECK_MS;
     const byEntry = new Map(wishes.map((wish) => [wish.entryId, wish]));
-    for (const line of this.#options.ledger.lines()) {
-      if (line.selectors[0]?.type !== this.name) continue;
-      if (isAt(line, byEntry.get(line.entryId))) continue;
-      await this.#attempt(line.entryId, () => this.#remove(line, signal));
+    const holders = new Map<string, string>();
+    // The first of them has a place, in the order of their creation.
+    for (const { entryId, place } of [...wishes].reverse()) {
+      holders.set(placeKey(this.name, place), entryId);
     }
-    const taken = new Map<string, string>();
-    for (const wish of wishes) {
-      await this.#attempt(wish.entryId, () => this.#bring(wish, taken, signal));
+    const tasks = [
+      ...this.#lines()
+        .filter((line) => !isAt(line, byEntry.get(line.entryId)))
+        .map((line) => ({ id: line.entryId, work: () => this.#remove(line, signal) })),
+      ...wishes.map((wish) => ({
+        id: wish.entryId,
+        work: () => this.#bring(wish, holders, signal),
+      })),
+    ];
+    const isLast = ({ id }: { readonly id: string }): boolean => this.#last.has(id);
+    for (const task of [...tasks.filter((each) => !isLast(each)), ...tasks.filter(isLast)]) {
+      await this.#attempt(task.id, task.work);
     }
+    this.#last.clear();
     for (const id of this.#put.keys()) if (!byEntry.has(id)) this.#put.delete(id);
     for (const id of this.#failures.keys()) {
       if (!byEntry.has(id) && this.#options.ledger.get(id) === undefined) this.#failures.delete(id);
@@ -114,7 +126,10 @@ export class StoreLane implements AsyncDisposable {
       this.#failures.delete(entryId);
     } catch (thrown) {
       const error: AssayError = errorFrom(thrown);
-      if (isKind(error, "unavailable", "deadline", "cancelled", "unauthenticated")) throw error;
+      if (isKind(error, "unavailable", "deadline", "cancelled", "unauthenticated")) {
+        this.#last.add(entryId);
+        throw error;
+      }
       const attempts = (failure?.attempts ?? 0) + 1;
       const delayMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempts - 1, 20));
       this.#failures.set(entryId, { attempts, retryAtMs: clock.nowMs() + delayMs });
@@ -123,17 +138,24 @@ export class StoreLane implements AsyncDisposable {
     }
   }
 
-  async #bring(wish: Wish, taken: Map<string, string>, signal: AbortSignal): Promise<void> {
+  #lines(): readonly LedgerLine[] {
+    return this.#options.ledger.lines().filter(({ selectors }) => selectors[0]?.type === this.name);
+  }
+
+  /** @param holders the entry that has the place, by place */
+  async #bring(
+    wish: Wish,
+    holders: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { backend, ledger, logger, onOutcome } = this.#options;
     const { entryId, selectors, place, svid } = wish;
     backend.check(place);
     const key = placeKey(this.name, place);
-    const other = taken.get(key);
-    // The first of them has it, in the order of their creation.
-    if (other !== undefined) {
-      throw fail("conflict", `entry ${other} has its SVID at the same place`);
+    const holder = holders.get(key);
+    if (holder !== entryId) {
+      throw fail("conflict", `entry ${holder} has its SVID at the same place`);
     }
-    taken.set(key, entryId);
     if (svid === undefined) return;
     const fingerprint = fingerprintOf(svid);
     if (this.#put.get(entryId) === fingerprint) return;
@@ -144,6 +166,10 @@ export class StoreLane implements AsyncDisposable {
     const handle = await backend.put(place, svid, signal);
     await ledger.set({ entryId, selectors, handle });
     this.#put.set(entryId, fingerprint);
+    // What could not be taken away from there is replaced by now, and must not take this one along later.
+    for (const line of this.#lines()) {
+      if (line.entryId !== entryId && isAt(line, wish)) await ledger.delete(line.entryId);
+    }
     onOutcome(this.name, "put");
     logger.info("SVID stored", {
       store: this.name,
@@ -155,6 +181,7 @@ export class StoreLane implements AsyncDisposable {
 
   async #remove({ entryId, selectors, handle }: LedgerLine, signal: AbortSignal): Promise<void> {
     const { backend, ledger, logger, onOutcome } = this.#options;
+    if (ledger.get(entryId) === undefined) return;
     await backend.remove(placeOf(selectors).place, handle, signal);
     await ledger.delete(entryId);
     this.#put.delete(entryId);

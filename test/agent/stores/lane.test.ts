@@ -156,7 +156,45 @@ t.test("a store that is away is left alone, as a whole, until its time", async (
   t.same(await done(bench, 1), ["put one 1"], "the second is not asked for");
   bench.store.errors.clear();
   await bench.clock.advance(1000);
-  t.same(await done(bench, 2), ["put one 1", "put two 1"]);
+  t.same(await done(bench, 2), ["put two 1", "put one 1"]);
+});
+
+t.test("one for which the store always seems to be away starves no other", async (t) => {
+  const bench = rig(t);
+  bench.store.errors.set("one", fail("unavailable", "status 500"));
+  bench.store.errors.set("two", fail("unavailable", "status 500"));
+  const wishes = ["one", "two", "three", "four"].map((name) => wish(name, name, "1"));
+  bench.lane.want(wishes);
+  t.same(await done(bench, 1), ["put one 1"]);
+  await bench.clock.advance(2000);
+  t.same(await done(bench, 1), ["put two 1"]);
+  await bench.clock.advance(3000);
+  t.same(await done(bench, 3), ["put three 1", "put four 1", "put one 1"]);
+});
+
+t.test("what could not be taken away is not taken away from under its successor", async (t) => {
+  const bench = rig(t);
+  bench.lane.want([wish("a", "one", "1")]);
+  await done(bench, 1);
+  bench.store.errors.set("one", fail("denied", "not now"));
+  bench.lane.want([wish("b", "one", "2")]);
+  t.same(await done(bench, 2), ["remove one handle of 1", "put one 2"], "neither may");
+  bench.store.errors.clear();
+  // Another wish lets what failed be tried at once; the removal alone goes wrong.
+  const { remove } = bench.store;
+  bench.store.remove = async (place, handle) => {
+    await remove.call(bench.store, place, handle);
+    throw fail("denied", "not now");
+  };
+  bench.lane.want([wish("b", "one", "2"), wish("c", "other", "1")]);
+  t.same(await done(bench, 3), ["remove one handle of 1", "put one 2", "put other 1"]);
+  bench.store.remove = remove;
+  t.same(
+    bench.ledger.lines().map(({ entryId }) => entryId),
+    ["b", "c"],
+  );
+  bench.lane.want([wish("b", "one", "2")]);
+  t.same(await done(bench, 1), ["remove other handle of 1"]);
 });
 
 t.test(
