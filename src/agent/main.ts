@@ -353,7 +353,7 @@ class Agent implements RunningAgent {
         }
         this.#logger.warn("the agent's SVID was not renewed", {
           error,
-          retryMs: Math.round(retryMs),
+          retryMs,
         });
       },
     });

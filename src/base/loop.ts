@@ -11,7 +11,7 @@ export interface LoopOptions {
   readonly round: (signal: AbortSignal) => Promise<number>;
   /** Delay after a failed round. */
   readonly backoff: BackoffOptions;
-  /** Told of each failure; the loop goes on. */
+  /** Told of each failure, and of the whole milliseconds until the next round; the loop goes on. */
   readonly onError: (error: AssayError, retryMs: number) => void;
 }
 
@@ -54,7 +54,7 @@ export class Loop implements AsyncDisposable {
         backoff.reset();
       } catch (thrown) {
         if (stopped.aborted) return;
-        delayMs = backoff.nextMs();
+        delayMs = Math.round(backoff.nextMs());
         onError(errorFrom(thrown), delayMs);
       }
       if (stopped.aborted) return;

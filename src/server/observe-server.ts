@@ -94,7 +94,8 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
   const warnings = (): readonly string[] => {
     const trouble = params.upstreamTrouble();
     return [
-      ...authorities.warnings(),
+      // That there is no authority is what the check of it says.
+      ...(canSign(authorities) ? authorities.warnings() : []),
       ...authorities.troubles.map((why) => `no successor for an authority: ${why}`),
       ...(trouble === undefined ? [] : [`roots of the upstream authority: ${trouble}`]),
     ];
@@ -125,6 +126,15 @@ export function serverReadiness(params: ServerReadinessParams): Readiness {
       },
     },
   ]);
+}
+
+function canSign(authorities: Pick<ShownAuthorities, "activeX509">): boolean {
+  try {
+    authorities.activeX509();
+    return true;
+  } catch {
+    return false; // that is all there is to know
+  }
 }
 
 /** Only one whose keys are elsewhere can be away. It is asked, as nobody else may do so while the server is not ready. */

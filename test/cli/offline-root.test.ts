@@ -23,9 +23,21 @@ t.test("from an empty server to the second intermediate", async (t) => {
   const ready = async () => {
     const answer = await fetch(`http://${host}:${port}/ready`);
     const { checks } = (await answer.json()) as { checks: Record<string, string> };
-    return { status: answer.status, advice: checks["upstream authority"] };
+    const { "upstream authority": advice, "x509 authority": authority } = checks;
+    return { status: answer.status, advice, authority };
   };
-  t.match(await ready(), { status: 503, advice: /no X.509 authority yet/ });
+  t.match(await ready(), {
+    status: 503,
+    advice: "ok",
+    authority: /have a request signed and import it: 'assay authority x509 csr' begins/,
+  });
+  const unhealthy = await run("health");
+  t.equal(unhealthy.err.match(/assay authority x509 csr/g)?.length, 1, "said once");
+  t.match(await run("bundle", "show"), {
+    code: 1,
+    err: /no X\.509 authority yet; .*'assay authority x509 csr'/,
+  });
+  t.match(await run("bundle", "show", "--format", "spiffe"), { code: 0, out: /jwt-svid/ });
   const early = server.connect();
   await refused(
     t,
@@ -60,6 +72,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
   writeFileSync(path("server.pem"), await ok(...root("ca", "root", "sign", path("server.csr"))));
   const imported = await json("authority", "x509", "import", path("server.pem"));
   t.match(imported, { status: "active", upstreamAuthorityId: made["id"] });
+  t.same(await json("authority", "x509", "import", path("server.pem")), imported, "once more");
   t.equal(readdirSync(join(safe, "signed")).length, 2, "copies of the root and of what it signed");
 
   await server.clock.advance(1000);
@@ -99,6 +112,10 @@ t.test("from an empty server to the second intermediate", async (t) => {
   );
 
   writeFileSync(path("second.csr"), await ok("authority", "x509", "csr"));
+  t.match(await run("authority", "x509", "import", path("server.pem")), {
+    code: 1,
+    err: /was imported already; the open request is [0-9a-f]{40}/,
+  });
   writeFileSync(
     path("second.pem"),
     await ok(
@@ -183,7 +200,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
       /cannot be read \(ENOENT\)/,
     ],
     [root("ca", "root", "sign", path("server.pem")), /holds no request/],
-    [["authority", "x509", "import", path("server.pem")], /there is no open request/],
+    [["authority", "x509", "import", join(safe, "root.pem")], /there is no open request/],
     [["authority", "x509", "import", passphrase], /holds no certificate/],
     [["authority", "x509", "prepare"], /signed by an offline root; 'assay authority x509 csr'/],
   ];

@@ -52,7 +52,7 @@ export class StoreLane implements AsyncDisposable {
         logger.warn("the SVID store is away", {
           store: backend.name,
           error,
-          retryMs: Math.round(retryMs),
+          retryMs,
         });
       },
     });

@@ -96,7 +96,7 @@ export class StoredSvids implements AsyncDisposable {
         onError: (error, retryMs) =>
           logger.warn("SVIDs for stores were not signed; those there stay", {
             error,
-            retryMs: Math.round(retryMs),
+            retryMs,
           }),
       }),
     );

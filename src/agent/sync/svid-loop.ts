@@ -38,7 +38,7 @@ export class SvidLoop implements AsyncDisposable {
         this.#isFailing = true;
         logger.warn("SVIDs were not signed; serving on what is held", {
           error,
-          retryMs: Math.round(retryMs),
+          retryMs,
         });
       },
     });

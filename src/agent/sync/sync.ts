@@ -107,7 +107,7 @@ export class Sync implements AsyncDisposable {
         this.#pushAgainAtMs = 0;
         logger.warn("sync with the server failed; serving on what is held", {
           error,
-          retryMs: Math.round(retryMs),
+          retryMs,
           failures: this.#failures,
         });
         void this.#awaitConnection(Math.min(retryMs, RECONNECT_MS));

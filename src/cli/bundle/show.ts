@@ -1,3 +1,4 @@
+import { fail } from "../../base/errors.ts";
 import { encodeBundleDocument } from "../../spiffe/bundle-document.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
@@ -42,6 +43,8 @@ export const command: Command = {
     const trustDomain = foreign && trustDomainName(foreign, "trust-domain");
     using server = await connectServer(context);
     const bundle = await fetchBundle(server, trustDomain);
+    const isPem = output.format === "text" && options.text("format") !== "spiffe";
+    if (isPem && bundle.x509Authorities.length === 0) throw fail("precondition", empty(foreign));
     const document = JSON.parse(encodeBundleDocument(bundle)) as unknown;
     output.data(document, () => [
       options.text("format") === "spiffe"
@@ -51,6 +54,12 @@ export const command: Command = {
     return undefined;
   },
 };
+
+function empty(foreign: string | undefined): string {
+  return foreign === undefined
+    ? "the bundle has no X.509 authority yet; below an offline root 'assay authority x509 csr' is the first step to one, and else the server's log says what is missing"
+    : `the bundle of ${foreign} has no X.509 authority; '--format spiffe' shows what it has`;
+}
 
 /** The domain's own bundle, or a foreign one. */
 export async function fetchBundle(server: RpcClient, trustDomain?: string): Promise<Bundle> {

@@ -73,7 +73,8 @@ export class OfflineRequests {
   }
 
   /**
-   * Takes what the offline root signed: the authority is prepared, and published with its root.
+   * Takes what the offline root signed: the authority is prepared, and published with its root. What was taken before
+   * is left as it is, where no request is open.
    * @param certificates DER, in any order: the authority's own, those above it, and the root
    * @throws precondition when it is not for the open request, or cannot be used; invalid
    */
@@ -82,6 +83,10 @@ export class OfflineRequests {
     const { trustDomain } = this.#options;
     const { journal } = this.#slots;
     const [pending] = journal.withStatus("requested");
+    const taken = journal.records.find(({ chain: [own] }) =>
+      certificates.some((der) => toBase64(der) === own),
+    );
+    if (taken !== undefined && pending === undefined) return taken;
     if (pending?.signer === undefined) {
       throw fail("precondition", "there is no open request; 'assay authority x509 csr' makes one");
     }
@@ -91,7 +96,9 @@ export class OfflineRequests {
     if (own === undefined) {
       throw fail(
         "precondition",
-        `no certificate is for the open request ${pending.record.id}; 'assay authority x509 csr' shows it again`,
+        taken === undefined
+          ? `no certificate is for the open request ${pending.record.id}; 'assay authority x509 csr' shows it again`
+          : `authority ${taken.id} was imported already; the open request is ${pending.record.id}, which 'assay authority x509 csr' shows again`,
       );
     }
     const others = parsed.filter((each) => each !== own);

@@ -4,7 +4,7 @@ import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
-import { isKind } from "../../base/errors.ts";
+import { errorFrom, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { encodePem } from "../../x509/pem.ts";
@@ -47,18 +47,24 @@ export class ServerIdentity implements AsyncDisposable {
   readonly #options: ServerIdentityOptions;
   readonly #loop: Loop;
   #held: Held | undefined;
+  /** Why there was none at the last try; said once. */
+  #trouble: string | undefined;
 
-  private constructor(options: ServerIdentityOptions, held: Held | undefined) {
+  private constructor(options: ServerIdentityOptions, held: Held | undefined, trouble?: string) {
     this.#options = options;
     this.#held = held;
+    this.#trouble = trouble;
     this.#loop = new Loop({
       name: "server SVID",
       clock: options.clock,
       random: options.random,
       round: () => this.#round(),
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
-      onError: (error, retryMs) =>
-        options.logger.error("server SVID could not be renewed", { error, retryMs }),
+      onError: (error, retryMs) => {
+        const level = error.message === this.#trouble ? "debug" : "error";
+        this.#trouble = error.message;
+        options.logger[level]("server SVID could not be renewed", { error, retryMs });
+      },
     });
   }
 
@@ -68,10 +74,9 @@ export class ServerIdentity implements AsyncDisposable {
       return new ServerIdentity(options, await make(options));
     } catch (error) {
       if (!isKind(error, "unavailable")) throw error;
-      options.logger.warn("no server SVID yet; agents are turned away until there is one", {
-        error,
-      });
-      return new ServerIdentity(options, undefined);
+      // What is to be done is said where the authorities are.
+      options.logger.warn("no server SVID yet; agents are turned away until an authority can sign");
+      return new ServerIdentity(options, undefined, errorFrom(error).message);
     }
   }
 
@@ -103,6 +108,7 @@ export class ServerIdentity implements AsyncDisposable {
     if (this.#isDue()) {
       const { metrics } = this.#options;
       this.#held = await metered(metrics, SERVER_METRICS.svidRotate, () => make(this.#options));
+      this.#trouble = undefined;
       this.#options.logger.info("server SVID renewed");
     }
     const untilRenewal = ((this.#held?.renewAt ?? 0) - epochSeconds(this.#options.clock)) * 1000;

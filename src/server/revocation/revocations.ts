@@ -97,7 +97,7 @@ export class Revocations implements AsyncDisposable {
       onError: (error, retryMs) =>
         logger.warn("a revocation list was not signed; the one before is served", {
           error,
-          retryMs: Math.round(retryMs),
+          retryMs,
         }),
     });
   }

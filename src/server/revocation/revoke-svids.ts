@@ -113,7 +113,7 @@ export class RevokeSvids {
     if (authorityId === undefined) {
       throw fail(
         "not_found",
-        `no X.509-SVID with serial ${serial} that has not ended is in this server's audit log; name its authority to revoke it all the same`,
+        `no X.509-SVID with serial ${serial} that has not ended is in this server's audit log; name its authority to revoke it all the same ('assay x509 revoke --authority ID')`,
       );
     }
     const authority = issuance.authorities().find(({ id }) => id === authorityId);

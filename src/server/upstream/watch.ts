@@ -51,7 +51,7 @@ export class UpstreamWatcher implements AsyncDisposable {
           logger.warn("roots of the upstream authority could not be seen", {
             upstream: name,
             error,
-            retryMs: Math.round(retryMs),
+            retryMs,
           });
         }
         this.#trouble = error.message;

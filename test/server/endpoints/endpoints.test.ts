@@ -14,7 +14,7 @@ import { addressKey } from "../../../src/base/address-key.ts";
 import { RateLimit } from "../../../src/server/endpoints/rate-limit.ts";
 import { ServerIdentity } from "../../../src/server/endpoints/server-identity.ts";
 import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
-import { silentLogger } from "../../../src/observe/logger.ts";
+import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import type { Bundle } from "../../../src/spiffe/bundle.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
@@ -368,6 +368,51 @@ t.test("agents behind one address have a share each", async (t) => {
   t.equal(await isTaken(limits.sign(call("greedy"), 3)), true);
   t.equal(await isTaken(limits.sign(call("greedy"), 1)), false, "waits its turn");
   t.equal(await isTaken(limits.sign(call("other"), 3)), true);
+});
+
+t.test("that there is no server SVID is said once, until the reason is another", async (t) => {
+  const clock = new VirtualClock(TEST_EPOCH * 1000);
+  const lines: string[] = [];
+  const note = (level: string) => (message: string, fields: object | undefined) =>
+    void lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`);
+  const logger: Logger = {
+    debug: note("debug"),
+    info: note("info"),
+    warn: note("warn"),
+    error: note("error"),
+    child: () => logger,
+  };
+  let why = "no authority";
+  let tries = 0;
+  const identity = await ServerIdentity.create({
+    metrics: new Metrics(),
+    issuance: {
+      serverX509: async () => {
+        tries += 1;
+        throw fail("unavailable", why);
+      },
+    },
+    authorities: { records: () => [] },
+    clock,
+    random: systemRandom,
+    logger,
+  });
+  t.teardown(() => identity[Symbol.asyncDispose]());
+  const said = () => lines.filter((line) => !line.startsWith("debug"));
+  const rounds = async (until: number): Promise<void> => {
+    while (tries < until) {
+      await clock.advance(30_000);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  };
+  await rounds(6);
+  t.match(said(), [/^warn no server SVID yet/]);
+  t.equal(said().length, 1);
+  t.match(lines.at(-1), /"retryMs":\d+\}$/, "in whole milliseconds");
+  why = "another";
+  await rounds(10);
+  t.match(said(), [/^warn/, /^error server SVID could not be renewed/]);
+  t.equal(said().length, 2);
 });
 
 t.test("the server's SVID is renewed at half its life and with its authority", async (t) => {
