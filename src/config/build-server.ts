@@ -96,7 +96,12 @@ function frontEnds(settings: Given): ServerConfig["frontends"] {
   const clusters = new Set(k8sPsat?.clusters.keys());
   return {
     ...(oidc && { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) }),
-    ...(certificates && { certificates: certificatesFrontEnd(certificates, clusters) }),
+    ...(certificates && {
+      certificates: certificatesFrontEnd(certificates, {
+        clusters,
+        ...authoritySetsSetting(settings),
+      }),
+    }),
   };
 }
 

@@ -25,15 +25,41 @@ export type PodClusterConfig =
 /** The set that signs SPIFFE IDs. */
 export const OWN_SET = "trust-domain";
 
-/** @param known names of `nodeAttestors.k8sPsat.clusters` @throws ConfigError, naming the keys */
-export function certificatesFrontEnd(given: Given, known: ReadonlySet<string>): CertificatesConfig {
+/** What the rest of the file has. */
+interface Known {
+  /** Names of `nodeAttestors.k8sPsat.clusters`. */
+  readonly clusters: ReadonlySet<string>;
+  readonly sets: ReadonlyMap<string, { readonly profiles: readonly string[] }>;
+  readonly profiles: ReadonlyMap<string, unknown>;
+}
+
+/** @throws ConfigError, naming the keys */
+export function certificatesFrontEnd(given: Given, known: Known): CertificatesConfig {
   return allOf<CertificatesConfig>({
-    set: () => given.set,
-    profile: () => given.profile ?? (given.set === OWN_SET ? "spiffe" : "server-90d"),
+    set: () => setOf(given, known),
+    profile: () => profileOf(given, known),
     ttlSeconds: () => given.ttl ?? 0,
     networks: () => networksOf(given),
-    clusters: () => clustersOf(given, known),
+    clusters: () => clustersOf(given, known.clusters),
   });
+}
+
+function setOf({ set }: Given, { sets }: Known): string {
+  if (set === OWN_SET || sets.has(set)) return set;
+  throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
+}
+
+function profileOf({ set, profile }: Given, { sets, profiles }: Known): string {
+  const name = profile ?? (set === OWN_SET ? "spiffe" : "server-90d");
+  if (!profiles.has(name)) {
+    throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${name}`);
+  }
+  const signed = sets.get(set)?.profiles;
+  if (signed === undefined || signed.includes(name)) return name;
+  throw fail(
+    "invalid",
+    `${WHERE}.profile: authority set ${set} does not sign ${name}; add it to the set's profiles`,
+  );
 }
 
 function networksOf({ networks = new Map() }: Given): CertificatesConfig["networks"] {

@@ -9,7 +9,7 @@ import type { CallScope } from "./audit/call-scope.ts";
 import type { TokenBearers } from "./bearers/token-bearers.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";
 import type { ConfiguredAttestors } from "./configured-attestors.ts";
-import type { Datastore } from "./datastore/contract.ts";
+import type { AuthorityRecord, Datastore } from "./datastore/contract.ts";
 import type { Limits } from "./endpoints/limits.ts";
 import type { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { CertificateFrontEnd } from "./frontends/certificates/certificate-front-end.ts";
@@ -24,7 +24,7 @@ interface Parts {
   readonly bearers: TokenBearers;
   readonly oneTimeTokens: OneTimeTokens;
   readonly authorizedEntries: AuthorizedEntries;
-  readonly datastore: Pick<Datastore, "entries">;
+  readonly datastore: Pick<Datastore, "authorities" | "entries">;
   readonly bundles: Pick<BundleService, "own">;
   readonly limits: Limits;
   readonly scope: CallScope;
@@ -49,7 +49,20 @@ export function certificateHandlers(parts: Parts): ReturnType<typeof certificate
   return certificateApi({
     ...parts,
     frontEnd,
-    rootsOf: ({ root }) =>
-      config?.set === OWN_SET ? bundles.own().x509Authorities.map(({ der }) => der) : [root],
+    async rootsOf({ root }) {
+      if (config === undefined || config.set === OWN_SET) {
+        return bundles.own().x509Authorities.map(({ der }) => der);
+      }
+      return rootsOfSet(await datastore.authorities.list(config.set), root);
+    },
   });
+}
+
+/** Those of before and to come, too: the certificate is renewed by the next authority, and others have older ones. */
+function rootsOfSet(records: readonly AuthorityRecord[], root: Uint8Array): Uint8Array[] {
+  const texts = records
+    .filter(({ kind, tainted }) => kind === "x509" && !tainted)
+    .flatMap(({ roots }) => roots);
+  const own = Buffer.from(root).toString("base64");
+  return [...new Set([own, ...texts])].map((text) => Buffer.from(text, "base64"));
 }

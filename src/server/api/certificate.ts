@@ -24,7 +24,7 @@ export interface CertificateApiDeps {
   /** Absent while it is off. */
   readonly frontEnd: CertificateFrontEnd | undefined;
   /** DER, of what the set signs. */
-  readonly rootsOf: (issued: IssuedCertificate) => readonly Uint8Array[];
+  readonly rootsOf: (issued: IssuedCertificate) => Promise<readonly Uint8Array[]>;
   readonly limits: Limits;
   readonly scope: CallScope;
   readonly logger: Logger;
@@ -104,14 +104,15 @@ function toldToStranger(error: AssayError, call: CallContext, logger: Logger): A
 /** What is issued is recorded for who it is for. */
 async function answer(
   { scope, rootsOf }: CertificateApiDeps,
-  { caller, issue }: Admitted,
+  admitted: Admitted,
 ): Promise<NewCertificateResponse> {
   const { origin } = scope;
   if (origin === undefined) throw fail("internal", "a call for a certificate is not under audit");
-  const issued = await scope.run({ ...origin, caller: { ...origin.caller, ...caller } }, issue);
+  const caller = { ...origin.caller, ...admitted.caller };
+  const issued = await scope.run({ ...origin, caller }, () => admitted.issue());
   return {
     chain: [...issued.chain],
-    bundle: [...rootsOf(issued)],
+    bundle: [...(await rootsOf(issued))],
     serial: issued.serial,
     not_before: issued.notBefore,
     expires_at: issued.notAfter,

@@ -1,77 +1,22 @@
-/** Certificates with names and addresses: who may have which, on a real server (requirements T5, T7, T11). */
-import { X509Certificate } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import type { RequestListener } from "node:http";
-import { join } from "node:path";
-import t, { type Test } from "tap";
+/** Certificates with names and addresses: who may have which, on a real server (requirement T11). */
+import t from "tap";
 import { Networks, canonicalAddress } from "../../../src/base/networks.ts";
-import type { CertificatesConfig } from "../../../src/config/certificates-front-end.ts";
-import type { ServerConfig } from "../../../src/config/server.ts";
+import { buildServerConfig } from "../../../src/config/build-server.ts";
+import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
+import { SERVER_SETTINGS } from "../../../src/config/server-settings.ts";
+import { Settings } from "../../../src/config/source.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { NewCertificateRequest } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateRequest.ts";
-import type { NewCertificateResponse__Output } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";
-import { parseCertificate } from "../../../src/x509/certificate.ts";
-import { createCsr } from "../../../src/x509/csr.ts";
-import { LIFE, folder, secureServer } from "../../attestors/kubernetes-peers.ts";
-import { readAuditLog } from "../../support/audit-records.ts";
+import { LIFE } from "../../attestors/kubernetes-peers.ts";
 import { TestIssuer, oidcConfig, oidcSection } from "../../support/oidc-issuer.ts";
 import { type Refusal, refused } from "../../support/refused.ts";
-import {
-  type TestServer,
-  type TlsIdentity,
-  identityOf,
-  startTestServer,
-} from "../../support/server.ts";
+import { type TlsIdentity, identityOf, startTestServer } from "../../support/server.ts";
 import { TestCa } from "../../support/test-ca.ts";
-import { id, mint } from "../api/calls.ts";
+import { mint } from "../api/calls.ts";
+import { CERTIFICATES, CERTIFICATE_SERVICE, ask, entry, issuances } from "./ask-certificate.ts";
 
-const SERVICE = "assay.certificate.v1.Certificates";
-
-const CERTIFICATES: CertificatesConfig = {
-  set: "trust-domain",
-  profile: "spiffe",
-  ttlSeconds: 0,
-  networks: new Map([
-    ["/web", Networks.parse(["10.1.0.0/16", "fd00:1::/32"])],
-    ["/", Networks.parse(["192.0.2.7"])],
-  ]),
-  clusters: new Map(),
-};
-
-type Key = Awaited<ReturnType<typeof generateKey>>;
-
-/** A call with a new key, unless told otherwise. */
-async function ask(
-  server: TestServer,
-  request: NewCertificateRequest,
-  { key, identity }: { readonly key?: Key; readonly identity?: TlsIdentity } = {},
-) {
-  const { signer } = key ?? (await generateKey("ec-p256"));
-  // What a request says of names is nobody's word.
-  const csr = await createCsr({ uris: ["spiffe://example.org/admin"], dnsNames: ["evil"], signer });
-  const method = identity === undefined ? "NewCertificateByToken" : "NewCertificateBySVID";
-  const response = await server
-    .connect(identity)
-    .unary<NewCertificateResponse__Output>(SERVICE, method, { ...request, csr });
-  const leaf = response.chain[0] ?? new Uint8Array();
-  const { subjectAltName = "" } = new X509Certificate(leaf);
-  return { response, leaf: parseCertificate(leaf), names: subjectAltName.split(", ").sort() };
-}
-
-async function issuances(server: TestServer) {
-  const records = await readAuditLog(server.dataDir);
-  return records.filter(({ kind, action }) => kind === "issuance" && /certificates/.test(action));
-}
-
-function entry(path: string, parent: string, selector: string, more: object = {}): object {
-  const at = selector.indexOf(":");
-  return {
-    spiffe_id: id(path),
-    parent_id: id(parent),
-    selectors: [{ type: selector.slice(0, at), value: selector.slice(at + 1) }],
-    ...more,
-  };
-}
+const DAY = 24 * 3600;
+const CONTEXT = { uid: 1000, env: { HOME: "/home/u" } };
 
 t.test("addresses and networks are read strictly", async (t) => {
   for (const [text, canonical] of [
@@ -113,256 +58,6 @@ t.test("addresses and networks are read strictly", async (t) => {
   ]) {
     t.throws(() => Networks.parse([text]), { kind: "invalid", message: /network|address/ }, text);
   }
-});
-
-/** A pod as the API server has it, and what changes from case to case. */
-function podObject(change: {
-  readonly metadata?: object;
-  readonly spec?: object;
-  readonly status?: object;
-}) {
-  return {
-    metadata: {
-      name: "web-0",
-      namespace: "shop",
-      uid: "u1",
-      labels: { app: "web" },
-      ...change.metadata,
-    },
-    spec: { serviceAccountName: "web", nodeName: "n1", subdomain: "web", ...change.spec },
-    status: {
-      phase: "Running",
-      podIP: "10.9.0.5",
-      podIPs: [{ ip: "10.9.0.5" }, { ip: "fd00:9:0:0::5" }],
-      ...change.status,
-    },
-  };
-}
-
-/** An API server that takes the token `good` for pod web-0. */
-async function fakeCluster(
-  t: Test,
-  pod: () => object | undefined,
-): Promise<ServerConfig["nodeAttestors"]> {
-  const answer: RequestListener = (request, response) => {
-    const parts: Buffer[] = [];
-    request.on("data", (part: Buffer) => parts.push(part));
-    request.on("end", () => {
-      if (request.url === "/apis/authentication.k8s.io/v1/tokenreviews") {
-        const { spec } = JSON.parse(Buffer.concat(parts).toString()) as {
-          spec: { token: string; audiences: string[] };
-        };
-        const user = {
-          username: "system:serviceaccount:shop:web",
-          extra: {
-            "authentication.kubernetes.io/pod-name": ["web-0"],
-            "authentication.kubernetes.io/pod-uid": ["u1"],
-          },
-        };
-        const status =
-          spec.token === "good"
-            ? { authenticated: true, audiences: spec.audiences, user }
-            : { authenticated: false, error: "token is of yesterday" };
-        response.writeHead(201).end(JSON.stringify({ status }));
-        return;
-      }
-      const found = request.url === "/api/v1/namespaces/shop/pods/web-0" ? pod() : undefined;
-      response.writeHead(found === undefined ? 404 : 200).end(JSON.stringify(found ?? {}));
-    });
-  };
-  const { server, serverName, authorities } = await secureServer(t, answer);
-  const kubeconfig = join(folder(t), "kubeconfig");
-  const text = authorities !== undefined && "text" in authorities ? authorities.text : "";
-  const data = Buffer.from(text).toString("base64");
-  const cluster = { server, "certificate-authority-data": data, "tls-server-name": serverName };
-  writeFileSync(
-    kubeconfig,
-    JSON.stringify({
-      "current-context": "c",
-      contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-      clusters: [{ name: "c", cluster }],
-      users: [{ name: "u", user: { token: "admin" } }],
-    }),
-  );
-  return {
-    k8sPsat: {
-      clusters: new Map([
-        [
-          "demo",
-          {
-            serviceAccounts: ["assay:agent"],
-            audiences: ["spire-server"],
-            kubeconfig,
-            apiServer: server,
-            caFile: "",
-            tokenFile: "",
-            allowedNodeLabels: [],
-            allowedPodLabels: [],
-          },
-        ],
-      ]),
-    },
-  };
-}
-
-t.test("T5: a pod's certificate has the addresses and names of its API object", async (t) => {
-  let pod: object | undefined = podObject({});
-  const nodeAttestors = await fakeCluster(t, () => pod);
-  const cluster = {
-    audiences: ["assay-certificate"],
-    names: ["address", "subdomain", "hostname"] as const,
-    clusterDomain: "cluster.local",
-    hostNetwork: false,
-  };
-  const certificates = { ...CERTIFICATES, clusters: new Map([["demo", cluster]]) };
-  const server = await startTestServer(t, {
-    config: { nodeAttestors, frontends: { certificates } },
-  });
-  const pods = "/spire/pod/demo";
-  const proof = { pod: { cluster: "demo", token: "good" } };
-  await refused(t, ask(server, proof), {
-    kind: "denied",
-    message: /no entry below .* matches pod shop\/web-0/,
-  });
-  await server.createEntry(
-    entry("/shop/web", pods, "k8s:sa:web", { dns_names: ["Web.example.org"], x509_svid_ttl: 600 }),
-  );
-
-  const { response, leaf, names } = await ask(server, proof);
-  const all = [
-    "DNS:10-9-0-5.shop.pod.cluster.local",
-    "DNS:fd00-9-0-0-0-0-0-5.shop.pod.cluster.local",
-    "DNS:web-0",
-    "DNS:web-0.web.shop.svc.cluster.local",
-    "DNS:web.example.org",
-    "IP Address:10.9.0.5",
-    "IP Address:FD00:9:0:0:0:0:0:5",
-    "URI:spiffe://example.org/shop/web",
-  ];
-  t.same(names, all);
-  t.same(response.ip_addresses, ["10.9.0.5", "fd00:9::5"]);
-  t.match(response.spiffe_id, id("/shop/web"));
-  t.equal(leaf.notAfter - leaf.notBefore, 610, "the entry's life, and ten seconds back");
-  t.equal(leaf.basicConstraints?.ca, false);
-  t.same(response.bundle.length, 1);
-  t.match((await issuances(server)).at(-1), {
-    caller: { role: "pod", id: "demo:shop/web-0" },
-    subject: {
-      rule: "pod:demo",
-      spiffeId: "spiffe://example.org/shop/web",
-      serial: response.serial,
-    },
-  });
-  const less = await ask(server, {
-    ...proof,
-    dns_names: ["WEB-0"],
-    ip_addresses: ["fd00:9::5"],
-    ttl: 60,
-  });
-  t.same(less.names, [
-    "DNS:web-0",
-    "IP Address:FD00:9:0:0:0:0:0:5",
-    "URI:spiffe://example.org/shop/web",
-  ]);
-
-  const stranger =
-    /^the proof gives no certificate here; the server's audit log says why \(request/;
-  const asked: readonly (readonly [string, NewCertificateRequest, Refusal])[] = [
-    [
-      "a worthless token",
-      { pod: { cluster: "demo", token: "bad" } },
-      { kind: "denied", message: stranger },
-    ],
-    [
-      "a cluster that is none",
-      { pod: { cluster: "other", token: "good" } },
-      { kind: "denied", message: stranger },
-    ],
-    ["no token", { pod: { cluster: "demo" } }, { kind: "invalid", message: /proof/ }],
-    ["no proof", {}, { kind: "invalid", message: /proof/ }],
-    [
-      "another's name",
-      { ...proof, dns_names: ["db"] },
-      { kind: "denied", message: /dns name db is none of entry/ },
-    ],
-    [
-      "another's address",
-      { ...proof, ip_addresses: ["10.9.0.6"] },
-      { kind: "denied", message: /10\.9\.0\.6 is in no network/ },
-    ],
-    ["a network of another path", { ...proof, ip_addresses: ["10.1.0.1"] }, { kind: "denied" }],
-    ["no address", { ...proof, ip_addresses: ["10.9.0.5/8"] }, { kind: "invalid" }],
-    ["no name", { ...proof, dns_names: ["a b"] }, { kind: "invalid" }],
-    ["another's SPIFFE ID", { ...proof, spiffe_id: "spiffe://example.org/db" }, { kind: "denied" }],
-    ["a longer life", { ...proof, ttl: 601 }, { kind: "denied", message: /600 seconds at most/ }],
-    ["a negative life", { ...proof, ttl: -1 }, { kind: "invalid" }],
-    [
-      "101 names",
-      { ...proof, dns_names: Array.from({ length: 101 }, (_, at) => `n${at}`) },
-      { kind: "invalid" },
-    ],
-  ];
-  for (const [name, request, expected] of asked)
-    await refused(t, ask(server, request), expected, name);
-
-  const objects: readonly (readonly [string, object | undefined, Refusal])[] = [
-    ["no pod", undefined, { kind: "denied", message: stranger }],
-    [
-      "a later pod of that name",
-      podObject({ metadata: { uid: "u2" } }),
-      { kind: "denied", message: stranger },
-    ],
-    [
-      "another account",
-      podObject({ spec: { serviceAccountName: "db" } }),
-      { kind: "denied", message: stranger },
-    ],
-    [
-      "one that has ended",
-      podObject({ status: { phase: "Failed" } }),
-      { kind: "denied", message: stranger },
-    ],
-    [
-      "the node's address",
-      podObject({ spec: { hostNetwork: true } }),
-      { kind: "denied", message: /node's address/ },
-    ],
-    [
-      "no address yet",
-      podObject({ status: { podIP: undefined, podIPs: undefined } }),
-      { kind: "unavailable", message: /no address yet/ },
-    ],
-    [
-      "loopback",
-      podObject({ status: { podIPs: [{ ip: "127.0.0.1" }] } }),
-      { kind: "denied", message: /no pod's own/ },
-    ],
-    [
-      "IPv4 in IPv6",
-      podObject({ status: { podIPs: [{ ip: "::ffff:10.0.0.1" }] } }),
-      { kind: "invalid" },
-    ],
-  ];
-  for (const [name, object, expected] of objects) {
-    pod = object;
-    await refused(t, ask(server, proof), expected, name);
-  }
-  const denials = (await readAuditLog(server.dataDir)).filter(({ kind }) => kind === "denial");
-  t.ok(
-    denials.some(({ reason }) => /token is of yesterday/.test(reason ?? "")),
-    "told to the operator",
-  );
-
-  // A name that is no host name is left out: a pod may be called so.
-  pod = podObject({
-    metadata: { name: "web-0" },
-    spec: { hostname: "web.0.", subdomain: undefined },
-  });
-  t.same((await ask(server, proof)).names.includes("DNS:web.0."), false);
-  await server.createEntry(entry("/shop/other", pods, "k8s:ns:shop"));
-  await refused(t, ask(server, proof), { kind: "invalid", message: /2 entries match; name one/ });
-  const one = await ask(server, { ...proof, spiffe_id: "spiffe://example.org/shop/web" });
-  t.ok(one.names.includes("DNS:web.example.org"));
 });
 
 t.test("T11: an entry's names, and addresses of the networks that its path has", async (t) => {
@@ -417,7 +112,7 @@ t.test("T11: an entry's names, and addresses of the networks that its path has",
   for (const [name, identity, request, expected] of cases) {
     await refused(t, ask(server, request, { identity }), expected, name);
   }
-  const bare = server.connect().unary(SERVICE, "NewCertificateBySVID", {});
+  const bare = server.connect().unary(CERTIFICATE_SERVICE, "NewCertificateBySVID", {});
   await refused(t, bare, { kind: "denied" }, "no certificate");
   const ca = await TestCa.create(LIFE);
   const foreign = await ca.leaf({ ...LIFE, spiffeId: "spiffe://example.org/web/front" });
@@ -538,6 +233,79 @@ t.test(
     await refused(t, ask(server, { token: "a.b.c" }), { kind: "denied" });
   },
 );
+
+t.test(
+  "another set signs the names alone, and its roots of today and tomorrow go along",
+  async (t) => {
+    const profiles = ["server-90d"];
+    const web = {
+      keyType: "ec-p256",
+      ttlSeconds: 365 * DAY,
+      upstreamAuthority: {},
+      profiles,
+    } as const;
+    const certificates = { ...CERTIFICATES, set: "web", profile: "server-90d" };
+    const { server: running, ...server } = await startTestServer(t, {
+      config: {
+        authoritySets: new Map([["web", web]]),
+        certificateProfiles: BUILT_IN_PROFILES,
+        frontends: { certificates },
+      },
+    });
+    const names = { dns_names: ["front.example.org"], x509_svid_ttl: 60 };
+    await server.createEntry(entry("/web/front", "/host", "unix:uid:1", names));
+    const identity = await mint({ ...server, server: running }, "/web/front", 3600);
+    const whole = { ...server, server: running };
+    const first = await ask(whole, { ip_addresses: ["10.1.2.3"] }, { identity });
+    t.same(first.names, ["DNS:front.example.org", "IP Address:10.1.2.3"]);
+    t.equal(first.response.spiffe_id, null);
+    t.equal(
+      first.leaf.notAfter - first.leaf.notBefore,
+      90 * DAY + 10,
+      "an SVID's life is none of its",
+    );
+    const set = running.authoritySets.get("web");
+    await set.prepare("x509");
+    const { response } = await ask(whole, {}, { identity });
+    t.equal(response.bundle.length, 2);
+    t.same(response.bundle[0], set.activeX509().root, "that of its own chain first");
+  },
+);
+
+t.test("what the section may not say", async (t) => {
+  const configOf = (certificates: object, more: object = {}) => {
+    const settings = new Settings({
+      table: SERVER_SETTINGS,
+      given: () => undefined,
+      fromEnv: () => undefined,
+      file: { name: "FILE", root: { frontends: { certificates }, ...more } },
+      context: CONTEXT,
+    });
+    return buildServerConfig(settings, CONTEXT).frontends?.certificates;
+  };
+  t.match(configOf({}), { set: "trust-domain", profile: "spiffe", ttlSeconds: 0 });
+  t.match(configOf({ set: "web" }, { authoritySets: { web: {} } }), { profile: "server-90d" });
+  t.equal(
+    configOf({ networks: { "/a/b": "10.0.0.0/8, ::1" } })
+      ?.networks.get("/a/b")
+      ?.has("::1"),
+    true,
+  );
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [{ set: "web" }, /authoritySets has no web/],
+    [{ profile: "x" }, /no certificate profile x/],
+    [{ networks: { "/a": ["10.0.0.0/40"] } }, /networks\.\/a: '10\.0\.0\.0\/40' is no network/],
+    [{ networks: { a: ["10.0.0.0/8"] } }, /networks/],
+    [{ networks: { "/a/": ["10.0.0.0/8"] } }, /networks/],
+    [{ clusters: { demo: {} } }, /k8sPsat\.clusters has no demo/],
+    [{ ttl: "5s" }, /ttl/],
+  ];
+  for (const [section, message] of cases) {
+    t.throws(() => configOf(section), { message }, JSON.stringify(section));
+  }
+  const more = { authoritySets: { web: { profiles: ["server-7d"] } } };
+  t.throws(() => configOf({ set: "web" }, more), { message: /does not sign server-90d/ });
+});
 
 t.test("it is off unless asked for", async (t) => {
   const server = await startTestServer(t);
