@@ -49,6 +49,7 @@ t.test("the authorization table has a row for every method of every known servic
   );
   const open = [...AUTHORIZATION].filter(([, roles]) => roles.has("any")).map(([name]) => name);
   t.same(open.sort(), [
+    "/assay.certificate.v1.Certificates/NewCertificateByToken",
     "/assay.token.v1.Token/NewJWTSVID",
     "/assay.token.v1.Token/NewX509SVID",
     "/grpc.health.v1.Health/Check",
