@@ -401,7 +401,8 @@ t.test("that there is no server SVID is said once, until the reason is another",
   t.teardown(() => identity[Symbol.asyncDispose]());
   const said = () => lines.filter((line) => !line.startsWith("debug"));
   const rounds = async (until: number): Promise<void> => {
-    while (tries < until) {
+    for (;;) {
+      if (tries >= until) return;
       await clock.advance(30_000);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

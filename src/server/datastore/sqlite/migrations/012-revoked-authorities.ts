@@ -2,7 +2,7 @@ import type { Migration } from "../migrate.ts";
 
 /** Authorities that were revoked here, so that nobody brings them back: until they end. */
 export const revokedAuthorities: Migration = {
-  number: 11,
+  number: 12,
   name: "revoked-authorities",
   sql: `
     CREATE TABLE revoked_authorities (
