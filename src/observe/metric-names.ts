@@ -110,6 +110,16 @@ export const SERVER_METRICS = {
     "1 while the upstream authority does not sign, or does not show its roots.",
     ["upstream"],
   ),
+  setSecondsLeft: gauge(
+    "assay_server_authority_set_seconds_left",
+    "Seconds until the end of the active authority of a set beside the trust domain's own.",
+    ["set"],
+  ),
+  setFailing: gauge(
+    "assay_server_authority_set_failing",
+    "1 while no authority of such a set can sign, or its next one cannot be made.",
+    ["set"],
+  ),
   warnings: gauge(
     "assay_authority_warnings",
     "Certificates that end soon and that only an operator can renew.",

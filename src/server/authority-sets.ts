@@ -2,7 +2,8 @@
 import type { ServerConfig } from "../config/server.ts";
 import { fail } from "../base/errors.ts";
 import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
-import { AuthoritySet, type AuthoritySetOptions, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";
+import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
 import type { CrlSigner } from "./ca/authority.ts";
 import type { SigningSet } from "./issuance/front-end-issuance.ts";
 import { openUpstream } from "./open-upstream.ts";
@@ -70,9 +71,13 @@ export class AuthoritySets implements AsyncDisposable {
     return this.#others;
   }
 
+  get others(): readonly AuthoritySet[] {
+    return [...this.#others.values()].map(({ authorities }) => authorities);
+  }
+
   /** The trust domain's own first. */
   get all(): readonly AuthoritySet[] {
-    return [this.#own, ...[...this.#others.values()].map(({ authorities }) => authorities)];
+    return [this.#own, ...this.others];
   }
 
   /** @param name empty = the trust domain's own. @throws not_found */

@@ -16,7 +16,8 @@ import { CallScope } from "./audit/call-scope.ts";
 import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
 import { bundlePublishers } from "./bundles/bundle-publishers.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
-import { AuthoritySet, TRUST_DOMAIN_SET } from "./ca/authority-set.ts";
+import { AuthoritySet } from "./ca/authority-set.ts";
+import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
 import { AUDIT_FOLDER, DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";
@@ -28,6 +29,7 @@ import { Limits } from "./endpoints/limits.ts";
 import { Listeners } from "./endpoints/listeners.ts";
 import { TrustedRoots } from "./endpoints/peer-identity.ts";
 import { meteredGate, meteredServices } from "./endpoints/metered-services.ts";
+import { observeSets } from "./observe-sets.ts";
 import { readServer, serverReadiness } from "./observe-server.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { federationAdvice } from "./federation/observe-federation.ts";
@@ -286,6 +288,7 @@ export async function startServer(
     stopping: stopping.signal,
   });
   readiness.add(federationAdvice(federation));
+  observeSets(sets.others, { metrics, readiness, clock });
   // It follows an authority that came late, and without it every caller is turned away.
   readiness.add({ name: "server SVID", missing: () => identity.problem });
   const propagation = new Propagation(metrics);
@@ -321,6 +324,7 @@ export async function startServer(
     trail,
     auditLog,
     authorities,
+    sets,
     revocation,
     bundles,
     federation,
@@ -373,6 +377,7 @@ export async function startServer(
     version,
     trustDomain: trustDomain.name,
     authorities,
+    otherSets: sets.others,
     upstreamTrouble: () => upstreamWatch.trouble,
     keyManager,
     auditLog,

@@ -14,6 +14,8 @@ export interface ReadServerParams {
   readonly version: string;
   readonly trustDomain: string;
   readonly authorities: ShownAuthorities;
+  /** Beside it. */
+  readonly otherSets: readonly Pick<ShownAuthorities, "warnings">[];
   /** Why an upstream could not be asked, while that is so. */
   readonly upstreamTrouble: () => string | undefined;
   readonly auditLog: Pick<AuditLog, "lastSeq" | "failing">;
@@ -56,7 +58,10 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
     return [{ labels: [upstream], value: failing ? 1 : 0 }];
   });
   metrics.read(SERVER_METRICS.warnings, () => [
-    { labels: [], value: authorities.warnings().length },
+    {
+      labels: [],
+      value: [authorities, ...params.otherSets].flatMap((set) => set.warnings()).length,
+    },
   ]);
   metrics.read(SERVER_METRICS.auditRecords, () => [{ labels: [], value: auditLog.lastSeq }]);
   const { keyManager } = params;

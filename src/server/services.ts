@@ -8,6 +8,7 @@ import { partsMessage } from "../rpc/health-parts.ts";
 import { loggerHandlers } from "../rpc/logger-service.ts";
 import type { CallContext, Implementation } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
+import type { AuthoritySets } from "./authority-sets.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
@@ -76,6 +77,7 @@ export interface ServerParts {
   readonly trail: AuditTrail;
   readonly auditLog: AuditLog;
   readonly authorities: AuthoritySet;
+  readonly sets: AuthoritySets;
   readonly revocation: RevocationParts;
   readonly bundles: BundleService;
   readonly federation: BundleRefreshes;
@@ -168,7 +170,7 @@ export function serverServices(parts: ServerParts) {
       }),
     },
     "assay.agent.v1.AgentHost": agentHostApi(shared),
-    "assay.authority.v1.Authority": authorityListApi({ authorities }),
+    "assay.authority.v1.Authority": authorityListApi({ trustDomain, sets: parts.sets }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),
     "assay.certificate.v1.Certificates": certificateHandlers({
       ...parts,

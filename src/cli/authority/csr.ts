@@ -2,6 +2,7 @@ import type { RequestX509AuthorityResponse__Output } from "../../rpc/gen/assay/a
 import { encodePem } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
+import { SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
 
 /** `authority x509 csr`: what is carried to the offline root. */
@@ -12,10 +13,11 @@ export const command: Command = {
       name: "new",
       help: "make a new key, although a request is open; a certificate for that one is refused then",
     },
+    SET_OPTION,
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay authority x509 csr > server.csr", "assay authority x509 csr --new"],
+  examples: ["assay authority x509 csr > server.csr", "assay authority x509 csr --set web --new"],
   notes: [
     "For a server with 'upstreamAuthority: { offline: {} }'. The key stays in the server's key manager. 'assay ca root",
     "sign' on the safe machine answers the request, 'assay authority x509 import' takes the answer.",
@@ -23,9 +25,9 @@ export const command: Command = {
   async run(context) {
     using server = await connectServer(context);
     const { authority_id: id, csr } = await server.call<RequestX509AuthorityResponse__Output>(
-      "assay.authority.v1.Authority",
+      SETS_SERVICE,
       "RequestX509Authority",
-      { renew: context.options.flag("new") },
+      { renew: context.options.flag("new"), set: setOf("x509", context.options) },
     );
     const pem = encodePem("CERTIFICATE REQUEST", csr);
     context.output.data({ id, csr: pem }, () => [pem.trimEnd()]);

@@ -6,6 +6,7 @@ import { isoTime } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { readTextFile } from "../read-file.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
 import { authorityLines } from "./kinds.ts";
 
 /** `authority x509 import`: what the offline root signed. */
@@ -19,10 +20,14 @@ export const command: Command = {
       help: "certificate, those above it and the root (PEM); - is standard input",
       required: true,
     },
+    SET_OPTION,
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay authority x509 import server.pem"],
+  examples: [
+    "assay authority x509 import server.pem",
+    "assay authority x509 import web.pem --set web",
+  ],
   notes: [
     "The authority is published at once and signs before the active one ends, at once where none signs yet, or when",
     "'assay authority x509 activate' says so. What the one before signed stays good.",
@@ -35,9 +40,9 @@ export const command: Command = {
     if (certificates.length === 0) throw fail("invalid", `${file} holds no certificate (PEM)`);
     using server = await connectServer(context);
     const { authority } = await server.call<ImportX509AuthorityResponse__Output>(
-      "assay.authority.v1.Authority",
+      SETS_SERVICE,
       "ImportX509Authority",
-      { certificates },
+      { certificates, set: setOf("x509", context.options) },
     );
     if (authority === null) throw fail("internal", "the server did not say what it imported");
     const status = authority.slot.toLowerCase();

@@ -35,7 +35,7 @@ type ShownAuthority = Pick<
   "authority_id" | "expires_at" | "upstream_authority_subject_key_id"
 >;
 
-export function authorityJson(state: AuthorityState__Output | null): AuthorityJson | undefined {
+export function authorityJson(state: ShownAuthority | null): AuthorityJson | undefined {
   if (state === null) return undefined;
   const { upstream_authority_subject_key_id: upstream } = state;
   return {

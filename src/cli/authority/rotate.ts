@@ -1,16 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { ActivateX509AuthorityResponse__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/ActivateX509AuthorityResponse.ts";
-import type { PrepareX509AuthorityResponse__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/PrepareX509AuthorityResponse.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import {
-  API_NAMES,
-  AUTHORITY_SERVICE,
-  type AuthorityWord,
-  authorityJson,
-  authorityLines,
-} from "./kinds.ts";
+import { type AuthorityWord, authorityJson, authorityLines } from "./kinds.ts";
+import { callStep, setOf, setOptions } from "./sets.ts";
 
 /** `authority x509 rotate`, `authority jwt rotate`: the next authority, published and then signing. */
 export function rotateCommand(kind: AuthorityWord): Command {
@@ -23,6 +16,7 @@ export function rotateCommand(kind: AuthorityWord): Command {
         help: "how long the new one is published before it signs",
         fallback: "15s",
       },
+      ...setOptions(kind),
       SERVER_SOCKET_OPTION,
       OUTPUT_OPTION,
     ],
@@ -35,28 +29,20 @@ export function rotateCommand(kind: AuthorityWord): Command {
       const { options, output, signal } = context;
       const seconds = options.seconds("wait") ?? DEFAULT_WAIT_SECONDS;
       using server = await connectServer(context);
-      const { prepared_authority: prepared } =
-        await server.call<PrepareX509AuthorityResponse__Output>(
-          AUTHORITY_SERVICE,
-          `Prepare${API_NAMES[kind]}Authority`,
-          {},
-        );
-      const id = prepared?.authority_id ?? "";
+      const set = setOf(kind, options);
+      const { authority_id: id } = await callStep(server, kind, PREPARE, { set });
       if (seconds > 0) {
         output.note(`assay: ${id} is published; it signs in ${seconds} s`);
         try {
           await wait(seconds * 1000, undefined, { signal });
         } catch (thrown) {
-          output.note(`assay: stopped; 'assay authority ${kind} activate ${id}' goes on`);
+          output.note(
+            `assay: stopped; 'assay authority ${kind} activate ${id}${set === "" ? "" : ` --set ${set}`}' goes on`,
+          );
           throw thrown;
         }
       }
-      const { activated_authority: activated } =
-        await server.call<ActivateX509AuthorityResponse__Output>(
-          AUTHORITY_SERVICE,
-          `Activate${API_NAMES[kind]}Authority`,
-          { authority_id: id },
-        );
+      const activated = await callStep(server, kind, ACTIVATE, { set, id });
       output.data(authorityJson(activated), () =>
         authorityLines([["active", activated]], Date.now()),
       );
@@ -66,3 +52,5 @@ export function rotateCommand(kind: AuthorityWord): Command {
 }
 
 const DEFAULT_WAIT_SECONDS = 15;
+const PREPARE = { method: "Prepare", done: "prepared" } as const;
+const ACTIVATE = { method: "Activate", done: "activated" } as const;

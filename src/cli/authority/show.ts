@@ -5,6 +5,7 @@ import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type AuthorityItem as Item, SETS_SERVICE, setOf, setOptions } from "./sets.ts";
 import {
   API_NAMES,
   AUTHORITY_SERVICE,
@@ -17,8 +18,11 @@ import {
 export function showCommand(kind: AuthorityWord): Command {
   return {
     name: `authority ${kind} show`,
-    options: [SERVER_SOCKET_OPTION, OUTPUT_OPTION],
-    examples: [`assay authority ${kind} show`],
+    options: [...setOptions(kind), SERVER_SOCKET_OPTION, OUTPUT_OPTION],
+    examples: [
+      `assay authority ${kind} show`,
+      ...(kind === "x509" ? ["assay authority x509 show --set web"] : []),
+    ],
     notes: [
       "The active one signs; the prepared one is published and signs next; what an old one signed still verifies, of a",
       "tainted one too, until it is revoked. Old ones are listed newest first. A requested one waits for its certificate",
@@ -26,6 +30,19 @@ export function showCommand(kind: AuthorityWord): Command {
     ],
     async run(context) {
       using server = await connectServer(context);
+      const set = setOf(kind, context.options);
+      if (set !== "") {
+        const items = sorted(await listAuthorities(server, kind, set));
+        context.output.data({ set, authorities: items.map(itemJson) }, () =>
+          items.length === 0
+            ? ["no authority yet"]
+            : authorityLines(
+                items.map((item) => [wordOf(item), item] as const),
+                Date.now(),
+              ),
+        );
+        return undefined;
+      }
       // Both kinds' responses are alike.
       const { active, prepared, old } = await server.call<GetX509AuthorityStateResponse__Output>(
         AUTHORITY_SERVICE,
@@ -58,16 +75,28 @@ export function showCommand(kind: AuthorityWord): Command {
 /** By slot, old ones newest first; `undefined` from a server that tells no more than one of each slot. */
 async function listed(server: RpcClient, kind: AuthorityWord): Promise<Item[] | undefined> {
   try {
-    const { authorities } = await server.call<ListAuthoritiesResponse__Output>(
-      "assay.authority.v1.Authority",
-      "ListAuthorities",
-      { kind: API_NAMES[kind] },
-    );
-    return SLOTS.flatMap((slot) => authorities.filter((item) => item.slot === slot).reverse());
+    return sorted(await listAuthorities(server, kind, ""));
   } catch (thrown) {
     if (isKind(thrown, "unsupported")) return undefined;
     throw thrown;
   }
+}
+
+async function listAuthorities(
+  server: RpcClient,
+  kind: AuthorityWord,
+  set: string,
+): Promise<readonly Item[]> {
+  const { authorities } = await server.call<ListAuthoritiesResponse__Output>(
+    SETS_SERVICE,
+    "ListAuthorities",
+    { kind: API_NAMES[kind], set },
+  );
+  return authorities;
+}
+
+function sorted(authorities: readonly Item[]): Item[] {
+  return SLOTS.flatMap((slot) => authorities.filter((item) => item.slot === slot).reverse());
 }
 
 function itemJson(item: Item): Record<string, unknown> {
@@ -87,5 +116,4 @@ function wordOf({ slot, tainted }: Item): string {
   return tainted ? "tainted" : slot.toLowerCase();
 }
 
-type Item = ListAuthoritiesResponse__Output["authorities"][number];
 const SLOTS = ["ACTIVE", "PREPARED", "REQUESTED", "OLD"] as const;

@@ -1,10 +1,9 @@
-import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/AuthorityState.ts";
 import type { Command } from "../command.ts";
-import type { OptionSpec } from "../grammar.ts";
+import { type OptionSpec, UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { callStep, setOf, setOptions } from "./sets.ts";
 import {
-  API_NAMES,
   AUTHORITY_ID_OPTION,
   AUTHORITY_SERVICE,
   type AuthorityWord,
@@ -15,7 +14,8 @@ export type AuthorityStep = "activate" | "taint" | "revoke";
 
 /** `authority x509 activate` and its like: a step with one authority. */
 export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
-  const { method, done, note } = STEPS[step];
+  const words = STEPS[step];
+  const { method, done, note } = words;
   const name = `authority ${kind} ${step}`;
   const hasUpstream = kind === "x509" && step !== "activate";
   return {
@@ -24,6 +24,7 @@ export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
     options: [
       AUTHORITY_ID_OPTION,
       ...(hasUpstream ? [UPSTREAM_OPTION] : []),
+      ...setOptions(kind),
       SERVER_SOCKET_OPTION,
       OUTPUT_OPTION,
     ],
@@ -35,6 +36,11 @@ export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
     async run(context) {
       const authorityId = context.options.required(AUTHORITY_ID_OPTION.name);
       if (hasUpstream && context.options.flag(UPSTREAM_OPTION.name)) {
+        if (setOf(kind, context.options) !== "") {
+          throw new UsageError(
+            "--upstream is for what stands in the trust domain's bundle; with --set name the authority itself",
+          );
+        }
         using peer = await connectServer(context);
         await peer.call(AUTHORITY_SERVICE, `${method}X509UpstreamAuthority`, {
           subject_key_id: authorityId,
@@ -45,12 +51,8 @@ export function stepCommand(step: AuthorityStep, kind: AuthorityWord): Command {
         return undefined;
       }
       using server = await connectServer(context);
-      const response = await server.call<Record<string, AuthorityState__Output | null>>(
-        AUTHORITY_SERVICE,
-        `${method}${API_NAMES[kind]}Authority`,
-        { authority_id: authorityId },
-      );
-      const id = response[`${done}_authority`]?.authority_id ?? authorityId;
+      const set = setOf(kind, context.options);
+      const { authority_id: id } = await callStep(server, kind, words, { set, id: authorityId });
       context.output.data({ id, [done]: true }, () => [`${done} ${id}`]);
       return undefined;
     },

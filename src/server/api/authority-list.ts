@@ -1,12 +1,26 @@
+import { toHex } from "../../base/bytes.ts";
+import { fail } from "../../base/errors.ts";
 import type { AuthorityHandlers } from "../../rpc/gen/assay/authority/v1/Authority.ts";
 import type { Implementation } from "../../rpc/service.ts";
-import { fail } from "../../base/errors.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord, AuthorityStatus } from "../datastore/contract.ts";
+import { textField } from "./fields.ts";
 import type { LocalAuthorities } from "./local-authority.ts";
 
 export interface AuthorityListApiDeps {
-  readonly authorities: Pick<LocalAuthorities, "records" | "upstreamOf"> & OfflineAuthorities;
+  readonly trustDomain: Pick<TrustDomain, "name">;
+  /** The trust domain's own by "" and `trust-domain`. */
+  readonly sets: { get(name: string): SetAuthorities };
 }
+
+export type SetAuthorities = Pick<
+  LocalAuthorities,
+  "records" | "upstreamOf" | "prepare" | "activate" | "taint" | "revoke"
+> &
+  OfflineAuthorities & {
+    /** DER. */
+    x509Roots(): readonly Uint8Array[];
+  };
 
 /** Authorities below an offline root. */
 export interface OfflineAuthorities {
@@ -16,41 +30,72 @@ export interface OfflineAuthorities {
   importX509(certificates: readonly Uint8Array[]): Promise<AuthorityRecord>;
 }
 
-/** `assay.authority.v1.Authority`: every authority of the journal, which bounds their number. */
+/** `assay.authority.v1.Authority`: every authority of a set's journal, which bounds their number, and the steps with one. */
 export function authorityListApi({
-  authorities,
+  trustDomain,
+  sets,
 }: AuthorityListApiDeps): Implementation<AuthorityHandlers> {
-  const item = (record: AuthorityRecord) => ({
+  const setOf = (name: string): SetAuthorities => sets.get(textField("set", name, MAX_NAME));
+  const item = (record: AuthorityRecord, set: SetAuthorities) => ({
     authority_id: record.id,
     slot: SLOTS[record.status],
     tainted: record.tainted,
     created_at: record.createdAt,
     expires_at: record.notAfter,
-    upstream_authority_subject_key_id: authorities.upstreamOf(record) ?? "",
+    upstream_authority_subject_key_id: set.upstreamOf(record) ?? "",
   });
+  const step = async (name: "activate" | "taint" | "revoke", set: string, id: string) => {
+    if (id === "") throw fail("invalid", "authority_id: is missing");
+    const authorities = setOf(set);
+    const record = await authorities[name]("x509", textField("authority_id", id, MAX_NAME));
+    return { authority: item(record, authorities) };
+  };
   return {
-    async ListAuthorities({ kind: wanted }) {
+    async ListAuthorities({ kind: wanted, set: name }) {
       const kind = KINDS[wanted];
       if (kind === undefined) throw fail("invalid", "kind: name one, X509 or JWT");
-      return { authorities: authorities.records(kind).map(item) };
+      const set = setOf(name);
+      return { authorities: set.records(kind).map((record) => item(record, set)) };
     },
 
-    async RequestX509Authority({ renew }) {
-      const { id, csr } = await authorities.requestX509(renew);
+    async RequestX509Authority({ renew, set }) {
+      const { id, csr } = await setOf(set).requestX509(renew);
       return { authority_id: id, csr: Buffer.from(csr) };
     },
 
-    async ImportX509Authority({ certificates }) {
+    async ImportX509Authority({ certificates, set: name }) {
       if (certificates.length === 0) throw fail("invalid", "certificates: there are none");
       if (certificates.length > MAX_CERTIFICATES) {
         throw fail("invalid", `certificates: there are more than ${MAX_CERTIFICATES}`);
       }
-      return { authority: item(await authorities.importX509(certificates)) };
+      const set = setOf(name);
+      return { authority: item(await set.importX509(certificates), set) };
+    },
+
+    async PrepareX509Authority({ set: name }) {
+      const set = setOf(name);
+      return { authority: item(await set.prepare("x509"), set) };
+    },
+    ActivateX509Authority: ({ set, authority_id: id }) => step("activate", set, id),
+    TaintX509Authority: ({ set, authority_id: id }) => step("taint", set, id),
+    RevokeX509Authority: ({ set, authority_id: id }) => step("revoke", set, id),
+
+    async GetX509Roots({ set: name }) {
+      const roots = new Map(
+        setOf(name)
+          .x509Roots()
+          .map((der) => [toHex(der), der]),
+      );
+      return {
+        trust_domain: trustDomain.name,
+        roots: [...roots.values()].map((der) => Buffer.from(der)),
+      };
     },
   };
 }
 
 const MAX_CERTIFICATES = 16;
+const MAX_NAME = 255;
 const KINDS: Readonly<Record<string, AuthorityKind>> = { X509: "x509", JWT: "jwt" };
 const SLOTS = {
   requested: "REQUESTED",

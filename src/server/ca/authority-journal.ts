@@ -6,6 +6,7 @@ import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { type Authority, type CrlSigner, loadAuthority, upstreamIdOf } from "./authority.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
 import { publishOwnBundle, readOwnBundle } from "./publish.ts";
+import { setOption, setWords } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export interface JournalChange {
@@ -81,9 +82,10 @@ export class AuthorityJournal {
     const authority = this.#authorities.find(({ record }) => record.id === id);
     if (authority !== undefined) return authority;
     const { noun, kind } = this.#rules;
+    const { name } = this.#options;
     throw fail(
       "not_found",
-      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in set '${this.#options.name}'; \`assay authority ${kind} show\` lists them`,
+      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in ${setWords(name)}; \`assay authority ${kind} show${setOption(name)}\` lists them`,
     );
   }
 

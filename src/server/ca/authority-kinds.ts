@@ -9,6 +9,7 @@ import type { Bundle, JwtAuthority } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE, type Upstream } from "../upstream/contract.ts";
+import { TRUST_DOMAIN_SET, setOption } from "./set-name.ts";
 import { type MadeAuthority, checkSignedCa } from "./check-signed-ca.ts";
 
 export interface MakeAuthorityParams {
@@ -42,7 +43,7 @@ const X509_RULES: AuthorityKindRules = {
     if (upstream === OFFLINE) {
       throw fail(
         "precondition",
-        "X.509 authorities are signed by an offline root; 'assay authority x509 csr' makes a request",
+        `X.509 authorities are signed by an offline root; 'assay authority x509 csr${setOption(set ?? TRUST_DOMAIN_SET)}' makes a request`,
       );
     }
     const { authority } = upstream;

@@ -2,7 +2,7 @@
  * A named authority set: the X.509 and JWT authorities that sign for one purpose, rotated by the clock or by hand.
  * The set `trust-domain` is the domain's own: only its authorities are in the domain's SPIFFE bundle.
  */
-import type { Clock, EpochSeconds } from "../../base/clock.ts";
+import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
@@ -26,12 +26,10 @@ import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
 import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.ts";
-import { TRUST_DOMAIN_SET } from "./publish.ts";
+import { TRUST_DOMAIN_SET, setOption } from "./set-name.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 import type { UpstreamRoots } from "./upstream-roots.ts";
-
-export { TRUST_DOMAIN_SET };
 
 export interface AuthorityProfile {
   readonly keyType: KeyType;
@@ -165,7 +163,11 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** What will end soon and is renewed by nobody but an operator: sentences. */
   warnings(): readonly string[] {
-    return endingLinks(this.#slots.x509.journal, this.upstreamName);
+    return endingLinks(this.#slots.x509.journal, {
+      name: this.name,
+      upstream: this.upstreamName,
+      longestTtl: this.#longestTtlSeconds.x509,
+    });
   }
 
   /** When the first link of the active X.509 authority's path ends, its own certificate left out. */
@@ -176,6 +178,14 @@ export class AuthoritySet implements AsyncDisposable {
   /** The journal, by creation. */
   records(kind: AuthorityKind): readonly AuthorityRecord[] {
     return this.#slots[kind]?.records ?? [];
+  }
+
+  /** DER of what verifiers of its certificates have to trust, from the next authority's root to those that end last. */
+  x509Roots(): readonly Uint8Array[] {
+    const now = epochSeconds(this.#options.clock);
+    return this.records("x509")
+      .filter(({ status, notAfter }) => status !== "requested" && notAfter > now)
+      .flatMap(({ roots }) => roots.map((root) => Buffer.from(root, "base64")));
   }
 
   /** When authorities of this kind are replaced, and how long an SVID may be without ever being cut short. */
@@ -294,6 +304,12 @@ export class AuthoritySet implements AsyncDisposable {
   }
 
   #upstreamRoots(): UpstreamRoots {
+    if (this.name !== TRUST_DOMAIN_SET) {
+      throw fail(
+        "precondition",
+        `authority set '${this.name}' is in no bundle: taint and revoke its authorities themselves ('assay authority x509 show${setOption(this.name)}')`,
+      );
+    }
     if (this.upstreamName !== "self") return this.#slots.x509.upstreamRoots;
     throw fail("precondition", "the server has no upstream authority; its own ones are roots");
   }

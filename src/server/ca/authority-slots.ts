@@ -14,6 +14,7 @@ import { type Authority, authorityOf } from "./authority.ts";
 import { AuthorityJournal, logFields } from "./authority-journal.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
 import { Retries } from "./retries.ts";
+import { setOption, setWords } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 import { UpstreamRoots } from "./upstream-roots.ts";
 import {
@@ -85,9 +86,12 @@ export class AuthoritySlots {
     if (active?.signer === undefined || this.#outOfTime(active.record) !== undefined) {
       const { noun } = this.#rules;
       const next = this.#isOffline
-        ? "have a request signed and import it: 'assay authority x509 csr' begins"
+        ? `have a request signed and import it: 'assay authority x509 csr${setOption(this.#options.name)}' begins`
         : "see the server's log for why none was made";
-      throw fail("unavailable", `no ${noun} of set '${this.#options.name}' can sign now; ${next}`);
+      throw fail(
+        "unavailable",
+        `no ${noun} of ${setWords(this.#options.name)} can sign now; ${next}`,
+      );
     }
     return { ...active, signer: active.signer };
   }
@@ -120,7 +124,7 @@ export class AuthoritySlots {
     if (this.records.length < MAX_AUTHORITIES) return;
     throw fail(
       "limited",
-      `set '${this.#options.name}' holds ${MAX_AUTHORITIES} authorities of this kind; taint and revoke old ones, or wait until they end`,
+      `${setWords(this.#options.name)} holds ${MAX_AUTHORITIES} authorities of this kind; taint and revoke old ones, or wait until they end`,
     );
   }
 
@@ -396,7 +400,8 @@ export class AuthoritySlots {
 
   /** An authority that others signed is in no bundle: its root is. */
   #requireRoot({ record, intermediates }: Authority): void {
-    if (intermediates.length === 0) return;
+    // What is in no bundle can be taken out of the journal whoever signed it.
+    if (intermediates.length === 0 || !this.#options.published) return;
     throw this.#journal.refusal(
       record.id,
       "is signed by an upstream authority; taint and revoke that with --upstream, or replace SVIDs with 'assay agents rotate --all'",

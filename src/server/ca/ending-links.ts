@@ -4,27 +4,54 @@ import { formatName } from "../../x509/names.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
 import type { AuthorityJournal } from "./authority-journal.ts";
+import { TRUST_DOMAIN_SET, setOption, setWords } from "./set-name.ts";
+
+export interface EndingLinksParams {
+  /** Name of the set. */
+  readonly name: string;
+  /** Who signs its authorities. */
+  readonly upstream: string;
+  /** The longest that the set signs for, seconds: an authority is of full use only until that long before its end. */
+  readonly longestTtl: number;
+}
 
 /**
  * Certificates of the active authority's path that end within 60 days, or a third of their life, and are renewed by no
  * program: those of the upstream, and below an offline root the authority itself while no other is prepared. What
- * lives shorter than a week is renewed by somebody's program.
+ * lives shorter than a week is renewed by somebody's program. Days are counted to when the longest certificate would
+ * be cut short.
  */
-export function endingLinks(journal: AuthorityJournal, upstream: string): readonly string[] {
+export function endingLinks(
+  journal: AuthorityJournal,
+  { name, upstream, longestTtl }: EndingLinksParams,
+): readonly string[] {
   const { active, now } = journal;
+  const csr = `'assay authority x509 csr${setOption(name)}'`;
   if (active === undefined) {
-    return upstream === OFFLINE
-      ? ["no X.509 authority yet: have a request signed ('assay authority x509 csr') and import it"]
-      : [];
+    if (upstream !== OFFLINE) return [];
+    const whose = name === TRUST_DOMAIN_SET ? "" : ` of ${setWords(name)}`;
+    return [`no X.509 authority${whose} yet: have a request signed (${csr}) and import it`];
   }
   const [own, ...above] = links(active.record);
   const waits =
     upstream === OFFLINE &&
     !journal.withStatus("prepared").some(({ record }) => record.notAfter > now);
-  const ending = above.filter((link) => endsSoon(link, now)).map((link) => sentence(link, now));
-  if (own === undefined || !waits || !endsSoon(own, now)) return ending;
-  const step = "have another signed ('assay authority x509 csr') and import it";
-  return [`X.509 authority ${active.record.id} ends in ${days(own, now)}: ${step}`, ...ending];
+  const whose = name === TRUST_DOMAIN_SET ? "" : `${setWords(name)}: `;
+  const until = (link: Certificate): string => {
+    const end = `ends in ${days(link.notAfter, now)}`;
+    if (longestTtl < DAY) return end;
+    return `${end} and allows certificates of ${days(longestTtl, 0)} for ${days(link.notAfter - longestTtl, now)} more`;
+  };
+  const isEnding = (link: Certificate): boolean => endsSoon(link, now, longestTtl);
+  const ending = above
+    .filter(isEnding)
+    .map(
+      (link) =>
+        `${whose}upstream authority '${formatName(link.subject)}' ${until(link)}: renew it, nothing outlives it`,
+    );
+  if (own === undefined || !waits || !isEnding(own)) return ending;
+  const step = `have another signed (${csr}) and import it`;
+  return [`${whose}X.509 authority ${active.record.id} ${until(own)}: ${step}`, ...ending];
 }
 
 /** When the first certificate above the active authority ends; `undefined` for one that is its own root. */
@@ -40,17 +67,18 @@ function links({ chain, roots: [root] }: AuthorityRecord): readonly Certificate[
   return path.map((der) => parseCertificate(Buffer.from(der, "base64")));
 }
 
-function endsSoon({ notBefore, notAfter }: Certificate, now: EpochSeconds): boolean {
+function endsSoon(
+  { notBefore, notAfter }: Certificate,
+  now: EpochSeconds,
+  longestTtl: number,
+): boolean {
   const life = notAfter - notBefore;
-  return life >= WEEK && notAfter - now <= Math.min(WARN_BEFORE, life / 3);
+  const spare = longestTtl < DAY ? 0 : longestTtl;
+  return life >= WEEK && notAfter - spare - now <= Math.min(WARN_BEFORE, life / 3);
 }
 
-function sentence(link: Certificate, now: EpochSeconds): string {
-  return `upstream authority '${formatName(link.subject)}' ends in ${days(link, now)}: renew it, nothing outlives it`;
-}
-
-function days({ notAfter }: Certificate, now: EpochSeconds): string {
-  return `${Math.max(0, Math.floor((notAfter - now) / DAY))} days`;
+function days(end: EpochSeconds, now: EpochSeconds): string {
+  return `${Math.max(0, Math.floor((end - now) / DAY))} days`;
 }
 
 const DAY = 24 * 3600;

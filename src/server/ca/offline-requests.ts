@@ -8,6 +8,7 @@ import { type CaOwner, requestFor } from "../upstream/request.ts";
 import { authorityOf } from "./authority.ts";
 import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
 import { checkSignedCa } from "./check-signed-ca.ts";
+import { setOption, setWords } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export interface CertificateRequestOf {
@@ -88,7 +89,7 @@ export class OfflineRequests {
     );
     if (taken !== undefined && pending === undefined) return taken;
     if (pending?.signer === undefined) {
-      throw fail("precondition", "there is no open request; 'assay authority x509 csr' makes one");
+      throw fail("precondition", `there is no open request; '${this.#csr}' makes one`);
     }
     const { signer } = pending;
     const parsed = certificates.map((der) => parseCertificate(der));
@@ -97,8 +98,8 @@ export class OfflineRequests {
       throw fail(
         "precondition",
         taken === undefined
-          ? `no certificate is for the open request ${pending.record.id}; 'assay authority x509 csr' shows it again`
-          : `authority ${taken.id} was imported already; the open request is ${pending.record.id}, which 'assay authority x509 csr' shows again`,
+          ? `no certificate is for the open request ${pending.record.id}; '${this.#csr}' shows it again`
+          : `authority ${taken.id} was imported already; the open request is ${pending.record.id}, which '${this.#csr}' shows again`,
       );
     }
     const others = parsed.filter((each) => each !== own);
@@ -126,11 +127,15 @@ export class OfflineRequests {
     return { trustDomain, ...(published ? {} : { set: name }) };
   }
 
+  get #csr(): string {
+    return `assay authority x509 csr${setOption(this.#options.name)}`;
+  }
+
   #requireOffline(): void {
     if (this.#options.upstream === OFFLINE) return;
     throw fail(
       "precondition",
-      "the server has its authorities signed by itself or by an upstream that answers; requests are for upstreamAuthority.offline",
+      `${setWords(this.#options.name)} has its authorities signed by itself or by an upstream that answers; requests are for upstreamAuthority.offline`,
     );
   }
 }

@@ -6,12 +6,10 @@ import { parseCertificate } from "../../x509/certificate.ts";
 import type { BundleReader, Writers } from "../datastore/contract.ts";
 import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { keyIdOf } from "./check-signed-ca.ts";
+import { TRUST_DOMAIN_SET } from "./set-name.ts";
 
 /** Seconds after which a consumer of the domain's bundle should look again (Trust Domain and Bundle §4.1.2). */
 export const OWN_REFRESH_HINT = 300;
-
-/** The set whose authorities are in the domain's own bundle. */
-export const TRUST_DOMAIN_SET = "trust-domain";
 
 /**
  * Changes the domain's own bundle inside the caller's transaction. What others put there (a downstream, another

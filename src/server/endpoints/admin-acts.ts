@@ -47,6 +47,7 @@ export function subjectOf(message: unknown): AuditSubject {
   note("parentId", message["parent_id"]);
   note("trustDomain", message["trust_domain"]);
   note("authorityId", message["authority_id"]);
+  note("authoritySet", message["set"]);
   note("keyId", message["key_id"]);
   note("serial", message["serial"]);
   note("authorityId", message["subject_key_id"]);

@@ -95,9 +95,14 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     ReportHost: ["agent"],
   },
   "/assay.authority.v1.Authority": {
+    ActivateX509Authority: ["local", "admin"],
+    GetX509Roots: ["local", "admin"],
     ImportX509Authority: ["local", "admin"],
     ListAuthorities: ["local", "admin"],
+    PrepareX509Authority: ["local", "admin"],
     RequestX509Authority: ["local", "admin"],
+    RevokeX509Authority: ["local", "admin"],
+    TaintX509Authority: ["local", "admin"],
   },
   "/assay.audit.v1.Audit": {
     Read: ["local"],

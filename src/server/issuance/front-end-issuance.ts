@@ -9,8 +9,9 @@ import type { IssuanceAudit } from "../../observe/audit.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type NameAttribute, distinguishedName } from "../../x509/names.ts";
 import { type NamedLeafParams, encodeNamedLeafTbs, finishCertificate } from "../../x509/sign.ts";
-import { type AuthoritySet, TRUST_DOMAIN_SET } from "../ca/authority-set.ts";
+import type { AuthoritySet } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
+import { setOption, setWords } from "../ca/set-name.ts";
 import { requireAllowedKey } from "./allowed-key.ts";
 import { checkFrontEndBytes } from "./check-front-end-bytes.ts";
 import {
@@ -184,7 +185,7 @@ export class FrontEndIssuance {
     if (lifeSeconds > reach) {
       throw fail(
         "invalid",
-        `authority set '${request.set}' signs lives of ${reach} s at most, so that none is cut short; ask for less, or raise the life of its authorities (caTtl)`,
+        `${setWords(request.set)} signs lives of ${reach} s at most, so that none is cut short; ask for less, or raise the life of its authorities (caTtl)`,
       );
     }
     return { ...names, set, profile, lifeSeconds };
@@ -210,7 +211,7 @@ function requireKey(
 function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
   return fail(
     "unavailable",
-    `the active authority of set '${set}' ends in ${Math.max(0, leftSeconds)} s and signs nothing for ${lifeSeconds} s; have the next one made and activated ('assay authority x509 show${set === TRUST_DOMAIN_SET ? "" : ` --set ${set}`}')`,
+    `the active authority of ${setWords(set)} ends in ${Math.max(0, leftSeconds)} s and signs nothing for ${lifeSeconds} s; have the next one made and activated ('assay authority x509 show${setOption(set)}')`,
   );
 }
 

@@ -4,8 +4,10 @@ import type { Kind as _assay_authority_v1_Kind, Kind__Output as _assay_authority
 
 export interface ListAuthoritiesRequest {
   'kind'?: (_assay_authority_v1_Kind);
+  'set'?: (string);
 }
 
 export interface ListAuthoritiesRequest__Output {
   'kind': (_assay_authority_v1_Kind__Output);
+  'set': (string);
 }

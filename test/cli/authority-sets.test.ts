@@ -1,0 +1,175 @@
+// Authority sets on the command line: below an offline root, their own roots, revocation, and what is said of them.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { BUILT_IN_PROFILES } from "../../src/config/certificate-profiles.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { decodePem } from "../../src/x509/pem.ts";
+import { readAuditLog } from "../support/audit-records.ts";
+import { startAdminRig } from "./admin.ts";
+
+const DAY = 86_400;
+const openssl = (...args: string[]): string => execFileSync("openssl", args, { encoding: "utf8" });
+
+interface Shown {
+  readonly id: string;
+  readonly status: string;
+  readonly tainted: boolean;
+}
+
+const SETS = new Map([
+  [
+    "web",
+    {
+      keyType: "ec-p256",
+      ttlSeconds: 365 * DAY,
+      upstreamAuthority: { offline: {} },
+      profiles: ["server-90d"],
+    },
+  ],
+  [
+    "lan",
+    { keyType: "ec-p256", ttlSeconds: 365 * DAY, upstreamAuthority: {}, profiles: ["server-7d"] },
+  ],
+] as const);
+
+t.test("below an offline root", async (t) => {
+  const { server, run, ok, json } = await startAdminRig(t, {
+    config: {
+      authoritySets: SETS,
+      certificateProfiles: BUILT_IN_PROFILES,
+      metricsListen: "127.0.0.1:0",
+      revocation: { crlTtl: 3600 },
+    },
+  });
+  const { host = "", port = 0 } = server.server.metricsAddress ?? {};
+  const ready = async () => {
+    const answer = await fetch(`http://${host}:${port}/ready`);
+    const { checks } = (await answer.json()) as { checks: Record<string, string> };
+    return { status: answer.status, sets: checks["authority sets"] };
+  };
+  const metrics = async (): Promise<string> =>
+    (await fetch(`http://${host}:${port}/metrics`)).text();
+  t.match(await ready(), {
+    status: 200,
+    sets: /^no X.509 authority of authority set 'web' yet: have a request signed \('assay authority x509 csr --set web'\)/,
+  });
+  t.match(await metrics(), /assay_server_authority_set_failing\{set="web"\} 1/);
+  t.match(await metrics(), /assay_server_authority_set_failing\{set="lan"\} 0/);
+  t.equal(await ok("authority", "x509", "show", "--set", "web"), "no authority yet\n");
+
+  const dir = t.testdir({ passphrase: "correct horse battery\n" });
+  const path = (name: string): string => join(dir, name);
+  const safe = ["--dir", path("safe"), "--passphrase-file", path("passphrase")];
+  await ok("ca", "root", "create", "--trust-domain", "example.org", ...safe);
+  writeFileSync(path("web.csr"), await ok("authority", "x509", "csr", "--set", "web"));
+  t.notMatch(openssl("req", "-in", path("web.csr"), "-noout", "-text"), /spiffe:/);
+  const signed = await run("ca", "root", "sign", path("web.csr"), ...safe);
+  t.match(
+    signed.err,
+    /assay: signed \S+ until \S+, as 'O=example\.org, CN=example\.org web, serialNumber=\d+'/,
+  );
+  writeFileSync(path("web.pem"), signed.out);
+  t.match(await run("authority", "x509", "import", path("web.pem")), {
+    code: 1,
+    err: /the trust domain has its authorities signed by itself/,
+  });
+  const made = await json("authority", "x509", "import", path("web.pem"), "--set", "web");
+  t.match(made, { status: "active" });
+  await server.clock.advance(1000);
+  t.match(await ready(), { status: 200, sets: "ok" });
+  t.match(await metrics(), /assay_server_authority_set_seconds_left\{set="web"\} 3\d{7}/);
+
+  const [own] = decodePem(signed.out).map(({ der }) => parseCertificate(der));
+  t.same(own?.uris, [], "it may not name SPIFFE IDs");
+  const active = server.server.authoritySets.signing.get("web")?.authorities.activeX509();
+  t.equal(active?.id, own?.subjectKeyId);
+
+  // The next one overlaps; what the clock does in a year is in test/server/ca/sets.test.ts.
+  writeFileSync(path("next.csr"), await ok("authority", "x509", "csr", "--set", "web"));
+  writeFileSync(path("next.pem"), await ok("ca", "root", "sign", path("next.csr"), ...safe));
+  const next = await json<Shown>("authority", "x509", "import", path("next.pem"), "--set", "web");
+  t.match(next, { status: "prepared" });
+  await ok("authority", "x509", "activate", next.id, "--set", "web");
+  const lists = async (): Promise<string> => (await run("x509", "crl", "--output", "json")).out;
+  for (let round = 0; round < 200 && !(await lists()).includes(next.id); round++) {
+    await server.clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.match(await lists(), next.id, "revocation lists for it, too");
+  await ok("authority", "x509", "taint", String(made["id"]), "--set", "web");
+  const { authorities } = await json<{ authorities: Shown[] }>(
+    "authority",
+    "x509",
+    "show",
+    "--set",
+    "web",
+  );
+  t.match(authorities, [
+    { id: next.id, status: "active", tainted: false },
+    { id: made["id"], status: "old", tainted: true },
+  ]);
+  t.match(await ok("authority", "x509", "revoke", String(made["id"]), "--set", "web"), /^revoked/);
+
+  const read = async (...args: string[]): Promise<string> => {
+    const records = await readAuditLog(server.dataDir);
+    return JSON.stringify(
+      records.filter(({ action }) => args.every((arg) => action.includes(arg))),
+    );
+  };
+  t.match(await read("TaintX509Authority"), `"authoritySet":"web"`);
+  t.match(await read("x509.authority.activate"), `"authoritySet":"lan"`);
+});
+
+t.test("their own roots, and what is refused", async (t) => {
+  const { run, ok, json } = await startAdminRig(t, {
+    config: { authoritySets: SETS, certificateProfiles: BUILT_IN_PROFILES },
+  });
+  const list = async (): Promise<Shown[]> =>
+    (await json<{ authorities: Shown[] }>("authority", "x509", "show", "--set", "lan")).authorities;
+  const [first] = await list();
+  t.match(
+    await ok("authority", "x509", "show", "--set", "lan"),
+    /^active {2}[0-9a-f]{40} {2}ends /,
+  );
+  const prepared = await json<Shown>("authority", "x509", "prepare", "--set", "lan");
+  t.equal(
+    await ok("authority", "x509", "activate", prepared.id, "--set", "lan"),
+    `activated ${prepared.id}\n`,
+  );
+  t.match(await list(), [
+    { id: prepared.id, status: "active" },
+    { id: first?.id, status: "old" },
+  ]);
+  await ok("authority", "x509", "rotate", "--set", "lan", "--wait", "0s");
+  t.equal((await list()).length, 3);
+  const own = await json<{ authorities: Shown[] }>(
+    "authority",
+    "x509",
+    "show",
+    "--set",
+    "trust-domain",
+  );
+  t.equal(own.authorities.length, 1, "the domain's own are not moved by it");
+  for (const [args, code, err] of [
+    [["show", "--set", "x"], 1, /no authority set 'x'; there are trust-domain, web, lan/],
+    [["csr", "--set", "lan"], 1, /authority set 'lan' has its authorities signed by itself/],
+    [["prepare", "--set", "web"], 1, /'assay authority x509 csr --set web' makes a request/],
+    [
+      ["activate", "x", "--set", "lan"],
+      1,
+      /in authority set 'lan'; `assay authority x509 show --set lan`/,
+    ],
+    [
+      ["taint", "x", "--upstream", "--set", "lan"],
+      2,
+      /--upstream is for .* with --set name the authority itself/,
+    ],
+    [["import", "/nowhere.pem", "--set", "web"], 1, /nowhere/],
+    [["activate", "--set", "lan"], 2, /--id is missing/],
+  ] as const) {
+    t.match(await run("authority", "x509", ...args), { code, err }, args.join(" "));
+  }
+  t.match(await run("authority", "jwt", "show", "--set", "lan"), { code: 2 });
+});
