@@ -52,8 +52,8 @@ export class AuthoritySets implements AsyncDisposable {
           x509: { keyType, ttlSeconds },
           longestTtlSeconds: { x509: Math.max(...lives), jwt: 0 },
           keepsOldKeys: config.revocation !== undefined,
-          // Whoever trusts such a root was given it by hand.
-          ...(isOwnRoot ? { leadSeconds: ROOT_LEAD } : {}),
+          // Whoever trusts such a root was given it by hand; others have a day to be away in.
+          leadSeconds: isOwnRoot ? ROOT_LEAD : UPSTREAM_LEAD,
         }),
       );
       others.set(name, { authorities, profiles });
@@ -104,4 +104,6 @@ export class AuthoritySets implements AsyncDisposable {
 
 /** Seconds: that the next root can be had ('assay ca trust export') before anything is signed below it. */
 const ROOT_LEAD = 30 * 24 * 3600;
+/** Seconds: that the next authority is asked for before it is needed. */
+const UPSTREAM_LEAD = 24 * 3600;
 const MAX_SHOWN = 64;

@@ -216,7 +216,10 @@ export class AuthoritySlots {
     if (next === undefined && (mustLeave || shouldPrepare(plan, active, now))) {
       next = await this.#succeed(active, mustLeave);
     }
-    if (next !== undefined && (mustLeave || shouldActivate(plan, active, next, times))) {
+    const isDue = this.#mustWait
+      ? shouldActivate(plan, active, next ?? active, times)
+      : active.notAfter - now <= plan.activateAt;
+    if (next !== undefined && (mustLeave || isDue)) {
       const reason = mustLeave ? "the upstream authority tainted its root" : undefined;
       await this.#activateByClock(next.id, reason);
     }
@@ -406,6 +409,12 @@ export class AuthoritySlots {
       record.id,
       "is signed by an upstream authority; taint and revoke that with --upstream, or replace SVIDs with 'assay agents rotate --all'",
     );
+  }
+
+  /** A root that nobody has yet must be had first; below one that is trusted already, nothing has. */
+  get #mustWait(): boolean {
+    const { published, upstream } = this.#options;
+    return published || (upstream !== OFFLINE && upstream.authority.name === "self");
   }
 
   get #isOffline(): boolean {

@@ -211,7 +211,7 @@ function requireKey(
 function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
   return fail(
     "unavailable",
-    `the active authority of ${setWords(set)} ends in ${Math.max(0, leftSeconds)} s and signs nothing for ${lifeSeconds} s; have the next one made and activated ('assay authority x509 show${setOption(set)}')`,
+    `${setWords(set)}: its active authority ends in ${Math.max(0, leftSeconds)} s and signs nothing for ${lifeSeconds} s; have the next one made and activated ('assay authority x509 show${setOption(set)}')`,
   );
 }
 
