@@ -15,7 +15,7 @@ module.exports = {
     floor("x509-on-keys", "^src/x509/", "^src/(base|keys|x509)/"),
     floor("jwt-on-keys", "^src/jwt/", "^src/(base|keys|jwt)/"),
     floor("spiffe-on-floors", "^src/spiffe/", "^src/(base|keys|x509|jwt|spiffe)/"),
-    floor("tpm-on-base", "^src/tpm/", "^src/(base|tpm)/"),
+    floor("tpm-on-keys", "^src/tpm/", "^src/(base|keys|tpm)/"),
     floor("observe-low", "^src/observe/", "^src/(base|observe)/"),
     floor("http-knows-no-role", "^src/http/", "^src/(base|observe|http)/", "^src/x509/peer-certificates"),
     floor("vault-is-a-client", "^src/vault/", "^src/(base|vault)/"),

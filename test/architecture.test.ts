@@ -54,9 +54,7 @@ const RESERVED: readonly { what: string; pattern: RegExp; allowed: RegExp }[] = 
   {
     what: "private keys",
     pattern: /\bcreatePrivateKey\(|\bgenerateKeyPair(Sync)?\(/,
-    // A credential for a TPM takes an ephemeral key, which never leaves its function.
-    allowed:
-      /^src\/((keys|server\/keymanager|agent\/(identity|cache))\/|tpm\/make-credential\.ts$)/,
+    allowed: /^src\/(keys|server\/keymanager|agent\/(identity|cache))\//,
   },
   {
     what: "node:http as a module, which loads a client for the web along (base/node-http.ts)",

@@ -2,26 +2,13 @@
  * Credentials that only one TPM can open, and only while it holds a certain key: TPM2_MakeCredential as software does it
  * (TCG TPM 2.0 Library, Part 1 §24 and annexes B.10.4 and C.6.4; Part 3 §12.6).
  */
-import {
-  constants,
-  createCipheriv,
-  createHash,
-  createHmac,
-  diffieHellman,
-  generateKeyPairSync,
-  publicEncrypt,
-} from "node:crypto";
+import { constants, createCipheriv, createHash, createHmac, publicEncrypt } from "node:crypto";
 import { concatBytes } from "../base/bytes.ts";
 import { fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import { agreeOnce } from "../keys/ephemeral-agreement.ts";
 import { kdfa, kdfe, labelBytes } from "./key-derivation.ts";
-import {
-  type PublicArea,
-  type TpmHash,
-  coordinateBytes,
-  hasAttributes,
-  keyObjectOf,
-} from "./public-area.ts";
+import { type PublicArea, type TpmHash, hasAttributes, keyObjectOf } from "./public-area.ts";
 import { sized } from "./wire.ts";
 
 export interface MadeCredential {
@@ -122,26 +109,8 @@ function eccSeed(
   area: PublicArea,
   { curve, x: partyV }: Extract<PublicArea["key"], { type: "ecc" }>,
 ): Seed {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: curve });
-  const shared = diffieHellman({ privateKey, publicKey: keyObjectOf(area) });
-  const { x = "", y = "" } = publicKey.export({ format: "jwk" });
-  const [partyU, other] = [x, y].map((text) => padded(text, coordinateBytes(curve)));
-  if (partyU === undefined || other === undefined) throw fail("internal", "no ephemeral key");
+  const { x: partyU, y, shared: secret } = agreeOnce(curve, keyObjectOf(area));
   const bits = digestBytes(area.nameAlg) * 8;
-  const seed = kdfe({
-    hash: area.nameAlg,
-    secret: shared,
-    label: "IDENTITY",
-    partyU,
-    partyV,
-    bits,
-  });
-  return { seed, secret: concatBytes([sized(partyU), sized(other)]) };
-}
-
-function padded(text: string, length: number): Uint8Array {
-  const number = Buffer.from(text, "base64url");
-  const whole = new Uint8Array(length);
-  whole.set(number, length - number.length);
-  return whole;
+  const seed = kdfe({ hash: area.nameAlg, secret, label: "IDENTITY", partyU, partyV, bits });
+  return { seed, secret: concatBytes([sized(partyU), sized(y)]) };
 }
