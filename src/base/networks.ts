@@ -18,7 +18,9 @@ export function canonicalAddress(text: string): string {
 
 /** A set of networks. */
 export class Networks {
-  readonly #list = new BlockList();
+  // One for each family: a list with IPv6 networks takes an IPv4 address for its `::ffff:` form, so that `::/0` had all.
+  readonly #four = new BlockList();
+  readonly #six = new BlockList();
   /** As they were given. */
   readonly texts: readonly string[];
 
@@ -35,7 +37,7 @@ export class Networks {
 
   /** @param address canonical */
   has(address: string): boolean {
-    return this.#list.check(address, isIP(address) === 4 ? "ipv4" : "ipv6");
+    return isIP(address) === 4 ? this.#four.check(address) : this.#six.check(address, "ipv6");
   }
 
   #add(text: string): void {
@@ -47,7 +49,8 @@ export class Networks {
     if (rest.length > 0 || prefix > most) {
       throw fail("invalid", `'${text.slice(0, MAX_TEXT)}' is no network, for example 10.0.0.0/8`);
     }
-    this.#list.addSubnet(address, prefix, isIpv4 ? "ipv4" : "ipv6");
+    if (isIpv4) this.#four.addSubnet(address, prefix);
+    else this.#six.addSubnet(address, prefix, "ipv6");
   }
 }
 
