@@ -175,6 +175,21 @@ export const COMMANDS: readonly Registered[] = [
     summary: "fetch bundles of foreign trust domains now",
     load: () => import("./federation/refresh.ts"),
   },
+  {
+    name: "acme eab create",
+    summary: "make an external account: who may have which names by ACME",
+    load: () => import("./acme/eab-create.ts"),
+  },
+  {
+    name: "acme eab list",
+    summary: "list external accounts of ACME",
+    load: () => import("./acme/eab-list.ts"),
+  },
+  {
+    name: "acme eab delete",
+    summary: "delete an external account, and with it the names of its accounts",
+    load: () => import("./acme/eab-delete.ts"),
+  },
   ...authorityCommands("x509", "X.509"),
   {
     name: "authority x509 csr",

@@ -9,6 +9,7 @@ import { loggerHandlers } from "../rpc/logger-service.ts";
 import type { CallContext, Implementation } from "../rpc/service.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import type { AuthoritySets } from "./authority-sets.ts";
+import { acmeApi } from "./api/acme.ts";
 import { agentHostApi } from "./api/agent-host.ts";
 import { agentApi } from "./api/agent.ts";
 import { bundleApi } from "./api/bundle.ts";
@@ -53,6 +54,7 @@ import { EntryService } from "./entries/entry-service.ts";
 import type { BundleRefreshes } from "./federation/bundle-refreshes.ts";
 import { Relationships } from "./federation/relationships.ts";
 import { DownstreamIssuance } from "./issuance/downstream.ts";
+import { StoredExternalAccounts } from "./frontends/acme/policy/external-accounts.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { JoinTokens } from "./nodes/join-tokens.ts";
 import { OneTimeTokens } from "./nodes/one-time-tokens.ts";
@@ -169,6 +171,9 @@ export function serverServices(parts: ServerParts) {
         ownBundle: () => bundles.own(),
       }),
     },
+    "assay.acme.v1.ExternalAccounts": acmeApi({
+      accounts: new StoredExternalAccounts({ store: datastore, clock, random, required: false }),
+    }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ trustDomain, sets: parts.sets }),
     "assay.audit.v1.Audit": auditApi({ log: auditLog, stopping }),

@@ -11,6 +11,10 @@ import type { Selector } from "../../spiffe/selector.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type {
+  AcmeExternalAccountReader,
+  AcmeExternalAccountWriter,
+} from "./acme-external-accounts.ts";
+import type {
   ProvisionApiTokenReader,
   ProvisionApiTokenWriter,
   ProvisionGrantReader,
@@ -377,6 +381,7 @@ export interface Readers {
   readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly acme: AcmeReader;
   readonly revokedAuthorities: RevokedAuthorityReader;
+  readonly acmeExternalAccounts: AcmeExternalAccountReader;
   readonly changes: ChangeReader;
 }
 
@@ -394,6 +399,7 @@ export interface Writers {
   readonly provisionApiTokens: ProvisionApiTokenWriter;
   readonly acme: AcmeWriter;
   readonly revokedAuthorities: RevokedAuthorityWriter;
+  readonly acmeExternalAccounts: AcmeExternalAccountWriter;
 }
 
 export interface Datastore extends Readers, AsyncDisposable {

@@ -84,6 +84,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 /** Messages within messages that say what a call is about. */
 const HOLDERS = [
   "entry",
+  "external_account",
   "bundle",
   "federation_relationship",
   "prepared_authority",

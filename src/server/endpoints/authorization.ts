@@ -90,6 +90,11 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     ListFederationRelationships: ["local", "admin"],
     RefreshBundle: ["local", "admin"],
   },
+  "/assay.acme.v1.ExternalAccounts": {
+    CreateExternalAccount: ["local", "admin"],
+    DeleteExternalAccount: ["local", "admin"],
+    ListExternalAccounts: ["local", "admin"],
+  },
   "/assay.agent.v1.AgentHost": {
     GetHost: ["local", "admin"],
     ReportHost: ["agent"],

@@ -23,17 +23,21 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
     backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
     async round() {
       const now = epochSeconds(clock);
-      const { tokens, bound, once, grants } = await store.transaction(async (writers) => ({
-        tokens: await writers.tokens.prune(now),
-        bound: await writers.boundTokens.prune(now),
-        once: await writers.oneTimeTokens.prune(now),
-        grants:
-          (await writers.provisionGrants.prune(now)) +
-          (await writers.provisionApiTokens.prune(now)),
-      }));
+      const { tokens, bound, once, grants, external } = await store.transaction(
+        async (writers) => ({
+          tokens: await writers.tokens.prune(now),
+          bound: await writers.boundTokens.prune(now),
+          once: await writers.oneTimeTokens.prune(now),
+          grants:
+            (await writers.provisionGrants.prune(now)) +
+            (await writers.provisionApiTokens.prune(now)),
+          external: await writers.acmeExternalAccounts.prune(now),
+        }),
+      );
       if (tokens > 0) logger.info("expired join tokens pruned", { tokens });
       if (once > 0) logger.info("expired one-time tokens pruned", { tokens: once });
       if (grants > 0) logger.info("ended authorizations of provision pruned", { grants });
+      if (external > 0) logger.info("expired ACME external accounts pruned", { external });
       if (bound > 0) logger.debug("expired bound tokens pruned", { tokens: bound });
       return INTERVAL_MS;
     },

@@ -4,6 +4,7 @@ import { acmeConformance } from "./conformance-acme.ts";
 import { aggregatesConformance } from "./conformance-aggregates.ts";
 import { changesConformance } from "./conformance-changes.ts";
 import { entriesConformance } from "./conformance-entries.ts";
+import { acmeExternalAccountsConformance } from "./conformance-acme-external-accounts.ts";
 import { provisionConformance } from "./conformance-provision.ts";
 import { transactionsConformance } from "./conformance-transactions.ts";
 import { holding } from "./samples.ts";
@@ -35,6 +36,7 @@ export async function datastoreConformance(
   await aggregatesConformance(check);
   await provisionConformance(check);
   await acmeConformance(check);
+  await acmeExternalAccountsConformance(check);
   await transactionsConformance(check);
   await changesConformance(check);
 }

@@ -28,6 +28,8 @@ import { SqliteAcmeReader } from "./acme.ts";
 import { SqliteRevocationReader } from "./revocations.ts";
 import { SqliteRevokedAuthorityReader } from "./revoked-authorities.ts";
 import type { RevokedAuthorityReader } from "../revoked-authorities.ts";
+import type { AcmeExternalAccountReader } from "../acme-external-accounts.ts";
+import { SqliteAcmeExternalAccountReader } from "./acme-external-accounts.ts";
 import { SqliteAuthorityReader } from "./authorities.ts";
 import { SqliteBoundTokenReader } from "./bound-tokens.ts";
 import { SqliteOneTimeTokenReader } from "./one-time-tokens.ts";
@@ -165,6 +167,7 @@ class SqliteDatastore implements Datastore {
   readonly provisionApiTokens: ProvisionApiTokenReader;
   readonly acme: AcmeReader;
   readonly revokedAuthorities: RevokedAuthorityReader;
+  readonly acmeExternalAccounts: AcmeExternalAccountReader;
   readonly changes: ChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -202,6 +205,7 @@ class SqliteDatastore implements Datastore {
     this.provisionApiTokens = new SqliteProvisionApiTokenReader(reader);
     this.acme = new SqliteAcmeReader(reader);
     this.revokedAuthorities = new SqliteRevokedAuthorityReader(reader);
+    this.acmeExternalAccounts = new SqliteAcmeExternalAccountReader(reader);
     this.changes = new SqliteChangeReader(reader);
   }
 

@@ -1,6 +1,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { ChangeSubject, Writers } from "../contract.ts";
 import { SqliteAcmeWriter } from "./acme.ts";
+import { SqliteAcmeExternalAccountWriter } from "./acme-external-accounts.ts";
 import { SqliteAuthorityWriter } from "./authorities.ts";
 import { SqliteBoundTokenWriter } from "./bound-tokens.ts";
 import { SqliteBundleWriter } from "./bundles.ts";
@@ -37,6 +38,7 @@ export class Transaction implements TransactionScope {
       authorities: new SqliteAuthorityWriter(this),
       revocations: new SqliteRevocationWriter(this),
       provisionGrants: new SqliteProvisionGrantWriter(this),
+      acmeExternalAccounts: new SqliteAcmeExternalAccountWriter(this),
       provisionApiTokens: new SqliteProvisionApiTokenWriter(this),
       acme: new SqliteAcmeWriter(this),
       revokedAuthorities: new SqliteRevokedAuthorityWriter(this),

@@ -11,6 +11,7 @@ import { authorityRoots } from "./009-authority-roots.ts";
 import { provision } from "./010-provision.ts";
 import { acme } from "./011-acme.ts";
 import { revokedAuthorities } from "./012-revoked-authorities.ts";
+import { acmeExternalAccounts } from "./013-acme-external-accounts.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   provision,
   acme,
   revokedAuthorities,
+  acmeExternalAccounts,
 ];

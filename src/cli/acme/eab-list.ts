@@ -1,0 +1,45 @@
+import type { ExternalAccount__Output } from "../../rpc/gen/assay/acme/v1/ExternalAccount.ts";
+import type { ListExternalAccountsResponse__Output } from "../../rpc/gen/assay/acme/v1/ListExternalAccountsResponse.ts";
+import type { Command } from "../command.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import {
+  EXTERNAL_ACCOUNTS_SERVICE,
+  externalAccountJson,
+  externalAccountLines,
+} from "./external-account.ts";
+
+export const command: Command = {
+  name: "acme eab list",
+  options: [SERVER_SOCKET_OPTION, OUTPUT_OPTION],
+  examples: ["assay acme eab list"],
+  notes: ["MAC keys are not shown again."],
+  async run(context) {
+    const { output } = context;
+    using server = await connectServer(context);
+    const found: ExternalAccount__Output[] = [];
+    let token = "";
+    do {
+      const page = await server.call<ListExternalAccountsResponse__Output>(
+        EXTERNAL_ACCOUNTS_SERVICE,
+        "ListExternalAccounts",
+        { page_size: PAGE_SIZE, page_token: token },
+      );
+      found.push(...page.external_accounts);
+      token = page.next_page_token;
+    } while (token !== "");
+    const accounts = found.map(externalAccountJson);
+    output.data(accounts, () =>
+      accounts.flatMap((account, index) => [
+        ...(index === 0 ? [] : [""]),
+        ...externalAccountLines(account, Date.now()),
+      ]),
+    );
+    if (accounts.length === 0 && output.format === "text") {
+      output.note("no external accounts; 'assay acme eab create --help' shows how one is made");
+    }
+    return undefined;
+  },
+};
+
+const PAGE_SIZE = 1000;

@@ -1,0 +1,8 @@
+// Original file: proto/assay/acme/v1/acme.proto
+
+
+export interface DeleteExternalAccountResponse {
+}
+
+export interface DeleteExternalAccountResponse__Output {
+}

@@ -1,0 +1,72 @@
+// External accounts of ACME on the command line.
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { readAuditLog } from "../support/audit-records.ts";
+import { startAdminRig } from "./admin.ts";
+
+t.test("acme eab create, list, delete", async (t) => {
+  const { run, ok, json, server } = await startAdminRig(t);
+  t.match(await run("acme", "eab", "list"), { code: 0, err: /no external accounts/ });
+  const made = await json(
+    "acme",
+    "eab",
+    "create",
+    "--names",
+    "a.example.org,.b.org",
+    "--names",
+    "*.c.org",
+  );
+  t.match(made, {
+    keyId: /^[\w-]{16}$/,
+    macKey: /^[\w-]{43}$/,
+    names: ["a.example.org", ".b.org", "*.c.org"],
+    networks: [],
+    reusable: false,
+    accounts: 0,
+  });
+  const { keyId, macKey } = made as { keyId: string; macKey: string };
+  const key = join(t.testdir(), "eab.key");
+  const often = await json(
+    "acme",
+    "eab",
+    "create",
+    "--reusable",
+    "--networks",
+    "10.0.0.0/8",
+    "--write",
+    key,
+  );
+  t.match(often, { reusable: true, file: key });
+  t.equal(often["macKey"], undefined);
+  t.equal(often["expiresAt"], undefined);
+  t.match(readFileSync(key, "utf8"), /^[\w-]{43}\n$/);
+  t.equal(statSync(key).mode & 0o777, 0o600);
+  const listed = await ok("acme", "eab", "list");
+  t.match(listed, /names {5}a\.example\.org, \.b\.org, \*\.c\.org\n/);
+  t.match(listed, /accounts {2}0 of any number\n/);
+  t.notMatch(listed, macKey);
+  t.equal((await json<unknown[]>("acme", "eab", "list")).length, 2);
+  t.match(await run("acme", "eab", "create", "--entry", "none"), {
+    code: 1,
+    err: /there is no entry none; 'assay entry list' shows what there is/,
+  });
+  t.match(await run("acme", "eab", "create", "--names", "a..b"), {
+    code: 1,
+    err: /name 1: 'a\.\.b' is no rule for names/,
+  });
+  t.equal(await ok("acme", "eab", "delete", keyId), `deleted ${keyId}\n`);
+  t.match(await run("acme", "eab", "delete", keyId), {
+    code: 1,
+    err: /no external account of this key ID; 'assay acme eab list' shows/,
+  });
+  t.equal((await json<unknown[]>("acme", "eab", "list")).length, 1);
+  const acts = (await readAuditLog(server.dataDir)).filter(({ action }) =>
+    action.includes("ExternalAccount"),
+  );
+  t.match(
+    acts.map(({ subject }) => subject ?? {}),
+    [{ keyId }, {}, {}, {}, { keyId }, { keyId }],
+  );
+  t.notMatch(JSON.stringify(acts), macKey, "no key in the audit log");
+});
