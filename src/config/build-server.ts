@@ -12,6 +12,7 @@ import { keyManagerSetting } from "./key-manager.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
 import { issuerOfTokens, oidcFrontEnd } from "./oidc-front-end.ts";
+import { provisionFrontEnd } from "./provision-front-end.ts";
 import type { ServerSettings } from "./server-settings.ts";
 import type { ServerConfig } from "./server.ts";
 import type { Settings } from "./source.ts";
@@ -47,7 +48,7 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     federation: () => federationSetting(settings),
     bundlePublishers: () => settings.get("bundle-publishers") ?? {},
-    frontends: () => frontEnds(settings),
+    frontends: () => frontEnds(settings, context),
     experimental: () => settings.get("experimental"),
     revocation: () => revocationSetting(settings),
     limits: () => ({
@@ -89,9 +90,10 @@ function revocationSetting(settings: Given): ServerConfig["revocation"] {
   };
 }
 
-function frontEnds(settings: Given): ServerConfig["frontends"] {
+function frontEnds(settings: Given, context: PathContext): ServerConfig["frontends"] {
   const { oidc, certificates } = settings.get("frontends") ?? {};
-  if (oidc === undefined && certificates === undefined) return undefined;
+  const provision = provisionFrontEnd(settings, context);
+  if (oidc === undefined && certificates === undefined && provision === undefined) return undefined;
   const { k8sPsat } = settings.get("node-attestors") ?? {};
   const clusters = new Set(k8sPsat?.clusters.keys());
   return {
@@ -102,6 +104,7 @@ function frontEnds(settings: Given): ServerConfig["frontends"] {
         ...authoritySetsSetting(settings),
       }),
     }),
+    ...(provision && { provision }),
   };
 }
 

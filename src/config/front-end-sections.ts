@@ -1,4 +1,5 @@
 import { CERTIFICATES_SECTION } from "./certificates-section.ts";
+import { PROVISION } from "./provision-section.ts";
 import { duration, flag, list, section, text } from "./shape.ts";
 
 /** `frontends` of a server's file: what it answers beside its API, each on a listener of its own but `certificates`. */
@@ -48,5 +49,9 @@ export const FRONT_ENDS = section({
       },
     }),
     help: "OIDC discovery and the keys of JWT-SVIDs, for those who know no SPIFFE",
+  },
+  provision: {
+    shape: PROVISION,
+    help: "certificates for one-time tokens, for containers and machines that know no SPIFFE",
   },
 });

@@ -1,5 +1,4 @@
 /** `frontends.oidc` of a server's file, completed and checked. */
-import { resolve } from "node:path";
 import { isIP } from "node:net";
 import { fail } from "../base/errors.ts";
 import { parseAddress } from "./address.ts";
@@ -7,6 +6,7 @@ import type { FRONT_ENDS } from "./front-end-sections.ts";
 import { socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
 import type { ValueOf } from "./shape.ts";
+import { type WebTls, certificateFilesOf } from "./web-tls.ts";
 
 type Given = NonNullable<ValueOf<typeof FRONT_ENDS>["oidc"]>;
 
@@ -17,11 +17,7 @@ export interface OidcFrontEndConfig {
   readonly jwksUri: string;
   /** Lower case, without ports; empty: any. */
   readonly hosts: readonly string[];
-  readonly tls:
-    | { readonly kind: "none" }
-    | { readonly kind: "files"; readonly certificateFile: string; readonly keyFile: string }
-    /** An SVID of the server's own with these DNS names. */
-    | { readonly kind: "svid"; readonly dnsNames: readonly string[] };
+  readonly tls: WebTls;
   readonly maxAgeSeconds: number;
 }
 
@@ -96,17 +92,13 @@ function hostsOf(given: Given, jwtIssuer: string | undefined): readonly string[]
 }
 
 function tlsOf(given: Given, jwtIssuer: string | undefined): OidcFrontEndConfig["tls"] {
-  const { certificateFile, keyFile, svid, plainHttp } = given;
-  if ((certificateFile === undefined) !== (keyFile === undefined)) {
-    throw fail("invalid", `${WHERE}: certificateFile and keyFile go together; give both`);
-  }
-  const ways = [certificateFile !== undefined, svid, plainHttp].filter(Boolean).length;
+  const { svid, plainHttp } = given;
+  const files = certificateFilesOf(given, WHERE);
+  const ways = [files !== undefined, svid, plainHttp].filter(Boolean).length;
   if (ways > 1) {
     throw fail("invalid", `${WHERE}: give certificateFile and keyFile, svid or plainHttp, not two`);
   }
-  if (certificateFile !== undefined && keyFile !== undefined) {
-    return { kind: "files", certificateFile: resolve(certificateFile), keyFile: resolve(keyFile) };
-  }
+  if (files !== undefined) return files;
   if (svid) return { kind: "svid", dnsNames: dnsNamesOf(hostsOf(given, jwtIssuer)) };
   const listen = listenOf(given);
   if (plainHttp || "socket" in listen || isLoopback(listen.host)) return { kind: "none" };

@@ -12,7 +12,7 @@ import {
 import { FEDERATION } from "./federation-section.ts";
 import { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import { defaultPaths } from "./paths.ts";
-import { choice, count, duration, text } from "./shape.ts";
+import { choice, count, duration, flag, text } from "./shape.ts";
 import { KEY_MANAGERS } from "./key-manager-sections.ts";
 import { REVOCATION } from "./revocation-section.ts";
 import type { SettingTable } from "./setting.ts";
@@ -171,6 +171,20 @@ export const SERVER_SETTINGS = {
   frontends: {
     shape: FRONT_ENDS,
     help: "what the server answers beside its API, on listeners of their own",
+  },
+  "provision-listen": {
+    shape: LISTEN_ADDRESS,
+    value: "HOST:PORT",
+    help: "open the front end provision there: certificates for one-time tokens",
+    fallback: "nowhere, or as frontends.provision has it",
+  },
+  "anonymous-authorize": {
+    shape: flag(),
+    help: "anyone who reaches the front end provision may authorize any name; for trying out",
+  },
+  "plain-http": {
+    shape: flag(),
+    help: "no TLS on the front end provision; for trying out",
   },
   revocation: {
     shape: REVOCATION,

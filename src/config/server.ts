@@ -5,6 +5,7 @@ import type { CertificatesConfig } from "./certificates-front-end.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { CertificateProfile } from "./certificate-profiles.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
+import type { ProvisionFrontEndConfig } from "./provision-front-end.ts";
 import type { FEDERATION } from "./federation-section.ts";
 import type { SERVER_NODE_ATTESTORS } from "./node-attestor-sections.ts";
 import type { REVOCATION } from "./revocation-section.ts";
@@ -51,6 +52,7 @@ export interface ServerConfig {
   readonly frontends?: {
     readonly oidc?: OidcFrontEndConfig;
     readonly certificates?: CertificatesConfig;
+    readonly provision?: ProvisionFrontEndConfig;
   };
   /** `revocation` of the file; absent: single SVIDs cannot be revoked. */
   readonly revocation?: ValueOf<typeof REVOCATION>;

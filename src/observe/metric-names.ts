@@ -97,6 +97,16 @@ export const SERVER_METRICS = {
     "Answers of the front end oidc, by HTTP status.",
     ["status"],
   ),
+  provisionAttempts: counter(
+    "assay_server_provision_attempts_total",
+    "Calls of the front end provision, by attempt (authorize, sign, renew) and outcome (ok, or the kind of error).",
+    ["attempt", "outcome"],
+  ),
+  guardedAnswers: counter(
+    "assay_server_guarded_answers_total",
+    "Answers to bad calls, by front end and what the guard made of them: answered, slowed, cut.",
+    ["frontend", "outcome"],
+  ),
   adminActs: counter("assay_server_admin_acts_total", "What administrators' calls did.", [
     "outcome",
   ]),

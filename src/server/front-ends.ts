@@ -1,46 +1,15 @@
 /** Listeners beside the server's API, each an adapter that can be left out. */
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
 import { parseAddress } from "../config/address.ts";
-import type { OidcFrontEndConfig } from "../config/oidc-front-end.ts";
-import type { Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
-import { CertificateFiles } from "../http/certificate-files.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
-import type { TlsIdentity } from "../http/tls-identity.ts";
-import type { Logger } from "../observe/logger.ts";
-import type { Metrics } from "../observe/metrics.ts";
-import type { Readiness } from "../observe/readiness.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
-import type { BundleService } from "./bundles/bundle-service.ts";
-import type { AuthoritySet } from "./ca/authority-set.ts";
-import { ServerIdentity } from "./endpoints/server-identity.ts";
 import { openBundleEndpoint } from "./federation/bundle-endpoint.ts";
 import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
-import type { Issuance } from "./issuance/issuance.ts";
+import { openProvision } from "./open-provision.ts";
 import { crlRoutes } from "./revocation/crl-routes.ts";
-import type { Revocations } from "./revocation/revocations.ts";
-
-export interface FrontEndParts {
-  readonly bundles: Pick<BundleService, "own" | "onChange">;
-  readonly authorities: Pick<AuthoritySet, "plan" | "records">;
-  readonly issuance: Pick<
-    Issuance,
-    "serverX509" | "frontEndCertificate" | "checkFrontEndCertificate"
-  >;
-  /** The server's own SVID. */
-  readonly svid: () => TlsIdentity | undefined;
-  readonly reload: Reload<ServerConfig>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly metrics: Metrics;
-  readonly readiness: Readiness;
-  readonly revocations: Pick<Revocations, "crls">;
-  readonly logger: Logger;
-  /** Runs a step of the start; an error names it. */
-  readonly step: <T>(name: string, work: () => Promise<T>) => Promise<T>;
-}
+import { webIdentity } from "./web-identity.ts";
+import type { FrontEndParts } from "./front-end-parts.ts";
 
 interface Address {
   readonly host: string;
@@ -52,6 +21,7 @@ export interface FrontEnds extends AsyncDisposable {
   readonly addresses: {
     readonly metricsAddress?: Address;
     readonly oidcAddress?: Address;
+    readonly provisionAddress?: Address;
     readonly bundleEndpointAddress?: Address;
     readonly crlAddress?: Address;
   };
@@ -66,6 +36,7 @@ export async function openFrontEnds(
   const metrics = await openMetrics(config, parts);
   if (metrics !== undefined) opened.use(metrics);
   const oidc = await openOidc(config, parts, opened);
+  const provision = await openProvision(config, parts, opened);
   const crls = await openCrls(config, parts);
   if (crls !== undefined) opened.use(crls);
   const bundleEndpoint = await openOwnBundleEndpoint(config, parts);
@@ -75,6 +46,7 @@ export async function openFrontEnds(
     addresses: {
       ...(metrics === undefined ? {} : { metricsAddress: metrics.address }),
       ...(oidc?.address === undefined ? {} : { oidcAddress: oidc.address }),
+      ...(provision?.tcpAddress === undefined ? {} : { provisionAddress: provision.tcpAddress }),
       ...(bundleEndpoint === undefined ? {} : { bundleEndpointAddress: bundleEndpoint.address }),
       ...(crls === undefined ? {} : { crlAddress: crls.address }),
     },
@@ -134,27 +106,6 @@ async function openOidc(
     logger.info("oidc front end listens", { issuer: config.issuer, ...frontEnd.address });
     return frontEnd;
   });
-}
-
-/** What a listener of the web shows of itself, and what is wrong with it. */
-interface WebIdentity {
-  readonly current: () => TlsIdentity | undefined;
-  readonly problem: () => string | undefined;
-}
-
-async function webIdentity(
-  tls: OidcFrontEndConfig["tls"],
-  parts: FrontEndParts,
-  opened: AsyncDisposableStack,
-): Promise<WebIdentity | undefined> {
-  if (tls.kind === "none") return undefined;
-  if (tls.kind === "files") {
-    const files = new CertificateFiles({ ...parts, ...tls });
-    return { current: () => files.current(), problem: () => files.problem() };
-  }
-  const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
-  opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
-  return { current: () => identity.current(), problem: () => identity.problem };
 }
 
 /** Revocation lists, over plain HTTP: they are signed, and what checks a certificate cannot need a certificate first. */

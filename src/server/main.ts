@@ -41,6 +41,7 @@ import { Reach } from "./entries/reach.ts";
 import { Issuance } from "./issuance/issuance.ts";
 import { OFFLINE } from "./upstream/contract.ts";
 import { UpstreamWatcher } from "./upstream/watch.ts";
+import { openProvisioning } from "./open-provisioning.ts";
 import { openWit } from "./open-wit.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
@@ -72,6 +73,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly metricsAddress?: { readonly host: string; readonly port: number };
   /** Of the front end `oidc`, if it listens on TCP. */
   readonly oidcAddress?: { readonly host: string; readonly port: number };
+  /** Of the front end `provision`, if it was asked for. */
+  readonly provisionAddress?: { readonly host: string; readonly port: number };
   /** Of revocation lists over HTTP, if they were asked for. */
   readonly crlAddress?: { readonly host: string; readonly port: number };
   /** Of the bundle endpoint, if it was asked for. */
@@ -311,6 +314,18 @@ export async function startServer(
     ttlReachSeconds: () => authorities.plan("x509").reach,
     reach: new Reach({ index: authorizedEntries, nodes: datastore.nodes }),
   });
+  const provisioning = await step("provision front end", () =>
+    openProvisioning(config, {
+      datastore,
+      trustDomain,
+      issuance,
+      sets,
+      ownBundle: () => bundles.own(),
+      revocations,
+      clock,
+      random,
+    }),
+  );
   let gate: ((method: string, call: CallContext) => Promise<void>) | undefined;
   const services = serverServices({
     config,
@@ -336,6 +351,7 @@ export async function startServer(
     identity,
     attestors,
     limits,
+    provisioning,
     readiness,
     propagation,
     hub,
@@ -394,6 +410,11 @@ export async function startServer(
       svid: () => identity.current(),
       reload,
       revocations,
+      datastore,
+      trail,
+      scope,
+      roots,
+      provisioning,
       clock,
       random,
       metrics,

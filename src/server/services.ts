@@ -20,6 +20,7 @@ import { entryApi } from "./api/entry.ts";
 import { federationApi } from "./api/federation.ts";
 import { followApi } from "./api/follow.ts";
 import { planApi } from "./api/plan.ts";
+import { provisionApi } from "./api/provision.ts";
 import { registryApi } from "./api/registry.ts";
 import { healthApi } from "./api/health.ts";
 import { ClusterPods } from "./cluster-pods.ts";
@@ -35,6 +36,7 @@ import { svidApi } from "./api/svid.ts";
 import { tokenApi } from "./api/token.ts";
 import { witAuthorityApi, witBundleApi, witSvidApi } from "./api/wit.ts";
 import { certificateHandlers } from "./open-certificates.ts";
+import type { Provisioning } from "./open-provisioning.ts";
 import type { Wit } from "./open-wit.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";
@@ -92,6 +94,8 @@ export interface ServerParts {
   readonly wit: Wit | undefined;
   readonly attestors: ConfiguredAttestors;
   readonly limits: Limits;
+  /** Where the front end `provision` is configured. */
+  readonly provisioning: Provisioning | undefined;
   readonly readiness: Readiness;
   readonly propagation: Propagation;
   readonly hub: PushHub;
@@ -193,6 +197,7 @@ export function serverServices(parts: ServerParts) {
     }),
     "assay.federation.v1.Federation": federationApi({ refreshes: federation, bundles }),
     "assay.jwt.v1.Tokens": jwtBatchApi({ ...shared, authorizedEntries }),
+    "assay.provision.v1.Provision": provisionApi(parts),
     "assay.rotation.v1.Rotation": rotationApi({ ...shared, entries, hub }),
     "assay.sync.v1.Sync": followApi({
       hub,

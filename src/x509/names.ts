@@ -43,11 +43,17 @@ export function formatName(der: Uint8Array): string {
 
 /** The text of the last common name, undefined when there is none. @throws invalid */
 export function commonNameOf(der: Uint8Array): string | undefined {
-  const last = readName(der)
+  return commonNamesOf(der).at(-1);
+}
+
+/** The texts of all common names, in the name's order. @throws invalid */
+export function commonNamesOf(der: Uint8Array): readonly string[] {
+  return readName(der)
     .flat()
-    .findLast(({ oid: id, tag }) => id === OID.commonName && TEXT_TAGS.has(tag));
-  if (last === undefined) return undefined;
-  return Buffer.from(last.value).toString(last.tag === TAG.utf8String ? "utf8" : "latin1");
+    .filter(({ oid: id, tag }) => id === OID.commonName && TEXT_TAGS.has(tag))
+    .map(({ tag, value }) =>
+      Buffer.from(value).toString(tag === TAG.utf8String ? "utf8" : "latin1"),
+    );
 }
 
 /** True for a Name without any RDN. */

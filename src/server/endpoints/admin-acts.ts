@@ -33,7 +33,7 @@ function tokenOf(method: string, request: object, response: object): AuditSubjec
 /** What a request names that was refused as a whole. */
 export function subjectOf(message: unknown): AuditSubject {
   if (!isObject(message)) return {};
-  const found: Record<string, string | number> = {};
+  const found: Record<string, string | number | readonly string[]> = {};
   const note = (field: keyof AuditSubject, value: unknown): void => {
     const text = isObject(value) ? spiffeIdText(value) : value;
     if (typeof text === "string" && text !== "") found[field] = text.slice(0, MAX_TEXT);
@@ -50,6 +50,9 @@ export function subjectOf(message: unknown): AuditSubject {
   note("authoritySet", message["set"]);
   note("keyId", message["key_id"]);
   note("serial", message["serial"]);
+  note("tokenHash", message["token_hash"]);
+  const name = message["common_name"];
+  if (typeof name === "string" && name !== "") found["names"] = [name.slice(0, MAX_TEXT)];
   note("authorityId", message["subject_key_id"]);
   return found;
 }
@@ -93,6 +96,8 @@ const HOLDERS = [
   "revoked_authority",
   "jwt_authority",
   "authority",
+  "grant",
+  "api_token",
 ] as const;
 const CREATE_JOIN_TOKEN = "/spire.api.server.agent.v1.Agent/CreateJoinToken";
 const ONE_TIME = "/assay.token.v1.OneTime/";

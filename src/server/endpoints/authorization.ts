@@ -149,6 +149,14 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
   "/assay.jwt.v1.Tokens": {
     BatchNewJWTSVID: ["agent"],
   },
+  "/assay.provision.v1.Provision": {
+    Authorize: ["local", "admin"],
+    CreateApiToken: ["local", "admin"],
+    DeleteApiToken: ["local", "admin"],
+    ListApiTokens: ["local", "admin"],
+    ListGrants: ["local", "admin"],
+    Withdraw: ["local", "admin"],
+  },
   "/assay.rotation.v1.Rotation": {
     BatchRotateAgent: ["local", "admin"],
     BatchRotateEntry: ["local", "admin"],

@@ -17,7 +17,7 @@ import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { toHex } from "../../base/bytes.ts";
 import { bindToken, checkBinding } from "./bound-tokens.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
+import { KeyedQueue } from "../../base/keyed-queue.ts";
 import { NodeCache, type NodeStatus } from "./node-cache.ts";
 
 export interface NodeServiceOptions {
@@ -58,7 +58,7 @@ export class NodeService implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #cache: NodeCache;
-  readonly #queue = new KeyedQueue();
+  readonly #queue = new KeyedQueue("agent");
 
   private constructor(options: NodeServiceOptions, cache: NodeCache) {
     this.#datastore = options.datastore;

@@ -9,7 +9,7 @@ import { silentLogger } from "../../../src/observe/logger.ts";
 import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { JoinTokens } from "../../../src/server/nodes/join-tokens.ts";
-import { KeyedQueue } from "../../../src/server/nodes/keyed-queue.ts";
+import { KeyedQueue } from "../../../src/base/keyed-queue.ts";
 import { NodeService } from "../../../src/server/nodes/node-service.ts";
 import { startTokenPruner } from "../../../src/server/nodes/token-pruner.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
@@ -349,7 +349,7 @@ t.test("expired tokens are pruned by the clock", async (t) => {
 });
 
 t.test("the queue of one agent has an end", async (t) => {
-  const queue = new KeyedQueue();
+  const queue = new KeyedQueue("agent");
   let release: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => {
     release = resolve;

@@ -1,0 +1,8 @@
+// Original file: proto/assay/provision/v1/provision.proto
+
+
+export interface DeleteApiTokenResponse {
+}
+
+export interface DeleteApiTokenResponse__Output {
+}

@@ -1,0 +1,89 @@
+/** Tokens of provisioners: programs that authorize over HTTP, without an SVID. */
+import { type Clock, epochSeconds } from "../../../base/clock.ts";
+import { fail } from "../../../base/errors.ts";
+import type { Random } from "../../../base/random.ts";
+import type { Datastore } from "../../datastore/contract.ts";
+import type { ProvisionApiToken } from "../../datastore/provision.ts";
+import { checkAllowedName } from "./grant-request.ts";
+import { secretHash } from "./secret-hash.ts";
+
+export interface ApiTokensOptions {
+  readonly datastore: Datastore;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface ApiTokenRequest {
+  readonly name: string;
+  readonly ttlSeconds: number;
+  readonly allowNames: readonly string[];
+  readonly allowEntries: boolean;
+}
+
+export class ApiTokens {
+  readonly #options: ApiTokensOptions;
+
+  constructor(options: ApiTokensOptions) {
+    this.#options = options;
+  }
+
+  /** @throws invalid; exists; limited */
+  async create(
+    request: ApiTokenRequest,
+  ): Promise<{ readonly token: string; readonly record: ProvisionApiToken }> {
+    const { datastore, clock, random } = this.#options;
+    const { name, ttlSeconds, allowNames, allowEntries } = request;
+    if (!NAME.test(name)) {
+      throw fail("invalid", "name: is not 1 to 63 letters, digits, dots, underscores and dashes");
+    }
+    if (ttlSeconds < 1 || ttlSeconds > MAX_TTL_SECONDS) {
+      throw fail("invalid", `ttl is required: 1 to ${MAX_TTL_SECONDS} seconds`);
+    }
+    if (allowNames.length > MAX_NAMES) {
+      throw fail("invalid", `allow_names: there are more than ${MAX_NAMES}`);
+    }
+    for (const allowed of allowNames) checkAllowedName(allowed);
+    const token = `papi-${Buffer.from(random.bytes(32)).toString("base64url")}`;
+    const createdAt = epochSeconds(clock);
+    const record: ProvisionApiToken = {
+      hash: secretHash(token),
+      name,
+      allowNames,
+      allowEntries,
+      createdAt,
+      expiresAt: createdAt + ttlSeconds,
+    };
+    await datastore.transaction(async ({ provisionApiTokens }) => {
+      await provisionApiTokens.prune(createdAt);
+      if ((await provisionApiTokens.list()).length >= MAX_TOKENS) {
+        throw fail("limited", `there are ${MAX_TOKENS} api tokens; delete some`);
+      }
+      await provisionApiTokens.create(record);
+    });
+    return { token, record };
+  }
+
+  list(): Promise<readonly ProvisionApiToken[]> {
+    return this.#options.datastore.provisionApiTokens.list();
+  }
+
+  /** @throws not_found */
+  async delete(name: string): Promise<void> {
+    const { datastore } = this.#options;
+    if (await datastore.transaction((writers) => writers.provisionApiTokens.delete(name))) return;
+    throw fail("not_found", `there is no api token '${name.slice(0, 63)}'`);
+  }
+
+  /** @throws unauthenticated when it is none, or has ended */
+  async verify(token: string): Promise<ProvisionApiToken> {
+    const { datastore, clock } = this.#options;
+    const found = await datastore.provisionApiTokens.get(secretHash(token));
+    if (found !== undefined && found.expiresAt > epochSeconds(clock)) return found;
+    throw fail("unauthenticated", "the api token is unknown or has expired");
+  }
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const MAX_TTL_SECONDS = 366 * 24 * 3600;
+const MAX_TOKENS = 1000;
+const MAX_NAMES = 64;

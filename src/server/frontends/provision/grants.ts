@@ -1,0 +1,285 @@
+/** Authorizations: made and taken back by whoever may, each for one token, kept until they end. */
+import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
+import { fail } from "../../../base/errors.ts";
+import type { Random } from "../../../base/random.ts";
+import {
+  MAX_TOKEN_LIFE_SECONDS,
+  type ProvisionFrontEndConfig,
+} from "../../../config/provision-front-end.ts";
+import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
+import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
+import type {
+  Datastore,
+  EntryReader,
+  EntryRecord,
+  Page,
+  PageRequest,
+} from "../../datastore/contract.ts";
+import type { ProvisionGrant } from "../../datastore/provision.ts";
+import type { FrontEndCertificateParams } from "../../issuance/front-end-issuance.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
+import {
+  type GrantRequest,
+  type Grantor,
+  checkAllowed,
+  checkToken,
+  grantNames,
+} from "./grant-request.ts";
+import { secretHash } from "./secret-hash.ts";
+
+export interface GrantsOptions {
+  readonly config: Pick<
+    ProvisionFrontEndConfig,
+    "set" | "profile" | "lifeSeconds" | "maxLifeSeconds" | "tokenLifeSeconds"
+  >;
+  readonly datastore: Datastore;
+  readonly trustDomain: TrustDomain;
+  readonly issuer: Pick<Issuance, "checkFrontEndCertificate">;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface MadeGrant {
+  readonly grant: ProvisionGrant;
+  /** As it was given, or made. */
+  readonly token: string;
+}
+
+/** What is to be signed, but for the key. */
+export type CertificateWish = Omit<FrontEndCertificateParams, "publicKey">;
+
+export class Grants {
+  readonly #options: GrantsOptions;
+  /** At least as many as are stored. */
+  #count: number;
+
+  private constructor(options: GrantsOptions, count: number) {
+    this.#options = options;
+    this.#count = count;
+  }
+
+  static async open(options: GrantsOptions): Promise<Grants> {
+    return new Grants(options, await options.datastore.provisionGrants.count());
+  }
+
+  /**
+   * Has a token count for one certificate.
+   * @throws invalid; denied when the grantor may not; exists when the token is in use for something else, or was used;
+   * not_found without such an entry; limited when too many wait
+   */
+  async authorize(request: GrantRequest, grantor: Grantor): Promise<MadeGrant> {
+    const { datastore, random } = this.#options;
+    const { token = newToken(random) } = request;
+    checkToken(token, grantor);
+    const draft = await this.#draft(request, grantor, secretHash(token));
+    const grant = await datastore.transaction(async ({ provisionGrants }) => {
+      const found = await provisionGrants.get(draft.hash);
+      if (found !== undefined) this.#requireReplaceable(found, draft, grantor);
+      else {
+        if (this.#count >= MAX_GRANTS) {
+          await provisionGrants.prune(draft.createdAt);
+          this.#count = await provisionGrants.count();
+        }
+        if (this.#count >= MAX_GRANTS) {
+          throw fail("limited", `more than ${MAX_GRANTS} authorizations are kept; try again later`);
+        }
+        this.#count += 1;
+      }
+      await provisionGrants.put(draft);
+      return draft;
+    });
+    return { grant, token };
+  }
+
+  /** By its hash. @returns false when there is none that could be used or renewed */
+  async withdraw(hash: string): Promise<boolean> {
+    return this.#options.datastore.transaction(async ({ provisionGrants }) => {
+      const found = await provisionGrants.get(hash);
+      if (found === undefined || found.withdrawn) return false;
+      // With a certificate the row stays, so that neither renewal nor another authorization forgets it.
+      if (found.certificate === undefined) await provisionGrants.delete(hash);
+      else await provisionGrants.put({ ...found, withdrawn: true });
+      return true;
+    });
+  }
+
+  /** Those of a common name. @returns how many there were */
+  async withdrawAll(commonName: string): Promise<number> {
+    let count = 0;
+    let token: string | undefined;
+    do {
+      const page = { size: PAGE, ...(token === undefined ? {} : { token }) };
+      const { items, nextToken } = await this.list(page);
+      for (const { hash } of items.filter((grant) => grant.commonName === commonName)) {
+        if (await this.withdraw(hash)) count += 1;
+      }
+      token = nextToken;
+    } while (token !== undefined);
+    return count;
+  }
+
+  list(page: PageRequest | undefined): Promise<Page<ProvisionGrant>> {
+    return this.#options.datastore.provisionGrants.list(page);
+  }
+
+  /** What is to be signed for it now. @throws denied when its entry has gone */
+  async wishFor(grant: ProvisionGrant): Promise<CertificateWish> {
+    const { datastore } = this.#options;
+    if (grant.entryId !== "") {
+      const entry = await datastore.entries.get(grant.entryId);
+      const isThere = entry !== undefined && isLive(entry, this.#now());
+      if (!isThere || entry.spiffeId !== grant.spiffeId) {
+        throw fail("denied", "the registration entry that it was authorized with is gone");
+      }
+    } else if (grant.spiffeId !== "") {
+      await requireEntryOf(datastore.entries, grant.spiffeId, this.#now());
+    }
+    return this.#wish(grant);
+  }
+
+  #wish(grant: ProvisionGrant): CertificateWish {
+    const { set, profile } = this.#options.config;
+    const { spiffeId, entryId, hash } = grant;
+    return {
+      // An SVID is signed by the trust domain's own authorities, whoever signs the rest.
+      set: spiffeId === "" ? set : TRUST_DOMAIN_SET,
+      profile,
+      // A longer one is among the DNS names.
+      ...(grant.commonName.length > MAX_COMMON_NAME ? {} : { commonName: grant.commonName }),
+      dnsNames: grant.dnsNames,
+      ipAddresses: grant.ipAddresses,
+      ...(spiffeId === "" ? {} : { spiffeId: SpiffeId.parse(spiffeId) }),
+      ttlSeconds: grant.lifeSeconds,
+      by: {
+        frontEnd: "provision",
+        rule: `token ${hash}`,
+        ...(entryId === "" ? {} : { entryId }),
+      },
+    };
+  }
+
+  async #draft(request: GrantRequest, grantor: Grantor, hash: string): Promise<ProvisionGrant> {
+    const { config, issuer } = this.#options;
+    const now = this.#now();
+    const asked = grantNames(request.commonName, request.names);
+    checkAllowed(asked, grantor);
+    const identity = await this.#identityOf(request, grantor, now);
+    const dnsNames = [...new Set([...asked.dnsNames, ...identity.dnsNames])].sort();
+    const { tokenLifeSeconds } = request;
+    if (tokenLifeSeconds < 0 || tokenLifeSeconds > MAX_TOKEN_LIFE_SECONDS) {
+      throw fail("invalid", `expiresInSeconds is not from 1 to ${MAX_TOKEN_LIFE_SECONDS}`);
+    }
+    const grant: ProvisionGrant = {
+      hash,
+      ...asked,
+      dnsNames,
+      lifeSeconds: this.#lifeOf(request.lifeSeconds, identity),
+      spiffeId: identity.spiffeId,
+      entryId: identity.entryId,
+      grantedBy: grantor.label,
+      createdAt: now,
+      expiresAt: now + (tokenLifeSeconds === 0 ? config.tokenLifeSeconds : tokenLifeSeconds),
+      failures: 0,
+      withdrawn: false,
+    };
+    // What could not be signed is not promised either.
+    issuer.checkFrontEndCertificate(this.#wish(grant));
+    return grant;
+  }
+
+  async #identityOf(
+    { spiffeId, entryId }: GrantRequest,
+    { allowEntries }: Grantor,
+    now: EpochSeconds,
+  ): Promise<GrantedIdentity> {
+    if (spiffeId === undefined && entryId === undefined) return NO_IDENTITY;
+    if (!allowEntries) {
+      throw fail("denied", "this caller may not authorize spiffe ids and entries");
+    }
+    const { entries } = this.#options.datastore;
+    if (entryId === undefined) {
+      const id = SpiffeId.parse(spiffeId ?? "");
+      if (!id.memberOf(this.#options.trustDomain)) {
+        throw fail("invalid", "spiffeId is not of the server's trust domain");
+      }
+      await requireEntryOf(entries, id.toString(), now);
+      return { ...NO_IDENTITY, spiffeId: id.toString() };
+    }
+    const entry = await entries.get(entryId);
+    if (entry === undefined || !isLive(entry, now)) {
+      throw fail("not_found", `there is no entry '${entryId}' that could be handed out`);
+    }
+    if (spiffeId !== undefined && spiffeId !== entry.spiffeId) {
+      throw fail("invalid", "spiffeId and entry name different identities; give one");
+    }
+    return {
+      spiffeId: entry.spiffeId,
+      entryId,
+      dnsNames: entry.dnsNames,
+      lifeSeconds: entry.x509SvidTtl,
+    };
+  }
+
+  #lifeOf(asked: number, identity: GrantedIdentity): number {
+    const { maxLifeSeconds, lifeSeconds } = this.#options.config;
+    const life = asked || identity.lifeSeconds || lifeSeconds;
+    if (life >= 0 && life <= maxLifeSeconds) return life;
+    throw fail("invalid", `lifeInSeconds is not from 1 to ${maxLifeSeconds} (maxLife)`);
+  }
+
+  #requireReplaceable(found: ProvisionGrant, next: ProvisionGrant, { anonymous }: Grantor): void {
+    if (anonymous) return;
+    if (found.certificate !== undefined || found.withdrawn) {
+      throw fail("exists", "this token was used; take another one");
+    }
+    if (found.expiresAt <= next.createdAt || contentOf(found) === contentOf(next)) return;
+    throw fail("exists", "this token is in use for something else; take another one");
+  }
+
+  #now(): EpochSeconds {
+    return epochSeconds(this.#options.clock);
+  }
+}
+
+/** What the token is for: two that agree in it are the same authorization. */
+export function contentOf(grant: ProvisionGrant): string {
+  const { commonName, dnsNames, ipAddresses, lifeSeconds, spiffeId, entryId } = grant;
+  return JSON.stringify([commonName, dnsNames, ipAddresses, lifeSeconds, spiffeId, entryId]);
+}
+
+interface GrantedIdentity {
+  /** Empty = none. */
+  readonly spiffeId: string;
+  /** Empty = none. */
+  readonly entryId: string;
+  readonly dnsNames: readonly string[];
+  /** Seconds; 0 = it does not say. */
+  readonly lifeSeconds: number;
+}
+
+function isLive({ expiresAt, template }: EntryRecord, now: EpochSeconds): boolean {
+  return template === undefined && (expiresAt === 0 || expiresAt > now);
+}
+
+/** @throws denied when no entry has the ID: identities are registered, not made up */
+async function requireEntryOf(
+  entries: Pick<EntryReader, "list">,
+  spiffeId: string,
+  now: EpochSeconds,
+): Promise<void> {
+  const { items } = await entries.list({ spiffeId });
+  if (items.some((entry) => isLive(entry, now))) return;
+  throw fail("denied", "no registration entry has this spiffe id; create one");
+}
+
+function newToken(random: Random): string {
+  return `prov-${Buffer.from(random.bytes(32)).toString("base64url")}`;
+}
+
+const NO_IDENTITY: GrantedIdentity = { spiffeId: "", entryId: "", dnsNames: [], lifeSeconds: 0 };
+const TRUST_DOMAIN_SET = "trust-domain";
+/** RFC 5280 appendix A.1, ub-common-name. */
+const MAX_COMMON_NAME = 64;
+const PAGE = 1000;
+/** Some 2 KB each. */
+const MAX_GRANTS = 200_000;

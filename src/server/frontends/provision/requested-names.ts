@@ -1,0 +1,44 @@
+import { fail } from "../../../base/errors.ts";
+import { type CertificateRequest, parseCsr, verifyCsr } from "../../../x509/csr.ts";
+import { commonNamesOf } from "../../../x509/names.ts";
+import { decodePem } from "../../../x509/pem.ts";
+import type { ProvisionGrant } from "../../datastore/provision.ts";
+
+/** The one request in a PEM text, by whoever has its key. @throws invalid */
+export async function readRequest(body: Uint8Array): Promise<CertificateRequest> {
+  const text = Buffer.from(body).toString("latin1");
+  const blocks = decodePem(text).filter(({ label }) => label.endsWith("CERTIFICATE REQUEST"));
+  const [block] = blocks;
+  if (block === undefined || blocks.length > 1) {
+    throw fail("invalid", "the body is not one pem certificate request (pkcs #10)");
+  }
+  const csr = parseCsr(block.der);
+  if (csr.asksForCa) throw fail("invalid", "the request asks for an authority's certificate");
+  await verifyCsr(csr);
+  return csr;
+}
+
+/**
+ * A request may name what was authorized and nothing else; what of it is not named is in the certificate nevertheless.
+ * @throws unauthenticated: the token is for other names
+ */
+export function checkRequestedNames(csr: CertificateRequest, grant: ProvisionGrant): void {
+  const names = commonNamesOf(csr.subject);
+  if (names.length !== 1 || names[0] !== grant.commonName) {
+    throw other("the request's common name is not the one that was authorized");
+  }
+  const { uris, dnsNames, ipAddresses, otherAltNames } = csr;
+  const dns = new Set(grant.dnsNames);
+  const addresses = new Set(grant.ipAddresses);
+  const foreign =
+    dnsNames.find((name) => !dns.has(name.toLowerCase())) ??
+    ipAddresses.find((address) => !addresses.has(address)) ??
+    uris.find((uri) => uri !== grant.spiffeId);
+  if (foreign !== undefined || otherAltNames > 0) {
+    throw other("the request names alternative names that were not authorized");
+  }
+}
+
+function other(why: string): Error {
+  return fail("unauthenticated", `${why}; have it authorized, or leave it out`);
+}

@@ -1,0 +1,194 @@
+/**
+ * A token's one certificate, and its renewals. What is answered is on disk before it leaves: whoever has lost the answer
+ * asks again with the same key and gets the same certificate; another key gets nothing. What was signed and not written
+ * (a crash, another server that was quicker) was handed to nobody.
+ */
+import { toBase64 } from "../../../base/bytes.ts";
+import { type Clock, epochSeconds } from "../../../base/clock.ts";
+import { fail, isKind } from "../../../base/errors.ts";
+import { KeyedQueue } from "../../../base/keyed-queue.ts";
+import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
+import { verifyChain } from "../../../x509/chain.ts";
+import type { CertificateRequest } from "../../../x509/csr.ts";
+import type { Datastore } from "../../datastore/contract.ts";
+import type { ProvisionGrant, ProvisionedCertificate } from "../../datastore/provision.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
+import { type Grants, contentOf } from "./grants.ts";
+import { checkRequestedNames, readRequest } from "./requested-names.ts";
+import { keyHashOf } from "./secret-hash.ts";
+
+export interface SigningOptions {
+  readonly datastore: Datastore;
+  readonly grants: Pick<Grants, "wishFor">;
+  readonly issuer: Pick<Issuance, "frontEndCertificate">;
+  /** Failed attempts that burn a token. */
+  readonly attempts: number;
+  readonly renewals: boolean;
+  /** What certificates made here chain to. */
+  readonly roots: () => readonly Certificate[];
+  readonly isRevoked: (authorityId: string, serial: string) => boolean;
+  readonly clock: Clock;
+}
+
+export interface Signed {
+  readonly grant: ProvisionGrant;
+  readonly certificate: ProvisionedCertificate;
+  /** It was there already. */
+  readonly again: boolean;
+}
+
+export class Signing {
+  readonly #options: SigningOptions;
+  readonly #queue = new KeyedQueue("token");
+
+  constructor(options: SigningOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param hash of the token
+   * @param body a PEM request
+   * @throws invalid for a request that is none; unauthenticated when the token is unknown, used, expired, burned, or for
+   * other names; denied when its entry has gone; unavailable when nothing can be signed now
+   */
+  async sign(hash: string, body: Uint8Array): Promise<Signed> {
+    // Most of those who try tokens find none: they need not queue.
+    if ((await this.#options.datastore.provisionGrants.get(hash)) === undefined) throw unknown();
+    return this.#queue.run(hash, () => this.#sign(hash, body));
+  }
+
+  /**
+   * @param presented the client's chain, DER, leaf first; it has the leaf's key
+   * @throws as `sign`; unauthenticated when the certificate is none that was made here; denied when it may not be renewed
+   */
+  async renew(presented: readonly Uint8Array[], body: Uint8Array): Promise<Signed> {
+    const { datastore, renewals } = this.#options;
+    const { serial } = await this.#verified(presented);
+    const grant = await datastore.provisionGrants.findBySerial(serial);
+    if (grant === undefined) {
+      throw fail("unauthenticated", "the client certificate was replaced, or was not made here");
+    }
+    if (!renewals)
+      throw fail("denied", "certificates are not renewed here; have it authorized anew");
+    return this.#queue.run(grant.hash, () => this.#renew(grant.hash, serial, body));
+  }
+
+  async #sign(hash: string, body: Uint8Array): Promise<Signed> {
+    const { datastore, grants, issuer } = this.#options;
+    const grant = await datastore.provisionGrants.get(hash);
+    if (grant === undefined) throw unknown();
+    this.#requireUsable(grant);
+    const csr = await this.#attempt(grant, body);
+    const keyHash = keyHashOf(csr.publicKey);
+    if (grant.certificate !== undefined) return again(grant, keyHash);
+    const wish = await grants.wishFor(grant);
+    const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
+    return datastore.transaction(async ({ provisionGrants }) => {
+      const now = await provisionGrants.get(hash);
+      // Another server may have been quicker, or somebody took it back.
+      if (now === undefined) throw unknown();
+      this.#requireUsable(now);
+      if (now.certificate !== undefined) return again(now, keyHash);
+      if (contentOf(now) !== contentOf(grant)) throw unknown();
+      const certificate = { ...stored(signed), keyHash, previousSerial: "" };
+      await provisionGrants.put({ ...now, certificate });
+      return { grant: now, certificate, again: false };
+    });
+  }
+
+  async #renew(hash: string, presented: string, body: Uint8Array): Promise<Signed> {
+    const { datastore, grants, issuer } = this.#options;
+    const grant = requireRenewable(await datastore.provisionGrants.get(hash), presented);
+    const csr = await readRequest(body);
+    checkRequestedNames(csr, grant);
+    const keyHash = keyHashOf(csr.publicKey);
+    const wish = await grants.wishFor(grant);
+    const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
+    return datastore.transaction(async ({ provisionGrants }) => {
+      const now = requireRenewable(await provisionGrants.get(hash), presented);
+      // Whoever loses this answer still has the one that it was asked with.
+      const certificate = { ...stored(signed), keyHash, previousSerial: presented };
+      await provisionGrants.put({ ...now, certificate });
+      return { grant: now, certificate, again: false };
+    });
+  }
+
+  /** The request, if it is one for this grant; otherwise the attempt is counted. */
+  async #attempt(grant: ProvisionGrant, body: Uint8Array): Promise<CertificateRequest> {
+    try {
+      const csr = await readRequest(body);
+      checkRequestedNames(csr, grant);
+      return csr;
+    } catch (thrown) {
+      if (!isKind(thrown, "invalid", "unauthenticated")) throw thrown;
+      await this.#options.datastore.transaction(async ({ provisionGrants }) => {
+        const now = await provisionGrants.get(grant.hash);
+        // One that was used is no worse for it: only its key gets the answer again.
+        if (now === undefined || now.certificate !== undefined) return;
+        await provisionGrants.put({ ...now, failures: now.failures + 1 });
+      });
+      throw thrown;
+    }
+  }
+
+  #requireUsable(grant: ProvisionGrant): void {
+    const { clock, attempts } = this.#options;
+    if (grant.withdrawn || grant.expiresAt <= epochSeconds(clock)) throw unknown();
+    if (grant.failures < attempts) return;
+    throw fail(
+      "unauthenticated",
+      "too many attempts with this token failed; have it authorized anew",
+    );
+  }
+
+  async #verified(presented: readonly Uint8Array[]): Promise<Certificate> {
+    const { roots, isRevoked, clock } = this.#options;
+    let chain: readonly Certificate[];
+    try {
+      chain = presented.map(parseCertificate);
+    } catch (cause) {
+      throw fail("unauthenticated", "the client certificate cannot be read", { cause });
+    }
+    const [leaf] = chain;
+    if (leaf === undefined) {
+      throw fail(
+        "unauthenticated",
+        "show the certificate that is to be renewed as client certificate",
+      );
+    }
+    await verifyChain(chain, roots(), epochSeconds(clock));
+    const { authorityKeyId = "", serial } = leaf;
+    if (!isRevoked(authorityKeyId, serial)) return leaf;
+    throw fail("unauthenticated", "the client certificate was revoked");
+  }
+}
+
+function again(grant: ProvisionGrant, keyHash: string): Signed {
+  const { certificate } = grant;
+  if (certificate === undefined) throw new TypeError("nothing was signed yet");
+  if (certificate.keyHash !== keyHash) throw unknown();
+  return { grant, certificate, again: true };
+}
+
+function requireRenewable(grant: ProvisionGrant | undefined, presented: string): ProvisionGrant {
+  const { serial, previousSerial } = grant?.certificate ?? {};
+  if (grant === undefined || (serial !== presented && previousSerial !== presented)) {
+    throw fail("unauthenticated", "the client certificate was replaced meanwhile");
+  }
+  if (!grant.withdrawn) return grant;
+  throw fail("denied", "this certificate is not renewed any more; have it authorized anew");
+}
+
+function stored(signed: {
+  readonly chain: readonly Uint8Array[];
+  readonly serial: string;
+  readonly notAfter: number;
+}): Pick<ProvisionedCertificate, "chain" | "serial" | "notAfter"> {
+  const { serial, notAfter } = signed;
+  return { chain: signed.chain.map(toBase64), serial, notAfter };
+}
+
+/** One answer for all: who tries tokens learns nothing from it. */
+function unknown(): Error {
+  return fail("unauthenticated", "the token is unknown, was used or has expired");
+}

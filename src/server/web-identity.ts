@@ -1,0 +1,44 @@
+/** What a listener of the web shows of itself: a certificate in files, or an SVID of the server's own. */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { WebTls } from "../config/web-tls.ts";
+import { CertificateFiles } from "../http/certificate-files.ts";
+import type { TlsIdentity } from "../http/tls-identity.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { BundleService } from "./bundles/bundle-service.ts";
+import type { AuthoritySet } from "./ca/authority-set.ts";
+import { ServerIdentity } from "./endpoints/server-identity.ts";
+import type { Issuance } from "./issuance/issuance.ts";
+
+export interface WebIdentityParts {
+  readonly bundles: Pick<BundleService, "onChange">;
+  readonly authorities: Pick<AuthoritySet, "records">;
+  readonly issuance: Pick<Issuance, "serverX509">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export interface WebIdentity {
+  readonly current: () => TlsIdentity | undefined;
+  /** What is wrong with it. */
+  readonly problem: () => string | undefined;
+}
+
+/** Undefined for plain HTTP. @throws precondition when files do not do */
+export async function webIdentity(
+  tls: WebTls,
+  parts: WebIdentityParts,
+  opened: AsyncDisposableStack,
+): Promise<WebIdentity | undefined> {
+  if (tls.kind === "none") return undefined;
+  if (tls.kind === "files") {
+    const files = new CertificateFiles({ ...parts, ...tls });
+    return { current: () => files.current(), problem: () => files.problem() };
+  }
+  const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
+  opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
+  return { current: () => identity.current(), problem: () => identity.problem };
+}
