@@ -1,9 +1,12 @@
 /** deploy/kubernetes on two real nodes: what each workload gets, and what happens when agents and nodes go. */
+import { join } from "node:path";
 import t from "tap";
 import { Cluster } from "./cluster/cluster.ts";
 import { Deployment, assayImage, workload } from "./cluster/deployment.ts";
 import { type StoredPod, namespace, pod, running, serviceAccount } from "./cluster/objects.ts";
+import { FIND_KEYS, type PodState, inPod, podWithCertificate } from "./pod-certificates.ts";
 
+const RIGHTS = join(import.meta.dirname, "../../deploy/kubernetes/templates/rbac.yaml");
 const WITHIN_MS = 5000;
 
 interface Svid {
@@ -118,6 +121,91 @@ t.test("deploy/kubernetes on two nodes", async (t) => {
     await cluster.kubectl([...failed, "--timeout=60s"]);
     const said = (await logOf(cluster, "nobody")).map(({ text }) => text).join("\n");
     t.match(said, /no identity/i);
+  });
+
+  await t.test("T5, T6, T7, T8, T11: pods have certificates for their own addresses", async (t) => {
+    // Nobody may look at pods of other namespaces before.
+    await cluster.kubectl(["apply", "-f", RIGHTS]);
+    const parent = ["--parent-id", "spiffe://example.org/spire/pod/demo"];
+    const which = [
+      "--selector",
+      "k8s:ns:shop",
+      "--selector",
+      "k8s:sa:api",
+      "--dns-name",
+      "api.shop",
+    ];
+    const id = ["--spiffe-id", "spiffe://example.org/shop/api"];
+    await deployment.assay("entry", "create", ...parent, ...id, ...which);
+    const { data } = await cluster.get<{ data: object }>(
+      "configmap",
+      "-n",
+      "assay",
+      "assay-bundle",
+    );
+    const bundle = { metadata: { namespace: "shop", name: "assay-bundle" }, data };
+    await cluster.apply(
+      { apiVersion: "v1", kind: "ConfigMap", ...bundle },
+      serviceAccount("shop", "api"),
+      podWithCertificate("api1", 1, "10.96.0.50:8081"),
+      podWithCertificate("api2", 2, "10.96.0.50:8081"),
+    );
+    const addresses: string[] = [];
+    for (const name of ["api1", "api2"]) {
+      await running(cluster, "shop", name);
+      const { status } = await cluster.get<PodState>("pod", "-n", "shop", name);
+      addresses.push(status.podIP);
+      const { startedAt, finishedAt } = status.initContainerStatuses[0]?.state.terminated ?? {};
+      const took = Date.parse(finishedAt ?? "") - Date.parse(startedAt ?? "");
+      t.comment(`${name}: the init container took ${took / 1000} s`);
+      const names = `console.log(new (require("node:crypto").X509Certificate)(require("node:fs").readFileSync("/ssl/api/cert.pem")).subjectAltName)`;
+      t.equal(
+        (await inPod(cluster, name, names)).trim(),
+        `DNS:api.shop, DNS:${status.podIP.replaceAll(".", "-")}.shop.pod.cluster.local, IP Address:${status.podIP}, URI:spiffe://example.org/shop/api`,
+      );
+    }
+    t.equal(new Set(addresses).size, 2, "each replica its own");
+
+    const reach = (host: string, ca: string): string =>
+      `require("node:https").get({ host: "${host}", port: 8443, ca: ${ca} }, async (response) => {
+        for await (const part of response) console.log(String(part));
+      }).on("error", (error) => { console.log(error.code); process.exit(0); })`;
+    const known = `require("node:fs").readFileSync("/ssl/api/bundle.pem")`;
+    const [first = "", second = ""] = addresses;
+    // The service listens a moment after its container runs.
+    await until("api1 reaches api2 by its address, over a verified chain", async () =>
+      /^api2$/m.test(await inPod(cluster, "api1", reach(second, known))),
+    );
+    t.match(await inPod(cluster, "api2", reach(first, known)), /^api1$/m);
+    t.match(await inPod(cluster, "api1", reach(second, "undefined")), /UNABLE_TO|SELF_SIGNED/);
+
+    const search = JSON.parse(await inPod(cluster, "api1", FIND_KEYS)) as {
+      files: number;
+      found: [path: string, publicKey: string][];
+    };
+    t.comment(`${search.files} files and environments were searched`);
+    const leaf = `console.log(new (require("node:crypto").X509Certificate)(require("node:fs").readFileSync("/ssl/api/cert.pem")).publicKey.export({ type: "spki", format: "der" }).toString("base64"))`;
+    t.equal(search.found.length, 1, "one key in the pod");
+    t.match(search.found[0]?.[0], /^\/ssl\/api\/\.generation-[0-9a-f]+\/key\.pem$/);
+    t.equal(search.found[0]?.[1], (await inPod(cluster, "api1", leaf)).trim(), "the leaf's own");
+
+    // A token that was stolen is worth nothing once its pod is gone.
+    const token = await inPod(
+      cluster,
+      "api1",
+      `console.log(require("node:fs").readFileSync("/var/run/secrets/tokens/assay", "utf8"))`,
+    );
+    await inPod(
+      cluster,
+      "api2",
+      `require("node:fs").writeFileSync("/ssl/stolen", ${JSON.stringify(token)})`,
+    );
+    await cluster.kubectl(["delete", "pod", "-n", "shop", "api1", "--force", "--grace-period=0"]);
+    const flags = ["--via=pod", "--cluster=demo", "--trust-bundle=/etc/assay/bundle.pem"];
+    const asThief = ["--dir=/ssl/thief", "--token-file=/ssl/stolen", "--server=10.96.0.50:8081"];
+    const exec = ["exec", "-n", "shop", "api2", "-c", "main", "--", "assay", "init-certificate"];
+    const stolen = cluster.kubectl([...exec, ...flags, ...asThief]);
+    await t.rejects(stolen, { message: /the proof gives no certificate here/ });
   });
 
   await t.test("the agents' pods have no more than they need", async (t) => {
