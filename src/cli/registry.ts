@@ -213,6 +213,11 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./ca/root-sign.ts"),
   },
   {
+    name: "ca trust export",
+    summary: "write what is to be trusted, for systems, images and browsers",
+    load: () => import("./ca/trust/export.ts"),
+  },
+  {
     name: "fetch x509",
     summary: "fetch this process's X.509-SVIDs from the agent",
     load: () => import("./fetch/x509.ts"),

@@ -20,13 +20,17 @@ export async function checkWritable(path: string, option: string): Promise<void>
 }
 
 /** Writes beside the file, syncs, renames. */
-export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, "wx", mode);
     try {
       await file.chmod(mode);
-      await file.writeFile(text);
+      await file.writeFile(content);
       await file.sync();
     } finally {
       await file.close();

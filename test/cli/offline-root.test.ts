@@ -143,7 +143,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
   const refusals: readonly [string[], RegExp][] = [
     [
       root("ca", "root", "create", "--trust-domain", "example.org"),
-      /is there already; a root is never overwritten/,
+      /is there already; a root is never overwritten: sign with it .* or name another folder/,
     ],
     [
       [
@@ -184,7 +184,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
         "--passphrase-file",
         path("server.csr"),
       ],
-      /private key is not a PEM key, or the passphrase is another key's/,
+      /or the passphrase is another key's; give the passphrase that 'assay ca root create' was given/,
     ],
     [
       [
@@ -197,7 +197,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
         "--passphrase-file",
         passphrase,
       ],
-      /cannot be read \(ENOENT\)/,
+      /there is no root in .*nowhere; 'assay ca root create --dir .*nowhere' makes one/,
     ],
     [root("ca", "root", "sign", path("server.pem")), /holds no request/],
     [["authority", "x509", "import", join(safe, "root.pem")], /there is no open request/],

@@ -36,7 +36,10 @@ export interface Root {
 export function requireEmpty(dir: string): void {
   for (const name of [CERTIFICATE, KEY]) {
     if (!existsSync(join(dir, name))) continue;
-    throw fail("exists", `${join(dir, name)} is there already; a root is never overwritten`);
+    throw fail(
+      "exists",
+      `${join(dir, name)} is there already; a root is never overwritten: sign with it ('assay ca root sign'), or name another folder with --dir`,
+    );
   }
 }
 
@@ -61,17 +64,33 @@ export async function openRoot(dir: string, passphrase: string): Promise<Root> {
   try {
     signer = signerFromPem(await readTextFile(file), passphrase);
   } catch (cause) {
-    throw fail("precondition", `${file}: ${errorFrom(cause).message}`, { cause });
+    const { message } = errorFrom(cause);
+    const step =
+      "give the passphrase that 'assay ca root create' was given, with --passphrase-file";
+    throw fail("precondition", `${file}: ${message}; ${step}`, { cause });
   }
   if (bytesEqual(signer.publicKey, certificate.publicKey)) return { certificate, signer };
-  throw fail("precondition", `${file} is not the key of ${join(dir, CERTIFICATE)}`);
+  throw fail(
+    "precondition",
+    `${file} is not the key of ${join(dir, CERTIFICATE)}; put back the two files of one root`,
+  );
 }
 
-async function readRoot(dir: string): Promise<Certificate> {
+/** @throws precondition, with the next step, when there is none */
+export async function readRoot(dir: string): Promise<Certificate> {
   const file = join(dir, CERTIFICATE);
+  if (!existsSync(file)) {
+    throw fail(
+      "not_found",
+      `there is no root in ${dir}; 'assay ca root create --dir ${dir}' makes one`,
+    );
+  }
   const [block, ...others] = decodePem(await readTextFile(file));
   if (block?.label !== "CERTIFICATE" || others.length > 0) {
-    throw fail("precondition", `${file} does not hold one certificate`);
+    throw fail(
+      "precondition",
+      `${file} does not hold one certificate; put back the one of signed/`,
+    );
   }
   return parseCertificate(block.der);
 }
@@ -87,13 +106,16 @@ export async function keepSigned(dir: string, certificate: Certificate): Promise
 /** @throws invalid when it is too short to protect a root */
 export async function readPassphrase(file: string): Promise<string> {
   if (!statSync(file, { throwIfNoEntry: false })) {
-    throw fail("not_found", `--passphrase-file: there is no file ${file}`);
+    throw fail(
+      "not_found",
+      `--passphrase-file: there is no file ${file}; /dev/stdin reads it from standard input`,
+    );
   }
   const passphrase = (await readTextFile(file)).replace(/\r?\n$/, "");
   if (passphrase.length >= LEAST_LENGTH) return passphrase;
   throw fail(
     "invalid",
-    `--passphrase-file: the passphrase has fewer than ${LEAST_LENGTH} characters; whoever copies the folder can try them all`,
+    `--passphrase-file: the passphrase has fewer than ${LEAST_LENGTH} characters; whoever copies the folder can try them all: take a longer one`,
   );
 }
 
@@ -109,7 +131,11 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
   } catch (cause) {
     if (hasCode(cause, "EEXIST")) throw fail("exists", `${path} is there already`, { cause });
     const { code = "unknown" } = cause as NodeJS.ErrnoException;
-    throw fail("denied", `${path} cannot be written (${code})`, { cause });
+    throw fail(
+      "denied",
+      `${path} cannot be written (${code}); name a folder that this user may write to with --dir`,
+      { cause },
+    );
   }
 }
 
