@@ -21,6 +21,7 @@ module.exports = {
     floor("vault-is-a-client", "^src/vault/", "^src/(base|vault)/"),
     floor("config-low", "^src/config/", "^src/(base|keys|spiffe|observe|config)/"),
     floor("delivery-knows-no-agent", "^src/delivery/", "^src/(base|keys|x509|spiffe|delivery)/"),
+    floor("provision-knows-no-role", "^src/provision/", "^src/(base|keys|x509|delivery|provision)/"),
     floor("rpc-is-mechanism", "^src/rpc/", "^src/(base|keys|x509|observe|rpc)/"),
     floor(
       "attestors-are-adapters",

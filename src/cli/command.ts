@@ -16,6 +16,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** SIGHUP means this from now on, instead of the end. */
   readonly onHangup: (handler: () => void) => void;
+  /** From now on signals are the command's own business: it becomes, or runs, a program that has them. */
+  readonly releaseSignals: () => void;
 }
 
 export const EXIT_FAILURE = 1;

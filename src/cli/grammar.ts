@@ -28,6 +28,8 @@ export interface OptionSpec {
   /** May be given several times. */
   readonly many?: true;
   readonly required?: true;
+  /** The whole rest of the line behind `--`, as it stands: a command of somebody else's. */
+  readonly rest?: true;
 }
 
 /** Wrong use of the command line: exit code 2. */

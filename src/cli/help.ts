@@ -5,11 +5,13 @@ import { COMMON_OPTIONS } from "./options.ts";
 export function commandHelp(command: Grammar, summary: string): string {
   const options = [...command.options, ...COMMON_OPTIONS];
   const operand = options.find((option) => option.name === command.operand);
-  const usage = operand === undefined ? "" : ` ${operandText(operand)}`;
+  const isRest = operand?.rest === true;
+  const usage = operand === undefined || isRest ? "" : ` ${operandText(operand)}`;
+  const rest = isRest ? ` -- ${operand.value ?? ""}` : "";
   return [
     sentence(summary),
     "",
-    `Usage: assay ${command.name}${usage} [OPTION...]`,
+    `Usage: assay ${command.name}${usage} [OPTION...]${rest}`,
     "",
     "Options:",
     ...columns(options.map((option) => [optionText(option), optionHelp(option)])),
@@ -60,6 +62,7 @@ function operandText(operand: OptionSpec): string {
 }
 
 function optionText(option: OptionSpec): string {
+  if (option.rest === true) return `-- ${option.value ?? ""}`;
   return `--${option.name}${option.value === undefined ? "" : ` ${option.value}`}`;
 }
 

@@ -53,11 +53,13 @@ export class Options {
         help: { type: "boolean", short: "h" },
       },
     });
+    let isRest = false;
     for (const token of tokens) {
-      if (token.kind === "option") {
+      if (token.kind === "option-terminator") isRest = true;
+      else if (token.kind === "option") {
         take(command, specs, values, token.name, token.rawName, token.value, token.inlineValue);
       } else if (token.kind === "positional") {
-        takeOperand(command, specs, values, token.value);
+        takeOperand(command, specs, values, token.value, isRest);
       }
     }
     if (values.get("help") !== true) checkRequired(command, specs, values, env);
@@ -126,7 +128,9 @@ function take(
   inlineValue: boolean | undefined,
 ): void {
   const spec = specs.get(name);
-  if (spec === undefined) throw unknownOption(command, rawName, [...specs.keys()]);
+  if (spec === undefined || spec.rest === true) {
+    throw unknownOption(command, rawName, [...specs.keys()]);
+  }
   if (spec.value === undefined) {
     if (inlineValue === true) throw new UsageError(`--${name} takes no value`);
     values.set(name, true);
@@ -144,8 +148,19 @@ function takeOperand(
   specs: ReadonlyMap<string, OptionSpec>,
   values: Map<string, Value>,
   word: string,
+  isRest: boolean,
 ): void {
   const spec = command.operand === undefined ? undefined : specs.get(command.operand);
+  if (spec?.rest === true) {
+    if (!isRest) {
+      throw new UsageError(
+        `unexpected word '${word}'; write the command behind '--', as '${command.examples[0] ?? ""}'`,
+      );
+    }
+    const before = values.get(spec.name);
+    values.set(spec.name, [...(Array.isArray(before) ? (before as readonly string[]) : []), word]);
+    return;
+  }
   if (spec === undefined) {
     throw new UsageError(
       `unexpected word '${word}'; 'assay ${command.name}' takes options only, see 'assay ${command.name} --help'`,

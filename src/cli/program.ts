@@ -31,7 +31,8 @@ export async function runProgram(program: Program): Promise<number> {
     stop = stopOnSignals(program.stderr);
     const output = createOutput(outputFormat(command, options), program);
     const { signal, onHangup } = stop;
-    const context = { options, output, env: program.env, signal, onHangup };
+    const releaseSignals = (): void => stop?.[Symbol.dispose]();
+    const context = { options, output, env: program.env, signal, onHangup, releaseSignals };
     return (await command.run(context)) ?? 0;
   } catch (thrown) {
     if (stop?.signal.aborted === true && isCancelled(thrown)) return EXIT_FAILURE;

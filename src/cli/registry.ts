@@ -243,6 +243,11 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./init-certificate/init-certificate.ts"),
   },
   {
+    name: "provision client",
+    summary: "have a certificate for a one-time token, then run a command with it",
+    load: () => import("./provision/client.ts"),
+  },
+  {
     name: "validate jwt",
     summary: "check a JWT-SVID with the agent",
     load: () => import("./validate-jwt.ts"),
