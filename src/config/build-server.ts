@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { errorFrom, fail } from "../base/errors.ts";
 import { PathTemplate } from "../spiffe/path-template.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
+import { acmeFrontEnd } from "./acme-front-end.ts";
 import { authoritySetsSetting } from "./build-authority-sets.ts";
 import { federationSetting } from "./build-federation.ts";
 import { certificatesFrontEnd } from "./certificates-front-end.ts";
@@ -91,12 +92,13 @@ function revocationSetting(settings: Given): ServerConfig["revocation"] {
 }
 
 function frontEnds(settings: Given, context: PathContext): ServerConfig["frontends"] {
-  const { oidc, certificates } = settings.get("frontends") ?? {};
+  const { acme, oidc, certificates } = settings.get("frontends") ?? {};
   const provision = provisionFrontEnd(settings, context);
-  if (oidc === undefined && certificates === undefined && provision === undefined) return undefined;
+  if ((acme ?? oidc ?? certificates ?? provision) === undefined) return undefined;
   const { k8sPsat } = settings.get("node-attestors") ?? {};
   const clusters = new Set(k8sPsat?.clusters.keys());
   return {
+    ...(acme && { acme: acmeFrontEnd(acme, authoritySetsSetting(settings)) }),
     ...(oidc && { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) }),
     ...(certificates && {
       certificates: certificatesFrontEnd(certificates, {

@@ -1,9 +1,14 @@
+import { ACME } from "./acme-section.ts";
 import { CERTIFICATES_SECTION } from "./certificates-section.ts";
 import { PROVISION } from "./provision-section.ts";
 import { duration, flag, list, section, text } from "./shape.ts";
 
 /** `frontends` of a server's file: what it answers beside its API, each on a listener of its own but `certificates`. */
 export const FRONT_ENDS = section({
+  acme: {
+    shape: ACME,
+    help: "ACME (RFC 8555): certificates for whoever shows that a name is theirs",
+  },
   certificates: {
     shape: CERTIFICATES_SECTION,
     help: "certificates with names and addresses for 'assay init-certificate', over the server's API",

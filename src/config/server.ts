@@ -2,6 +2,7 @@ import type { KeyType } from "../keys/contract.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { AuthoritySetConfig } from "./build-authority-sets.ts";
 import type { CertificatesConfig } from "./certificates-front-end.ts";
+import type { AcmeFrontEndConfig } from "./acme-front-end.ts";
 import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
 import type { CertificateProfile } from "./certificate-profiles.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
@@ -50,6 +51,7 @@ export interface ServerConfig {
   readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
   /** `frontends` of the file; absent: none. */
   readonly frontends?: {
+    readonly acme?: AcmeFrontEndConfig;
     readonly oidc?: OidcFrontEndConfig;
     readonly certificates?: CertificatesConfig;
     readonly provision?: ProvisionFrontEndConfig;

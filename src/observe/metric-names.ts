@@ -107,6 +107,35 @@ export const SERVER_METRICS = {
     "Answers to bad calls, by front end and what the guard made of them: answered, slowed, cut.",
     ["frontend", "outcome"],
   ),
+  acmeRefusals: counter(
+    "assay_server_acme_refusals_total",
+    "Requests that the front end acme refused, by type of error.",
+    ["type"],
+  ),
+  acmeValidations: counter(
+    "assay_server_acme_validations_total",
+    "Challenges that were looked at, by their type and what came of it.",
+    ["challenge", "outcome"],
+  ),
+  acmeCertificates: counter(
+    "assay_server_acme_certificates_total",
+    "Certificates that orders led to, by profile.",
+    ["profile"],
+  ),
+  acmeAccounts: gauge("assay_server_acme_accounts", "Accounts that may ask for certificates."),
+  acmeOpenOrders: gauge("assay_server_acme_open_orders", "Orders that may still be finalized."),
+  acmePending: gauge(
+    "assay_server_acme_pending_authorizations",
+    "Authorizations whose challenges nobody has met yet.",
+  ),
+  acmeWaiting: gauge(
+    "assay_server_acme_waiting_validations",
+    "Challenges that wait for others to be looked at.",
+  ),
+  acmeValidCertificates: gauge(
+    "assay_server_acme_valid_certificates",
+    "Certificates of orders that neither ended nor were revoked.",
+  ),
   adminActs: counter("assay_server_admin_acts_total", "What administrators' calls did.", [
     "outcome",
   ]),

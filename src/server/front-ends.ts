@@ -6,6 +6,7 @@ import { observeRoutes } from "../http/observe-routes.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
 import { openBundleEndpoint } from "./federation/bundle-endpoint.ts";
 import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
+import { openAcme } from "./open-acme.ts";
 import { openProvision } from "./open-provision.ts";
 import { crlRoutes } from "./revocation/crl-routes.ts";
 import { webIdentity } from "./web-identity.ts";
@@ -24,6 +25,7 @@ export interface FrontEnds extends AsyncDisposable {
     readonly provisionAddress?: Address;
     readonly bundleEndpointAddress?: Address;
     readonly crlAddress?: Address;
+    readonly acmeAddress?: Address;
   };
 }
 
@@ -37,6 +39,7 @@ export async function openFrontEnds(
   if (metrics !== undefined) opened.use(metrics);
   const oidc = await openOidc(config, parts, opened);
   const provision = await openProvision(config, parts, opened);
+  const acme = await openAcme(config, parts, opened);
   const crls = await openCrls(config, parts);
   if (crls !== undefined) opened.use(crls);
   const bundleEndpoint = await openOwnBundleEndpoint(config, parts);
@@ -49,6 +52,7 @@ export async function openFrontEnds(
       ...(provision?.tcpAddress === undefined ? {} : { provisionAddress: provision.tcpAddress }),
       ...(bundleEndpoint === undefined ? {} : { bundleEndpointAddress: bundleEndpoint.address }),
       ...(crls === undefined ? {} : { crlAddress: crls.address }),
+      ...(acme === undefined ? {} : { acmeAddress: acme.address }),
     },
     [Symbol.asyncDispose]: () => listeners.disposeAsync(),
   };

@@ -75,6 +75,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly oidcAddress?: { readonly host: string; readonly port: number };
   /** Of the front end `provision`, if it was asked for. */
   readonly provisionAddress?: { readonly host: string; readonly port: number };
+  /** Of the front end `acme`, if it was asked for. */
+  readonly acmeAddress?: { readonly host: string; readonly port: number };
   /** Of revocation lists over HTTP, if they were asked for. */
   readonly crlAddress?: { readonly host: string; readonly port: number };
   /** Of the bundle endpoint, if it was asked for. */

@@ -17,8 +17,15 @@ export interface ServerProcess {
   readonly kill: () => Promise<void>;
 }
 
-/** Starts `assay server` on the folder and resolves when both its doors are open; it ends with the test. */
-export async function startServerProcess(t: Test, dir: string): Promise<ServerProcess> {
+/**
+ * Starts `assay server` on the folder and resolves when both its doors are open; it ends with the test.
+ * @param options further ones: `--config=...`
+ */
+export async function startServerProcess(
+  t: Test,
+  dir: string,
+  options: readonly string[] = [],
+): Promise<ServerProcess> {
   const socket = join(dir, "server.sock");
   const child = spawn(
     ASSAY,
@@ -31,6 +38,7 @@ export async function startServerProcess(t: Test, dir: string): Promise<ServerPr
       "--attest-limit=1000",
       "--log-level=error",
       "--ready-fd=3",
+      ...options,
     ],
     { stdio: ["ignore", "inherit", "inherit", "pipe"] },
   );

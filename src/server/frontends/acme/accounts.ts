@@ -1,0 +1,170 @@
+/** Accounts (RFC 8555 §7.3). */
+import { type Clock, epochSeconds } from "../../../base/clock.ts";
+import { isKind } from "../../../base/errors.ts";
+import type { Random } from "../../../base/random.ts";
+import { toBase64Url } from "../../../base/bytes.ts";
+import type { Logger } from "../../../observe/logger.ts";
+import type { AcmeAccountRecord } from "../../datastore/acme.ts";
+import type { Datastore } from "../../datastore/contract.ts";
+import { type AcmeAnswer, link } from "./answers.ts";
+import { checkContact } from "./contact.ts";
+import type { ExternalAccounts } from "./contract.ts";
+import { externalAccountOf } from "./external-binding.ts";
+import { type RateLimits, requireWithin } from "./limits.ts";
+import { acmeError } from "./problem.ts";
+import type { JwtClaims } from "../../../jwt/jws-parts.ts";
+import { type AccountRequest, type SignedRequest, payloadOf } from "./request.ts";
+import { accountResource } from "./resources.ts";
+import type { AcmeUrls } from "./urls.ts";
+
+export interface AccountsOptions {
+  readonly store: Pick<Datastore, "acme" | "transaction">;
+  readonly externalAccounts: ExternalAccounts;
+  readonly limits: Pick<RateLimits, "account">;
+  readonly urls: AcmeUrls;
+  /** Clients have to agree to them; absent: there are none. */
+  readonly termsOfService?: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class Accounts {
+  readonly #options: AccountsOptions;
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  /** §7.3, §7.3.1, §7.3.4. @throws AcmeError */
+  async create(request: SignedRequest): Promise<AcmeAnswer> {
+    const { store, urls } = this.#options;
+    const payload = payloadOf(request);
+    const known = await store.acme.accountByKey(request.key.thumbprint);
+    if (known !== undefined) return this.#existing(known);
+    if (payload["onlyReturnExisting"] === true) {
+      throw acmeError("accountDoesNotExist", "there is no account with this key");
+    }
+    try {
+      const account = await this.#create(request, payload);
+      return { ...this.#shown(account), status: 201, location: urls.account(account.id) };
+    } catch (thrown) {
+      // Asked twice at once: the other one made it.
+      const other = isKind(thrown, "exists")
+        ? await store.acme.accountByKey(request.key.thumbprint)
+        : undefined;
+      if (other === undefined) throw thrown;
+      return this.#existing(other);
+    }
+  }
+
+  /** §7.3.2, §7.3.6; POST-as-GET shows it. @throws AcmeError */
+  async change(request: AccountRequest, id: string): Promise<AcmeAnswer> {
+    const { account } = request;
+    requireOwn(account, id);
+    if (request.payload === "") return this.#shown(account);
+    const { status, contact } = payloadOf(request);
+    if (status !== undefined && status !== "deactivated") {
+      throw acmeError("malformed", "an account's status can be changed to deactivated only");
+    }
+    const change = {
+      ...(status === undefined ? {} : { status: "deactivated" as const }),
+      ...(contact === undefined ? {} : { contact: checkContact(contact) }),
+    };
+    const next = await this.#options.store.transaction(async ({ acme }) => {
+      // As it is now: another change may have been on its way.
+      const changed = { ...((await acme.account(id)) ?? account), ...change };
+      await acme.updateAccount(changed);
+      return changed;
+    });
+    if (status !== undefined) {
+      this.#options.logger.info("acme account deactivated", { account: account.id });
+    }
+    return this.#shown(next);
+  }
+
+  /** §7.1.2.1, a page at a time. @throws AcmeError */
+  async orders(request: AccountRequest, id: string, cursor: string): Promise<AcmeAnswer> {
+    const { store, urls } = this.#options;
+    requireOwn(request.account, id);
+    const before = cursor === "" ? undefined : cursor;
+    const found = await store.acme.orderIds(id, ORDERS_A_PAGE + 1, before);
+    const page = found.slice(0, ORDERS_A_PAGE);
+    const last = page.at(-1);
+    const next = `${urls.orders(id)}?cursor=${last}`;
+    return {
+      status: 200,
+      body: { orders: page.map((each) => urls.order(each)) },
+      links: found.length > page.length ? [link(next, "next")] : [],
+    };
+  }
+
+  async #create(request: SignedRequest, payload: JwtClaims): Promise<AcmeAccountRecord> {
+    const { store, externalAccounts, limits, termsOfService, clock, random, logger } =
+      this.#options;
+    const { key, remoteAddress } = request;
+    const contact = checkContact(payload["contact"] ?? []);
+    const termsAgreed = payload["termsOfServiceAgreed"] === true;
+    if (termsOfService !== undefined && !termsAgreed) {
+      // §7.3.3
+      throw acmeError("userActionRequired", "agree to the terms of service first", {
+        members: { instance: termsOfService },
+        headers: { link: link(termsOfService, "terms-of-service") },
+      });
+    }
+    const binding = payload["externalAccountBinding"];
+    const external = await externalAccountOf({ binding, request, ...this.#options });
+    if (external === undefined && externalAccounts.required) {
+      throw acmeError(
+        "externalAccountRequired",
+        "accounts are bound to an external account here; ask the operator for a key ('assay acme eab create')",
+      );
+    }
+    requireWithin(limits.account(remoteAddress), this.#options.urls);
+    const account: AcmeAccountRecord = {
+      id: toBase64Url(random.bytes(ID_BYTES)),
+      keyId: key.thumbprint,
+      jwk: key.jwk,
+      status: "valid",
+      contact,
+      termsAgreed,
+      externalAccountId: external?.id ?? "",
+      createdAt: epochSeconds(clock),
+    };
+    await store.transaction(async (writers) => {
+      await writers.acme.createAccount(account);
+      if (external !== undefined) await externalAccounts.use(writers, external.id, account.id);
+    });
+    logger.info("acme account made", {
+      account: account.id,
+      ...(external === undefined ? {} : { externalAccount: external.id }),
+      remoteAddress,
+    });
+    return account;
+  }
+
+  #existing(account: AcmeAccountRecord): AcmeAnswer {
+    // §7.3.6: also to who only asks whether there is one.
+    if (account.status !== "valid") {
+      throw acmeError("unauthorized", `the account is ${account.status}`, { status: 401 });
+    }
+    return { ...this.#shown(account), location: this.#options.urls.account(account.id) };
+  }
+
+  #shown(account: AcmeAccountRecord): AcmeAnswer {
+    const { urls, termsOfService } = this.#options;
+    return {
+      status: 200,
+      body: accountResource(account, urls),
+      links: termsOfService === undefined ? [] : [link(termsOfService, "terms-of-service")],
+    };
+  }
+}
+
+function requireOwn(account: AcmeAccountRecord, id: string): void {
+  if (account.id === id) return;
+  throw acmeError("unauthorized", "this is the url of another account");
+}
+
+const ID_BYTES = 15;
+const ORDERS_A_PAGE = 100;

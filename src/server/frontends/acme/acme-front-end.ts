@@ -1,0 +1,172 @@
+/**
+ * The front end `acme`: certificates for whoever shows that a name is theirs (RFC 8555). It knows accounts, orders and
+ * challenges; who may have which name, and whether a challenge is met, it asks others, and it never signs.
+ */
+import type { Clock } from "../../../base/clock.ts";
+import { epochSeconds } from "../../../base/clock.ts";
+import { Loop } from "../../../base/loop.ts";
+import type { Random } from "../../../base/random.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import { ApiListener } from "../../../http/api-listener.ts";
+import { CallerGuard } from "../../../http/caller-guard.ts";
+import type { TlsIdentity } from "../../../http/tls-identity.ts";
+import { CallerLog } from "../../../observe/caller-log.ts";
+import type { Logger } from "../../../observe/logger.ts";
+import type { Metrics } from "../../../observe/metrics.ts";
+import type { Datastore } from "../../datastore/contract.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
+import { Accounts } from "./accounts.ts";
+import { Authorizations } from "./authorizations.ts";
+import { Certificates, type CertificatesOptions } from "./certificates.ts";
+import type { ExternalAccounts, NamePolicy, Validator } from "./contract.ts";
+import { directoryDocument, limitsDocument } from "./directory.ts";
+import { Finalization } from "./finalization.ts";
+import { changeKey } from "./key-change.ts";
+import type { RateLimits } from "./limits.ts";
+import { Nonces } from "./nonces.ts";
+import { readAcme } from "./observe.ts";
+import { Orders } from "./orders.ts";
+import { Profiles } from "./profiles.ts";
+import { SignedRequests } from "./request.ts";
+import { acmeRoutes } from "./routes.ts";
+import { AcmeUrls } from "./urls.ts";
+import { Validations } from "./validations.ts";
+
+export interface AcmeFrontEndParts {
+  readonly config: AcmeFrontEndConfig;
+  readonly store: Pick<Datastore, "acme" | "entries" | "transaction">;
+  readonly issuance: Pick<Issuance, "checkFrontEndCertificate" | "frontEndCertificate">;
+  readonly validator: Validator;
+  readonly policy: NamePolicy;
+  readonly externalAccounts: ExternalAccounts;
+  readonly limits: RateLimits;
+  /** One sentence for each limit. */
+  readonly limitLines: readonly string[];
+  readonly revoke: CertificatesOptions["revoke"];
+  readonly tls?: () => TlsIdentity | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export class AcmeFrontEnd implements AsyncDisposable {
+  readonly #urls: AcmeUrls;
+  readonly #parts: AsyncDisposableStack;
+  readonly address: { readonly host: string; readonly port: number };
+
+  private constructor(
+    urls: AcmeUrls,
+    address: { readonly host: string; readonly port: number },
+    parts: AsyncDisposableStack,
+  ) {
+    this.#urls = urls;
+    this.address = address;
+    this.#parts = parts;
+  }
+
+  /** @throws precondition when the address cannot be listened on or the certificate does not do */
+  static async open(parts: AcmeFrontEndParts): Promise<AcmeFrontEnd> {
+    const { config, tls, clock, logger } = parts;
+    await using opened = new AsyncDisposableStack();
+    const urls = new AcmeUrls(config.url);
+    const validations = opened.use(new Validations({ ...config, ...parts, urls }));
+    const listener = opened.use(
+      await ApiListener.open({
+        ...config.listen,
+        setting: "frontends.acme.listen",
+        routes: routesOf(parts, urls, validations),
+        guard: new CallerGuard({ clock }),
+        ...(tls === undefined ? {} : { tls }),
+        logger,
+      }),
+    );
+    const address = listener.tcpAddress ?? config.listen;
+    if (config.url === "") urls.settle(urlOf(address, tls !== undefined));
+    await validations.resume();
+    opened.use(startPruner(parts));
+    opened.use(readAcme(parts, validations));
+    return new AcmeFrontEnd(urls, address, opened.move());
+  }
+
+  /** URL of the directory. */
+  get directory(): string {
+    return this.#urls.directory;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+}
+
+function routesOf(
+  parts: AcmeFrontEndParts,
+  urls: AcmeUrls,
+  validations: Validations,
+): ReturnType<typeof acmeRoutes> {
+  const { config, store, random, clock, logger } = parts;
+  const { set, termsOfService, website, validation } = config;
+  const nonces = new Nonces({ random });
+  const shared = { ...config, ...parts, urls };
+  const profiles = new Profiles({
+    ...parts,
+    names: config.profiles,
+    set,
+    entries: store.entries,
+  });
+  const orders = new Orders({ ...shared, profiles });
+  return acmeRoutes(urls.prefix, {
+    ...parts,
+    urls,
+    nonces,
+    requests: new SignedRequests({ store: store.acme, nonces, urls }),
+    accounts: new Accounts(shared),
+    orders,
+    authorizations: new Authorizations({ ...shared, validations }),
+    finalization: new Finalization({ ...shared, orders, profiles }),
+    certificates: new Certificates(shared),
+    changeKey: (request) => changeKey({ request, store, urls, logger }),
+    directory: () =>
+      directoryDocument({
+        urls,
+        profiles,
+        externalAccountRequired: parts.externalAccounts.required,
+        caaIdentities: validation.caaIdentities,
+        ...(termsOfService === undefined ? {} : { termsOfService }),
+        ...(website === undefined ? {} : { website }),
+      }),
+    limits: () => limitsDocument(parts.limitLines),
+    callerLog: new CallerLog(logger, clock),
+  });
+}
+
+/** Deletes what ended some time ago; now and every ten minutes. */
+function startPruner({ store, clock, random, logger }: AcmeFrontEndParts): Loop {
+  return new Loop({
+    name: "acme pruner",
+    clock,
+    random,
+    backoff: { baseMs: 1000, maxMs: PRUNE_MS, jitter: 0.3 },
+    async round() {
+      const before = epochSeconds(clock) - KEPT_SECONDS;
+      const many = await store.transaction(({ acme }) => acme.prune(before, PRUNE_AT_ONCE));
+      if (many > 0)
+        logger.info("ended acme orders, authorizations and certificates pruned", { many });
+      return many >= PRUNE_AT_ONCE ? PRUNE_AGAIN_MS : PRUNE_MS;
+    },
+    onError: (error, retryMs) =>
+      logger.warn("ended acme orders could not be pruned", { error, retryMs }),
+  });
+}
+
+function urlOf({ host, port }: { host: string; port: number }, isTls: boolean): string {
+  const bare = host.includes(":") ? `[${host}]` : host;
+  return `${isTls ? "https" : "http"}://${bare}:${port}`;
+}
+
+const PRUNE_MS = 10 * 60 * 1000;
+/** Whoever writes meanwhile is not kept waiting. */
+const PRUNE_AT_ONCE = 1000;
+const PRUNE_AGAIN_MS = 1000;
+/** What has ended can still be read for a week. */
+const KEPT_SECONDS = 7 * 24 * 3600;

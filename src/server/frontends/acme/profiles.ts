@@ -1,0 +1,138 @@
+/** Which certificates an order may be for (draft-ietf-acme-profiles §3), and by which authorities. */
+import { type Clock, epochSeconds } from "../../../base/clock.ts";
+import { errorFrom } from "../../../base/errors.ts";
+import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
+import type { AcmeAccountRecord, AcmeIdentifierRecord } from "../../datastore/acme.ts";
+import type { EntryReader } from "../../datastore/contract.ts";
+import type { FrontEndRequest } from "../../issuance/front-end-profile.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
+import type { ExternalAccounts } from "./contract.ts";
+import { acmeError } from "./problem.ts";
+
+export interface ProfilesOptions {
+  /** Names of certificate profiles; the first holds where an order names none. */
+  readonly names: readonly string[];
+  /** Authority set of all but `spiffe`. */
+  readonly set: string;
+  readonly externalAccounts: Pick<ExternalAccounts, "bound">;
+  readonly entries: Pick<EntryReader, "get">;
+  readonly issuance: Pick<Issuance, "checkFrontEndCertificate">;
+  readonly clock: Clock;
+}
+
+export interface CertificateWish {
+  readonly account: Pick<AcmeAccountRecord, "externalAccountId">;
+  readonly profile: string;
+  readonly identifiers: readonly AcmeIdentifierRecord[];
+  /** 0 = the profile's. */
+  readonly ttlSeconds: number;
+}
+
+/** What may be signed, and the entry that allows it, where one does. */
+export interface AllowedCertificate {
+  readonly request: FrontEndRequest;
+  readonly entryId?: string;
+}
+
+export class Profiles {
+  readonly #options: ProfilesOptions;
+
+  constructor(options: ProfilesOptions) {
+    this.#options = options;
+  }
+
+  /** Name and description of each, for the directory. */
+  described(): Record<string, string> {
+    const { names } = this.#options;
+    return Object.fromEntries(
+      [...names, SPIFFE].map((name) => [name, DESCRIPTIONS[name] ?? `certificate profile ${name}`]),
+    );
+  }
+
+  /** @param name as the order has it. @throws AcmeError when it is none of the account's */
+  async choose(name: unknown, account: AcmeAccountRecord): Promise<string> {
+    const { names, externalAccounts } = this.#options;
+    const { externalAccountId } = account;
+    // Some clients send an empty text for none.
+    if (name === undefined || name === null || name === "") {
+      const bound =
+        externalAccountId === "" ? undefined : await externalAccounts.bound(externalAccountId);
+      return bound?.entryId === undefined ? (names[0] ?? "") : SPIFFE;
+    }
+    if (typeof name === "string" && (name === SPIFFE || names.includes(name))) return name;
+    const taken = [...names, SPIFFE].join(", ");
+    throw acmeError("invalidProfile", `there is no such profile; there are ${taken}`);
+  }
+
+  /** @throws AcmeError when it would not be signed */
+  async allow(wish: CertificateWish): Promise<AllowedCertificate> {
+    const { set, issuance } = this.#options;
+    const { profile, identifiers, ttlSeconds } = wish;
+    const names = {
+      profile,
+      dnsNames: valuesOf(identifiers, "dns"),
+      ipAddresses: valuesOf(identifiers, "ip"),
+    };
+    const bound = profile === SPIFFE ? await this.#entryOf(wish) : undefined;
+    const request =
+      bound === undefined
+        ? { ...names, set, ttlSeconds }
+        : { ...names, set: TRUST_DOMAIN, spiffeId: bound.spiffeId, ttlSeconds };
+    // Names first: a life that is too long is another fault.
+    refuseAs("rejectedIdentifier", () =>
+      issuance.checkFrontEndCertificate({ ...request, ttlSeconds: 0 }),
+    );
+    if (ttlSeconds !== 0) refuseAs("malformed", () => issuance.checkFrontEndCertificate(request));
+    return { request, ...(bound === undefined ? {} : { entryId: bound.entryId }) };
+  }
+
+  /** The identity that the account's external account stands for, as long as there is one. */
+  async #entryOf({
+    account: { externalAccountId },
+  }: CertificateWish): Promise<{ readonly entryId: string; readonly spiffeId: SpiffeId }> {
+    const { externalAccounts, entries, clock } = this.#options;
+    const bound =
+      externalAccountId === "" ? undefined : await externalAccounts.bound(externalAccountId);
+    if (bound?.entryId === undefined) {
+      throw acmeError(
+        "unauthorized",
+        "profile spiffe is for accounts bound to a registration entry ('assay acme eab create --entry ID')",
+      );
+    }
+    const entry = await entries.get(bound.entryId);
+    const isLive =
+      entry !== undefined &&
+      entry.template === undefined &&
+      (entry.expiresAt === 0 || entry.expiresAt > epochSeconds(clock));
+    if (!isLive) {
+      throw acmeError("unauthorized", "the account's registration entry is gone or has expired");
+    }
+    return { entryId: entry.id, spiffeId: SpiffeId.parse(entry.spiffeId) };
+  }
+}
+
+function refuseAs(type: "rejectedIdentifier" | "malformed", check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    const error = errorFrom(cause);
+    if (error.kind !== "invalid") throw cause;
+    throw acmeError(type, error.message, { cause });
+  }
+}
+
+function valuesOf(
+  identifiers: readonly AcmeIdentifierRecord[],
+  wanted: AcmeIdentifierRecord["type"],
+): readonly string[] {
+  return identifiers.filter(({ type }) => type === wanted).map(({ value }) => value);
+}
+
+/** The one profile with a SPIFFE ID, and the set that alone signs those. */
+const SPIFFE = "spiffe";
+const TRUST_DOMAIN = "trust-domain";
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  "server-90d": "TLS servers, 90 days",
+  "server-7d": "TLS servers, 7 days",
+  spiffe: "X.509-SVID of the registration entry that the external account is bound to",
+};

@@ -1,0 +1,79 @@
+/** Opens the front end `acme` with its parts. */
+import { parseAddress } from "../config/address.ts";
+import type { ServerConfig } from "../config/server.ts";
+import type { FrontEndParts } from "./front-end-parts.ts";
+import { AcmeFrontEnd } from "./frontends/acme/acme-front-end.ts";
+import type { RevokedCertificate } from "./frontends/acme/certificates.ts";
+import { ConfiguredNames } from "./frontends/acme/policy/configured-names.ts";
+import { StoredExternalAccounts } from "./frontends/acme/policy/external-accounts.ts";
+import { limitLines } from "../config/acme-limits-section.ts";
+import { AcmeRateLimits } from "./frontends/acme/policy/rate-limits.ts";
+import { ChallengeValidator } from "./frontends/acme/validation/challenge-validator.ts";
+import { webIdentity } from "./web-identity.ts";
+
+export async function openAcme(
+  config: ServerConfig,
+  parts: FrontEndParts,
+  opened: AsyncDisposableStack,
+): Promise<AcmeFrontEnd | undefined> {
+  const acme = config.frontends?.acme;
+  if (acme === undefined) return undefined;
+  const { clock, random, datastore: store, issuance, readiness, revocations, step } = parts;
+  const logger = parts.logger.child({ frontend: "acme" });
+  return step("acme front end", async () => {
+    const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
+    const externalAccounts = new StoredExternalAccounts({
+      store,
+      clock,
+      random,
+      required: acme.names.externalAccountRequired,
+    });
+    const frontEnd = opened.use(
+      await AcmeFrontEnd.open({
+        config: acme,
+        store,
+        issuance,
+        validator: new ChallengeValidator({
+          config: acme.validation,
+          ownAddresses: () => listeners(config),
+          clock,
+          logger,
+        }),
+        policy: new ConfiguredNames({ config: acme.names, store }),
+        externalAccounts,
+        limits: new AcmeRateLimits({ limits: acme.limits, clock }),
+        limitLines: limitLines(acme.limits),
+        // Off, it is noted with the certificate alone, and renewal information says so.
+        revoke: async (certificate: RevokedCertificate, reason) => {
+          if (revocations.enabled) await revocations.revoke([certificate], reason);
+        },
+        ...(tls === undefined ? {} : { tls: tls.current }),
+        clock,
+        random,
+        logger,
+        metrics: parts.metrics,
+      }),
+    );
+    readiness.add({ name: "acme front end", missing: () => tls?.problem() });
+    logger.info("acme front end listens", {
+      directory: frontEnd.directory,
+      ...frontEnd.address,
+      set: acme.set,
+    });
+    return frontEnd;
+  });
+}
+
+/** Where this server listens: never a target of validations. */
+function listeners(config: ServerConfig): readonly { host: string; port: number }[] {
+  const { listen, metricsListen, frontends, revocation, federation } = config;
+  const texts = [listen, metricsListen, revocation?.listen, federation?.bundleEndpoint?.listen];
+  const oidc = frontends?.oidc?.listen;
+  return [
+    ...texts
+      .filter((text) => text !== undefined)
+      .map((text) => parseAddress(text, "listen", { zeroPort: true })),
+    ...(oidc !== undefined && "host" in oidc ? [oidc] : []),
+    ...(frontends?.acme === undefined ? [] : [frontends.acme.listen]),
+  ];
+}

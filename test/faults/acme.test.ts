@@ -1,0 +1,131 @@
+/**
+ * `kill -9` at each step of an order:
+ * - what was answered is there after the restart, and the client goes on where it was;
+ * - a challenge that was being looked at is looked at again, unasked;
+ * - an order leads to one certificate, for the key of its first finalization that counted.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createNetServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import {
+  type AcmeAuthorization,
+  AcmeClient,
+  type AcmeOrder,
+  makeAcmeKey,
+} from "../support/acme-client.ts";
+import { csrFor } from "../support/csr.ts";
+import { startServerProcess } from "../support/server-process.ts";
+import { readChain } from "../server/frontends/acme-rig.ts";
+
+t.test("a server that is killed at each step of an order", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "assay-acme-kill-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const responder = await startResponder(t);
+  const port = await freePort();
+  const config = join(dir, "server.json");
+  const acme = {
+    listen: `127.0.0.1:${port}`,
+    profiles: ["server-7d"],
+    names: { ip: ["127.0.0.0/8"] },
+    validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
+  };
+  await writeFile(config, JSON.stringify({ frontends: { acme } }));
+  const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  let server = await start();
+  const again = async (step: string): Promise<void> => {
+    await server.kill();
+    server = await start();
+    t.comment(`killed ${step}`);
+  };
+  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  t.teardown(() => client[Symbol.dispose]());
+
+  await client.register();
+  await again("after the account was made");
+  t.equal((await client.ask(client.kid, "")).status, 200, "the account is there");
+  const identifiers = ["127.0.0.1", "127.0.0.2"].map((value) => ({ type: "ip", value }));
+  const made = await client.ask<AcmeOrder>(client.url("newOrder"), { identifiers });
+  t.equal(made.status, 201, made.text);
+  const url = made.headers.location ?? "";
+  await again("after the order was made");
+  t.match((await client.ask<AcmeOrder>(url, "")).body, { ...made.body, status: "pending" });
+
+  for (const authorization of made.body.authorizations) {
+    const { body } = await client.ask<AcmeAuthorization>(authorization, "");
+    const challenge = body.challenges.find(({ type }) => type === "http-01");
+    if (challenge === undefined) throw new Error("there is no http-01");
+    responder.answers.set(challenge.token, client.keyAuthorization(challenge.token));
+    const asked = responder.hold();
+    t.equal((await client.ask(challenge.url, {})).body["status"], "processing");
+    await asked;
+    await again("while a challenge was looked at");
+    const met = await client.until<AcmeAuthorization>(authorization, ["valid", "invalid"]);
+    t.equal(met.body.status, "valid", "it was looked at again");
+  }
+  await again("after the challenges were met");
+  t.equal((await client.ask<AcmeOrder>(url, "")).body.status, "ready");
+
+  const names = identifiers.map(({ value }) => value);
+  const key = makeAcmeKey();
+  const csr = csrFor({ names, key: key.privateKey });
+  await client.nonce();
+  const lost = client.post(made.body.finalize, { csr }).catch(() => undefined);
+  await again("while the order was finalized");
+  await lost;
+  const order = await client.ask<AcmeOrder>(made.body.finalize, { csr });
+  t.equal(order.body.status, "valid", order.text);
+  await again("after it was finalized");
+  t.equal((await client.ask<AcmeOrder>(url, "")).body.certificate, order.body.certificate);
+  const twice = await client.ask<AcmeOrder>(made.body.finalize, { csr });
+  t.equal(twice.body.certificate, order.body.certificate, "one certificate");
+  const pem = await client.ask(order.body.certificate ?? "", "");
+  const { leaf, der } = readChain(pem.text);
+  t.same([...leaf.ipAddresses].toSorted(), names);
+  const spki = Buffer.from(leaf.publicKey).subarray(-64);
+  const point = [key.jwk.x, key.jwk.y].map((part) => Buffer.from(part ?? "", "base64url"));
+  t.same(spki, Buffer.concat(point), "for the key that was asked for");
+  t.equal((await client.ask(client.url("revokeCert"), { certificate: der })).status, 200);
+  await again("after the certificate was revoked");
+  const revoked = await client.ask(client.url("revokeCert"), { certificate: der });
+  t.match(revoked.body, { type: /:alreadyRevoked$/ });
+});
+
+interface Responder {
+  readonly port: number;
+  readonly answers: Map<string, string>;
+  /** The next question is never answered. @returns resolves when it was asked */
+  readonly hold: () => Promise<void>;
+}
+
+async function startResponder(t: { teardown(work: () => unknown): unknown }): Promise<Responder> {
+  const answers = new Map<string, string>();
+  let held: (() => void) | undefined;
+  const server = createServer(({ url = "" }, response) => {
+    const asked = held;
+    held = undefined;
+    if (asked !== undefined) return asked();
+    response.end(answers.get(url.replace("/.well-known/acme-challenge/", "")));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const hold = (): Promise<void> =>
+    new Promise((resolve) => {
+      held = resolve;
+    });
+  return { port, answers, hold };
+}
+
+async function freePort(): Promise<number> {
+  const server = createNetServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
