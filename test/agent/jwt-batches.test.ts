@@ -142,7 +142,7 @@ const outcome = (work: Promise<SignedJwt>): Promise<string> =>
     (error: unknown) => String(error),
   );
 
-t.test("what comes while two calls are under way goes with the next one", async (t) => {
+t.test("what comes while four calls are under way goes with the next one", async (t) => {
   const server = new SlowServer();
   const clock = new VirtualClock();
   const jwts = new JwtBatches({ server, clock, signal: new AbortController().signal });
@@ -154,18 +154,25 @@ t.test("what comes while two calls are under way goes with the next one", async 
   const second = ask("c");
   await turn();
   t.same(sizes(), [2, 1]);
+  const more: Promise<string>[] = [];
+  for (const entryId of ["d", "e"]) {
+    more.push(ask(entryId));
+    await turn();
+  }
+  t.same(sizes(), [2, 1, 1, 1]);
   const rest = [...Array.from({ length: 70 }, (_, index) => ask(`n${index}`)), ask("bad")];
   await turn();
-  t.same(sizes(), [2, 1], "not more than two at once");
+  t.same(sizes(), [2, 1, 1, 1], "not more than four at once");
   server.calls[0]?.answer();
   t.same(await Promise.all(first), ["a", "b"]);
   await turn();
-  t.same(sizes(), [2, 1, 64], "a bounded batch");
+  t.same(sizes(), [2, 1, 1, 1, 64], "a bounded batch");
   server.calls[1]?.answer();
   t.equal(await second, "c");
   await turn();
-  t.same(sizes(), [2, 1, 64, 7]);
+  t.same(sizes(), [2, 1, 1, 1, 64, 7]);
   for (const { answer } of server.calls) answer();
+  t.same(await Promise.all(more), ["d", "e"]);
   const said = await Promise.all(rest);
   t.equal(said[69], "n69");
   t.match(said[70], /not that one/, "an order that is refused takes no other along");
