@@ -16,7 +16,7 @@ export async function checkAgentConfig(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<void> {
   nodeAttestor(config, { clock, random });
-  await using _attestors = new WorkloadAttestors(config, {
+  await using _attestors = await WorkloadAttestors.open(config, {
     logger: silentLogger,
     clock,
     spendToken: () => Promise.reject(fail("unavailable", "there is no server here")),

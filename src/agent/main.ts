@@ -175,7 +175,7 @@ class Agent implements RunningAgent {
       sign: (entry, audience) => signJwt({ client, batches, signal }, entry, audience),
     });
     const attestors = this.#stack.use(
-      new WorkloadAttestors(config, {
+      await WorkloadAttestors.open(config, {
         logger,
         clock,
         spendToken: (token) => client.spendToken(token, this.#stop.signal),
@@ -296,8 +296,8 @@ class Agent implements RunningAgent {
         signal: this.#stop.signal,
       });
     report();
-    this.#live.part((next) => {
-      const begin = attestors.prepare(next);
+    this.#live.part(async (next) => {
+      const begin = await attestors.prepare(next);
       return () => {
         begin();
         workloads.ask(attestors.current);

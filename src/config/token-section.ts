@@ -15,9 +15,14 @@ export const TOKEN_SECTION = section({
         },
         review: {
           shape: section({
+            kubeconfig: {
+              ...API_ACCESS.kubeconfig,
+              help: "how to reach the cluster, where the agent is no pod of it",
+            },
+            context: API_ACCESS.context,
             apiServer: {
               ...API_ACCESS.apiServer,
-              help: "the API server to ask; that of the agent's own pod",
+              help: "the API server to ask, where there is no kubeconfig; that of the agent's own pod",
             },
             caFile: API_ACCESS.caFile,
             tokenFile: {

@@ -432,12 +432,20 @@ t.test("a reload changes who is asked, and not whom a token belongs to", async (
     reload({ workloadAttestors: { token: { issuers: [once], oneTime: true } } }),
     /alias once is that of one-time tokens/,
   );
+  const reviewed = tokenConfig(issuer).workloadAttestors?.token?.issuers?.map((section) => ({
+    ...section,
+    review: { kubeconfig: join(domain.dir, "none"), apiServer: "", caFile: "", tokenFile: "" },
+  }));
+  await t.rejects(
+    reload({ workloadAttestors: { token: { issuers: reviewed ?? [], oneTime: true } } }),
+    /kubeconfig .*none/,
+  );
   t.same(await idsOf(client), [id("/process"), id("/token")], "a bad one changes nothing");
   await reload({});
   t.same(await idsOf(client), [id("/process")]);
 
   const config = await domain.agentConfig(tokenConfig(issuer));
-  await using attestors = new WorkloadAttestors(config, {
+  await using attestors = await WorkloadAttestors.open(config, {
     logger: silentLogger,
     clock: systemClock,
     spendToken: () => Promise.reject(new Error("nobody shows one")),
@@ -452,7 +460,7 @@ t.test("a reload changes who is asked, and not whom a token belongs to", async (
     return attestor?.attest(facts, { signal, onGap: () => undefined, token: presented });
   };
   t.match(await show("1 1"), [{}, {}, {}]);
-  attestors.prepare(config)();
+  (await attestors.prepare(config))();
   await t.rejects(show("2 2"), /shown by another process before/);
   t.match(await show("1 1"), [{}, {}, {}]);
 });

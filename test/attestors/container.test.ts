@@ -207,13 +207,13 @@ t.test("the lookup", async (t) => {
     });
     await (async () => {
       const config = buildAgentConfig(settings, context);
-      await using attestors = new WorkloadAttestors(config, {
+      await using attestors = await WorkloadAttestors.open(config, {
         logger: silentLogger,
         clock: systemClock,
         spendToken: () => Promise.reject(new Error("nobody shows one")),
       });
-      attestors.prepare(config)();
-      attestors.prepare(config);
+      (await attestors.prepare(config))();
+      await attestors.prepare(config);
       t.equal(attestors.current.length, 6);
       for (const attestor of attestors.current) attestor.lookNow?.(process.ppid);
       const held = openFiles() - before;

@@ -1,17 +1,24 @@
 /** Every right that deploy/kubernetes gives is needed: without one, the thing that it is for fails and says so. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import t from "tap";
 import { parseAllDocuments } from "yaml";
+import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
 import { encodePayload } from "../../src/attestors/node/k8s-psat/payload.ts";
 import { k8sPsatServer } from "../../src/attestors/node/k8s-psat/server.ts";
 import { KubernetesClient } from "../../src/attestors/kubernetes/client.ts";
+import type { Credential } from "../../src/attestors/kubernetes/connection.ts";
 import { readKubeconfig } from "../../src/attestors/kubernetes/kubeconfig.ts";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { errorFrom } from "../../src/base/errors.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/build-agent.ts";
+import { Settings } from "../../src/config/source.ts";
 import { ConfigMapPublisher } from "../../src/server/bundles/config-map-publisher.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -63,7 +70,7 @@ function outcome(work: Promise<unknown>): Promise<string> {
 
 t.test("the rights of server and agent", async (t) => {
   await using cluster = await Cluster.start({ slot: 3, nodes: 1 });
-  const objects = [...deployed("server.yaml"), ...deployed("agent.yaml")];
+  const objects = ["server.yaml", "agent.yaml", "token-review/rbac.yaml"].flatMap(deployed);
   const inNamespace = (object: Stored): object =>
     object.kind.startsWith("Cluster")
       ? object
@@ -134,8 +141,23 @@ t.test("the rights of server and agent", async (t) => {
       }).attest(processOf(agentPod), attestCall()),
     );
 
+  const kubeconfig = join(mkdtempSync(join(tmpdir(), "assay-rights-")), "agent.json");
+  t.teardown(() => rmSync(dirname(kubeconfig), { recursive: true }));
+  writeFileSync(kubeconfig, JSON.stringify(kubeconfigOf(server, authorities, agentToken)));
+  await using attestors = await reviewing(cluster, kubeconfig);
+  const presented = await podToken(cluster, { ...params, audience: "spiffe://example.org" });
+  const reviewToken = () => {
+    const [attestor] = attestors.current.filter(({ type }) => type === "token");
+    const connection = { alive: () => true };
+    const token = { token: presented, connection, process: () => "", onEnd: () => undefined };
+    const facts = { pid: 0, uid: 0, gid: 0, groups: [] };
+    if (attestor === undefined) throw new Error("tokens are not looked at");
+    return outcome(attestor.attest(facts, { ...attestCall(), token }));
+  };
+
   const uses: Readonly<Record<string, () => Promise<string>>> = {
-    "create tokenreviews": attestNode,
+    "assay-server: create tokenreviews": attestNode,
+    "assay-agent-token-review: create tokenreviews": reviewToken,
     "get nodes": attestNode,
     "get pods": attestNode,
     "patch configmaps": publish,
@@ -147,7 +169,7 @@ t.test("the rights of server and agent", async (t) => {
       t.equal(rule.resources.length * rule.verbs.length, 1, "one right a rule");
       const right = `${rule.verbs[0]} ${rule.resources[0]}`;
       await t.test(`${role.metadata.name} needs to ${right}`, async (t) => {
-        const use = uses[right];
+        const use = uses[right] ?? uses[`${role.metadata.name}: ${right}`];
         if (use === undefined) throw new Error(`no test says what ${right} is for`);
         const others = { ...role, rules: (role.rules ?? []).filter((other) => other !== rule) };
         await cluster.apply(inNamespace(others));
@@ -179,3 +201,54 @@ t.test("the rights of server and agent", async (t) => {
     t.match(await outcome(elsewhere.publish(bundle, never)), /right to patch it is missing/);
   });
 });
+
+/** Of the agent's account. */
+function kubeconfigOf(
+  server: string,
+  authorities: Credential | undefined,
+  { text: token }: { text: string },
+): object {
+  if (authorities === undefined || !("text" in authorities)) throw new Error("no authorities");
+  const data = Buffer.from(authorities.text).toString("base64");
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "demo", cluster: { server, "certificate-authority-data": data } }],
+    users: [{ name: "agent", user: { token } }],
+    contexts: [{ name: "agent", context: { cluster: "demo", user: "agent" } }],
+  };
+}
+
+/** An agent's attestors, which have that cluster review its tokens. */
+async function reviewing(cluster: Cluster, kubeconfig: string): Promise<WorkloadAttestors> {
+  const discovery = await cluster.kubectl(["get", "--raw", "/.well-known/openid-configuration"]);
+  const { issuer } = JSON.parse(discovery) as { issuer: string };
+  const jwksFile = join(dirname(kubeconfig), "jwks.json");
+  writeFileSync(jwksFile, await cluster.kubectl(["get", "--raw", "/openid/v1/jwks"]));
+  const root = {
+    trustDomain: "example.org",
+    server: "127.0.0.1:8081",
+    insecureBootstrap: true,
+    workloadAttestors: {
+      token: {
+        oneTime: false,
+        issuers: [
+          { alias: "kube", url: issuer, jwksFile, review: { kubeconfig, context: "agent" } },
+        ],
+      },
+    },
+  };
+  const context = { uid: 0, env: {} };
+  const settings = new Settings({
+    table: AGENT_SETTINGS,
+    given: () => undefined,
+    fromEnv: () => undefined,
+    file: { name: "agent.yaml", root },
+    context,
+  });
+  return await WorkloadAttestors.open(buildAgentConfig(settings, context), {
+    logger: silentLogger,
+    clock: systemClock,
+    spendToken: () => Promise.reject(new Error("nobody shows one")),
+  });
+}

@@ -1,6 +1,8 @@
 import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
+import type { KubernetesConnection } from "../../attestors/kubernetes/connection.ts";
+import { readKubeconfig } from "../../attestors/kubernetes/kubeconfig.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { tokenAttestor } from "../../attestors/workload/token/attest.ts";
 import type { K8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
@@ -10,6 +12,9 @@ import { ONE_TIME_ALIAS, type OneTimeTokens } from "../../attestors/workload/tok
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { AgentConfig } from "../../config/agent.ts";
+
+type Tokens = NonNullable<AgentConfig["workloadAttestors"]["token"]>;
+type Review = NonNullable<NonNullable<Tokens["issuers"]>[number]["review"]>;
 
 interface TokenAttestorParts {
   readonly clock: Clock;
@@ -23,15 +28,15 @@ interface TokenAttestorParts {
   readonly pods: K8sAttestor | undefined;
 }
 
-/** What `workloadAttestors.token` asks for. @throws invalid, naming the option of the issuer */
-export function configuredTokens(
-  {
-    issuers: sections = [],
-    oneTime: takesOneTime,
-  }: NonNullable<AgentConfig["workloadAttestors"]["token"]>,
+/**
+ * What `workloadAttestors.token` asks for.
+ * @throws invalid, naming the option of the issuer; precondition when a kubeconfig cannot be read
+ */
+export async function configuredTokens(
+  { issuers: sections = [], oneTime: takesOneTime }: Tokens,
   trustDomain: string,
   { clock, containers, stack, holders, oneTime, pods }: TokenAttestorParts,
-): WorkloadAttestor {
+): Promise<WorkloadAttestor> {
   if (sections.some(({ alias }) => alias === ONE_TIME_ALIAS)) {
     throw fail(
       "invalid",
@@ -50,18 +55,13 @@ export function configuredTokens(
     audiences: section.audiences ?? [`spiffe://${trustDomain}`],
   }));
   const issuers = OidcIssuers.of(complete, clock);
-  const reviews = complete.flatMap(({ alias, audiences, review }) => {
-    if (review === undefined) return [];
-    const connection = {
-      server: review.apiServer,
-      authorities: { file: review.caFile },
-      token: { file: review.tokenFile },
-    };
-    const client = stack.use(
-      new KubernetesClient({ connection, clock, deadlineMs: REVIEW_DEADLINE_MS }),
-    );
-    return [[alias, new TokenReviews({ client, audiences, clock })] as const];
-  });
+  const reviews = new Map<string, TokenReviews>();
+  for (const { alias, audiences, review } of complete) {
+    if (review === undefined) continue;
+    const connection = await connectionOf(review);
+    const client = new KubernetesClient({ connection, clock, deadlineMs: REVIEW_DEADLINE_MS });
+    reviews.set(alias, new TokenReviews({ client: stack.use(client), audiences, clock }));
+  }
   return tokenAttestor({
     issuers: stack.use(issuers),
     requiredClaims: new Map(
@@ -70,12 +70,19 @@ export function configuredTokens(
     aliases: [...sections.map(({ alias }) => alias), ...(takesOneTime ? [ONE_TIME_ALIAS] : [])],
     ...(takesOneTime ? { oneTime } : {}),
     holders,
-    reviews: new Map(reviews),
+    reviews,
     podIssuers: new Set(podIssuers),
     ...(pods === undefined ? {} : { pods }),
     containers,
     clock,
   });
+}
+
+/** The files of a pod need not be there yet. */
+async function connectionOf(review: Review): Promise<KubernetesConnection> {
+  const { kubeconfig, context, apiServer, caFile, tokenFile } = review;
+  if (kubeconfig !== undefined) return await readKubeconfig(kubeconfig, context);
+  return { server: apiServer, authorities: { file: caFile }, token: { file: tokenFile } };
 }
 
 /** Less than the deadline of all attestors, so that the reason is said. */

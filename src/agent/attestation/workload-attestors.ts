@@ -33,8 +33,7 @@ export class WorkloadAttestors implements AsyncDisposable {
   readonly #generations: Generations;
   #current: readonly WorkloadAttestor[] = [];
 
-  /** @throws invalid, naming the setting */
-  constructor(config: AgentConfig, parts: WorkloadAttestorParts) {
+  private constructor(parts: WorkloadAttestorParts) {
     const { logger, clock, spendToken } = parts;
     this.#parts = parts;
     this.#unix = unixAttestor({ logger, clock });
@@ -42,7 +41,18 @@ export class WorkloadAttestors implements AsyncDisposable {
     this.#generations = new Generations(clock, GRACE_MS, (thrown) =>
       logger.warn("workload attestors of before did not end cleanly", { error: errorFrom(thrown) }),
     );
-    this.prepare(config)();
+  }
+
+  /** @throws invalid, naming the setting; precondition when a kubeconfig cannot be read */
+  static async open(config: AgentConfig, parts: WorkloadAttestorParts): Promise<WorkloadAttestors> {
+    const attestors = new WorkloadAttestors(parts);
+    try {
+      (await attestors.prepare(config))();
+      return attestors;
+    } catch (error) {
+      await attestors[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** The same array until there is another configuration. */
@@ -50,11 +60,11 @@ export class WorkloadAttestors implements AsyncDisposable {
     return this.#current;
   }
 
-  /** Makes those of another configuration. @returns what makes them the current ones. @throws invalid */
-  prepare(config: AgentConfig): () => void {
-    const stack = new AsyncDisposableStack();
-    const next = this.#make(config, stack);
-    const begin = this.#generations.prepare(stack);
+  /** Makes those of another configuration. @returns what makes them the current ones. @throws as `open` */
+  async prepare(config: AgentConfig): Promise<() => void> {
+    await using made = new AsyncDisposableStack();
+    const next = await this.#make(config, made);
+    const begin = this.#generations.prepare(made.move());
     return () => {
       begin();
       this.#current = next;
@@ -66,10 +76,10 @@ export class WorkloadAttestors implements AsyncDisposable {
     this.#containers[Symbol.dispose]();
   }
 
-  #make(
+  async #make(
     { trustDomain, workloadAttestors: { docker, podman, k8s, systemd, token } }: AgentConfig,
     stack: AsyncDisposableStack,
-  ): readonly WorkloadAttestor[] {
+  ): Promise<readonly WorkloadAttestor[]> {
     const { logger, clock } = this.#parts;
     const shared = { logger, clock, stack, containers: this.#containers };
     const { containers } = shared;
@@ -89,7 +99,7 @@ export class WorkloadAttestors implements AsyncDisposable {
       ...(token === undefined
         ? []
         : [
-            configuredTokens(token, trustDomain, {
+            await configuredTokens(token, trustDomain, {
               ...shared,
               holders: this.#holders,
               oneTime: this.#oneTime,
