@@ -97,3 +97,48 @@ t.test("what is refused", async (t) => {
   const loopback = configOf({ frontends: { oidc: { ...good, issuer: "http://localhost:80" } } });
   t.equal(loopback.ca.jwtIssuer, "http://localhost:80", "for trying it out");
 });
+
+t.test("frontends.acme: what follows from what, and what is refused", async (t) => {
+  const acmeOf = (acme: object, more: object = {}) =>
+    configOf({ frontends: { acme }, ...more }).frontends?.acme;
+  t.match(acmeOf({}), {
+    listen: { host: "127.0.0.1", port: 14_000 },
+    url: "",
+    tls: { kind: "none" },
+    set: "trust-domain",
+    profiles: ["server-90d", "server-7d"],
+    orderTtlSeconds: 7 * 86_400,
+    authorizationTtlSeconds: 30 * 86_400,
+    names: { dns: [], ip: [], externalAccountRequired: false },
+  });
+  const sets = { authoritySets: { web: { caTtl: "8760h", profiles: ["server-7d"] } } };
+  t.match(acmeOf({ set: "web" }, sets), { set: "web", profiles: ["server-7d"] });
+  const url = "https://ACME.example.org:14000/pki/";
+  t.match(acmeOf({ listen: "0.0.0.0:14000", url, svid: true }), {
+    url: "https://acme.example.org:14000/pki",
+    tls: { kind: "svid", dnsNames: ["acme.example.org"] },
+  });
+  t.match(acmeOf({ listen: "0.0.0.0:1", url, ...FILES })?.tls, { kind: "files", ...FILES });
+  t.match(acmeOf({ listen: "0.0.0.0:1", url, plainHttp: true })?.tls, { kind: "none" });
+  const cases: readonly (readonly [string, object, RegExp])[] = [
+    ["no url for all addresses", { listen: "0.0.0.0:1", ...FILES }, /url: is missing/],
+    ["nor for IPv6", { listen: "[::]:1", ...FILES }, /url: is missing/],
+    ["a url that is none", { url: "acme.example.org" }, /url is no address without query/],
+    ["another scheme", { url: "ftp://acme.example.org" }, /url is no address/],
+    ["a query", { url: "https://acme.example.org?a" }, /url is no address/],
+    ["a user", { url: "https://u:p@acme.example.org" }, /url is no address/],
+    ["no TLS", { listen: "0.0.0.0:1", url }, /there is no TLS on 0\.0\.0\.0; give /],
+    ["two ways", { ...FILES, svid: true }, /or plainHttp, not two/],
+    ["no key", { certificateFile: "/x" }, /go together; give both/],
+    ["an SVID without a name", { svid: true }, /url has no DNS name/],
+    ["no such set", { set: "web" }, /authoritySets has no web; name it there/],
+    ["no such profile", { profiles: ["x"] }, /there is no certificate profile x/],
+    ["no profiles", { profiles: [] }, /profiles/],
+    ["no time for orders", { orderTtl: "1s" }, /orderTtl/],
+  ];
+  for (const [name, acme, message] of cases) {
+    t.throws(() => acmeOf(acme), { message }, name);
+  }
+  const unsigned = { set: "web", profiles: ["server-90d"] };
+  t.throws(() => acmeOf(unsigned, sets), { message: /does not sign server-90d; add it/ });
+});

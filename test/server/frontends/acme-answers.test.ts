@@ -1,0 +1,232 @@
+/** Every error of RFC 8555 §6.7 that is no request's own fault, nonces, other chains, TLS and authority sets. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { systemRandom } from "../../../src/base/random.ts";
+import { silentLogger } from "../../../src/observe/logger.ts";
+import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { Certificates } from "../../../src/server/frontends/acme/certificates.ts";
+import { Nonces } from "../../../src/server/frontends/acme/nonces.ts";
+import type { AccountRequest } from "../../../src/server/frontends/acme/request.ts";
+import { AcmeUrls } from "../../../src/server/frontends/acme/urls.ts";
+import { encodePem } from "../../../src/x509/pem.ts";
+import {
+  type AcmeAuthorization,
+  AcmeClient,
+  type AcmeProblemBody,
+  type AcmeReply,
+} from "../../support/acme-client.ts";
+import { csrFor } from "../../support/csr.ts";
+import { TestCa } from "../../support/test-ca.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+import { acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
+
+t.test("nonces: once each, of this process, and not older than the window", (t) => {
+  const nonces = new Nonces({ random: systemRandom, window: 16 });
+  const first = nonces.make();
+  t.equal(nonces.use(first), "fresh");
+  t.equal(nonces.use(first), "spent");
+  const others = Array.from({ length: 16 }, () => nonces.make());
+  t.equal(new Set(others).size, 16);
+  for (const nonce of others) t.equal(nonces.use(nonce), "fresh");
+  for (const nonce of others) t.equal(nonces.use(nonce), "spent");
+  const late = nonces.make();
+  for (let at = 0; at < 16; at++) nonces.make();
+  t.equal(nonces.use(late), "spent", "too old");
+  t.equal(new Nonces({ random: systemRandom }).use(nonces.make()), "foreign");
+  for (const odd of [
+    "",
+    "x",
+    `${nonces.make()}A`,
+    `${nonces.make().slice(0, -1)}`,
+    "=".repeat(32),
+  ]) {
+    t.equal(nonces.use(odd), "malformed", odd);
+  }
+  const bytes = Buffer.from(nonces.make(), "base64url");
+  for (let bit = 6 * 8; bit < bytes.length * 8; bit++) {
+    const forged = Buffer.from(bytes);
+    forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    t.equal(nonces.use(forged.toString("base64url")), "malformed", `bit ${bit}`);
+  }
+  t.equal(nonces.use(bytes.toString("base64url")), "fresh");
+  t.end();
+});
+
+t.test("RFC 8555 §6.7: what is said of challenges that are not met", async (t) => {
+  const rig = await acmeRig(t);
+  const { dns } = rig;
+  dns.zone.set("refused.example.org", { a: ["10.9.9.9"] });
+  dns.zone.set("broken.example.org", { rcode: 2 });
+  const client = await rig.client();
+  const cases: [string, string, string, string][] = [
+    ["no such name", "gone.example.org", "http-01", "dns"],
+    ["a resolver that fails", "broken.example.org", "http-01", "dns"],
+    ["an address that is refused", "refused.example.org", "http-01", "connection"],
+    ["nobody there", "a.example.org", "tls-alpn-01", "connection"],
+    ["another answer", "b.example.org", "http-01", "incorrectResponse"],
+    ["no record", "c.example.org", "dns-01", "unauthorized"],
+  ];
+  for (const [title, name, type, want] of cases) {
+    const order = await client.order([name]);
+    const [url = ""] = order.body.authorizations;
+    const { body } = await client.post<AcmeAuthorization>(url, "");
+    const challenge = body.challenges.find((each) => each.type === type);
+    rig.answers.set(challenge?.token ?? "", "another answer");
+    const begun = await client.post(challenge?.url ?? "", {});
+    t.match(begun.headers["retry-after"], /^\d+$/, title);
+    const { body: failed } = await client.until<AcmeAuthorization>(url, ["invalid", "valid"]);
+    t.match(failed.challenges[0]?.error, {
+      type: `urn:ietf:params:acme:error:${want}`,
+      detail: String,
+      status: Number,
+      identifier: { type: "dns", value: name },
+    });
+  }
+});
+
+t.test("an account may have so many pending authorizations, and others go on", async (t) => {
+  const rig = await acmeRig(t);
+  const client = await rig.client();
+  const block = (at: number): string[] => Array.from({ length: 100 }, (_, i) => `127.0.${at}.${i}`);
+  for (const at of [0, 1, 2]) t.equal((await client.order(block(at))).status, 201);
+  const reply = (await client.order(block(3))) as unknown as AcmeReply<AcmeProblemBody>;
+  problem(t, reply, ["rateLimited", 429], "the three hundred and first");
+  t.match(reply.headers["retry-after"], /^\d+$/);
+  t.equal((await client.order(block(1))).status, 201, "those that are there are used again");
+  t.equal((await (await rig.client()).order(block(3))).status, 201, "another account");
+});
+
+t.test("what cannot be signed now stays ready, and says when to come again", async (t) => {
+  // Its root is in a safe, and has signed nothing yet.
+  const web = { ...WEB, upstreamAuthority: { offline: {} } };
+  const rig = await acmeRig(t, {
+    acme: { set: "web" },
+    server: { authoritySets: new Map([["web", web]]) },
+  });
+  const client = await rig.client();
+  const order = await client.order(["a.example.org"]);
+  t.equal(order.status, 201, order.text);
+  await meet(rig, client, order.body);
+  const csr = csrFor({ names: ["a.example.org"] });
+  const reply = await client.post<AcmeProblemBody>(order.body.finalize, { csr });
+  problem(t, reply, ["serverInternal", 503], "no authority yet");
+  t.match(reply.headers["retry-after"], /^\d+$/);
+  const shown = await client.post(order.headers.location ?? "", "");
+  t.equal(shown.body["status"], "ready");
+});
+
+t.test(
+  "a set of its own: its authority signs, for the profile's life, and not SPIFFE IDs",
+  async (t) => {
+    const rig = await acmeRig(t, {
+      acme: { set: "web", profiles: ["server-90d", "server-7d"] },
+      server: { authoritySets: new Map([["web", WEB]]) },
+    });
+    const client = await rig.client();
+    const lives: [object, number][] = [
+      [{}, 90 * 24 * 3600],
+      [{ profile: "server-7d" }, 7 * 24 * 3600],
+    ];
+    const roots = await rig.server.rootsPem();
+    for (const [fields, seconds] of lives) {
+      const { pem } = await issue(rig, client, ["a.example.org"], fields);
+      const { leaf, chain } = readChain(pem);
+      t.ok(Math.abs(leaf.notAfter - leaf.notBefore - seconds) <= 60, `${seconds} s`);
+      t.equal(chain.length, 2, "with its root: some clients want two");
+      t.notOk(roots.includes(encodePem("CERTIFICATE", chain[1]?.raw ?? new Uint8Array())));
+    }
+    const end = new Date(rig.server.clock.nowMs() + 48 * 3600 * 1000).toISOString();
+    const { order, pem } = await issue(rig, client, ["a.example.org"], { notAfter: end });
+    t.equal(order.body.notAfter, end.replace(/\.\d+Z$/, "Z"));
+    const asked = Math.floor(Date.parse(end) / 1000);
+    t.ok(Math.abs(readChain(pem).leaf.notAfter - asked) <= 1, "the end that was asked for");
+  },
+);
+
+t.test("TLS, and an address with a path", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "assay-acme-"));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const ca = await TestCa.create({ notBefore: NOW - 60, notAfter: NOW + 3600 });
+  const leaf = await ca.leaf({
+    uris: [],
+    dnsNames: ["localhost"],
+    notBefore: NOW - 60,
+    notAfter: NOW + 3600,
+  });
+  const [certificateFile, keyFile] = ["tls.crt", "tls.key"].map((name) => join(dir, name));
+  if (certificateFile === undefined || keyFile === undefined) throw new Error("two files");
+  writeFileSync(certificateFile, leaf.certPem);
+  writeFileSync(keyFile, leaf.keyPem);
+  const port = 20_000 + Math.floor(systemRandom.unit() * 20_000);
+  await acmeRig(t, {
+    acme: {
+      listen: { host: "127.0.0.1", port },
+      url: `https://localhost:${port}/pki`,
+      tls: { kind: "files", certificateFile, keyFile },
+    },
+  });
+  const pem = encodePem("CERTIFICATE", ca.der);
+  const client = await AcmeClient.open(`https://localhost:${port}/pki/directory`, { ca: pem });
+  t.teardown(() => client[Symbol.dispose]());
+  t.equal(client.directory["newNonce"], `https://localhost:${port}/pki/acme/new-nonce`);
+  t.equal((await client.register()).status, 201);
+  t.match(client.kid, /\/pki\/acme\/account\//);
+  t.equal((await client.post(client.kid, "")).status, 200);
+  t.equal((await client.get(`https://localhost:${port}/directory`)).status, 404);
+});
+
+t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
+  const clock = new VirtualClock();
+  await using store = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
+  const [a, b, c] = ["AAAA", "BBBB", "CCCC"];
+  await store.transaction((writers) =>
+    writers.acme.createCertificate({
+      id: "id",
+      accountId: "account",
+      orderId: "order",
+      serial: "1",
+      authorityId: "aa",
+      spiffeId: "",
+      chain: [a, b],
+      alternates: [[a, c], [a]],
+      identifiers: [],
+      notBefore: 0,
+      notAfter: 1,
+      replacedBy: "",
+      revokedAt: 0,
+    }),
+  );
+  const urls = new AcmeUrls("https://acme.example.org");
+  const certificates = new Certificates({
+    store,
+    urls,
+    revoke: async () => undefined,
+    clock,
+    logger: silentLogger,
+  });
+  const request = { payload: "", account: { id: "account" } } as AccountRequest;
+  const base = urls.certificate("id");
+  const link = (url: string): string => `<${url}>;rel="alternate"`;
+  const cases: [string, string[], string[]][] = [
+    ["", [a, b], [link(`${base}/1`), link(`${base}/2`)]],
+    ["1", [a, c], [link(base), link(`${base}/2`)]],
+    ["2", [a], [link(base), link(`${base}/1`)]],
+  ];
+  for (const [alternate, chain, links] of cases) {
+    const answer = await certificates.download(request, "id", alternate);
+    const pem = chain.map((der) => encodePem("CERTIFICATE", Buffer.from(der, "base64"))).join("");
+    t.equal(answer.text?.body, pem);
+    t.same(answer.links, links);
+  }
+  await t.rejects(certificates.download(request, "id", "3"), { message: /no such certificate/ });
+});
+
+const WEB = {
+  keyType: "ec-p384",
+  ttlSeconds: 400 * 24 * 3600,
+  upstreamAuthority: {},
+  profiles: ["server-90d", "server-7d", "spiffe"],
+} as const;
+const NOW = Math.floor(Date.now() / 1000);
