@@ -9,6 +9,7 @@ import { StoredExternalAccounts } from "./frontends/acme/policy/external-account
 import { limitLines } from "../config/acme-limits-section.ts";
 import { AcmeRateLimits } from "./frontends/acme/policy/rate-limits.ts";
 import { ChallengeValidator } from "./frontends/acme/validation/challenge-validator.ts";
+import type { RevocationReason } from "../x509/crl.ts";
 import { webIdentity } from "./web-identity.ts";
 
 export async function openAcme(
@@ -18,7 +19,7 @@ export async function openAcme(
 ): Promise<AcmeFrontEnd | undefined> {
   const acme = config.frontends?.acme;
   if (acme === undefined) return undefined;
-  const { clock, random, datastore: store, issuance, readiness, revocations, step } = parts;
+  const { clock, random, datastore: store, issuance, readiness, step } = parts;
   const logger = parts.logger.child({ frontend: "acme" });
   return step("acme front end", async () => {
     const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
@@ -43,10 +44,9 @@ export async function openAcme(
         externalAccounts,
         limits: new AcmeRateLimits({ limits: acme.limits, clock }),
         limitLines: limitLines(acme.limits),
-        // Off, it is noted with the certificate alone, and renewal information says so.
-        revoke: async (certificate: RevokedCertificate, reason) => {
-          if (revocations.enabled) await revocations.revoke([certificate], reason);
-        },
+        revoke: (certificate, reason) => revoke(parts, certificate, reason),
+        trail: parts.trail,
+        scope: parts.scope,
         ...(tls === undefined ? {} : { tls: tls.current }),
         clock,
         random,
@@ -62,6 +62,21 @@ export async function openAcme(
     });
     return frontEnd;
   });
+}
+
+/** Off, it is noted with the certificate alone, and renewal information says so; recorded in any case. */
+async function revoke(
+  { revocations, trail, scope }: Pick<FrontEndParts, "revocations" | "trail" | "scope">,
+  certificate: RevokedCertificate,
+  reason: RevocationReason,
+): Promise<void> {
+  const { origin } = scope;
+  if (origin === undefined) throw new TypeError("somebody asks for it");
+  await trail.requireWritable();
+  if (revocations.enabled) await revocations.revoke([certificate], reason);
+  const { spiffeId, ...subject } = certificate;
+  const named = spiffeId === "" ? subject : certificate;
+  await trail.acted(origin, [{ outcome: "ok", subject: named, reason }]);
 }
 
 /** Where this server listens: never a target of validations. */

@@ -2,6 +2,7 @@ import t from "tap";
 import type { AcmeClient, AcmeReply } from "../../support/acme-client.ts";
 import type { AcmeAuthorization, AcmeOrder, AcmeProblemBody } from "../../support/acme-client.ts";
 import { externalBinding } from "../../support/acme-client.ts";
+import { readAuditLog } from "../../support/audit-records.ts";
 import { csrFor } from "../../support/csr.ts";
 import { acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
 
@@ -386,6 +387,17 @@ t.test("RFC 8555 §7.6: revocation", async (t) => {
   const third = readChain((await issue(rig, client, ["a.example.org"])).pem);
   await meet(rig, other, (await other.order(["a.example.org"])).body);
   t.equal((await revoke(other, { certificate: third.der })).status, 200, "who has the names");
+  const records = await readAuditLog(rig.server.dataDir);
+  const account = client.kid.slice(client.kid.lastIndexOf("/") + 1);
+  const caller = { role: "acme", id: account, address: "127.0.0.1" };
+  const { serial } = first.leaf;
+  const about = records.filter(({ subject }) => subject?.serial === serial);
+  t.match(about, [
+    { kind: "issuance", action: "x509.acme", caller, subject: { rule: /^account .*, order / } },
+    { kind: "admin", action: "acme/revoke-cert", caller, outcome: "ok", reason: "key-compromise" },
+  ]);
+  const denied = records.filter(({ kind }) => kind === "denial");
+  t.match(denied[0], { action: "acme/revoke-cert", reason: /^unauthorized: / });
 });
 
 t.test("RFC 9773: renewal information, and what an order replaces", async (t) => {

@@ -13,6 +13,8 @@ import type { TlsIdentity } from "../../../http/tls-identity.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
+import type { AuditTrail } from "../../audit/audit-trail.ts";
+import type { CallScope } from "../../audit/call-scope.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { Issuance } from "../../issuance/issuance.ts";
 import { Accounts } from "./accounts.ts";
@@ -43,6 +45,8 @@ export interface AcmeFrontEndParts {
   /** One sentence for each limit. */
   readonly limitLines: readonly string[];
   readonly revoke: CertificatesOptions["revoke"];
+  readonly trail: Pick<AuditTrail, "denied">;
+  readonly scope: CallScope;
   readonly tls?: () => TlsIdentity | undefined;
   readonly clock: Clock;
   readonly random: Random;

@@ -6,6 +6,9 @@ import type { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
+import { newRequestId } from "../../../rpc/request-id.ts";
+import type { AuditTrail } from "../../audit/audit-trail.ts";
+import type { CallOrigin, CallScope } from "../../audit/call-scope.ts";
 import type { Accounts } from "./accounts.ts";
 import { type AcmeAnswer, link } from "./answers.ts";
 import type { Authorizations } from "./authorizations.ts";
@@ -13,8 +16,8 @@ import type { Certificates } from "./certificates.ts";
 import type { Finalization } from "./finalization.ts";
 import type { Nonces } from "./nonces.ts";
 import type { Orders } from "./orders.ts";
-import { acmeErrorFrom, problemMembers } from "./problem.ts";
-import type { AccountRequest, SignedRequests } from "./request.ts";
+import { type AcmeError, acmeErrorFrom, problemMembers } from "./problem.ts";
+import type { AccountRequest, SignedRequest, SignedRequests } from "./request.ts";
 import type { AcmeUrls } from "./urls.ts";
 
 export interface AcmeRoutesParts {
@@ -31,100 +34,145 @@ export interface AcmeRoutesParts {
   readonly limits: () => HttpAnswer;
   readonly logger: Logger;
   readonly callerLog: CallerLog;
+  readonly trail: Pick<AuditTrail, "denied">;
+  readonly scope: CallScope;
   readonly metrics: Metrics;
 }
 
 /** What a signed request leads to. */
-type Act = (call: HttpCall, param: (name: string) => string) => Promise<AcmeAnswer>;
+type Act<R> = (request: R, param: (name: string) => string, call: HttpCall) => Promise<AcmeAnswer>;
 
 /** @param prefix what all paths begin with */
 export function acmeRoutes(prefix: string, parts: AcmeRoutesParts): readonly ApiRoute[] {
-  const { requests, nonces, accounts, orders, authorizations, certificates, finalization } = parts;
+  const { requests, nonces, urls, accounts, orders, authorizations, certificates } = parts;
   const get = (path: string, handler: ApiRoute["handler"]): ApiRoute => ({
     method: "GET",
     path: `${prefix}${path}`,
     maxBody: 0,
-    handler: (call) => answered(parts, call, path, () => handler(call)),
+    handler: (call) => answered(parts, new Asked(path, call), () => handler(call)),
   });
-  const post = (path: string, act: Act): ApiRoute => ({
-    method: "POST",
-    path: `${prefix}${path}`,
-    maxBody: MAX_BODY,
-    handler: (call) =>
-      answered(parts, call, path, async () => {
-        const made = await act(call, (name) => call.params[name] ?? "");
-        return withNonce(httpAnswer(made, parts.urls), nonces);
-      }),
-  });
-  const newNonce = (status: number): HttpAnswer =>
-    withNonce(httpAnswer({ status }, parts.urls), nonces);
+  const post =
+    <R extends SignedRequest>(read: (call: HttpCall) => Promise<R>) =>
+    (path: string, act: Act<R>): ApiRoute => ({
+      method: "POST",
+      path: `${prefix}${path}`,
+      maxBody: MAX_BODY,
+      handler: (call) => {
+        const asked = new Asked(path, call);
+        return answered(parts, asked, async () => {
+          const request = await read(call);
+          asked.by(request);
+          const param = (name: string): string => call.params[name] ?? "";
+          const made = await parts.scope.run(asked.origin, () => act(request, param, call));
+          return withNonce(httpAnswer(made, urls), nonces);
+        });
+      },
+    });
+  const ofKey = post((call) => requests.ofKey(call));
+  const ofEither = post<SignedRequest | AccountRequest>((call) => requests.ofEither(call));
+  const ofAccount = post((call) => requests.ofAccount(call));
+  const newNonce = (status: number): HttpAnswer => withNonce(httpAnswer({ status }, urls), nonces);
   return [
     get("/directory", async () => parts.directory()),
     get("/acme/limits", async () => parts.limits()),
     get("/acme/new-nonce", async ({ method }) => newNonce(method === "HEAD" ? 200 : 204)),
     get("/acme/renewal-info/:name", ({ params }) => certificates.renewalInfo(params["name"] ?? "")),
-    post("/acme/new-account", async (call) => accounts.create(await requests.ofKey(call))),
-    post("/acme/account/:id", async (call, param) =>
-      accounts.change(await requests.ofAccount(call), param("id")),
+    ofKey("/acme/new-account", (request) => accounts.create(request)),
+    ofAccount("/acme/account/:id", (request, param) => accounts.change(request, param("id"))),
+    ofAccount("/acme/account/:id/orders", (request, param, { query }) =>
+      accounts.orders(request, param("id"), query.get("cursor") ?? ""),
     ),
-    post("/acme/account/:id/orders", async (call, param) =>
-      accounts.orders(await requests.ofAccount(call), param("id"), call.query.get("cursor") ?? ""),
+    ofAccount("/acme/new-order", (request) => orders.create(request)),
+    ofAccount("/acme/order/:id", (request, param) => orders.show(request, param("id"))),
+    ofAccount("/acme/order/:id/finalize", (request, param) =>
+      parts.finalization.finalize(request, param("id")),
     ),
-    post("/acme/new-order", async (call) => orders.create(await requests.ofAccount(call))),
-    post("/acme/order/:id", async (call, param) =>
-      orders.show(await requests.ofAccount(call), param("id")),
+    ofAccount("/acme/authorization/:id", (request, param) =>
+      authorizations.show(request, param("id")),
     ),
-    post("/acme/order/:id/finalize", async (call, param) =>
-      finalization.finalize(await requests.ofAccount(call), param("id")),
+    ofAccount("/acme/challenge/:id/:type", (request, param) =>
+      authorizations.challenge(request, param("id"), param("type")),
     ),
-    post("/acme/authorization/:id", async (call, param) =>
-      authorizations.show(await requests.ofAccount(call), param("id")),
+    ofAccount("/acme/certificate/:id", (request, param) =>
+      certificates.download(request, param("id"), ""),
     ),
-    post("/acme/challenge/:id/:type", async (call, param) =>
-      authorizations.challenge(await requests.ofAccount(call), param("id"), param("type")),
+    ofAccount("/acme/certificate/:id/:alternate", (request, param) =>
+      certificates.download(request, param("id"), param("alternate")),
     ),
-    post("/acme/certificate/:id", async (call, param) =>
-      certificates.download(await requests.ofAccount(call), param("id"), ""),
-    ),
-    post("/acme/certificate/:id/:alternate", async (call, param) =>
-      certificates.download(await requests.ofAccount(call), param("id"), param("alternate")),
-    ),
-    post("/acme/revoke-cert", async (call) => certificates.revoke(await requests.ofEither(call))),
-    post("/acme/key-change", async (call) => parts.changeKey(await requests.ofAccount(call))),
+    ofEither("/acme/revoke-cert", (request) => certificates.revoke(request)),
+    ofAccount("/acme/key-change", (request) => parts.changeKey(request)),
   ];
+}
+
+/** Who asks for what, as audit log and log have it. */
+class Asked {
+  readonly path: string;
+  readonly remoteAddress: string;
+  readonly #requestId = newRequestId();
+  #id: string | undefined;
+
+  constructor(path: string, { remoteAddress }: HttpCall) {
+    this.path = path;
+    this.remoteAddress = remoteAddress;
+  }
+
+  /** Its signature fits. */
+  by(request: SignedRequest | AccountRequest): void {
+    this.#id = "account" in request ? request.account.id : request.key.thumbprint;
+  }
+
+  get origin(): CallOrigin {
+    const caller = this.#id === undefined ? { role: "unknown" } : { role: "acme", id: this.#id };
+    return {
+      method: this.path.replace(/^\//, ""),
+      requestId: this.#requestId,
+      caller: { ...caller, address: this.remoteAddress },
+    };
+  }
 }
 
 /** An error is answered as a problem; it has a nonce too, so that the client can go on at once (§6.5). */
 async function answered(
-  { nonces, urls, logger, callerLog, metrics }: AcmeRoutesParts,
-  { remoteAddress }: HttpCall,
-  path: string,
+  parts: AcmeRoutesParts,
+  asked: Asked,
   work: () => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   try {
     return await work();
   } catch (thrown) {
     const error = acmeErrorFrom(thrown);
-    const { type, message, status } = error;
-    if (status >= 500) logger.error("acme request failed", { resource: path, error: thrown });
-    else {
-      const facts = { resource: path, type, detail: message, remoteAddress };
-      callerLog.info(remoteAddress, "acme request refused", facts);
-    }
-    metrics.add(SERVER_METRICS.acmeRefusals, [type]);
-    const { link: own, ...headers } = error.options.headers ?? {};
-    const index = link(urls.directory, "index");
+    const { options, status } = error;
+    await told(parts, asked, error, thrown);
+    const { link: own, ...headers } = options.headers ?? {};
+    const index = link(parts.urls.directory, "index");
     return withNonce(
       {
         status,
         type: PROBLEM_TYPE,
         body: `${JSON.stringify(problemMembers(error))}\n`,
         headers: { ...headers, link: own === undefined ? index : [index, own] },
-        ...(error.options.bad === true ? { bad: true } : {}),
+        ...(options.bad === true ? { bad: true } : {}),
       },
-      nonces,
+      parts.nonces,
     );
   }
+}
+
+/** A refusal, in one place: metric, log, and audit record where somebody asked for what is not theirs. */
+async function told(
+  { trail, logger, callerLog, metrics }: AcmeRoutesParts,
+  { path, remoteAddress, origin }: Asked,
+  error: AcmeError,
+  thrown: unknown,
+): Promise<void> {
+  const { type, message, status, kind } = error;
+  metrics.add(SERVER_METRICS.acmeRefusals, [type]);
+  if (status >= 500) logger.error("acme request failed", { resource: path, error: thrown });
+  else {
+    const facts = { resource: path, type, detail: message, remoteAddress };
+    callerLog.info(remoteAddress, "acme request refused", facts);
+  }
+  if (kind === "denied") await trail.denied(origin, { kind, reason: type, message });
 }
 
 function httpAnswer(answer: AcmeAnswer, urls: AcmeUrls): HttpAnswer {
