@@ -6,6 +6,7 @@ import { createServer, get } from "node:https";
 import type { AddressInfo } from "node:net";
 import t, { type Test } from "tap";
 import { Networks } from "../../src/base/networks.ts";
+import { checkAnswer } from "../../src/cli/init-certificate/request.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { readAuditLog } from "../support/audit-records.ts";
 import { Domain } from "../support/running.ts";
@@ -201,6 +202,49 @@ t.test("what is refused leaves no file, and says the next step", async (t) => {
     t.notOk(existsSync(`${where}/cert.pem`), args.join(" "));
   }
   t.match(await init("--dir", where, ...token), { code: 0 }, "and the token still counts");
+});
+
+t.test("an answer that is not what was asked for is not written", async (t) => {
+  const now = Math.floor(Date.now() / 1000);
+  const life = { notBefore: now - 10, notAfter: now + 3600 };
+  const ca = await TestCa.create(life);
+  const other = await TestCa.create(life);
+  const below = await ca.intermediate(life);
+  const leaf = await below.leaf({ ...life, dnsNames: ["web.test"] });
+  const late = await ca.leaf({ ...life, notAfter: now - 5, dnsNames: ["web.test"] });
+  const wanted = {
+    keyType: "ec-p256",
+    dnsNames: ["Web.test"],
+    ipAddresses: [],
+    ttlSeconds: 0,
+  } as const;
+  const bundle = [Buffer.from(ca.der)];
+  const chain = [leaf.der, below.der].map((der) => Buffer.from(der));
+  const good = { chain, bundle, dns_names: ["web.test"], ip_addresses: [] };
+  t.match(await checkAnswer(good, leaf.pkcs8, wanted), { serialNumber: /^[0-9a-f]+$/ });
+  const cases: readonly (readonly [string, object, Uint8Array, RegExp])[] = [
+    ["no certificate", { chain: [] }, leaf.pkcs8, /it has no certificate/],
+    ["no certificate's bytes", { chain: [Buffer.from("x")] }, leaf.pkcs8, /cannot be used/],
+    ["another key", {}, late.pkcs8, /for another key/],
+    ["another root", { bundle: [Buffer.from(other.der)] }, leaf.pkcs8, /does not fit its issuer/],
+    ["no intermediate", { chain: chain.slice(0, 1) }, leaf.pkcs8, /no authority/],
+    ["an old one", { chain: [Buffer.from(late.der)] }, late.pkcs8, /expired/],
+    ["less than it says", { dns_names: ["db.test"] }, leaf.pkcs8, /not for db\.test/],
+    ["no address", { ip_addresses: ["10.0.0.1"] }, leaf.pkcs8, /not for 10\.0\.0\.1/],
+  ];
+  for (const [name, change, key, message] of cases) {
+    await t.rejects(
+      checkAnswer({ ...good, ...change }, key, wanted),
+      { kind: "internal", message },
+      name,
+    );
+  }
+  const less = checkAnswer(good, leaf.pkcs8, { ...wanted, ipAddresses: ["10.0.0.1"] });
+  await t.rejects(
+    less,
+    { kind: "internal", message: /not for 10\.0\.0\.1/ },
+    "less than was asked for",
+  );
 });
 
 t.test("--renew stays, and renews a one-time token's certificate by itself", async (t) => {

@@ -63,7 +63,7 @@ export class Requester {
         if (error.kind !== "unavailable") throw error;
         throw fail("unavailable", `the server ${server}: ${error.message}`, { cause: error });
       });
-    return checked(response, pkcs8, this.#wanted);
+    return checkAnswer(response, pkcs8, this.#wanted);
   }
 
   async #keyFor({ boundToken }: Proof): Promise<Uint8Array> {
@@ -76,8 +76,8 @@ export class Requester {
 }
 
 /** Nothing is written that its user could not use. @throws internal, naming what is wrong */
-async function checked(
-  response: NewCertificateResponse__Output,
+export async function checkAnswer(
+  response: Pick<NewCertificateResponse__Output, "chain" | "bundle" | "dns_names" | "ip_addresses">,
   key: Uint8Array,
   { dnsNames, ipAddresses }: Wanted,
 ): Promise<Obtained> {

@@ -123,6 +123,19 @@ t.test("T11: an entry's names, and addresses of the networks that its path has",
     "a foreign one",
   );
 
+  // Another node serves the same ID with another name: an SVID does not say which of the two it is.
+  await server.createEntry(
+    entry("/website", "/host2", "unix:uid:2", {
+      dns_names: ["two.example.org", "site.example.org"],
+    }),
+  );
+  t.same((await ask(server, {}, { identity: site })).names, [
+    "DNS:site.example.org",
+    "URI:spiffe://example.org/website",
+  ]);
+  const two = ask(server, { dns_names: ["two.example.org"] }, { identity: site });
+  await refused(t, two, { kind: "denied" }, "a name that one of them has");
+
   // It renews by itself while its entry lives.
   const key = await generateKey("ec-p256");
   const held = await ask(server, { dns_names: ["front.example.org"] }, { identity: front, key });

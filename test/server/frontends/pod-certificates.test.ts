@@ -257,7 +257,16 @@ t.test("T5: a pod's certificate has the addresses and names of its API object", 
   });
   t.same((await ask(server, proof)).names.includes("DNS:web.0."), false);
   await server.createEntry(entry("/shop/other", pods, "k8s:ns:shop"));
-  await refused(t, ask(server, proof), { kind: "invalid", message: /2 entries match; name one/ });
+  await refused(t, ask(server, proof), {
+    kind: "invalid",
+    message: /several SPIFFE IDs match; name one/,
+  });
   const one = await ask(server, { ...proof, spiffe_id: "spiffe://example.org/shop/web" });
   t.ok(one.names.includes("DNS:web.example.org"));
+  await server.createEntry(
+    entry("/shop/web", pods, "k8s:pod-label:app:web", { dns_names: ["also.example.org"] }),
+  );
+  const both = await ask(server, { ...proof, spiffe_id: "spiffe://example.org/shop/web" });
+  t.ok(both.names.includes("DNS:also.example.org"), "it matches both entries of that ID");
+  t.ok(both.names.includes("DNS:web.example.org"));
 });

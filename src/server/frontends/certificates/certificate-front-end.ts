@@ -125,7 +125,7 @@ export class CertificateFrontEnd {
       }
       case "svid": {
         const { spiffeId: id } = proof;
-        const entry = one(await this.#ownEntries(id), params);
+        const entry = one(await this.#ownEntries(id), params, "one of them");
         return this.#admitted(nameless("svid", { role: "workload", id }, entry), params);
       }
     }
@@ -233,18 +233,33 @@ function holderOf(bearer: TokenBearer, params: CertificateParams): Holder {
   return { ...holder, maxTtlSeconds: bearer.maxTtlSeconds };
 }
 
-/** @throws denied when none has the ID; invalid when there are several */
+/**
+ * The one identity that entries stand for. Several may have one SPIFFE ID, as where it is served on several nodes: whoever
+ * was seen to match each of them has the names of all, whoever shows the ID alone what they have in common.
+ * @throws denied when none has the ID that is asked for; invalid when there are several IDs
+ */
 function one(
   entries: readonly EntryRecord[],
   { spiffeId }: Pick<CertificateParams, "spiffeId">,
+  proven: "each" | "one of them" = "each",
 ): EntryRecord {
-  const wanted =
+  const [first, ...others] =
     spiffeId === undefined ? entries : entries.filter((entry) => entry.spiffeId === spiffeId);
-  const [first, ...others] = wanted;
-  if (first === undefined)
+  if (first === undefined) {
     throw fail("denied", `no entry here has the ID ${spiffeId ?? "asked for"}`);
-  if (others.length === 0) return first;
-  throw fail("invalid", `${wanted.length} entries match; name one of them by its SPIFFE ID`);
+  }
+  if (others.some((entry) => entry.spiffeId !== first.spiffeId)) {
+    throw fail("invalid", "entries with several SPIFFE IDs match; name one of them");
+  }
+  const all = [first, ...others];
+  const names = all.flatMap(({ dnsNames }) => dnsNames);
+  const inEach = (name: string): boolean => all.every(({ dnsNames }) => dnsNames.includes(name));
+  const lives = all.map(({ x509SvidTtl }) => x509SvidTtl).filter((seconds) => seconds > 0);
+  return {
+    ...first,
+    dnsNames: [...new Set(proven === "each" ? names : names.filter(inEach))],
+    x509SvidTtl: lives.length === 0 ? 0 : Math.min(...lives),
+  };
 }
 
 function notProven(thrown: unknown): never {
