@@ -19,6 +19,7 @@ import { refused } from "../support/refused.ts";
 import { Domain, OWN_SELECTOR, id } from "../support/running.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { Watch, WorkloadClient } from "../support/workload-client.ts";
+import { freePort } from "../support/free-port.ts";
 
 const SERVICE = "spiffe.broker.API";
 const PID_TYPE = "type.googleapis.com/spiffe.broker.WorkloadPIDReference";
@@ -90,14 +91,6 @@ async function bridge(t: Test, path: string): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.teardown(() => server.close());
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Scene {

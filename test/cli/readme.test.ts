@@ -1,10 +1,10 @@
 // The README's commands, executed as they stand (but on a free port), and what it and the wrapper promise.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { Program, emptyEnvironment, temporaryFolder } from "./program.ts";
+import { freePort } from "../support/free-port.ts";
 
 const root = join(import.meta.dirname, "../..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -19,15 +19,6 @@ function blocks(text: string, language: string): { heading: string; code: string
     else if (match[2] === language) found.push({ heading, code: match[3] ?? "" });
   }
   return found;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 t.test("the README opens with the two lines, and package.json has them", async (t) => {

@@ -1,11 +1,11 @@
 /** A server and an agent as real processes on temporary folders, and client programs that talk to them. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { ClientProgram } from "../interop/toolchains.ts";
+import { freePort } from "./free-port.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -232,17 +232,4 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
   await closed;
   clearTimeout(timer);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        resolve(typeof address === "object" && address !== null ? address.port : 0),
-      );
-    });
-  });
 }

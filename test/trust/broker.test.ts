@@ -1,24 +1,14 @@
 /** The SPIFFE Broker API as go-spiffe has it: its messages, its mutual TLS, on both transports. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import t from "tap";
 import { goClient } from "../interop/toolchains.ts";
 import { Domain, id } from "../support/running.ts";
+import { freePort } from "../support/free-port.ts";
 
 const SLEEP = realpathSync("/bin/sleep");
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 function linesOf(child: ChildProcess): AsyncIterator<string> {
   if (child.stdout === null) throw new TypeError("the client's output is not a pipe");

@@ -2,7 +2,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
@@ -13,6 +12,7 @@ import { Domain, OWN_SELECTOR } from "../support/running.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 import { installMissing } from "./debian.ts";
 import { envoyBinary } from "./envoy-binary.ts";
+import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -89,14 +89,4 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`${what}: not within 30 s`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

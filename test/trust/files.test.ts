@@ -2,13 +2,13 @@
 // and openssl on the PKCS #12 stores, and a full disk.
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
 import { needPackages } from "../kubernetes/cluster/packages.ts";
 import { Domain, id } from "../support/running.ts";
 import { TlsLoad, ask, serialOf, startBackend } from "./tls-load.ts";
+import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
 await needPackages(["nginx-light", "haproxy", "openssl", "default-jre-headless"]);
@@ -42,15 +42,6 @@ t.teardown(async () => {
 
 function watch(name: string, more: readonly string[]): Program {
   return start(["watch", "--dir", `${dir}/${name}`, ...more], env);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 async function until(what: () => boolean | Promise<boolean>): Promise<void> {

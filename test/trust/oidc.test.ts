@@ -1,20 +1,10 @@
 /** OpenBao's JWT auth method as a relying party: configured as an operator would, it checks JWT-SVIDs by discovery. */
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { Domain, id } from "../support/running.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 import { BaoDev } from "./bao-dev.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
+import { freePort } from "../support/free-port.ts";
 
 t.test("OpenBao gives its tokens for JWT-SVIDs, across a rotation", async (t) => {
   const port = await freePort();

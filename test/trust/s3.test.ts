@@ -9,8 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, connect } from "node:net";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -22,6 +21,7 @@ import { publisherConformance } from "../server/bundles/publisher-conformance.ts
 import { caOfToday, webLeaf } from "../server/federation/endpoint.ts";
 import { temporaryFolder } from "../support/caller.ts";
 import { refused } from "../support/refused.ts";
+import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
 const MODULE = "github.com/versity/versitygw/cmd/versitygw";
@@ -177,13 +177,4 @@ async function listening(port: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error("the gateway does not listen");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -16,7 +16,8 @@ import { Domain, id } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
-import { freePort, openBao } from "./openbao.ts";
+import { freePort } from "../support/free-port.ts";
+import { openBao } from "./openbao.ts";
 
 const trustDomain = TrustDomain.parse("example.org");
 const now = (): number => Math.floor(Date.now() / 1000);

@@ -21,18 +21,10 @@ import { refused } from "../../support/refused.ts";
 import { type IssuedLeaf, TestCa } from "../../support/test-ca.ts";
 import { webFetch } from "../../support/web-fetch.ts";
 import { WorkloadClient } from "../../support/workload-client.ts";
+import { freePort } from "../../support/free-port.ts";
 
 const NOW = Math.floor(Date.now() / 1000);
 const DISCOVERY = "/.well-known/openid-configuration";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 async function webCa(): Promise<TestCa> {
   return TestCa.create({ notBefore: NOW - 10, notAfter: NOW + 3600 });
