@@ -1,4 +1,5 @@
 import { duration, section, text } from "./shape.ts";
+import { VAULT_ADDRESS, VAULT_CA_FILE, VAULT_NAMESPACE, mountPath } from "./vault-fields.ts";
 
 const NAMESPACE = text({
   maxLength: 128,
@@ -23,36 +24,18 @@ export const KEY_MANAGERS = section({
   },
   vault: {
     shape: section({
-      address: {
-        shape: text({
-          maxLength: 1024,
-          pattern: "^https?://[!-~]+$",
-          rule: "is no http or https URL, for example https://vault.example.org:8200",
-        }),
-        help: "of OpenBao or HashiCorp Vault",
-        required: true,
-      },
+      address: VAULT_ADDRESS,
       tokenFile: {
         shape: text(),
         help: "file with a token, read again when it changes; or $ASSAY_VAULT_TOKEN",
       },
-      caFile: {
-        shape: text(),
-        help: "authorities (PEM) of the address; the system's unless given",
-      },
+      caFile: VAULT_CA_FILE,
       mount: {
-        shape: text({
-          maxLength: 256,
-          pattern: "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
-          rule: "is no path of a secrets engine, for example transit",
-        }),
+        shape: mountPath("a secrets engine, for example transit"),
         help: "path of the transit secrets engine",
         default: "transit",
       },
-      vaultNamespace: {
-        shape: text({ maxLength: 256 }),
-        help: "namespace of the Vault, if it has any",
-      },
+      vaultNamespace: VAULT_NAMESPACE,
       namespace: {
         shape: NAMESPACE,
         help: "part of the keys' names, so that servers can share an engine; the trust domain unless given",

@@ -1,5 +1,6 @@
 import { LISTEN_ADDRESS } from "./common-settings.ts";
 import { duration, section, text } from "./shape.ts";
+import { VAULT_ADDRESS, VAULT_CA_FILE, VAULT_NAMESPACE, mountPath } from "./vault-fields.ts";
 
 const DISK = section({
   certFile: {
@@ -28,28 +29,12 @@ const NESTED = section({
   },
 });
 
-const MOUNT = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
-const mountText = text({
-  maxLength: 256,
-  pattern: MOUNT,
-  rule: "is no path of an engine, for example pki",
-});
+const mountText = mountPath("an engine, for example pki");
 
 const VAULT = section({
-  address: {
-    shape: text({
-      maxLength: 1024,
-      pattern: "^https?://[!-~]+$",
-      rule: "is no http or https URL, for example https://vault.example.org:8200",
-    }),
-    help: "of OpenBao or HashiCorp Vault",
-    required: true,
-  },
-  caFile: { shape: text(), help: "authorities (PEM) of the address; the system's unless given" },
-  vaultNamespace: {
-    shape: text({ maxLength: 256 }),
-    help: "namespace of the Vault, if it has any",
-  },
+  address: VAULT_ADDRESS,
+  caFile: VAULT_CA_FILE,
+  vaultNamespace: VAULT_NAMESPACE,
   mount: { shape: mountText, help: "path of the PKI engine", default: "pki" },
   issuer: { shape: text({ maxLength: 256 }), help: "one of its issuers; its default one" },
   bundleFile: {

@@ -8,8 +8,8 @@ import { performServerHandshake } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../observe/logger.ts";
+import { acceptCall } from "./h2/accept-call.ts";
 import { MAX_HEADERS, MAX_HEADER_LIST_BYTES } from "./h2/limits.ts";
-import { isGrpcContentType, parseGrpcTimeout } from "./h2/request-headers.ts";
 import type { RequestBudget } from "./h2/request-reader.ts";
 import type { RpcMethod } from "./protos.ts";
 import { ServerCall } from "./server-call.ts";
@@ -107,17 +107,14 @@ export class ServerConnection {
   ): void {
     // The client may have reset the stream in the same breath.
     if (stream.destroyed || stream.closed) return;
-    // A reset with an error code comes as an event; the call's end says all there is to say.
-    stream.on("error", ignore);
     this.#streams += 1;
     stream.once("close", () => {
       this.#streams -= 1;
     });
-    if (headers[":method"] !== "POST") return respondPlain(stream, "405");
-    if (!isGrpcContentType(headers["content-type"])) return respondPlain(stream, "415");
-    const timeout = headers["grpc-timeout"];
-    const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
-    const route = this.#host.route(headers[":path"] ?? "");
+    const accepted = acceptCall(stream, headers);
+    if (accepted === undefined) return;
+    const { path, timeoutMs } = accepted;
+    const route = this.#host.route(path);
     const call = new ServerCall({
       stream,
       types: route?.method ?? NO_METHOD,
@@ -136,13 +133,6 @@ export class ServerConnection {
     else this.#host.serve(call, route);
   }
 }
-
-function respondPlain(stream: ServerHttp2Stream, status: string): void {
-  stream.respond({ ":status": status }, { endStream: true });
-  stream.resume();
-}
-
-function ignore(): void {}
 
 const MAX_STREAMS_PER_CONNECTION = 256;
 

@@ -1,10 +1,9 @@
-import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 import { type Channel, connectTls } from "../../rpc/channel.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { serverId } from "../../spiffe/spiffe-id.ts";
-import { checkLeaf } from "../../spiffe/x509-svid.ts";
-import { parseCertificate } from "../../x509/certificate.ts";
+import { wrongServer } from "../../spiffe/server-leaf.ts";
 import { encodePem } from "../../x509/pem.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 
@@ -34,19 +33,8 @@ export function dial({
     rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
     untrusted,
     ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
-    checkServer: (leaf) => checkServer(leaf, expected),
+    checkServer: (leaf) => wrongServer(leaf, expected),
   });
-}
-
-function checkServer(leaf: Uint8Array, expected: string): AssayError | undefined {
-  try {
-    const found = checkLeaf(parseCertificate(leaf)).toString();
-    return found === expected
-      ? undefined
-      : fail("unauthenticated", `the server is ${found}, not ${expected}`);
-  } catch (error) {
-    return errorFrom(error);
-  }
 }
 
 /** What a connection stands on, as `AgentIdentity` counts it. */

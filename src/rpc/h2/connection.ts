@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { type AssayError, fail } from "../../base/errors.ts";
+import { acceptCall } from "./accept-call.ts";
 import type { CallOwner, H2Host } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import { STALLED_SWEEPS } from "./limits.ts";
-import { isGrpcContentType, parseGrpcTimeout } from "./request-headers.ts";
 import type { RequestBudget } from "./request-reader.ts";
 import { StreamCall } from "./stream-call.ts";
 
@@ -79,13 +79,9 @@ export class H2Connection<C> implements CallOwner<C> {
   ): void {
     // The client may have reset the stream in the same breath.
     if (stream.destroyed || stream.closed) return;
-    // A reset with an error code comes as an event; the call's end says all there is to say.
-    stream.on("error", ignore);
-    if (headers[":method"] !== "POST") return respondPlain(stream, "405");
-    if (!isGrpcContentType(headers["content-type"])) return respondPlain(stream, "415");
-    const timeout = headers["grpc-timeout"];
-    const timeoutMs = typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined;
-    const path = headers[":path"] ?? "";
+    const accepted = acceptCall(stream, headers);
+    if (accepted === undefined) return;
+    const { path, timeoutMs } = accepted;
     const call = new StreamCall({
       owner: this,
       stream,
@@ -101,11 +97,5 @@ export class H2Connection<C> implements CallOwner<C> {
     else void call.serve(handler);
   }
 }
-
-function respondPlain(stream: ServerHttp2Stream, status: string): void {
-  stream.respond({ ":status": status }, { endStream: true });
-}
-
-function ignore(): void {}
 
 const UNKNOWN_METHOD = fail("unsupported", "this socket does not serve the method");

@@ -6,9 +6,8 @@ import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryService } from "../entries/entry-service.ts";
 import { draftFields, patchFields } from "./entry-fields.ts";
 import { MAX_BATCH, atMost } from "./fields.ts";
-import { entryMessage } from "./messages.ts";
 import { templateField } from "./template.ts";
-import { writeEach } from "./write-each.ts";
+import { writeEach, writtenEntries, writtenIds } from "./write-each.ts";
 
 export interface ClaimsApiDeps {
   readonly entries: EntryService;
@@ -36,12 +35,7 @@ export function claimsApi(deps: ClaimsApiDeps): Implementation<ClaimsHandlers> {
         call,
         logger,
       });
-      return {
-        results: results.map(({ status, entry }) => ({
-          status,
-          ...(entry !== undefined && { entry: entryMessage(entry, null) }),
-        })),
-      };
+      return { results: writtenEntries(results) };
     },
 
     async BatchSetClaims({ claims: messages }, call) {
@@ -57,9 +51,7 @@ export function claimsApi(deps: ClaimsApiDeps): Implementation<ClaimsHandlers> {
         call,
         logger,
       });
-      return {
-        results: results.map(({ status }, index) => ({ status, id: messages[index]?.id ?? "" })),
-      };
+      return { results: writtenIds(results, messages) };
     },
 
     async BatchGetClaims({ ids }) {

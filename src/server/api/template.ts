@@ -16,8 +16,8 @@ import { draftFields } from "./entry-fields.ts";
 import { MAX_BATCH, atMost, textField } from "./fields.ts";
 import { inParallel } from "./in-parallel.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
-import { entryMessage, jwtSvidMessage, templateMessage, x509SvidMessage } from "./messages.ts";
-import { writeEach } from "./write-each.ts";
+import { jwtSvidMessage, templateMessage, x509SvidMessage } from "./messages.ts";
+import { writeEach, writtenEntries, writtenIds } from "./write-each.ts";
 
 export interface TemplateApiDeps {
   readonly entries: EntryService;
@@ -45,12 +45,7 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
         call,
         logger,
       });
-      return {
-        results: results.map(({ status, entry }) => ({
-          status,
-          ...(entry !== undefined && { entry: entryMessage(entry, null) }),
-        })),
-      };
+      return { results: writtenEntries(results) };
     },
 
     async BatchSetTemplate({ templates }, call) {
@@ -62,9 +57,7 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
         call,
         logger,
       });
-      return {
-        results: results.map(({ status }, index) => ({ status, id: templates[index]?.id ?? "" })),
-      };
+      return { results: writtenIds(results, templates) };
     },
 
     async BatchGetTemplate({ ids }) {

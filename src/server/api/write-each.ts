@@ -4,6 +4,7 @@ import { type CallContext, WARNINGS } from "../../rpc/service.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import type { BatchResult } from "../entries/entry-service.ts";
 import { OK_STATUS, itemStatus } from "./item-status.ts";
+import { entryMessage } from "./messages.ts";
 
 export interface WriteEachParams<M, T> {
   readonly messages: readonly M[];
@@ -44,4 +45,20 @@ export async function writeEach<M, T>(
   });
   if (warned.length > 0) call.store.set(WARNINGS, warned);
   return results;
+}
+
+/** Each with the entry that was written, or the one that stands in its way. */
+export function writtenEntries(results: Awaited<ReturnType<typeof writeEach>>) {
+  return results.map(({ status, entry }) => ({
+    status,
+    ...(entry !== undefined && { entry: entryMessage(entry, null) }),
+  }));
+}
+
+/** Each with the id that its message names. */
+export function writtenIds(
+  results: Awaited<ReturnType<typeof writeEach>>,
+  messages: readonly { readonly id: string }[],
+) {
+  return results.map(({ status }, index) => ({ status, id: messages[index]?.id ?? "" }));
 }

@@ -10,7 +10,7 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { JwtAuthority } from "../../spiffe/bundle.ts";
 import { serverId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { checkLeaf } from "../../spiffe/x509-svid.ts";
+import { wrongServer } from "../../spiffe/server-leaf.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import type { CaRequest, SignedCa, Upstream, UpstreamBundle } from "./contract.ts";
 import { requestFor } from "./request.ts";
@@ -131,21 +131,10 @@ class UpstreamServer implements AsyncDisposable {
       rootsPem: identity.rootsPem,
       untrusted: "its certificate is signed by no authority of the bundle that the agent gave",
       identity,
-      checkServer: (leaf) => checkServer(leaf, expected),
+      checkServer: (leaf) => wrongServer(leaf, expected),
     });
     this.#line = { identity, channel };
     return channel;
-  }
-}
-
-function checkServer(leaf: Uint8Array, expected: string): Error | undefined {
-  try {
-    const found = checkLeaf(parseCertificate(leaf)).toString();
-    return found === expected
-      ? undefined
-      : fail("unauthenticated", `the server is ${found}, not ${expected}`);
-  } catch (error) {
-    return errorFrom(error);
   }
 }
 
