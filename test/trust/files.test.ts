@@ -11,7 +11,7 @@ import { TlsLoad, ask, serialOf, startBackend } from "./tls-load.ts";
 import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
-await needPackages(["nginx-light", "haproxy", "openssl", "default-jre-headless"]);
+await needPackages(["nginx-light", "haproxy", "openssl", "default-jre-headless", "libnss3-tools"]);
 
 const folder = temporaryFolder();
 const dir = folder.path;
@@ -152,61 +152,68 @@ backend app
   t.notMatch(said, /\[ALERT\]/);
 });
 
-t.test("keytool and openssl read the stores: EC, RSA, and RSA for old importers", async (t) => {
-  const { keytool, openssl } = readers();
-  const cases: [string, string, string[], RegExp][] = [
-    ["ec", domain.dir, ["--hint", "server"], /AES-256-CBC/],
-    ["rsa", rsa.dir, [], /AES-256-CBC/],
-    ["old", rsa.dir, ["--store-cipher", "3des"], /3-KeyTripleDES/],
-  ];
-  for (const [name, socketDir, more, cipher] of cases) {
-    const to = `${dir}/stores-${name}`;
-    const ran = await run(
-      [
-        "watch",
-        "--dir",
-        to,
-        "--once",
-        "--format",
-        "pkcs12",
-        "--socket",
-        `${socketDir}/api.sock`,
-        ...more,
-      ],
-      { ...env, ASSAY_PKCS12_PASSWORD: "changeit" },
-    );
-    t.match(ran, { code: 0, err: "" });
+t.test(
+  "keytool, openssl and NSS read the stores: EC, RSA, and RSA for old importers",
+  async (t) => {
+    const { keytool, openssl, nss } = readers();
+    const cases: [string, string, string[], RegExp][] = [
+      ["ec", domain.dir, ["--hint", "server"], /AES-256-CBC/],
+      ["rsa", rsa.dir, [], /AES-256-CBC/],
+      ["old", rsa.dir, ["--store-cipher", "3des"], /3-KeyTripleDES/],
+    ];
+    for (const [name, socketDir, more, cipher] of cases) {
+      const to = `${dir}/stores-${name}`;
+      const ran = await run(
+        [
+          "watch",
+          "--dir",
+          to,
+          "--once",
+          "--format",
+          "pkcs12",
+          "--socket",
+          `${socketDir}/api.sock`,
+          ...more,
+        ],
+        { ...env, ASSAY_PKCS12_PASSWORD: "changeit" },
+      );
+      t.match(ran, { code: 0, err: "" });
+      t.match(
+        keytool("-list", `${to}/keystore.p12`),
+        /spiffe:\/\/example.org\/server, .*PrivateKeyEntry/s,
+      );
+      t.match(keytool("-list", `${to}/truststore.p12`), /root-1, .*trustedCertEntry/s);
+      // It decrypts the key to write it anew.
+      keytool(
+        "-importkeystore",
+        `${to}/copy.p12`,
+        "-srckeystore",
+        `${to}/keystore.p12`,
+        "-srcstorepass",
+        "changeit",
+        "-noprompt",
+      );
+      t.match(openssl(`${to}/keystore.p12`, "-info", "-noout"), cipher);
+      t.match(openssl(`${to}/keystore.p12`, "-nodes"), /BEGIN PRIVATE KEY/);
+      t.throws(() => openssl(`${to}/keystore.p12`, "-nodes", "-passin", "pass:other!"));
+      // What Firefox and Thunderbird import with.
+      t.match(nss(`${to}/keystore.p12`), /spiffe:\/\/example.org\/server\s+u,u,u/);
+    }
     t.match(
-      keytool("-list", `${to}/keystore.p12`),
-      /spiffe:\/\/example.org\/server, .*PrivateKeyEntry/s,
+      await run(
+        ["watch", "--dir", `${dir}/stores-no`, "--once", "--format=pkcs12", "--store-cipher=3des"],
+        { ...env, ASSAY_PKCS12_PASSWORD: "changeit" },
+      ),
+      { code: 1, err: /holds RSA keys only, those of the authorities included; use aes256/ },
     );
-    t.match(keytool("-list", `${to}/truststore.p12`), /root-1, .*trustedCertEntry/s);
-    // It decrypts the key to write it anew.
-    keytool(
-      "-importkeystore",
-      `${to}/copy.p12`,
-      "-srckeystore",
-      `${to}/keystore.p12`,
-      "-srcstorepass",
-      "changeit",
-      "-noprompt",
-    );
-    t.match(openssl(`${to}/keystore.p12`, "-info", "-noout"), cipher);
-    t.match(openssl(`${to}/keystore.p12`, "-nodes"), /BEGIN PRIVATE KEY/);
-    t.throws(() => openssl(`${to}/keystore.p12`, "-nodes", "-passin", "pass:other!"));
-  }
-  t.match(
-    await run(
-      ["watch", "--dir", `${dir}/stores-no`, "--once", "--format=pkcs12", "--store-cipher=3des"],
-      { ...env, ASSAY_PKCS12_PASSWORD: "changeit" },
-    ),
-    { code: 1, err: /holds RSA keys only, those of the authorities included; use aes256/ },
-  );
-});
+  },
+);
 
 function readers(): {
   readonly keytool: (verb: string, store: string, ...more: string[]) => string;
   readonly openssl: (store: string, ...more: string[]) => string;
+  /** Imports certificate and key into a database. @returns what it holds then */
+  readonly nss: (store: string) => string;
 } {
   return {
     keytool: (verb, store, ...more) => {
@@ -215,6 +222,15 @@ function readers(): {
           ? ["-destkeystore", store, "-deststorepass", "changeit"]
           : ["-keystore", store, "-storepass", "changeit"];
       return execFileSync("keytool", [verb, ...at, ...more], { encoding: "utf8", stdio: "pipe" });
+    },
+    nss: (store) => {
+      const at = `${store}.nss`;
+      mkdirSync(at);
+      const tool = (program: string, ...args: string[]): string =>
+        execFileSync(program, ["-d", `sql:${at}`, ...args], { encoding: "utf8", stdio: "pipe" });
+      tool("certutil", "-N", "--empty-password");
+      tool("pk12util", "-i", store, "-W", "changeit");
+      return tool("certutil", "-L");
     },
     openssl: (store, ...more) => {
       const password = more.includes("-passin") ? [] : ["-passin", "pass:changeit"];
