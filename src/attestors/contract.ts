@@ -62,7 +62,7 @@ export interface WorkloadAttestor {
    * Looks at the process where that needs no waiting: at what the kernel holds, never at what was seen before.
    * `undefined`: ask `attest`.
    */
-  lookNow?(pid: number): WorkloadLook | undefined;
+  lookNow?(pid: number, moment?: Moment): WorkloadLook | undefined;
   /**
    * Facts about the process, read now. An error blinds no other attestor: it is logged with its reason.
    * @throws unavailable, denied, deadline
@@ -70,10 +70,16 @@ export interface WorkloadAttestor {
   attest(process: ProcessFacts, call: AttestCall): Promise<readonly Selector[]>;
 }
 
+/**
+ * One moment in which several attestors look, nothing being waited for in between: what one of them has read then serves
+ * the others. Each moment is an object of its own.
+ */
+export type Moment = object;
+
 /** What an attestor saw of a process at one moment. */
 export interface WorkloadLook {
   /** Looks again: whether all that it saw is still so. */
-  isStill(): boolean;
+  isStill(moment?: Moment): boolean;
   /**
    * What `attest` would find for a process with these facts that looks so. The same frozen array each time for equal
    * ones, so that what follows from it is worked out once.

@@ -2,7 +2,7 @@ import t from "tap";
 import { Attestation } from "../../src/agent/attestation/attestation.ts";
 import { CanonicalLists } from "../../src/agent/attestation/canonical-lists.ts";
 import type { Peer } from "../../src/agent/peer/peer.ts";
-import type { ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
+import type { Moment, ProcessFacts, WorkloadAttestor } from "../../src/attestors/contract.ts";
 import { fail } from "../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { type Selector, formatSelector } from "../../src/spiffe/selector.ts";
@@ -164,6 +164,35 @@ t.test("what can be told at once waits for nothing: no timer, no signal", async 
   t.same(seen, ["a", "b", "facts", "a again", "b again"], "the facts in between");
   t.equal(await attestation.attest(peer, call), await found, "the same list for the same answer");
 });
+
+t.test(
+  "what is looked at before the facts and after are two moments, of this call alone",
+  async (t) => {
+    const moments: (readonly [string, Moment | undefined])[] = [];
+    const note = (name: string): WorkloadAttestor => ({
+      ...atOnce(name),
+      lookNow(_pid, moment) {
+        moments.push([name, moment]);
+        const isStill = (later?: Moment): boolean => moments.push([`${name} again`, later]) > 0;
+        return { isStill, selectors: () => [{ type: name, value: "now" }] };
+      },
+    });
+    const attestors = [note("a"), note("b")];
+    const bench = new Bench();
+    await bench.attest(attestors);
+    await bench.attest(attestors);
+    t.same(
+      moments.map(([name]) => name),
+      [..."ab", "a again", "b again", ..."ab", "a again", "b again"],
+    );
+    const [first, second, third, fourth, ...others] = moments.map(([, moment]) => moment);
+    t.type(first, "object");
+    t.equal(second, first);
+    t.equal(fourth, third);
+    t.equal(others[1], others[0]);
+    t.equal(new Set(moments.map(([, moment]) => moment)).size, 4);
+  },
+);
 
 t.test("told at once or not: a process that ended or changed gets nothing", async (t) => {
   const bench = new Bench();

@@ -235,6 +235,22 @@ t.test("the lookup", async (t) => {
     t.equal(lookup.isStill(7, before), false);
   });
 
+  await t.test("is read once for all that look in one moment, and anew in the next", async (t) => {
+    const procDir = temporaryFolder(t);
+    write(procDir, "self", "0::/\n");
+    write(procDir, "7", `0::/docker/${ID}\n`);
+    write(procDir, "8", "0::/\n");
+    const lookup = new ContainerLookup({ procDir });
+    const [moment, next] = [{}, {}];
+    const before = lookup.look(7, moment);
+    write(procDir, "7", "0::/\n");
+    t.equal(lookup.look(7, moment), before);
+    t.equal(lookup.isStill(7, before, moment), true);
+    t.equal(lookup.look(8, moment).container, undefined, "not for another process");
+    t.equal(lookup.isStill(7, before, next), false, "the next moment");
+    t.equal(lookup.look(7).container, undefined, "no moment");
+  });
+
   await t.test("Podman's container in a unit's cgroup: where root made it", async (t) => {
     const [procDir, tree] = [temporaryFolder(t), temporaryFolder(t)];
     const uid = process.getuid?.() ?? 0;

@@ -1,5 +1,6 @@
 import type {
   PresentedToken,
+  Moment,
   ProcessFacts,
   SelectorGap,
   WorkloadAttestor,
@@ -208,13 +209,15 @@ export class Attestation {
   #attestNow(peer: Peer): readonly Selector[] | undefined {
     const looks: WorkloadLook[] = [];
     try {
+      const before: Moment = {};
       for (const attestor of this.#atProcess) {
-        const look = attestor.lookNow?.(peer.pid);
+        const look = attestor.lookNow?.(peer.pid, before);
         if (look === undefined) return undefined;
         looks.push(look);
       }
       const facts = peer.read();
-      if (looks.length === 0 || !looks.every((look) => look.isStill())) return undefined;
+      const after: Moment = {};
+      if (looks.length === 0 || !looks.every((look) => look.isStill(after))) return undefined;
       return this.#canonical.of(looks.map((look) => look.selectors(facts)));
     } catch {
       return undefined; // asked with time, whatever failed says why

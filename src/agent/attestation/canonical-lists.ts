@@ -10,7 +10,9 @@ export class CanonicalLists {
   of(found: readonly (readonly Selector[])[]): readonly Selector[] {
     if (!found.every(Object.isFrozen)) return canonicalSelectors(found.flat());
     let node = this.#root;
-    for (const selectors of found) node = node.next(selectors);
+    for (const selectors of found) {
+      if (selectors.length > 0) node = node.next(selectors);
+    }
     node.list ??= Object.freeze(canonicalSelectors(found.flat()));
     return node.list;
   }

@@ -1,4 +1,5 @@
 import { LruMap } from "../../../base/lru.ts";
+import type { Moment } from "../../contract.ts";
 import { CgroupFiles } from "./cgroup-files.ts";
 import {
   type ContainerRef,
@@ -38,6 +39,8 @@ export class ContainerLookup implements Disposable {
   readonly #known = new LruMap<string, ContainerLook>(MAX_KNOWN);
   readonly #split: SplitContainers;
   #ownCgroup: string | undefined;
+  /** What was read last for several attestors at once. */
+  #seen: Seen | undefined;
 
   constructor({ procDir = "/proc", trustedUid = 0 }: ContainerLookupOptions = {}) {
     this.#files = new CgroupFiles(procDir);
@@ -52,8 +55,20 @@ export class ContainerLookup implements Disposable {
     return this.look(pid).container;
   }
 
-  /** All that can be told. @throws as `read` */
-  look(pid: number): ContainerLook {
+  /**
+   * All that can be told.
+   * @param moment whose looks share what is read; absent: it is read now
+   * @throws as `read`
+   */
+  look(pid: number, moment?: Moment): ContainerLook {
+    if (moment === undefined) return this.#look(pid);
+    if (this.#seen?.moment !== moment || this.#seen.pid !== pid) {
+      this.#seen = { moment, pid, look: this.#look(pid) };
+    }
+    return this.#seen.look;
+  }
+
+  #look(pid: number): ContainerLook {
     const text = this.#files.read(String(pid));
     const known = this.#known.get(text);
     if (known !== undefined) return known;
@@ -69,9 +84,9 @@ export class ContainerLookup implements Disposable {
   }
 
   /** Looks again: whether the kernel still says the same. */
-  isStill(pid: number, look: ContainerLook): boolean {
+  isStill(pid: number, look: ContainerLook, moment?: Moment): boolean {
     try {
-      return this.#files.read(String(pid)) === look.cgroup;
+      return this.look(pid, moment).cgroup === look.cgroup;
     } catch {
       return false; // it has ended
     }
@@ -86,6 +101,12 @@ export class ContainerLookup implements Disposable {
     this.#ownCgroup ??= this.#files.read("self");
     return this.#ownCgroup;
   }
+}
+
+interface Seen {
+  readonly moment: Moment;
+  readonly pid: number;
+  readonly look: ContainerLook;
 }
 
 /** Podman names each container's own cgroup so, and no other engine does. */

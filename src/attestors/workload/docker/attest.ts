@@ -50,7 +50,7 @@ export function dockerAttestor(options: DockerAttestorOptions): WorkloadAttestor
   return {
     type: "docker",
     names: CONTAINER_NAMES,
-    lookNow: (pid) => lookNowAt(pid, asking),
+    lookNow: (pid, moment) => lookNowAt(pid, asking, moment),
     attest: (process, call) => attestWith(process, call, asking),
     [Symbol.dispose]: () => engine[Symbol.dispose](),
   };

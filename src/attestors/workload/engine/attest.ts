@@ -1,7 +1,7 @@
 /** What the `docker` and `podman` attestors share: the container's id from the kernel, the rest from its engine. */
 import { fail } from "../../../base/errors.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
-import type { AttestCall, ProcessFacts, WorkloadLook } from "../../contract.ts";
+import type { AttestCall, Moment, ProcessFacts, WorkloadLook } from "../../contract.ts";
 import type { ContainerLook, ContainerLookup } from "../container/container-lookup.ts";
 import type { ContainerAnswer, ContainerAnswers } from "./container-answers.ts";
 
@@ -25,14 +25,15 @@ export interface EngineAttestOptions {
 export function lookNowAt(
   pid: number,
   { lookup, questionOf }: EngineAttestOptions,
+  moment?: Moment,
 ): WorkloadLook | undefined {
-  const look = lookup.look(pid);
+  const look = lookup.look(pid, moment);
   const question = questionOf(look);
   if (question === undefined) {
     // `attest` shows the raw lines of what is not known. A process that has nothing gains nothing by moving meanwhile.
     return look.unknown === undefined ? NOTHING : undefined;
   }
-  const isStill = (): boolean => lookup.isStill(pid, look);
+  const isStill = (later?: Moment): boolean => lookup.isStill(pid, look, later);
   const fresh = question.answers.fresh(question.containerId);
   if (fresh === undefined) return undefined;
   const { answer } = fresh;

@@ -7,9 +7,9 @@ import { type Clock, sleep } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import { formatSelector, type Selector } from "../../../spiffe/selector.ts";
-import type { AttestCall, WorkloadAttestor } from "../../contract.ts";
+import type { AttestCall, Moment, WorkloadAttestor, WorkloadLook } from "../../contract.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
-import type { ContainerLook, ContainerLookup } from "../container/container-lookup.ts";
+import type { ContainerLookup } from "../container/container-lookup.ts";
 import type { ContainerRef } from "../container/container-of.ts";
 import { PodList } from "./pod-list.ts";
 import type { Pod, PodContainer } from "./pods.ts";
@@ -94,11 +94,15 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
       const { pods: listed } = isOld ? await orAborted(pods.listing(0), signal) : listing;
       return podSelectors(checkedPod(listed.get(claim.uid), claim));
     },
-    lookNow(pid) {
-      const look = containers.look(pid);
-      const selectors = selectorsAtOnce(look, recall);
+    lookNow(pid, moment) {
+      const look = containers.look(pid, moment);
+      if (look.unknown !== undefined) return undefined;
+      // One that has nothing gains nothing by moving meanwhile.
+      if (look.container === undefined) return OF_THE_HOST;
+      const selectors = recall(look.container);
       if (selectors === undefined) return undefined;
-      return { isStill: () => containers.look(pid) === look, selectors: () => selectors };
+      const isStill = (later?: Moment): boolean => containers.look(pid, later) === look;
+      return { isStill, selectors: () => selectors };
     },
     async attest({ pid }, { signal, onGap }: AttestCall) {
       signal.throwIfAborted();
@@ -127,14 +131,6 @@ function checkedPod(pod: Pod | undefined, claim: PodClaim): Pod {
   return pod;
 }
 
-function selectorsAtOnce(
-  { container, unknown }: ContainerLook,
-  recall: (container: ContainerRef) => readonly Selector[] | undefined,
-): readonly Selector[] | undefined {
-  if (unknown !== undefined) return undefined;
-  return container === undefined ? NOTHING : recall(container);
-}
-
 /** Others may wait for the same answer: one who gives up leaves it to them. */
 interface Known {
   readonly text: string;
@@ -144,6 +140,7 @@ interface Known {
 }
 
 const NOTHING: readonly Selector[] = Object.freeze([]);
+const OF_THE_HOST: WorkloadLook = { isStill: () => true, selectors: () => NOTHING };
 /** How long an answer counts: a label that is taken away goes on selecting for this long. */
 const HOLDS_MS = 2000;
 /** A kubelet lists a container a second or so after it started. */

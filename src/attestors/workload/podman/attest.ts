@@ -79,7 +79,7 @@ export function podmanAttestor(options: PodmanAttestorOptions): WorkloadAttestor
   return {
     type: "podman",
     names,
-    lookNow: (pid) => lookNowAt(pid, asking),
+    lookNow: (pid, moment) => lookNowAt(pid, asking, moment),
     attest: (process, call) => attestWith(process, call, asking),
     [Symbol.dispose]: () => engine[Symbol.dispose](),
   };

@@ -6,7 +6,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
-import type { WorkloadAttestor } from "../../contract.ts";
+import type { Moment, WorkloadAttestor } from "../../contract.ts";
 import type { ContainerLookup } from "../container/container-lookup.ts";
 import { type Unit, Units } from "./units.ts";
 
@@ -56,11 +56,12 @@ export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttest
   return {
     type: "systemd",
     names: NAMES,
-    lookNow(pid) {
-      const look = cgroups.look(pid);
+    lookNow(pid, moment) {
+      const look = cgroups.look(pid, moment);
       const selectors = fresh(look.cgroup);
       if (selectors === undefined) return undefined;
-      return { isStill: () => cgroups.isStill(pid, look), selectors: () => selectors };
+      const isStill = (later?: Moment): boolean => cgroups.isStill(pid, look, later);
+      return { isStill, selectors: () => selectors };
     },
     async attest({ pid }, { signal }) {
       signal.throwIfAborted();
