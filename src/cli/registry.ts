@@ -218,6 +218,21 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./ca/trust/export.ts"),
   },
   {
+    name: "provision token",
+    summary: "make a one-time token for a certificate",
+    load: () => import("./provision/token.ts"),
+  },
+  {
+    name: "provision list",
+    summary: "list what was authorized",
+    load: () => import("./provision/list.ts"),
+  },
+  {
+    name: "provision revoke",
+    summary: "take authorizations back",
+    load: () => import("./provision/revoke.ts"),
+  },
+  {
     name: "fetch x509",
     summary: "fetch this process's X.509-SVIDs from the agent",
     load: () => import("./fetch/x509.ts"),

@@ -36,10 +36,11 @@ export const command: Command = {
       socket: config.socket,
       start: (tools) => startServer(config, tools),
       reload: reloader({ role: "server", settings, build: buildServerConfig, context, who }),
-      ready: ({ tcpAddress, socket, metricsAddress }) => ({
+      ready: ({ tcpAddress, socket, metricsAddress, provisionAddress }) => ({
         listen: tcpAddress,
         socket,
         ...(metricsAddress === undefined ? {} : { metrics: metricsAddress }),
+        ...(provisionAddress === undefined ? {} : { provision: provisionAddress }),
       }),
     });
   },

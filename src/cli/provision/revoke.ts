@@ -1,0 +1,46 @@
+import type { WithdrawResponse__Output } from "../../rpc/gen/assay/provision/v1/WithdrawResponse.ts";
+import type { Command } from "../command.ts";
+import { UsageError } from "../grammar.ts";
+import { OUTPUT_OPTION } from "../options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { PROVISION_SERVICE } from "./provision-facts.ts";
+
+export const command: Command = {
+  name: "provision revoke",
+  options: [
+    { name: "cn", value: "NAME", help: "every authorization of this name" },
+    { name: "hash", value: "SHA256", help: "the one of this token, as 'provision list' has it" },
+    { name: "api", value: "NAME", help: "this API token" },
+    SERVER_SOCKET_OPTION,
+    OUTPUT_OPTION,
+  ],
+  examples: ["assay provision revoke --cn web.example.org", "assay provision revoke --api ci"],
+  notes: [
+    "What was not used counts no more; what was used is not renewed any more. The certificate itself goes on until its end.",
+  ],
+  async run(context) {
+    const { options, output } = context;
+    const given = ["cn", "hash", "api"].filter((name) => options.text(name) !== undefined);
+    if (given.length !== 1) throw new UsageError("give one of --cn, --hash and --api");
+    using server = await connectServer(context);
+    const api = options.text("api");
+    if (api !== undefined) {
+      await server.call(
+        PROVISION_SERVICE,
+        "DeleteApiToken",
+        { name: api },
+        "assay provision list --api",
+      );
+      output.data({ count: 1 }, () => ["1 revoked"]);
+      return undefined;
+    }
+    const { count } = await server.call<WithdrawResponse__Output>(
+      PROVISION_SERVICE,
+      "Withdraw",
+      { common_name: options.text("cn") ?? "", token_hash: options.text("hash") ?? "" },
+      "assay provision list --output json",
+    );
+    output.data({ count }, () => [`${count} revoked`]);
+    return undefined;
+  },
+};

@@ -1,0 +1,215 @@
+// One-time tokens with real processes: the commands, and the scripts of old with curl and openssl.
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { promisify } from "node:util";
+import t, { type Test } from "tap";
+import { makeRequest } from "../server/frontends/provision-rig.ts";
+import { ASSAY, emptyEnvironment, run, temporaryFolder } from "./program.ts";
+
+const exec = promisify(execFile);
+
+interface Running {
+  readonly port: number;
+  readonly host: string;
+  /** What it has logged so far. */
+  readonly log: () => string;
+  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
+}
+
+/** `assay server` on the folder, with the front end on a free port; it ends with the test. */
+async function startServer(t: Test, dir: string, ...args: string[]): Promise<Running> {
+  const child = spawn(
+    ASSAY,
+    [
+      "server",
+      "--trust-domain=example.org",
+      `--data-dir=${dir}/data`,
+      "--listen=127.0.0.1:0",
+      `--socket=${dir}/server.sock`,
+      "--provision-listen=127.0.0.1:0",
+      "--ready-fd=3",
+      ...args,
+    ],
+    { env: emptyEnvironment(dir), stdio: ["ignore", "inherit", "pipe", "pipe"] },
+  );
+  let log = "";
+  child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  const gone = once(child, "exit");
+  const kill = async (signal: NodeJS.Signals = "SIGKILL"): Promise<void> => {
+    child.kill(signal);
+    await gone;
+  };
+  t.teardown(() => kill());
+  const lines = createInterface({ input: child.stdio[3] as Readable });
+  const ready = await Promise.race([
+    once(lines, "line").then(([line]) => String(line)),
+    gone.then(() => undefined),
+  ]);
+  if (ready === undefined) throw new Error(`the server ended before it was ready: ${log}`);
+  const { provision } = JSON.parse(ready) as { provision: { host: string; port: number } };
+  return { ...provision, log: () => log, kill };
+}
+
+/** Short, for the socket's sake. */
+function folderOf(t: Test): string {
+  const folder = temporaryFolder();
+  t.teardown(() => folder.remove());
+  return folder.path;
+}
+
+const environment = (dir: string): NodeJS.ProcessEnv => ({
+  ...emptyEnvironment(dir),
+  ASSAY_SERVER_SOCKET: `${dir}/server.sock`,
+});
+
+t.test("P12 P17: Pollendina's own steps, with curl and openssl", async (t) => {
+  const dir = folderOf(t);
+  const server = await startServer(t, dir, "--anonymous-authorize", "--plain-http");
+  t.match(server.log(), /WARN.*anyone who reaches the front end provision may authorize any name/i);
+  t.match(server.log(), /WARN.*plain http/i);
+  const base = `http://127.0.0.1:${server.port}`;
+  // As its guides have them: a provisioner, and a container's entrypoint.
+  const script = [
+    "set -eu",
+    `cd ${dir}`,
+    'TOKEN="$(openssl rand -hex 32)"',
+    `curl -sS --fail --data "cn=app.example.org&token=$TOKEN&lifeInSeconds=600" ${base}/v1/authorize`,
+    "openssl genrsa -out id.key 2048 2>/dev/null",
+    'openssl req -new -key id.key -out id.csr -subj "/C=US/ST=WA/L=Seattle/O=Acme Co/CN=app.example.org"',
+    `curl -sS --fail --upload-file id.csr ${base}/v1/sign/$TOKEN > id.crt`,
+    `curl -sS --fail ${base}/v1/ca > cacert.pem`,
+    "openssl verify -CAfile cacert.pem -untrusted id.crt id.crt",
+    "openssl x509 -in id.crt -noout -subject -checkhost app.example.org",
+    "openssl x509 -in id.crt -noout -pubkey > crt.pub; openssl pkey -in id.key -pubout | cmp - crt.pub",
+    `curl -sS -o /dev/null -w '%{http_code}' --upload-file id.csr ${base}/v1/sign/`,
+    "echo",
+    `curl -sS -o /dev/null -w '%{http_code}' --upload-file id.csr ${base}/v1/sign/$TOKEN`,
+  ].join("\n");
+  const { stdout } = await exec("bash", ["-c", script]);
+  t.match(stdout, /id\.crt: OK/);
+  t.match(stdout, /subject=CN = app\.example\.org/, "of the subject the common name alone");
+  t.match(stdout, /does match certificate/);
+  t.match(
+    stdout,
+    /\n401\n200$/,
+    "curl appends the file's name, which is no token; the key has its own again",
+  );
+});
+
+t.test("the commands", async (t) => {
+  const dir = folderOf(t);
+  await startServer(t, dir);
+  const env = environment(dir);
+  const json = async (...args: string[]) => {
+    const ran = await run([...args, "--output", "json"], env);
+    if (ran.code !== 0) throw new Error(ran.err);
+    return JSON.parse(ran.out);
+  };
+  const file = join(dir, "token");
+  const made = await json(
+    "provision",
+    "token",
+    "--cn",
+    "web",
+    "--san",
+    "10.0.0.7",
+    "--write",
+    file,
+  );
+  t.match(made, { file, cn: "web", tokenHash: /^[0-9a-f]{64}$/, expiresAt: /Z$/ });
+  t.match(made.caFingerprints, [/^[0-9a-f]{64}$/]);
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  const token = readFileSync(file, "utf8").trim();
+  const shown = await run(["provision", "token", "--cn", "db", "--ttl", "5m"], env);
+  t.match(
+    shown.out,
+    /^token +prov-[\w-]{43}\ncn +db\nexpires +\S+ \(in [45]m.*\)\nca fingerprint +[0-9a-f]{64}\n$/,
+  );
+  const list = await json("provision", "list");
+  t.equal(list.length, 2);
+  t.ok(list.every((each: { state: string }) => each.state === "waiting"));
+  t.notOk(JSON.stringify(list).includes(token));
+  t.match((await run(["provision", "list"], env)).out, /  web  waiting  until /);
+  t.same(await json("provision", "revoke", "--hash", made.tokenHash), { count: 1 });
+  t.match(await run(["provision", "revoke", "--hash", made.tokenHash], env), {
+    code: 1,
+    err: /there is no such authorization; 'assay provision list --output json' shows/,
+  });
+  const api = await json("provision", "token", "--api", "ci", "--allow-name", "*.example.org");
+  t.match(api, { name: "ci", token: /^papi-/ });
+  t.match(await json("provision", "list", "--api"), [
+    { name: "ci", allowNames: ["*.example.org"] },
+  ]);
+  t.match((await run(["provision", "list", "--api"], env)).out, /^ci {2}\*\.example\.org {2}until/);
+  t.same(await json("provision", "revoke", "--api", "ci"), { count: 1 });
+  for (const wrong of [
+    ["provision", "token"],
+    ["provision", "token", "--cn", "a", "--allow-name", "b"],
+    ["provision", "token", "--api", "a", "--cn", "b"],
+    ["provision", "revoke"],
+    ["provision", "revoke", "--cn", "a", "--api", "b"],
+  ]) {
+    t.equal((await run(wrong, env)).code, 2, wrong.join(" "));
+  }
+  t.match(await run(["provision", "token", "--cn", "a", "--life", "300d"], env), {
+    code: 1,
+    err: /lifeInSeconds is not from 1 to 7776000/,
+  });
+});
+
+t.test("P8: an edited configuration changes what is issued; P7: by the same CA", async (t) => {
+  const dir = folderOf(t);
+  const config = join(dir, "server.yaml");
+  const request = await makeRequest("a");
+  const issued = async (life: string) => {
+    writeFileSync(config, `frontends:\n  provision:\n    plainHttp: true\n    life: ${life}\n`);
+    const server = await startServer(t, dir, `--config=${config}`);
+    const { out } = await run(
+      ["provision", "token", "--cn", "a", "--output", "json"],
+      environment(dir),
+    );
+    const body = await put(server.port, JSON.parse(out).token, request.csr);
+    const ca = (await fetch(`http://127.0.0.1:${server.port}/v1/ca`)).text();
+    await server.kill("SIGTERM");
+    writeFileSync(join(dir, "crt"), body ?? "");
+    const { stdout } = await exec("openssl", [
+      "x509",
+      "-in",
+      join(dir, "crt"),
+      "-noout",
+      "-checkend",
+      "1200",
+    ]).catch((failure: { stdout: string }) => failure);
+    return { ca: await ca, long: /will not expire/.test(stdout) };
+  };
+  const first = await issued("10m");
+  const second = await issued("30m");
+  t.same([first.long, second.long], [false, true]);
+  t.equal(second.ca, first.ca);
+});
+
+/** @returns the certificate; undefined when there is none, whatever the reason */
+async function put(port: number, token: string, csr: string): Promise<string | undefined> {
+  const call = request({
+    host: "127.0.0.1",
+    port,
+    method: "PUT",
+    path: `/v1/sign/${token}`,
+    headers: { "content-length": csr.length },
+    agent: false,
+  });
+  call.end(csr);
+  try {
+    const [response] = await once(call, "response");
+    let body = "";
+    for await (const chunk of response) body += String(chunk);
+    return response.statusCode === 200 ? body : undefined;
+  } catch {
+    return undefined; // killed
+  }
+}
