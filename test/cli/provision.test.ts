@@ -1,66 +1,14 @@
 // One-time tokens with real processes: the commands, and the scripts of old with curl and openssl.
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { promisify } from "node:util";
-import t, { type Test } from "tap";
+import t from "tap";
 import { makeRequest } from "../server/frontends/provision-rig.ts";
-import { ASSAY, emptyEnvironment, run, temporaryFolder } from "./program.ts";
+import { emptyEnvironment, run } from "./program.ts";
+import { folderOf, put, startServer } from "./provision-server.ts";
 
 const exec = promisify(execFile);
-
-interface Running {
-  readonly port: number;
-  readonly host: string;
-  /** What it has logged so far. */
-  readonly log: () => string;
-  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
-}
-
-/** `assay server` on the folder, with the front end on a free port; it ends with the test. */
-async function startServer(t: Test, dir: string, ...args: string[]): Promise<Running> {
-  const child = spawn(
-    ASSAY,
-    [
-      "server",
-      "--trust-domain=example.org",
-      `--data-dir=${dir}/data`,
-      "--listen=127.0.0.1:0",
-      `--socket=${dir}/server.sock`,
-      "--provision-listen=127.0.0.1:0",
-      "--ready-fd=3",
-      ...args,
-    ],
-    { env: emptyEnvironment(dir), stdio: ["ignore", "inherit", "pipe", "pipe"] },
-  );
-  let log = "";
-  child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  const gone = once(child, "exit");
-  const kill = async (signal: NodeJS.Signals = "SIGKILL"): Promise<void> => {
-    child.kill(signal);
-    await gone;
-  };
-  t.teardown(() => kill());
-  const lines = createInterface({ input: child.stdio[3] as Readable });
-  const ready = await Promise.race([
-    once(lines, "line").then(([line]) => String(line)),
-    gone.then(() => undefined),
-  ]);
-  if (ready === undefined) throw new Error(`the server ended before it was ready: ${log}`);
-  const { provision } = JSON.parse(ready) as { provision: { host: string; port: number } };
-  return { ...provision, log: () => log, kill };
-}
-
-/** Short, for the socket's sake. */
-function folderOf(t: Test): string {
-  const folder = temporaryFolder();
-  t.teardown(() => folder.remove());
-  return folder.path;
-}
 
 const environment = (dir: string): NodeJS.ProcessEnv => ({
   ...emptyEnvironment(dir),
@@ -192,24 +140,3 @@ t.test("P8: an edited configuration changes what is issued; P7: by the same CA",
   t.same([first.long, second.long], [false, true]);
   t.equal(second.ca, first.ca);
 });
-
-/** @returns the certificate; undefined when there is none, whatever the reason */
-async function put(port: number, token: string, csr: string): Promise<string | undefined> {
-  const call = request({
-    host: "127.0.0.1",
-    port,
-    method: "PUT",
-    path: `/v1/sign/${token}`,
-    headers: { "content-length": csr.length },
-    agent: false,
-  });
-  call.end(csr);
-  try {
-    const [response] = await once(call, "response");
-    let body = "";
-    for await (const chunk of response) body += String(chunk);
-    return response.statusCode === 200 ? body : undefined;
-  } catch {
-    return undefined; // killed
-  }
-}
