@@ -263,6 +263,11 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./provision/client.ts"),
   },
   {
+    name: "provision exec",
+    summary: "start a container of any image with a provisioned identity",
+    load: () => import("./provision/exec.ts"),
+  },
+  {
     name: "validate jwt",
     summary: "check a JWT-SVID with the agent",
     load: () => import("./validate-jwt.ts"),

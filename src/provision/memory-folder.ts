@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   accessSync,
+  chmodSync,
   constants,
   lstatSync,
   mkdirSync,
@@ -8,6 +9,7 @@ import {
   readlinkSync,
   realpathSync,
   rmdirSync,
+  statSync,
   statfsSync,
   symlinkSync,
 } from "node:fs";
@@ -21,7 +23,7 @@ export interface MemoryFolder {
   /** The folder itself, no link. */
   readonly path: string;
   /**
-   * `memory`: it lay in memory already. `mounted`: a file system of its own was mounted there. `elsewhere`: another
+   * `memory`: it lies in memory already. `mounted`: a file system of its own was mounted there. `elsewhere`: another
    * folder in memory; `isLinked` says whether the wanted path leads to it. `disk`: somebody allowed it.
    */
   readonly how: "memory" | "mounted" | "elsewhere" | "disk";
@@ -51,7 +53,7 @@ export function memoryFolder({
   const wanted = resolve(dir);
   const name = `assay-identity-${createHash("sha256").update(wanted).digest("hex").slice(0, 16)}`;
   const isMade = madeOrThere(wanted);
-  if (isMade && isInMemory(wanted)) return { path: realpathSync(wanted), how: "memory" };
+  if (isMade && isInMemory(wanted)) return ownFolder(realpathSync(wanted), name);
   if (isMade && isEmpty(wanted) && mount(wanted)) return { path: wanted, how: "mounted" };
   for (const candidate of candidates) {
     if (!isInMemory(candidate) || !isWritable(candidate)) continue;
@@ -64,6 +66,19 @@ export function memoryFolder({
     "denied",
     `${wanted} does not lie in memory, nothing may be mounted there, and no other folder in memory is at hand; start the container with '--tmpfs ${wanted}', or allow the disk with --allow-disk`,
   );
+}
+
+/** `docker run --tmpfs DIR` makes a folder that everybody may write to: it is closed to others, or one in it is ours. */
+function ownFolder(path: string, name: string): MemoryFolder {
+  const { uid, mode } = statSync(path);
+  if ((mode & 0o022) === 0) return { path, how: "memory" };
+  if (uid === process.geteuid?.() && isEmpty(path)) {
+    chmodSync(path, 0o755);
+    return { path, how: "memory" };
+  }
+  const inner = join(path, name);
+  mkdirSync(inner, { recursive: true, mode: 0o755 });
+  return { path: inner, how: "elsewhere", isLinked: false };
 }
 
 /** Folders of common systems that lie in memory. */

@@ -55,6 +55,28 @@ export class ProvisionClient {
   }
 
   /**
+   * Has a token count.
+   * @param fields of `POST /v1/authorize`
+   * @throws denied, invalid, limited, unavailable, deadline, unauthenticated
+   */
+  async authorize(fields: URLSearchParams, apiToken: string, signal: AbortSignal): Promise<void> {
+    const answer = await exchange(
+      this.#address,
+      {
+        method: "POST",
+        path: "/v1/authorize",
+        headers: {
+          authorization: `Bearer ${apiToken}`,
+          "content-type": "application/x-www-form-urlencoded",
+        },
+        body: fields.toString(),
+      },
+      signal,
+    );
+    if (answer.status !== 200) throw statusError(answer, "the API token is unknown, or has ended");
+  }
+
+  /**
    * The authorities of what the server hands out, by its own word; none where it does not say, or could be anybody.
    * Those of its own certificate are asked for, too, and known from then on: authorities rotate, while this one renews.
    * @throws unavailable, deadline, unauthenticated

@@ -155,7 +155,7 @@ t.test("help: the program, a group, and every command with examples that parse",
 });
 
 t.test("commands that print data take --output", async (t) => {
-  const silent = new Set(["dev", "server", "agent", "provision client"]);
+  const silent = new Set(["dev", "server", "agent", "provision client", "provision exec"]);
   for (const { name, load } of COMMANDS) {
     const { command } = await load();
     const has = command.options.some((option) => option.name === "output");

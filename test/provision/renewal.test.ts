@@ -1,6 +1,7 @@
 // Renewal by the own certificate, and files that are whole whenever they are read.
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -141,6 +142,20 @@ t.test("P6 a place for a key: in memory, mounted, elsewhere in memory, or nowher
     path: join(shm, "a/b"),
     how: "memory",
   });
+  for (const [name, expected] of [
+    ["docker", { path: join(shm, "docker"), how: "memory" }],
+    [
+      "used",
+      { how: "elsewhere", isLinked: false, path: new RegExp(`^${shm}/used/assay-identity-`) },
+    ],
+  ] as const) {
+    const open = join(shm, name);
+    mkdirSync(open);
+    chmodSync(open, 0o1777);
+    if (name === "used") mkdirSync(join(open, "theirs"));
+    t.match(memoryFolder({ ...base, dir: open }), expected, "open to everybody, as docker has it");
+    t.equal(statSync(open).mode & 0o777, name === "used" ? 0o777 : 0o755);
+  }
   const mounted: string[] = [];
   const mount = (path: string): boolean => mounted.push(path) > 0;
   t.same(memoryFolder({ ...base, dir: join(disk, "new"), mount }), {

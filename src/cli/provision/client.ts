@@ -168,7 +168,7 @@ function place({ options, env, output }: CommandContext, oldDir: string | undefi
 }
 
 /** @throws UsageError */
-function reloadSignal(name: string | undefined): NodeJS.Signals | undefined {
+export function reloadSignal(name: string | undefined): NodeJS.Signals | undefined {
   if (name === undefined) return undefined;
   const signal = RELOAD_SIGNALS.find((known) => known === `SIG${name.replace(/^SIG/, "")}`);
   if (signal !== undefined) return signal;
@@ -191,7 +191,7 @@ function factOf(identity: HeldIdentity, { certificate }: IdentityFileNames): str
 }
 
 /** One line for each new sentence, not for each attempt. */
-function noteOf(note: (text: string) => void): (error: Error) => void {
+export function noteOf(note: (text: string) => void): (error: Error) => void {
   let noted = "";
   return ({ message }) => {
     const now = isoTime(Math.floor(systemClock.nowMs() / 1000));

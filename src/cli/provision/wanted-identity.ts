@@ -17,6 +17,9 @@ import { type OptionSpec, UsageError, orUsage } from "../grammar.ts";
 import { readTextFile } from "../read-file.ts";
 import { accountId } from "../watch/accounts.ts";
 
+/** Further names, with spaces or commas between them. */
+export const SANS = "ASSAY_PROVISION_SANS";
+
 export const SERVER_OPTIONS: readonly OptionSpec[] = [
   {
     name: "server",
@@ -52,7 +55,12 @@ export const IDENTITY_OPTIONS: readonly OptionSpec[] = [
     help: "common name, and a DNS name of the certificate where it is one",
     env: "ASSAY_PROVISION_NAME",
   },
-  { name: "san", value: "NAME", help: "a further DNS name or IP address", many: true },
+  {
+    name: "san",
+    value: "NAME",
+    help: `a further DNS name or IP address; those of $${SANS}, too`,
+    many: true,
+  },
   { name: "key-type", value: "TYPE", help: "of its key", choices: KEY_TYPES, fallback: "ec-p256" },
   {
     name: "max-life",
@@ -84,11 +92,12 @@ export interface OldWords {
 
 /** @throws UsageError; unauthenticated, unavailable where a fingerprint has to be looked for */
 export async function identitySource(
-  { options, signal }: CommandContext,
+  { options, env, signal }: CommandContext,
   old: OldWords,
 ): Promise<IdentitySource> {
   const url = serverUrl(options.text("server") ?? old.server, options.flag("plain-http"));
-  const names = namesOf(options.text("name") ?? old.name, options.list("san"));
+  const sans = [...options.list("san"), ...(env[SANS] ?? "").split(/[\s,]+/).filter(Boolean)];
+  const names = namesOf(options.text("name") ?? old.name, sans);
   const maxLifeSeconds = options.seconds("max-life");
   const trustDomain = options.text("trust-domain")?.replace(/^spiffe:\/\//, "");
   const address = {

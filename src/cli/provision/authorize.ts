@@ -1,0 +1,63 @@
+/** Having a token count: by the server's admin socket, or over HTTP with an API token. */
+import { toHex } from "../../base/bytes.ts";
+import { systemRandom } from "../../base/random.ts";
+import { readSecretFile } from "../../config/secret.ts";
+import type { IdentitySource } from "../../provision/identity.ts";
+import type { AuthorizeResponse__Output } from "../../rpc/gen/assay/provision/v1/AuthorizeResponse.ts";
+import type { CommandContext } from "../command.ts";
+import { type OptionSpec, UsageError } from "../grammar.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+
+export const AUTHORIZE_OPTIONS: readonly OptionSpec[] = [
+  SERVER_SOCKET_OPTION,
+  {
+    name: "api-token-file",
+    value: "FILE",
+    help: "authorize over HTTP with this API token, in place of the admin socket",
+  },
+  { name: "life", value: "DURATION", help: "life of the certificate", fallback: "the server's" },
+  { name: "spiffe-id", value: "ID", help: "the certificate is an X.509-SVID with this ID, too" },
+  { name: "entry", value: "ID", help: "the same, with the ID and DNS names of an entry" },
+];
+
+/** @returns the token. @throws what the server says */
+export async function authorize(
+  context: CommandContext,
+  { names, client }: IdentitySource,
+): Promise<string> {
+  const { options, signal } = context;
+  const life = options.seconds("life") ?? 0;
+  const spiffeId = options.text("spiffe-id") ?? "";
+  const entryId = options.text("entry") ?? "";
+  if (spiffeId !== "" && entryId !== "") {
+    throw new UsageError("--spiffe-id and --entry are both given; the entry says its ID");
+  }
+  const sans = [...names.dnsNames, ...names.ipAddresses];
+  const apiToken = options.text("api-token-file");
+  if (apiToken === undefined) {
+    using server = await connectServer(context);
+    const { token } = await server.call<AuthorizeResponse__Output>(
+      "assay.provision.v1.Provision",
+      "Authorize",
+      {
+        common_name: names.commonName,
+        names: sans,
+        life,
+        spiffe_id: spiffeId,
+        entry_id: entryId,
+      },
+    );
+    return token;
+  }
+  if (options.given("socket") !== undefined) {
+    throw new UsageError("--socket has no meaning with --api-token-file, which asks over HTTP");
+  }
+  const token = toHex(systemRandom.bytes(32));
+  const fields = new URLSearchParams({ cn: names.commonName, token });
+  for (const san of sans) fields.append("san", san);
+  if (life > 0) fields.set("lifeInSeconds", String(life));
+  if (spiffeId !== "") fields.set("spiffeId", spiffeId);
+  if (entryId !== "") fields.set("entry", entryId);
+  await client.authorize(fields, readSecretFile(apiToken, "--api-token-file"), signal);
+  return token;
+}
