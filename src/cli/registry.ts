@@ -203,6 +203,11 @@ export const COMMANDS: readonly Registered[] = [
   },
   ...authorityCommands("jwt", "JWT"),
   {
+    name: "ca init",
+    summary: "make a CA and a server's configuration in one folder",
+    load: () => import("./ca/init.ts"),
+  },
+  {
     name: "ca root create",
     summary: "make an offline root, on a machine kept apart",
     load: () => import("./ca/root-create.ts"),

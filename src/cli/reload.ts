@@ -19,6 +19,8 @@ export interface ReloaderParams<T extends SettingTable, Config> {
   readonly build: (settings: Settings<T>, who: PathContext) => Config;
   readonly context: CommandContext;
   readonly who: PathContext;
+  /** As `loadSettings` had it. */
+  readonly found?: string | undefined;
 }
 
 /** What a reload did. */
@@ -34,13 +36,14 @@ export function reloader<T extends SettingTable, Config extends { readonly logLe
   build,
   context,
   who,
+  found,
 }: ReloaderParams<T, Config>): (running: Reloadable<Config>) => Promise<Reloaded> {
   let current = settings;
   return async (running) => {
     let next = current;
     let reloaded: Reloaded | undefined;
     await running.reload(async () => {
-      next = await loadSettings(current.table, context, who);
+      next = await loadSettings(current.table, context, who, found);
       const config = build(next, who);
       const changes = settingChanges(current, next, role);
       reloaded = { logLevel: config.logLevel, changes };

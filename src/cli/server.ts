@@ -5,25 +5,43 @@ import { SERVER_SETTINGS } from "../config/server-settings.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
 import { exposedSecrets } from "../config/shown.ts";
-import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
 import { reloader } from "./reload.ts";
+import { checkSameFolder, enterDataFolder } from "./server-folder.ts";
 import { PROCESS_OPTIONS, loadSettings, settingOptions } from "./settings.ts";
 
 export const command: Command = {
   name: "server",
-  options: [...settingOptions(SERVER_SETTINGS), ...PROCESS_OPTIONS],
+  options: [
+    ...settingOptions(SERVER_SETTINGS),
+    ...PROCESS_OPTIONS,
+    {
+      name: "init",
+      help: "where the data folder holds nothing yet, first make a CA in it, as 'assay ca init' does",
+    },
+    {
+      name: "as-owner",
+      help: "started as root: become the user whose folder the data folder is",
+    },
+  ],
   examples: [
     "assay server --trust-domain example.org --listen 0.0.0.0:8081",
     "assay server --config /etc/assay/server.yaml",
   ],
-  notes: ["SIGHUP reads the configuration again, as a whole or not at all."],
+  notes: [
+    "Without --config, server.yaml in the data folder is the configuration, and paths in it are below that folder.",
+    "SIGHUP reads the configuration again, as a whole or not at all.",
+  ],
   async run(context) {
-    const who = { uid: currentUid(), env: context.env };
-    const settings = await loadSettings(SERVER_SETTINGS, context, who);
+    const { found, who } = await enterDataFolder(context);
+    const settings = await loadSettings(SERVER_SETTINGS, context, who, found);
     const config = orUsage(() => buildServerConfig(settings, who));
     if (settings.origin("trust-domain") === "default") {
       context.output.note(`assay: no --trust-domain was given, using ${config.trustDomain}`);
+    }
+    if (found !== undefined) {
+      checkSameFolder(found, config.dataDir);
+      context.output.note(`assay: configured by ${found}`);
     }
     const exposed = exposedSecrets(settings, who);
     if (exposed !== undefined) context.output.note(`assay: ${exposed}`);
@@ -35,7 +53,7 @@ export const command: Command = {
       log: config,
       socket: config.socket,
       start: (tools) => startServer(config, tools),
-      reload: reloader({ role: "server", settings, build: buildServerConfig, context, who }),
+      reload: reloader({ role: "server", settings, build: buildServerConfig, context, who, found }),
       ready: ({ tcpAddress, socket, metricsAddress, provisionAddress }) => ({
         listen: tcpAddress,
         socket,

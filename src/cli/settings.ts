@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type ConfigFile, readConfigFile } from "../config/config-file.ts";
 import type { PathContext } from "../config/paths.ts";
 import { type Setting, type SettingTable, isOption } from "../config/setting.ts";
@@ -44,13 +45,18 @@ function optionOf(name: string, setting: Setting): OptionSpec {
   };
 }
 
-/** The settings of a daemon: command line, then environment, then the file that --config names, read now. */
+/**
+ * The settings of a daemon: command line, then environment, then the file that --config names, read now.
+ * @param found in place of --config: a file in whose folder this process works, while the command line's paths are
+ *   those of where it was started
+ */
 export async function loadSettings<T extends SettingTable>(
   table: T,
   { options }: CommandContext,
   context: PathContext,
+  found?: string,
 ): Promise<Settings<T>> {
-  const fileName = options.text("config");
+  const fileName = options.text("config") ?? found;
   const file: ConfigFile | undefined =
     fileName === undefined ? undefined : await readConfigFile(fileName);
   const kind = (name: string): "flag" | "value" | "none" => {
@@ -58,14 +64,22 @@ export async function loadSettings<T extends SettingTable>(
     if (setting === undefined || !isOption(setting)) return "none";
     return setting.shape.kind === "flag" ? "flag" : "value";
   };
+  const asStarted = (name: string, text: string | undefined): string | undefined => {
+    const isPath = PATHS.has(table[name]?.value ?? "") && text?.startsWith("unix:") === false;
+    return found !== undefined && isPath ? resolve(STARTED_IN, text) : text;
+  };
   return new Settings({
     table,
     given: (name) => {
       if (kind(name) === "flag") return options.flag(name) ? "true" : undefined;
-      return kind(name) === "value" ? options.given(name) : undefined;
+      return kind(name) === "value" ? asStarted(name, options.given(name)) : undefined;
     },
-    fromEnv: (name) => (kind(name) === "value" ? options.text(name) : undefined),
+    fromEnv: (name) => (kind(name) === "value" ? asStarted(name, options.text(name)) : undefined),
     ...(file === undefined ? {} : { file }),
     context,
   });
 }
+
+/** Placeholders of paths in the tables. */
+const PATHS: ReadonlySet<string> = new Set(["DIR", "FILE", "PATH"]);
+const STARTED_IN = process.cwd();

@@ -1,16 +1,13 @@
-import { toHex } from "../../base/bytes.ts";
 import { systemRandom } from "../../base/random.ts";
 import { KEY_TYPES } from "../../keys/contract.ts";
-import { generateKey } from "../../keys/software-signer.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { encryptPkcs8 } from "../../x509/encrypted-key.ts";
-import { distinguishedName } from "../../x509/names.ts";
-import { signCa } from "../../x509/sign.ts";
 import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { orUsage } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
+import { makeRoot } from "./make-root.ts";
 import {
   DIR_OPTION,
   PASSPHRASE_OPTION,
@@ -55,27 +52,7 @@ export const command: Command = {
     const keyType = KEY_TYPES.find((known) => known === options.text("key-type")) ?? "ec-p384";
     requireEmpty(dir);
     const passphrase = await readPassphrase(options.required("passphrase-file"));
-    const { signer, pkcs8 } = await generateKey(keyType);
-    const serial = systemRandom.bytes(16);
-    const name = distinguishedName([
-      { type: "C", value: "US" },
-      { type: "O", value: "SPIFFE" },
-      { type: "CN", value: `${trustDomain.name} root`.slice(0, MAX_COMMON_NAME) },
-      { type: "serialNumber", value: BigInt(`0x${toHex(serial)}`).toString() },
-    ]);
-    const now = Math.floor(Date.now() / 1000);
-    const certificate = await signCa(
-      {
-        serial,
-        issuer: name,
-        subject: name,
-        notBefore: now - BACKDATE_SECONDS,
-        notAfter: now + ttlSeconds,
-        publicKey: signer.publicKey,
-        uri: trustDomain.id,
-      },
-      signer,
-    );
+    const { certificate, pkcs8 } = await makeRoot({ trustDomain, keyType, ttlSeconds });
     const encryptedKey = await encryptPkcs8(pkcs8, passphrase, systemRandom);
     await saveRoot(dir, { certificate, encryptedKey });
     const root = parseCertificate(certificate);
@@ -88,7 +65,4 @@ export const command: Command = {
   },
 };
 
-const BACKDATE_SECONDS = 10;
 const TEN_YEARS = 3650 * 86_400;
-/** X.520 ub-common-name. */
-const MAX_COMMON_NAME = 64;
