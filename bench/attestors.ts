@@ -19,7 +19,15 @@ const SECONDS = process.env["BENCH_SECONDS"] ?? "2";
 
 await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
 await using ends = new AsyncDisposableStack();
-const bus = await dbusPeer({ teardown: (end) => void ends.defer(async () => void end()) }, unit);
+const bus = await dbusPeer(
+  {
+    teardown: (end) =>
+      ends.defer(async () => {
+        await end();
+      }),
+  },
+  unit,
+);
 const config = join(bus.socket, "../agent.json");
 const sections: Readonly<Record<string, object>> = {
   docker: {},
