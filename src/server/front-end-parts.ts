@@ -22,7 +22,7 @@ export interface FrontEndParts {
   readonly authorities: Pick<AuthoritySet, "plan" | "records">;
   readonly issuance: Pick<
     Issuance,
-    "serverX509" | "frontEndCertificate" | "checkFrontEndCertificate"
+    "serverX509" | "frontEndCertificate" | "checkFrontEndCertificate" | "isWithdrawn"
   >;
   /** The server's own SVID. */
   readonly svid: () => TlsIdentity | undefined;

@@ -1,6 +1,6 @@
 // Authority sets on the command line: below an offline root, their own roots, revocation, and what is said of them.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { BUILT_IN_PROFILES } from "../../src/config/certificate-profiles.ts";
@@ -120,6 +120,34 @@ t.test("below an offline root", async (t) => {
   };
   t.match(await read("TaintX509Authority"), `"authoritySet":"web"`);
   t.match(await read("x509.authority.activate"), `"authoritySet":"lan"`);
+});
+
+t.test("one root above the trust domain and a set is pointed out", async (t) => {
+  const trustDomain = `${"long-name.".repeat(9)}example.org`;
+  const { ok, run } = await startAdminRig(t, {
+    config: {
+      trustDomain,
+      authoritySets: SETS,
+      certificateProfiles: BUILT_IN_PROFILES,
+      upstreamAuthority: { offline: {} },
+    },
+  });
+  const dir = t.testdir({ passphrase: "correct horse battery\n" });
+  const path = (name: string): string => join(dir, name);
+  const imported = async (safe: string, ...set: string[]): Promise<string> => {
+    const root = ["--dir", path(safe), "--passphrase-file", path("passphrase")];
+    if (!existsSync(path(safe)))
+      await ok("ca", "root", "create", "--trust-domain", trustDomain, ...root);
+    writeFileSync(path("csr"), await ok("authority", "x509", "csr", "--new", ...set));
+    writeFileSync(path("pem"), await ok("ca", "root", "sign", path("csr"), ...root));
+    return (await run("authority", "x509", "import", path("pem"), ...set)).err;
+  };
+  t.equal(await imported("one"), "");
+  t.match(
+    await imported("one", "--set", "web"),
+    /below the same root: whoever gets this set's key/,
+  );
+  t.equal(await imported("two", "--set", "web"), "");
 });
 
 t.test("their own roots, and what is refused", async (t) => {

@@ -1,12 +1,13 @@
 import { fail } from "../../base/errors.ts";
 import type { ImportX509AuthorityResponse__Output } from "../../rpc/gen/assay/authority/v1/ImportX509AuthorityResponse.ts";
+import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
 import { decodePem } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { readTextFile } from "../read-file.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type AuthorityItem, SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
 import { authorityLines } from "./kinds.ts";
 
 /** `authority x509 import`: what the offline root signed. */
@@ -39,12 +40,18 @@ export const command: Command = {
       .map(({ der }) => Buffer.from(der));
     if (certificates.length === 0) throw fail("invalid", `${file} holds no certificate (PEM)`);
     using server = await connectServer(context);
+    const set = setOf("x509", context.options);
     const { authority } = await server.call<ImportX509AuthorityResponse__Output>(
       SETS_SERVICE,
       "ImportX509Authority",
-      { certificates, set: setOf("x509", context.options) },
+      { certificates, set },
     );
     if (authority === null) throw fail("internal", "the server did not say what it imported");
+    if (set !== "" && (await standsBelow(server, authority))) {
+      context.output.note(
+        "assay: the trust domain's own authorities stand below the same root: whoever gets this set's key could sign SPIFFE IDs that verify; a root of its own keeps them apart",
+      );
+    }
     const status = authority.slot.toLowerCase();
     context.output.data(
       {
@@ -58,3 +65,16 @@ export const command: Command = {
     return undefined;
   },
 };
+
+/** Whether its root is also that of one of the trust domain's own. */
+async function standsBelow(
+  server: RpcClient,
+  { upstream_authority_subject_key_id: root }: AuthorityItem,
+): Promise<boolean> {
+  const { authorities } = await server.call<ListAuthoritiesResponse__Output>(
+    SETS_SERVICE,
+    "ListAuthorities",
+    { kind: "X509" },
+  );
+  return authorities.some(({ upstream_authority_subject_key_id: id }) => id !== "" && id === root);
+}

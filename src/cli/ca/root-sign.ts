@@ -97,7 +97,10 @@ function namesOf(
     return { subject, uri };
   }
   const commonName = commonNameOf(csr.subject);
-  if (csr.uris.length === 0 && commonName?.startsWith(`${organization} `) === true) {
+  if (
+    csr.uris.length === 0 &&
+    commonName?.startsWith(`${organization} `.slice(0, MAX_NAME)) === true
+  ) {
     return {
       subject: [
         { type: "O", value: organization.slice(0, MAX_NAME) },

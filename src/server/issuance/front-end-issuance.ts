@@ -54,7 +54,7 @@ export interface FrontEndCertificate {
 
 /** A set as far as certificates are signed by it. */
 export interface SigningSet {
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "plan">;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "plan" | "records">;
   /** Names of the profiles that it signs; absent: all. */
   readonly profiles?: readonly string[];
 }
@@ -155,6 +155,14 @@ export class FrontEndIssuance {
       notAfter,
       alternates: [],
     };
+  }
+
+  /** Whether what the authority signed is to be replaced at once: it is tainted, or revoked and gone. */
+  isWithdrawn(authorityId: string): boolean {
+    const all = [...this.#options.sets.values()].flatMap(({ authorities }) =>
+      authorities.records("x509"),
+    );
+    return all.find(({ id }) => id === authorityId)?.tainted !== false;
   }
 
   #decide(request: FrontEndRequest): Decided {

@@ -50,7 +50,7 @@ export interface IssuanceDefaults {
 
 export interface IssuanceOptions extends IssuanceDefaults {
   readonly trustDomain: TrustDomain;
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt" | "plan">;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt" | "plan" | "records">;
   readonly clock: Clock;
   readonly random: Random;
   /** Nothing leaves this room that is not recorded there. */
@@ -216,6 +216,11 @@ export class Issuance {
    */
   frontEndCertificate(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
     return this.#frontEnds.issue(params);
+  }
+
+  /** Whether what an authority signed is to be replaced at once, for front ends that are asked when. */
+  isWithdrawn(authorityId: string): boolean {
+    return this.#frontEnds.isWithdrawn(authorityId);
   }
 
   async #sign(

@@ -39,7 +39,13 @@ async function rig(t: Test, upstream: "offline" | "self") {
     sets: new Map([
       [
         "web",
-        { authorities: { activeX509: () => set.activeX509(), plan: (kind) => set.plan(kind) } },
+        {
+          authorities: {
+            activeX509: () => set.activeX509(),
+            plan: (kind) => set.plan(kind),
+            records: (kind) => set.records(kind),
+          },
+        },
       ],
     ]),
     profiles: BUILT_IN_PROFILES,

@@ -197,6 +197,7 @@ t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
     store,
     urls,
     revoke: async () => undefined,
+    issuance: { isWithdrawn: () => false },
     clock,
     logger: silentLogger,
   });

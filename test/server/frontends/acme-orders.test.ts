@@ -440,6 +440,16 @@ t.test("RFC 9773: renewal information, and what an order replaces", async (t) =>
   const late = await info(name);
   const past = (late.body["suggestedWindow"] as { end: string }).end;
   t.ok(Date.parse(past) <= rig.server.clock.nowMs(), "a revoked one is renewed at once");
+
+  const second = readChain((await issue(rig, client, ["b.example.org"])).pem);
+  const { authorities } = rig.server.server;
+  const old = authorities.activeX509().id;
+  await authorities.activate("x509", (await authorities.prepare("x509")).id);
+  const calm = (await info(second.name)).body["suggestedWindow"] as { start: string };
+  t.ok(Date.parse(calm.start) > rig.server.clock.nowMs(), "another authority changes nothing");
+  await authorities.taint("x509", old);
+  const tainted = (await info(second.name)).body["suggestedWindow"] as { end: string };
+  t.ok(Date.parse(tainted.end) <= rig.server.clock.nowMs(), "a tainted authority's, too");
 });
 
 function ip(value: string): object {

@@ -94,6 +94,7 @@ export function counting(set: AuthoritySet, used: () => void): IssuanceOptions["
   return {
     activeJwt: () => set.activeJwt(),
     plan: (kind) => set.plan(kind),
+    records: (kind) => set.records(kind),
     activeX509() {
       const active = set.activeX509();
       const { keyType, publicKey } = active.signer;

@@ -353,6 +353,7 @@ t.test("the very bytes are checked before they are signed", async (t) => {
   };
   const authorities = {
     plan: () => web.plan("x509"),
+    records: () => web.records("x509"),
     activeX509: () => ({
       ...active,
       signer: {

@@ -16,11 +16,19 @@ export interface UpstreamCase {
   /** Epoch seconds of the clock that it goes by. */
   readonly now: () => number;
   readonly keyTypes?: readonly KeyType[];
+  /** Whether it also signs for sets beside the trust domain's own. */
+  readonly signsForSets?: boolean;
 }
 
 export async function upstreamConformance(
   t: Test,
-  { upstream, trustDomain, now, keyTypes = ["ec-p256", "ec-p384", "rsa-2048"] }: UpstreamCase,
+  {
+    upstream,
+    trustDomain,
+    now,
+    keyTypes = ["ec-p256", "ec-p384", "rsa-2048"],
+    signsForSets = false,
+  }: UpstreamCase,
 ): Promise<void> {
   const never = new AbortController().signal;
   const names = new Set<string>();
@@ -54,6 +62,19 @@ export async function upstreamConformance(
   }
   t.equal(names.size, keyTypes.length, "names and serials are each one's own");
 
+  if (signsForSets) {
+    const { signer: key } = await generateKey("ec-p256");
+    const request = { key, trustDomain, set: "web", now: now(), ttlSeconds: 3600 };
+    const signed = await upstream.authority.sign(request, never);
+    await checkSignedCa(signed, request);
+    const [own] = signed.chain.map((der) => parseCertificate(der));
+    t.same(own?.uris, [], "a set's authority has no SPIFFE ID");
+    const { name } = trustDomain;
+    t.match(
+      formatName(own?.subject ?? new Uint8Array()),
+      `O=${name}, CN=${name} web, serialNumber=`,
+    );
+  }
   const { watch } = upstream;
   if (watch === undefined) return;
   const seen = await watch.look(never);

@@ -46,7 +46,12 @@ function files(t: Test): {
 }
 
 t.test("self", (t) =>
-  upstreamConformance(t, { upstream: selfSigned(systemRandom), trustDomain, now }),
+  upstreamConformance(t, {
+    upstream: selfSigned(systemRandom),
+    trustDomain,
+    now,
+    signsForSets: true,
+  }),
 );
 
 t.test("disk: a root", async (t) => {
@@ -54,7 +59,7 @@ t.test("disk: a root", async (t) => {
   put(await TestCa.create());
   const { certFile, keyFile } = paths;
   const upstream = await openDiskUpstream({ certFile, keyFile, random: systemRandom });
-  await upstreamConformance(t, { upstream, trustDomain, now });
+  await upstreamConformance(t, { upstream, trustDomain, now, signsForSets: true });
 });
 
 t.test("disk: below two others, with an encrypted key", async (t) => {

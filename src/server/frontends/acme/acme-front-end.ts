@@ -37,7 +37,10 @@ import { Validations } from "./validations.ts";
 export interface AcmeFrontEndParts {
   readonly config: AcmeFrontEndConfig;
   readonly store: Pick<Datastore, "acme" | "entries" | "transaction">;
-  readonly issuance: Pick<Issuance, "checkFrontEndCertificate" | "frontEndCertificate">;
+  readonly issuance: Pick<
+    Issuance,
+    "checkFrontEndCertificate" | "frontEndCertificate" | "isWithdrawn"
+  >;
   readonly validator: Validator;
   readonly policy: NamePolicy;
   readonly externalAccounts: ExternalAccounts;

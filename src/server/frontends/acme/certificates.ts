@@ -8,6 +8,7 @@ import { REVOCATION_REASONS, type RevocationReason } from "../../../x509/crl.ts"
 import { encodePem } from "../../../x509/pem.ts";
 import type { AcmeCertificateRecord } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
 import { type AcmeAnswer, link } from "./answers.ts";
 import { withoutWildcard } from "./identifiers.ts";
 import { acmeError } from "./problem.ts";
@@ -34,6 +35,7 @@ export interface CertificatesOptions {
   readonly store: Pick<Datastore, "acme" | "transaction">;
   /** Puts it on its authority's list, where lists are made; it is noted here in any case. */
   readonly revoke: (certificate: RevokedCertificate, reason: RevocationReason) => Promise<void>;
+  readonly issuance: Pick<Issuance, "isWithdrawn">;
   readonly urls: AcmeUrls;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -104,7 +106,7 @@ export class Certificates {
 
   /** Unsigned, for anyone. @throws AcmeError */
   async renewalInfo(name: string): Promise<HttpAnswer> {
-    const { store, urls, clock } = this.#options;
+    const { store, urls, clock, issuance } = this.#options;
     const parsed = parseCertificateName(name);
     if (parsed === undefined) {
       throw acmeError("malformed", "a certificate is named by its authority key id and serial");
@@ -113,7 +115,8 @@ export class Certificates {
     if (known === undefined) {
       throw acmeError("malformed", "there is no such certificate", { status: 404 });
     }
-    const { start, end } = renewalWindow(known, epochSeconds(clock));
+    const isDue = known.revokedAt !== 0 || issuance.isWithdrawn(known.authorityId);
+    const { start, end } = renewalWindow(known, isDue ? epochSeconds(clock) : undefined);
     const suggestedWindow = { start: timeText(start), end: timeText(end) };
     return {
       status: 200,
@@ -152,12 +155,15 @@ export class Certificates {
   }
 }
 
-/** Between two thirds and three quarters of its life; one that is revoked, at once. */
+/**
+ * Between two thirds and three quarters of its life.
+ * @param now of one that is revoked, or whose authority is tainted or gone: at once
+ */
 function renewalWindow(
-  { notBefore, notAfter, revokedAt }: AcmeCertificateRecord,
-  now: EpochSeconds,
+  { notBefore, notAfter }: AcmeCertificateRecord,
+  now: EpochSeconds | undefined,
 ): { readonly start: EpochSeconds; readonly end: EpochSeconds } {
-  if (revokedAt !== 0) return { start: now - 3600, end: now - 1800 };
+  if (now !== undefined) return { start: now - 3600, end: now - 1800 };
   const life = notAfter - notBefore;
   const start = notBefore + Math.floor((life * 2) / 3);
   return { start, end: Math.max(start + 1, notBefore + Math.floor((life * 3) / 4)) };
