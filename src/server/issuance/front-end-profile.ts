@@ -1,4 +1,5 @@
 /** What a certificate that a front end hands out may say: a request checked against its profile. */
+import { domainToUnicode } from "node:url";
 import { fail } from "../../base/errors.ts";
 import type { CertificateProfile } from "../../config/certificate-profiles.ts";
 import { checkDnsName } from "../../spiffe/dns-name.ts";
@@ -49,6 +50,8 @@ export function checkNames(
   for (const name of dnsNames) {
     checkDnsName(name);
     if (isAddressLike(name)) refuse("an address is no dns name");
+    if (!hasOnlyKnownLabels(name))
+      refuse("a dns name has two hyphens there only in punycode that can be read");
     if (name.startsWith("*") && !profile.wildcards) refuse("no wildcards");
     if (name.startsWith("*") && name.split(".").length < 3)
       refuse("no wildcard over a whole domain of the top");
@@ -133,6 +136,15 @@ function checkCommonName(
 
 function canonicalName(name: string): string {
   return isAddressLike(name) ? (ipText(ipBytes(name)) ?? name) : name.toLowerCase();
+}
+
+/** RFC 5890 §2.3.1: labels with hyphens at their third and fourth place are reserved, but for `xn--`. */
+function hasOnlyKnownLabels(name: string): boolean {
+  const reserved = name.split(".").filter((label) => label.startsWith("--", 2));
+  if (reserved.length === 0) return true;
+  const isPunycode = reserved.every((label) => label.slice(0, 2).toLowerCase() === "xn");
+  // What cannot be decoded stays as it is.
+  return isPunycode && !/(?:^|\.)xn--/i.test(domainToUnicode(name));
 }
 
 /** Four numbers with dots are an address to some verifiers and a name to others. */

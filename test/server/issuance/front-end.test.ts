@@ -119,6 +119,9 @@ t.test("by the set's own authorities, for the web", async (t) => {
     },
   ]);
 
+  const foreign = ["xn--bcher-kva.example.org", "*.xn--bcher-kva.example.org"];
+  t.ok(await issuance().issue(params({ dnsNames: foreign })), "names of other scripts");
+
   const bare = await issuance().issue(params({ ipAddresses: ["10.0.0.1"], dnsNames: [] }));
   t.match(leafOf(bare.chain), { sanCritical: true, ipAddresses: ["10.0.0.1"] });
   const rsa = (await generateKey("rsa-2048")).signer.publicKey;
@@ -164,6 +167,8 @@ t.test("what is refused before anything is stored, and signed", async (t) => {
     "a name without a dot": [{ dnsNames: ["www"] }, /each dns name has a dot/],
     "a name with a dot behind": [{ dnsNames: ["www.example.org."] }, /empty label/],
     "a name with an underscore": [{ dnsNames: ["_a.example.org"] }, /limited to letters/],
+    "a reserved label": [{ dnsNames: ["ab--c.example.org"] }, /two hyphens there only in punycode/],
+    "punycode of nothing": [{ dnsNames: ["xn--a.example.org"] }, /punycode that can be read/],
     "a name with a zero byte": [{ dnsNames: ["a.example.org\0.evil.org"] }, /limited to letters/],
     "an address among the dns names": [{ dnsNames: ["192.0.2.1"] }, /an address is no dns name/],
     "no address": [{ ipAddresses: ["192.0.2.300"] }, /ip address is not one/],
