@@ -48,29 +48,7 @@ export async function acmeRig(t: Test, options: AcmeRigOptions = {}): Promise<Ac
   const dns = await startDnsServer();
   t.teardown(() => dns[Symbol.asyncDispose]());
   const { answers, port } = await startResponder(t);
-  const acme: AcmeFrontEndConfig = {
-    listen: { host: "127.0.0.1", port: 0 },
-    url: "",
-    tls: { kind: "none" },
-    set: "trust-domain",
-    profiles: ["server-7d", "server-90d"],
-    orderTtlSeconds: 7 * 24 * 3600,
-    authorizationTtlSeconds: 30 * 24 * 3600,
-    names: acmeNames({
-      dns: options.names ?? [".example.org", "*.example.org", "*.a.example.org"],
-      ip: ["127.0.0.0/8", "::1/128"],
-      externalAccountRequired: options.externalAccountRequired ?? false,
-    }),
-    validation: {
-      ...acmeValidation(undefined),
-      resolvers: [dns.address],
-      resolverTimeoutMs: 2000,
-      httpPort: port,
-      allowedNetworks: ["127.0.0.0/8"],
-    },
-    limits: acmeLimits(options.limits),
-    ...options.acme,
-  };
+  const acme = acmeConfig(options, dns, port);
   const server = await startTestServer(t, { config: { ...options.server, frontends: { acme } } });
   const { host, port: at } = server.server.acmeAddress ?? { host: "", port: 0 };
   const directory = `http://${host}:${at}/directory`;
@@ -93,6 +71,37 @@ export async function acmeRig(t: Test, options: AcmeRigOptions = {}): Promise<Ac
       await client.register({ ...fields });
       return client;
     },
+  };
+}
+
+/** On a free port of loopback, without TLS. @param httpPort where http-01 is answered */
+export function acmeConfig(
+  options: AcmeRigOptions,
+  dns: Pick<DnsServer, "address">,
+  httpPort: number,
+): AcmeFrontEndConfig {
+  return {
+    listen: { host: "127.0.0.1", port: 0 },
+    url: "",
+    tls: { kind: "none" },
+    set: "trust-domain",
+    profiles: ["server-7d", "server-90d"],
+    orderTtlSeconds: 7 * 24 * 3600,
+    authorizationTtlSeconds: 30 * 24 * 3600,
+    names: acmeNames({
+      dns: options.names ?? [".example.org", "*.example.org", "*.a.example.org"],
+      ip: ["127.0.0.0/8", "::1/128"],
+      externalAccountRequired: options.externalAccountRequired ?? false,
+    }),
+    validation: {
+      ...acmeValidation(undefined),
+      resolvers: [dns.address],
+      resolverTimeoutMs: 2000,
+      httpPort,
+      allowedNetworks: ["127.0.0.0/8"],
+    },
+    limits: acmeLimits(options.limits),
+    ...options.acme,
   };
 }
 
