@@ -131,20 +131,14 @@ t.test("T6, T8: files for a service that is known by its address", async (t) => 
   );
 });
 
-t.test("by the agent's SVID", async (t) => {
-  await domain.entry({ path: "/near", more: { dns_names: ["near.test"] } });
+t.test("by the agent's SVID, which it waits for", async (t) => {
   const where = `${dir}/near`;
-  const socket = `${domain.dir}/api.sock`;
-  const ran = await init(
-    "--dir",
-    where,
-    "--socket",
-    socket,
-    "--ip-address",
-    "127.0.0.9",
-    "--output",
-    "json",
-  );
+  const args = ["--dir", where, "--socket", `${domain.dir}/api.sock`, "--ip-address", "127.0.0.9"];
+  t.match(await init(...args, "--wait", "0s"), { code: 1, err: /no identity/ });
+  const [ran] = await Promise.all([
+    init(...args, "--output", "json"),
+    domain.entry({ path: "/near", more: { dns_names: ["near.test"] } }),
+  ]);
   t.equal(ran.code, 0, ran.err);
   t.match(JSON.parse(ran.out), {
     dir: where,

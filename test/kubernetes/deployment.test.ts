@@ -189,6 +189,21 @@ t.test("deploy/kubernetes on two nodes", async (t) => {
     t.match(search.found[0]?.[0], /^\/ssl\/api\/\.generation-[0-9a-f]+\/key\.pem$/);
     t.equal(search.found[0]?.[1], (await inPod(cluster, "api1", leaf)).trim(), "the leaf's own");
 
+    // As a sidecar it stays, and the volume has a new certificate before the old one ends.
+    await cluster.apply(podWithCertificate("api3", 1, "10.96.0.50:8081", true));
+    await running(cluster, "shop", "api3");
+    const show = `const { X509Certificate } = require("node:crypto");
+      const { serialNumber, validToDate } = new X509Certificate(require("node:fs").readFileSync("/ssl/api/cert.pem"));
+      console.log(JSON.stringify({ serialNumber, isLive: validToDate > new Date() }))`;
+    const held = async () =>
+      JSON.parse(await inPod(cluster, "api3", show)) as { serialNumber: string; isLive: boolean };
+    const { serialNumber } = await held();
+    await until("the sidecar renews", async () => {
+      const now = await held();
+      if (!now.isLive) throw new Error("the certificate has ended");
+      return now.serialNumber !== serialNumber;
+    });
+
     // A token that was stolen is worth nothing once its pod is gone.
     const token = await inPod(
       cluster,

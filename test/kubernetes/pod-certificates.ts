@@ -10,6 +10,9 @@ const SECURITY = {
 };
 const IMAGE = { image: "localhost/assay:1", imagePullPolicy: "Never", securityContext: SECURITY };
 
+const RENEW = ["--renew", "--ttl=20s"];
+const LOOK = { command: ["node", "-e", "require('fs').statSync('/ssl/api/cert.pem')"] };
+
 /** Says its pod's name over TLS. */
 const SERVICE = `
   const { readFileSync } = require("node:fs");
@@ -18,7 +21,13 @@ const SERVICE = `
 `;
 
 /** An init container that knows the server's address and bundle, and a service that knows no SPIFFE. */
-export function podWithCertificate(name: string, node: number, server: string): object {
+export function podWithCertificate(
+  name: string,
+  node: number,
+  server: string,
+  /** Beside the service, and not before it alone. */
+  isSidecar = false,
+): object {
   const mounts = [
     { name: "ssl", mountPath: "/ssl" },
     { name: "token", mountPath: "/var/run/secrets/tokens", readOnly: true },
@@ -46,7 +55,10 @@ export function podWithCertificate(name: string, node: number, server: string): 
         {
           ...IMAGE,
           name: "certificate",
-          command: ["assay", "init-certificate", ...flags],
+          command: ["assay", "init-certificate", ...flags, ...(isSidecar ? RENEW : [])],
+          ...(isSidecar
+            ? { restartPolicy: "Always", startupProbe: { exec: LOOK, periodSeconds: 1 } }
+            : {}),
           env: [{ name: "ASSAY_SERVER", value: server }],
           volumeMounts: mounts,
         },

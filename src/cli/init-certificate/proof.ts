@@ -1,7 +1,7 @@
 /** The ways in which `assay init-certificate` proves what it is. */
 import { readFile, stat } from "node:fs/promises";
 import { readTokenFile } from "../../attestors/issuer/token-file.ts";
-import { AssayError, fail } from "../../base/errors.ts";
+import { AssayError, fail, isKind } from "../../base/errors.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
@@ -162,7 +162,12 @@ async function svidProof(context: CommandContext): Promise<Proof> {
     import("../../agent/identity/bootstrap.ts"),
   ]);
   using agent = await connectAgent(context);
-  const svids = fetchedSvids(await firstX509Response(agent, context.signal));
+  const response = await firstX509Response(agent, context.signal).catch((thrown: unknown) => {
+    // Its entry may be on its way to the agent.
+    if (!isKind(thrown, "denied")) throw thrown;
+    throw fail("unavailable", thrown.message, { cause: thrown });
+  });
+  const svids = fetchedSvids(response);
   const wanted = context.options.text("spiffe-id");
   const svid = wanted === undefined ? svids[0] : svids.find(({ spiffeId }) => spiffeId === wanted);
   if (svid === undefined) {
