@@ -1,4 +1,4 @@
-// A service that knows nothing of SPIFFE or ACME: it reads three files and says its name.
+// A service that knows nothing of SPIFFE or ACME: it reads three files, again at SIGHUP, and says its name.
 // Usage: backend.mjs NAME ADDRESS PORT FOLDER [CALLER]; with CALLER it demands a client certificate with that SPIFFE ID.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
@@ -15,14 +15,15 @@ const file = (...names) => {
   throw new Error(`${folder} has none of ${names.join(", ")}`);
 };
 
+const identity = () => ({
+  cert: file("cert.pem", "svid.pem"),
+  key: file("key.pem"),
+  ...(caller === undefined ? {} : { ca: file("bundle.pem") }),
+});
+const isMutual = caller !== undefined;
+
 const server = createServer(
-  {
-    cert: file("cert.pem", "svid.pem"),
-    key: file("key.pem"),
-    ...(caller === undefined
-      ? {}
-      : { ca: file("bundle.pem"), requestCert: true, rejectUnauthorized: true }),
-  },
+  { ...identity(), requestCert: isMutual, rejectUnauthorized: isMutual },
   (request, response) => {
     const names = caller === undefined ? "" : request.socket.getPeerX509Certificate().subjectAltName;
     if (caller !== undefined && names !== `URI:${caller}`) {
@@ -33,4 +34,5 @@ const server = createServer(
     response.end(`<title>${name}</title><p>${name} at ${address}${names === "" ? "" : ` knows ${names}`}</p>\n`);
   },
 );
+process.on("SIGHUP", () => server.setSecureContext(identity()));
 server.listen(Number(port), address);
