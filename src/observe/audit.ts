@@ -18,8 +18,8 @@ export type AuditKind = (typeof AUDIT_KINDS)[number];
 /** On whose behalf; absent where there is nobody (start, stop, summaries). */
 export interface AuditCaller {
   /**
-   * `local`, `admin`, `agent`, `downstream`, `any`; `token` for whoever showed one; `unknown` when the gate refused
-   * the caller; `server` when the server moved its authorities by the clock.
+   * `local`, `admin`, `agent`, `downstream`, `workload`, `any`; `token` for whoever showed one, `pod` where it was a
+   * pod's; `unknown` when the gate refused the caller; `server` when the server moved its authorities by the clock.
    */
   readonly role: string;
   readonly id?: string;
