@@ -96,13 +96,12 @@ function frontEnds(settings: Given, context: PathContext): ServerConfig["fronten
   const provision = provisionFrontEnd(settings, context);
   if ((acme ?? oidc ?? certificates ?? provision) === undefined) return undefined;
   const { k8sPsat } = settings.get("node-attestors") ?? {};
-  const clusters = new Set(k8sPsat?.clusters.keys());
   return {
     ...(acme && { acme: acmeFrontEnd(acme, authoritySetsSetting(settings)) }),
     ...(oidc && { oidc: oidcFrontEnd(oidc, settings.get("jwt-issuer")) }),
     ...(certificates && {
       certificates: certificatesFrontEnd(certificates, {
-        clusters,
+        clusters: k8sPsat?.clusters ?? new Map(),
         ...authoritySetsSetting(settings),
       }),
     }),

@@ -27,8 +27,8 @@ export const OWN_SET = "trust-domain";
 
 /** What the rest of the file has. */
 interface Known {
-  /** Names of `nodeAttestors.k8sPsat.clusters`. */
-  readonly clusters: ReadonlySet<string>;
+  /** `nodeAttestors.k8sPsat.clusters`. */
+  readonly clusters: ReadonlyMap<string, { readonly audiences: readonly string[] }>;
   readonly sets: ReadonlyMap<string, { readonly profiles: readonly string[] }>;
   readonly profiles: ReadonlyMap<string, unknown>;
 }
@@ -76,14 +76,22 @@ function networksOf({ networks = new Map() }: Given): CertificatesConfig["networ
 
 function clustersOf(
   { clusters = new Map() }: Given,
-  known: ReadonlySet<string>,
+  known: Known["clusters"],
 ): CertificatesConfig["clusters"] {
-  for (const [name, { clusterDomain }] of clusters) {
+  for (const [name, { audiences, clusterDomain }] of clusters) {
     const where = `${WHERE}.clusters.${name}`;
-    if (!known.has(name)) {
+    const agents = known.get(name);
+    if (agents === undefined) {
       throw fail(
         "invalid",
         `${where}: nodeAttestors.k8sPsat.clusters has no ${name}; name it there`,
+      );
+    }
+    const shared = audiences.find((audience) => agents.audiences.includes(audience));
+    if (shared !== undefined) {
+      throw fail(
+        "invalid",
+        `${where}.audiences: tokens for ${shared} attest agents; name an audience that they do not have`,
       );
     }
     try {

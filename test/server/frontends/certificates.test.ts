@@ -316,6 +316,24 @@ t.test("what the section may not say", async (t) => {
   for (const [section, message] of cases) {
     t.throws(() => configOf(section), { message }, JSON.stringify(section));
   }
+  const psat = { k8sPsat: { clusters: { demo: { serviceAccounts: ["assay:agent"] } } } };
+  const nodeAttestors = { nodeAttestors: psat };
+  t.match(configOf({ clusters: { demo: {} } }, nodeAttestors)?.clusters.get("demo"), {
+    audiences: ["assay-certificate"],
+    names: ["address"],
+    hostNetwork: false,
+  });
+  for (const [demo, message] of [
+    [{ audiences: ["assay", "spire-server"] }, /tokens for spire-server attest agents/],
+    [{ clusterDomain: "a b" }, /clusterDomain: dns name/],
+    [{ names: ["ip"] }, /names/],
+  ] as const) {
+    t.throws(
+      () => configOf({ clusters: { demo } }, nodeAttestors),
+      { message },
+      JSON.stringify(demo),
+    );
+  }
   const more = { authoritySets: { web: { profiles: ["server-7d"] } } };
   t.throws(() => configOf({ set: "web" }, more), { message: /does not sign server-90d/ });
 });
