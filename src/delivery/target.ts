@@ -100,7 +100,10 @@ export function checkTarget(target: Target): void {
     throw fail("invalid", "revocation lists go with X.509-SVIDs, which the format jwt has not");
   }
   if (format === "pkcs12" && password === undefined) {
-    throw fail("invalid", "a key store needs a password; give a file with it");
+    throw fail(
+      "invalid",
+      "a key store needs a password: --password-file (passwordFile in the file of targets), or ASSAY_PKCS12_PASSWORD",
+    );
   }
 }
 

@@ -92,11 +92,26 @@ t.test("--once writes what was asked for", async (t) => {
   });
 });
 
+t.test("of several targets, the one that failed is named", async (t) => {
+  const file = `${dir}/several.json`;
+  const targets = [
+    { dir: `${dir}/good`, format: "jwt", jwtSvids: [{ file: "one.jwt", audience: ["a"] }] },
+    { dir: `${dir}/worse`, hint: "none" },
+  ];
+  writeFileSync(file, JSON.stringify({ targets }));
+  const ran = await run(["watch", "--config", file, "--once"], env);
+  t.match(ran, { code: 1, out: /good: 1 JWT-SVID\n$/ });
+  t.ok(ran.err.startsWith(`assay: ${dir}/worse: the agent gives this process no SVID`), ran.err);
+});
+
 t.test("key stores: the password comes from a file or the environment", async (t) => {
   writeFileSync(`${dir}/password`, "changeit\n", { mode: 0o600 });
   const to = `${dir}/stores`;
   const args = ["watch", "--dir", to, "--once", "--format", "pkcs12"];
-  t.match(await run(args, env), { code: 2, err: /a key store needs a password/ });
+  t.match(await run(args, env), {
+    code: 2,
+    err: /a key store needs a password: --password-file .* or ASSAY_PKCS12_PASSWORD/,
+  });
   t.match(await run([...args, "--password-file", `${dir}/password`], env), { code: 0 });
   t.equal(statSync(`${to}/keystore.p12`).mode & 0o777, 0o600);
   t.equal(statSync(`${to}/truststore.p12`).mode & 0o777, 0o644);

@@ -174,8 +174,8 @@ export class StoreLane implements AsyncDisposable {
     logger.info("SVID stored", {
       store: this.name,
       entry: entryId,
-      spiffe_id: svid.spiffeId,
-      expires_at: svid.expiresAt,
+      spiffeId: svid.spiffeId,
+      expiresAt: new Date(svid.expiresAt * 1000).toISOString(),
     });
   }
 

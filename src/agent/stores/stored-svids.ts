@@ -188,7 +188,11 @@ export class StoredSvids implements AsyncDisposable {
       try {
         const { store, place } = placeOf(selectors);
         if (!this.#lanes.has(store)) {
-          this.#sayOnce(entry, "no SVID store of the entry's type is configured", { store });
+          this.#sayOnce(
+            entry,
+            "no SVID store of the entry's type is configured; set it in svidStores of the agent's file",
+            { store },
+          );
           continue;
         }
         const list = wishes.get(store) ?? [];

@@ -1,7 +1,7 @@
 /** `assay watch --dir` and `--config`: the agent's views become files, for as long as the process runs or once. */
 import { Backoff } from "../../base/backoff.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
-import { type AssayError, errorFrom, isKind } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import { Delivery, Follower } from "../../delivery/delivery.ts";
 import type { Contents } from "../../delivery/render.ts";
@@ -24,7 +24,12 @@ export async function deliver(context: CommandContext, wanted: Wanted): Promise<
     await withWait(context, ["not_found", "unavailable", "denied"], async () => {
       using agent = await connectAgent(context, options.text("socket") ?? wanted.socket);
       for (const delivery of all) {
-        await delivery.deliver(await fetchView(agent, delivery.target, signal), signal);
+        const { target } = delivery;
+        try {
+          await delivery.deliver(await fetchView(agent, target, signal), signal);
+        } catch (thrown) {
+          throw all.length === 1 ? thrown : ofTarget(target, errorFrom(thrown));
+        }
       }
     });
     return undefined;
@@ -77,20 +82,25 @@ function deliveryOf(target: Target, context: CommandContext): Delivery {
       };
       const what =
         svid === undefined
-          ? `${tokens.size} JWT-SVIDs`
+          ? `${tokens.size} ${tokens.size === 1 ? "JWT-SVID" : "JWT-SVIDs"}`
           : `${svid.spiffeId}, expires ${timeText(svid.expiresAt, Date.now())}`;
       lines.data(facts, () => [`${new Date().toISOString()} wrote ${dir}: ${what}`]);
     },
   });
 }
 
+/** Of several targets, the one that it happened to. */
+function ofTarget({ dir }: Target, error: AssayError): AssayError {
+  const { kind, message } = error;
+  return message.includes(dir) ? error : fail(kind, `${dir}: ${message}`, { cause: error });
+}
+
 /** One line for each new sentence, not for each attempt. */
-function noteOf({ dir }: Target, { output }: CommandContext): (error: AssayError) => void {
+function noteOf(target: Target, { output }: CommandContext): (error: AssayError) => void {
   let noted = "";
-  return ({ message }) => {
-    if (message !== noted) {
-      output.note(`assay: ${message.includes(dir) ? "" : `${dir}: `}${message}; trying again`);
-    }
+  return (error) => {
+    const { message } = ofTarget(target, error);
+    if (message !== noted) output.note(`assay: ${message}; trying again`);
     noted = message;
   };
 }
