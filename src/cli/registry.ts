@@ -202,6 +202,7 @@ export const COMMANDS: readonly Registered[] = [
     load: () => import("./authority/import.ts"),
   },
   ...authorityCommands("jwt", "JWT"),
+  ...authorityCommands("wit", "WIT"),
   {
     name: "ca init",
     summary: "make a CA and a server's configuration in one folder",

@@ -1,25 +1,43 @@
+import { fail, isKind } from "../../base/errors.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
 import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/AuthorityState.ts";
 import type { OptionSpec } from "../grammar.ts";
 
-export type AuthorityWord = "x509" | "jwt";
+export type AuthorityWord = "x509" | "jwt" | "wit";
 
-/** The API spells the two kinds in its methods' names. */
-export const API_NAMES: Readonly<Record<AuthorityWord, string>> = { x509: "X509", jwt: "JWT" };
+/** The API spells the kinds in its methods' names. */
+export const API_NAMES: Readonly<Record<AuthorityWord, string>> = {
+  x509: "X509",
+  jwt: "JWT",
+  wit: "WIT",
+};
 export const AUTHORITY_SERVICE = "spire.api.server.localauthority.v1.LocalAuthority";
 
 /** An example of an authority's ID, for `--help`. */
 export const EXAMPLE_IDS: Readonly<Record<AuthorityWord, string>> = {
   x509: "a29f6ebb9e8a4a9a2ee1bd4b2a1d2f0e5c7d9b13",
   jwt: "yqFmAbcoRvSGVzmJkQZ9xrBFQeXkKRWt",
+  wit: "mC2vTn0qLxWb8dYeRk5sUhPzJf7aGo1i",
 };
 
 export const AUTHORITY_ID_OPTION: OptionSpec = {
   name: "id",
   value: "ID",
-  help: "the authority's ID, as 'authority x509 show' or 'authority jwt show' prints it",
+  help: "the authority's ID, as 'authority x509 show', 'jwt show' or 'wit show' prints it",
   required: true,
 };
+
+/** A server without WIT-SVIDs, which are an experiment, knows of none of their methods. @throws what `call` does */
+export async function ofKind<T>(kind: AuthorityWord, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (thrown) {
+    if (kind !== "wit" || !isKind(thrown, "unsupported")) throw thrown;
+    const message =
+      "the server offers no WIT-SVIDs; start it with '--experimental wit-svid', or 'experimental: [wit-svid]' in its file";
+    throw fail("unsupported", message, { cause: thrown });
+  }
+}
 
 /** An authority as `--output json` prints it. */
 export interface AuthorityJson {

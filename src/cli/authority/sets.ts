@@ -4,7 +4,7 @@ import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/loca
 import type { Options } from "../options.ts";
 import type { OptionSpec } from "../grammar.ts";
 import type { RpcClient } from "../rpc-clients.ts";
-import { API_NAMES, AUTHORITY_SERVICE, type AuthorityWord } from "./kinds.ts";
+import { API_NAMES, AUTHORITY_SERVICE, type AuthorityWord, ofKind } from "./kinds.ts";
 
 export const SETS_SERVICE = "assay.authority.v1.Authority";
 
@@ -52,10 +52,13 @@ export async function callStep(
 ): Promise<SteppedAuthority> {
   const named = id === undefined ? {} : { authority_id: id };
   const name = `${method}${API_NAMES[kind]}Authority`;
-  const answer = await server.call<Record<string, SteppedAuthority | null>>(
-    set === "" ? AUTHORITY_SERVICE : SETS_SERVICE,
-    name,
-    set === "" ? named : { ...named, set },
+  const answer = await ofKind(
+    kind,
+    server.call<Record<string, SteppedAuthority | null>>(
+      set === "" ? AUTHORITY_SERVICE : SETS_SERVICE,
+      name,
+      set === "" ? named : { ...named, set },
+    ),
   );
   const authority = answer[set === "" ? `${done}_authority` : "authority"];
   if (authority) return authority;

@@ -12,9 +12,10 @@ import {
   type AuthorityWord,
   authorityJson,
   authorityLines,
+  ofKind,
 } from "./kinds.ts";
 
-/** `authority x509 show`, `authority jwt show`. */
+/** `authority x509 show`, `jwt show`, `wit show`. */
 export function showCommand(kind: AuthorityWord): Command {
   return {
     name: `authority ${kind} show`,
@@ -43,13 +44,17 @@ export function showCommand(kind: AuthorityWord): Command {
         );
         return undefined;
       }
-      // Both kinds' responses are alike.
-      const { active, prepared, old } = await server.call<GetX509AuthorityStateResponse__Output>(
-        AUTHORITY_SERVICE,
-        `Get${API_NAMES[kind]}AuthorityState`,
-        {},
+      // All kinds' responses are alike.
+      const { active, prepared, old } = await ofKind(
+        kind,
+        server.call<GetX509AuthorityStateResponse__Output>(
+          AUTHORITY_SERVICE,
+          `Get${API_NAMES[kind]}AuthorityState`,
+          {},
+        ),
       );
-      const all = await listed(server, kind);
+      // Of WIT authorities no server tells more than one of each slot.
+      const all = kind === "wit" ? undefined : await listed(server, kind);
       const states = [
         ["active", active],
         ["prepared", prepared],

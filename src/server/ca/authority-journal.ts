@@ -81,11 +81,11 @@ export class AuthorityJournal {
   require(id: string): Authority {
     const authority = this.#authorities.find(({ record }) => record.id === id);
     if (authority !== undefined) return authority;
-    const { noun, kind } = this.#rules;
+    const { noun, word } = this.#rules;
     const { name } = this.#options;
     throw fail(
       "not_found",
-      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in ${setWords(name)}; \`assay authority ${kind} show${setOption(name)}\` lists them`,
+      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in ${setWords(name)}; \`assay authority ${word} show${setOption(name)}\` lists them`,
     );
   }
 

@@ -29,6 +29,8 @@ export interface AuthorityKindRules {
   readonly kind: AuthorityKind;
   /** For messages and logs: `X.509 authority`. */
   readonly noun: string;
+  /** As commands name it: `assay authority WORD show`. */
+  readonly word: string;
   make(params: MakeAuthorityParams): Promise<MadeAuthority>;
   /** An authority that is in the bundle already stays where and as it is. */
   addTo(bundle: Bundle, authority: AuthorityRecord): Bundle;
@@ -39,6 +41,7 @@ export interface AuthorityKindRules {
 const X509_RULES: AuthorityKindRules = {
   kind: "x509",
   noun: "X.509 authority",
+  word: "x509",
   async make({ signer: key, trustDomain, set, now, ttlSeconds, upstream, clock, signal }) {
     if (upstream === OFFLINE) {
       throw fail(
@@ -83,6 +86,7 @@ const X509_RULES: AuthorityKindRules = {
 const JWT_RULES: AuthorityKindRules = {
   kind: "jwt",
   noun: "JWT authority",
+  word: "jwt",
   async make({ signer, now, ttlSeconds, random, upstream, clock, signal }) {
     const id = randomKeyId(random);
     const notAfter = now + ttlSeconds;

@@ -11,6 +11,7 @@ import { AUTHORITY_KINDS } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import type { JwtAuthority } from "./authority.ts";
 import { ClockWatch } from "./clock-watch.ts";
+import { WIT_SET } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export type WitAuthoritiesOptions = Omit<
@@ -64,14 +65,14 @@ export class WitAuthorities implements AsyncDisposable {
     const slots = await AuthoritySlots.load(
       {
         ...options,
-        name: SET,
+        name: WIT_SET,
         published: false,
         upstream: selfSigned(options.random),
         marginSeconds: MARGIN_SECONDS,
         keepsOldKeys: false,
         signal: stop.signal,
       },
-      AUTHORITY_KINDS.jwt,
+      { ...AUTHORITY_KINDS.jwt, noun: "WIT authority", word: "wit" },
     );
     await deleteOrphans(slots, options);
     await slots.rotate();
@@ -135,12 +136,11 @@ async function deleteOrphans(
     slots.records.filter(({ status }) => status !== "old").map(({ keyName }) => keyName),
   );
   for (const keyName of await keyManager.list()) {
-    if (!keyName.startsWith(`${SET}.`) || needed.has(keyName)) continue;
+    if (!keyName.startsWith(`${WIT_SET}.`) || needed.has(keyName)) continue;
     await keyManager.delete(keyName);
     logger.info("key without an authority deleted", { keyName });
   }
 }
 
-const SET = "wit";
 const ROUND_MS = 10_000;
 const MARGIN_SECONDS = 60;
