@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../base/clock.ts";
+import { withDeadline } from "../base/deadline.ts";
 import { fail } from "../base/errors.ts";
 import {
   type Authorization,
@@ -38,7 +39,7 @@ export class Tpm implements AsyncDisposable {
   /** Handles of what was loaded and has to be taken out again. */
   readonly #loaded = new Set<number>();
 
-  /** @param signal ends every wait; the TPM cannot be used after it */
+  /** @param signal ends every wait, as two minutes do for each command; the TPM cannot be used after either */
   constructor(transport: TpmTransport, clock: Clock, signal: AbortSignal) {
     this.#transport = transport;
     this.#clock = clock;
@@ -228,11 +229,22 @@ export class Tpm implements AsyncDisposable {
   async #send(command: TpmCommand): Promise<TpmResponse> {
     const bytes = encodeCommand(command);
     for (let attempt = 1; ; attempt += 1) {
-      this.#signal.throwIfAborted();
-      const response = parseResponse(await this.#transport.exchange(bytes, this.#signal));
+      const response = parseResponse(await this.#exchange(bytes));
       if (!isToBeRepeated(response.code) || attempt === MAX_ATTEMPTS) return response;
       await sleep(this.#clock, REPEAT_AFTER_MS, this.#signal);
     }
+  }
+
+  #exchange(command: Uint8Array): Promise<Uint8Array> {
+    return withDeadline(
+      {
+        clock: this.#clock,
+        deadlineMs: COMMAND_DEADLINE_MS,
+        signal: this.#signal,
+        who: "the tpm",
+      },
+      (signal) => this.#transport.exchange(command, signal),
+    );
   }
 
   #taken(handle: number | undefined): number {
@@ -251,5 +263,7 @@ const MAX_DIGEST_BYTES = 64;
 const MAX_INDEX_BYTES = 16 * 1024;
 /** Every TPM for PCs gives as much at a time (TPM_PT_NV_BUFFER_MAX). */
 const READ_BYTES = 512;
+/** Slow ones take half a minute to make an RSA key. */
+const COMMAND_DEADLINE_MS = 120_000;
 const MAX_ATTEMPTS = 20;
 const REPEAT_AFTER_MS = 100;

@@ -37,15 +37,23 @@ export async function openTpm(device: string, signal: AbortSignal): Promise<TpmT
 class TpmDevice implements TpmTransport {
   readonly #path: string;
   readonly #handle: FileHandle;
+  /** The kernel has a command that nobody waits for any more. */
+  #isGivenUp = false;
 
   constructor(path: string, handle: FileHandle) {
     this.#path = path;
     this.#handle = handle;
   }
 
-  exchange(command: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    // The kernel has its own limit for each command; the call itself cannot be taken back.
-    return orAborted(this.#exchange(command), signal);
+  async exchange(command: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    if (this.#isGivenUp) throw fail("unavailable", `tpm ${this.#path}: it was given up`);
+    try {
+      // The call itself cannot be taken back.
+      return await orAborted(this.#exchange(command), signal);
+    } catch (error) {
+      this.#isGivenUp = signal.aborted;
+      throw error;
+    }
   }
 
   async #exchange(command: Uint8Array): Promise<Uint8Array> {
@@ -66,7 +74,10 @@ class TpmDevice implements TpmTransport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
+    const closed = this.#handle.close();
+    // It waits for what the kernel is at.
+    if (this.#isGivenUp) closed.catch(() => undefined);
+    else await closed;
   }
 }
 

@@ -14,14 +14,30 @@ import { sized, u16, u32 } from "../../src/tpm/wire.ts";
 import { devidKey, newRsa } from "../support/devid-host.ts";
 import { refused } from "../support/refused.ts";
 
-/** Every wait is over at once. */
-const hurried: Clock = {
-  nowMs: () => 0,
-  after(_delayMs, task) {
+/** Short waits are over at once, long ones when a test says so. */
+class TpmClock implements Clock {
+  readonly #long = new Map<() => void, number>();
+
+  nowMs(): number {
+    return 0;
+  }
+
+  after(delayMs: number, task: () => void): () => void {
+    if (delayMs >= 60_000) {
+      this.#long.set(task, delayMs);
+      return () => this.#long.delete(task);
+    }
     const handle = setImmediate(task);
     return () => clearImmediate(handle);
-  },
-};
+  }
+
+  /** The long waits that were over. */
+  pass(): number[] {
+    const passed = [...this.#long];
+    for (const [task] of passed) task();
+    return passed.map(([, delayMs]) => delayMs);
+  }
+}
 
 // Short: there is a limit for the paths of sockets.
 const dir = mkdtempSync(join(tmpdir(), "assay-tpm-"));
@@ -46,9 +62,10 @@ async function tpmThat(t: Test, ...answers: readonly Answer[]) {
     server.close();
   });
   const stop = new AbortController();
-  const tpm = new Tpm(await openTpm(`unix:${path}`, stop.signal), hurried, stop.signal);
+  const clock = new TpmClock();
+  const tpm = new Tpm(await openTpm(`unix:${path}`, stop.signal), clock, stop.signal);
   t.teardown(() => tpm[Symbol.asyncDispose]());
-  return { tpm, stop, commands };
+  return { tpm, stop, commands, clock };
 }
 
 function response(code: number, body: Uint8Array = new Uint8Array(), tag = 0x8001): Buffer {
@@ -136,9 +153,18 @@ t.test("a TPM that says nothing is given up with its caller", async (t) => {
   await refused(t, tpm.readIndex(INDEX, ""), { message: /the end/ }, "and is of no more use");
 });
 
+t.test("nor is it waited for longer than two minutes", async (t) => {
+  const waits: number[] = [];
+  const { tpm, clock } = await tpmThat(t, () => waits.push(...clock.pass()));
+  const message = /the tpm did not answer within 120 s/;
+  await refused(t, tpm.readIndex(INDEX, ""), { kind: "deadline", message });
+  t.same(waits, [120_000]);
+  await refused(t, tpm.readIndex(INDEX, ""), { message: /it closed/ }, "and is of no more use");
+});
+
 t.test("a device that gives no response", async (t) => {
   const { signal } = new AbortController();
-  await using device = new Tpm(await openTpm("/dev/null", signal), hurried, signal);
+  await using device = new Tpm(await openTpm("/dev/null", signal), new TpmClock(), signal);
   await refused(t, device.readIndex(INDEX, ""), { kind: "unavailable", message: /no response/ });
 });
 

@@ -1,5 +1,5 @@
 /** A TPM in software (Debian's swtpm) in a folder of the test's own, with a manufacturer that signed for it. */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,6 +18,8 @@ export class SoftwareTpm implements AsyncDisposable {
   readonly socket: string;
   /** The manufacturer's authorities, PEM. */
   readonly authorities: string;
+  #process: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
 
   private constructor(dir: string) {
     this.dir = dir;
@@ -34,13 +36,7 @@ export class SoftwareTpm implements AsyncDisposable {
     });
     const tpm = new SoftwareTpm(mkdtempSync(join(tmpdir(), "assay-tpm-")));
     await tpm.#manufacture();
-    await exec(
-      "swtpm",
-      `socket --tpm2 --daemon --flags not-need-init,startup-clear --tpmstate dir=${join(tpm.dir, "state")}
-        --server type=unixio,path=${tpm.socket} --ctrl type=unixio,path=${tpm.socket}.ctrl`.split(
-        SPACE,
-      ),
-    );
+    await tpm.#begin();
     return tpm;
   }
 
@@ -75,8 +71,33 @@ export class SoftwareTpm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await exec("swtpm_ioctl", ["--unix", `${this.socket}.ctrl`, "-s"]);
+    this.#process?.kill();
+    await this.#ended;
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** A test that is killed takes it along. */
+  async #begin(): Promise<void> {
+    const child = spawn(
+      "setpriv",
+      `--pdeathsig KILL swtpm socket --tpm2 --flags not-need-init,startup-clear --tpmstate dir=${join(this.dir, "state")}
+        --server type=unixio,path=${this.socket} --ctrl type=unixio,path=${this.socket}.ctrl`.split(
+        SPACE,
+      ),
+      { stdio: "ignore" },
+    );
+    this.#process = child;
+    this.#ended = once(child, "exit");
+    await this.appears(`${this.socket}.ctrl`);
+    // The file is there a moment before anybody listens.
+    for (;;) {
+      try {
+        await exec("swtpm_ioctl", ["--unix", `${this.socket}.ctrl`, "-c"]);
+        return;
+      } catch (error) {
+        if (child.exitCode !== null) throw error;
+      }
+    }
   }
 
   async #manufacture(): Promise<void> {
