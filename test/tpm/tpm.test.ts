@@ -6,12 +6,30 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { Clock } from "../../src/base/clock.ts";
 import { encodeCommand, readBody } from "../../src/tpm/command.ts";
-import { parsePublicFile, withoutLength } from "../../src/tpm/public-area.ts";
+import { isKind } from "../../src/base/errors.ts";
+import { parseCertifyStatement } from "../../src/tpm/certify-statement.ts";
+import {
+  nameOf,
+  parsePublicArea,
+  parsePublicFile,
+  spkiOf,
+  withoutLength,
+} from "../../src/tpm/public-area.ts";
 import { tpmError } from "../../src/tpm/response-code.ts";
+import { isSignedBy, parseTpmSignature } from "../../src/tpm/signature.ts";
 import { Tpm } from "../../src/tpm/tpm.ts";
 import { openTpm } from "../../src/tpm/transport.ts";
 import { sized, u16, u32 } from "../../src/tpm/wire.ts";
-import { devidKey, newRsa } from "../support/devid-host.ts";
+import { damaged } from "../support/damaged.ts";
+import {
+  attestationKey,
+  devidKey,
+  endorsementKey,
+  newEcc,
+  newRsa,
+  signatureOf,
+  statementOf,
+} from "../support/devid-host.ts";
 import { refused } from "../support/refused.ts";
 
 /** Short waits are over at once, long ones when a test says so. */
@@ -202,3 +220,47 @@ t.test("bytes: commands, files with and without their length, numbers too long",
   t.same(withoutLength(Uint8Array.of(0)), Uint8Array.of(0));
   t.end();
 });
+
+t.test("every cut and change of a structure is read as something else, or refused", async (t) => {
+  const rsa = newRsa();
+  const keys = [devidKey(rsa), attestationKey(rsa), endorsementKey(rsa), attestationKey(newEcc())];
+  const read: (readonly [string, Uint8Array, (bytes: Uint8Array) => unknown])[] = [];
+  for (const key of keys) {
+    const { area } = key;
+    const statement = statementOf(nameOf(area));
+    read.push(
+      ["public area", area.raw, (bytes) => spkiOf(parsePublicArea(bytes, "key"))],
+      ["statement", statement, (bytes) => parseCertifyStatement(bytes, "statement")],
+    );
+    if (area.scheme === undefined) continue;
+    const signature = signatureOf(key, statement);
+    t.equal(await isSignedBy(area, statement, parseTpmSignature(signature, area, "s")), true);
+    read.push(["signature", signature, (bytes) => parseTpmSignature(bytes, area, "signature")]);
+    for (const changed of damaged(signature)) {
+      const parsed = attempt(() => parseTpmSignature(changed, area, "signature"));
+      const fits = parsed !== undefined && (await isSignedBy(area, statement, parsed));
+      if (fits) t.fail("a changed signature fits");
+    }
+  }
+  for (const [name, bytes, parse] of read) {
+    t.ok(parse(bytes), name);
+    let refusals = 0;
+    for (const changed of damaged(bytes)) {
+      const wrong = (error: unknown): void => {
+        refusals += 1;
+        if (!isKind(error, "invalid")) t.fail(`${name}: ${String(error)}`);
+      };
+      attempt(() => parse(changed), wrong);
+    }
+    t.ok(refusals >= bytes.length, `${name}: no cut one is read`);
+  }
+});
+
+function attempt<T>(work: () => T, wrong?: (error: unknown) => void): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    wrong?.(error);
+    return undefined;
+  }
+}
