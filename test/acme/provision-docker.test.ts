@@ -86,7 +86,7 @@ t.test(
       const script = `const { readFileSync } = require("node:fs");
       console.log(readFileSync("/proc/self/mountinfo", "utf8").split("\\n").find((line) => line.includes(" /run/assay/identity ")));
       console.log("serial", new (require("node:crypto").X509Certificate)(readFileSync(process.env.ASSAY_CERT_FILE)).serialNumber);
-      console.log("token in sight:", JSON.stringify(process.env).includes("${token}"));
+      console.log("token in sight:", JSON.stringify(process.env).includes(readFileSync("/token", "utf8")));
       process.on("SIGUSR1", () => console.log("told"));
       setInterval(() => {}, 1e6);`;
       const client = await docker(
@@ -192,8 +192,8 @@ t.test(
       "its exit code and its output",
     );
 
-    const third = "{ read a; read b; read c; } </run/assay/identity/id.crt";
-    const script = `trap '${third}; echo told $c' HUP; ${third}; echo first $c; while :; do sleep 0.1; done`;
+    const line = "{ read a; read b; } </run/assay/identity/id.crt";
+    const script = `trap '${line}; echo told $b' HUP; ${line}; echo first $b; while :; do sleep 0.1; done`;
     const beside = start(
       [
         ...options,
