@@ -18,8 +18,8 @@ t.test("acme eab create, list, delete", async (t) => {
     "*.c.org",
   );
   t.match(made, {
-    keyId: /^[\w-]{16}$/,
-    macKey: /^[\w-]{43}$/,
+    keyId: /^[0-9a-f]{24}$/,
+    macKey: /^\w[\w-]{42}$/,
     names: ["a.example.org", ".b.org", "*.c.org"],
     networks: [],
     reusable: false,

@@ -11,7 +11,7 @@ export const command: Command = {
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay acme eab delete kC7mXhWq3uJrT0aB"],
+  examples: ["assay acme eab delete 90eb7a5c4f0d1e2a3b4c5d6e"],
   notes: ["Accounts that were bound to it stay, and may have no names any more."],
   async run(context) {
     const { options, output } = context;

@@ -192,6 +192,19 @@ t.test("external accounts: once or often, for a time, until they are deleted", a
   }
 });
 
+t.test("keys do not look like options of a command line", async (t) => {
+  const { store, clock } = await startRig(t);
+  let drawn = 0;
+  const random = {
+    bytes: (length: number) => new Uint8Array(length).fill(drawn++ < 4 ? 0xf8 : 7),
+    unit: () => 0,
+  };
+  const external = new StoredExternalAccounts({ store, clock, random, required: true });
+  const { id, macKey } = await external.create(NONE);
+  t.match(id, /^[0-9a-f]{24}$/);
+  t.equal(Buffer.from(macKey, "base64").toString("base64url")[0], "B", "none begins with a hyphen");
+});
+
 t.test("rate limits", async (t) => {
   const clock = new VirtualClock();
   const limits = {

@@ -1,4 +1,4 @@
-import { asBuffer, toBase64, toBase64Url } from "../../../../base/bytes.ts";
+import { asBuffer, toBase64, toHex } from "../../../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../../base/clock.ts";
 import { fail } from "../../../../base/errors.ts";
 import type { Random } from "../../../../base/random.ts";
@@ -42,8 +42,8 @@ export class StoredExternalAccounts implements ExternalAccounts {
     const { entryId, reusable } = asked;
     const now = epochSeconds(clock);
     const record: AcmeExternalAccountRecord = {
-      id: toBase64Url(random.bytes(ID_BYTES)),
-      macKey: toBase64(random.bytes(MAC_KEY_BYTES)),
+      id: toHex(random.bytes(ID_BYTES)),
+      macKey: toBase64(newMacKey(random)),
       entryId,
       names: rulesOf(asked.names, "names", checkNameRule),
       networks: rulesOf(asked.networks, "networks", checkNetwork),
@@ -100,6 +100,14 @@ export class StoredExternalAccounts implements ExternalAccounts {
   }
 }
 
+/** In base64url it does not begin with `-`: clients take it on the command line, where that would begin an option. */
+function newMacKey(random: Random): Uint8Array {
+  for (;;) {
+    const key = random.bytes(MAC_KEY_BYTES);
+    if ((key[0] ?? 0) >> 2 !== HYPHEN) return key;
+  }
+}
+
 function externalAccount({ id, macKey, entryId }: AcmeExternalAccountRecord): ExternalAccount {
   const bytes = Uint8Array.from(asBuffer(Buffer.from(macKey, "base64")));
   return { id, macKey: bytes, ...(entryId === "" ? {} : { entryId }) };
@@ -132,6 +140,8 @@ function endOf({ ttlSeconds, reusable }: NewExternalAccount, now: EpochSeconds):
 const ID_BYTES = 12;
 /** As long as the digest of HS256 (RFC 7518 §3.2). */
 const MAC_KEY_BYTES = 32;
+/** Of six bits (RFC 4648 §5). */
+const HYPHEN = 62;
 const MAX_ACCOUNTS = 100_000;
 const MAX_RULES = 256;
 const DEFAULT_TTL_SECONDS = 7 * 86_400;
