@@ -37,49 +37,56 @@ function liveOf(rig: Rig, name: string): string {
 
 const ACCOUNT = ["--agree-tos", "--register-unsafely-without-email"];
 
-t.test("T3, T9: certbot gets, renews and revokes certificates, nothing unverified", async (t) => {
-  const rig = await startRig(t);
-  const untrusting = await certbotOf(rig, rig.root);
-  await t.rejects(untrusting("register", ...ACCOUNT), /certificate verify failed/, "another root");
-  const run = await certbotOf(rig);
-  const standalone = ["--standalone", "--http-01-port", String(rig.httpPort)];
-  const www = liveOf(rig, "www.example.org");
-  await run("certonly", ...standalone, ...ACCOUNT, "-d", "www.example.org,api.example.org");
-  const first = await verify(www, rig.root, "api.example.org");
-  await run("renew", "--force-renewal", ...standalone, "--no-random-sleep-on-renew");
-  const second = await verify(www, rig.root, "www.example.org");
-  t.not(second, first, "another certificate");
+t.test(
+  "T1, T3, T9: certbot gets, renews and revokes certificates, nothing unverified",
+  async (t) => {
+    const rig = await startRig(t);
+    const untrusting = await certbotOf(rig, rig.root);
+    await t.rejects(
+      untrusting("register", ...ACCOUNT),
+      /certificate verify failed/,
+      "another root",
+    );
+    const run = await certbotOf(rig);
+    const standalone = ["--standalone", "--http-01-port", String(rig.httpPort)];
+    const www = liveOf(rig, "www.example.org");
+    await run("certonly", ...standalone, ...ACCOUNT, "-d", "www.example.org,api.example.org");
+    const first = await verify(www, rig.root, "api.example.org");
+    await run("renew", "--force-renewal", ...standalone, "--no-random-sleep-on-renew");
+    const second = await verify(www, rig.root, "www.example.org");
+    t.not(second, first, "another certificate");
 
-  await run(
-    "certonly",
-    ...standalone,
-    "--preferred-profile",
-    "server-7d",
-    "--ip-address",
-    "127.0.0.1",
-  );
-  t.match(await verify(liveOf(rig, "127.0.0.1"), rig.root, "127.0.0.1"), /serial=/, "an address");
-  await t.rejects(
-    run("certonly", ...standalone, "-d", "www.example.com"),
-    /not among the names that this account may have/,
-    "a name that nobody listed",
-  );
-  await t.rejects(
-    run("certonly", "--standalone", "--http-01-port", "0", "-d", "other.example.org"),
-    /refuses connections/,
-    "nobody answers where challenges are looked for",
-  );
-  await run(
-    "revoke",
-    "--cert-name",
-    "www.example.org",
-    "--delete-after-revoke",
-    "--reason",
-    "superseded",
-  );
-  await t.rejects(verify(www, rig.root, "www.example.org"), "and is gone");
-  await run("unregister");
-});
+    await run(
+      "certonly",
+      ...standalone,
+      "--preferred-profile",
+      "server-7d",
+      "--ip-address",
+      "127.0.0.1",
+    );
+    t.match(await verify(liveOf(rig, "127.0.0.1"), rig.root, "127.0.0.1"), /serial=/, "an address");
+    await t.rejects(
+      run("certonly", ...standalone, "-d", "www.example.com"),
+      /not among the names that this account may have/,
+      "a name that nobody listed",
+    );
+    await t.rejects(
+      run("certonly", "--standalone", "--http-01-port", "0", "-d", "other.example.org"),
+      /refuses connections/,
+      "nobody answers where challenges are looked for",
+    );
+    await run(
+      "revoke",
+      "--cert-name",
+      "www.example.org",
+      "--delete-after-revoke",
+      "--reason",
+      "superseded",
+    );
+    await t.rejects(verify(www, rig.root, "www.example.org"), "and is gone");
+    await run("unregister");
+  },
+);
 
 t.test("T3: wildcards by dns-01, and what CAA forbids", async (t) => {
   const rig = await startRig(t, { validation: ["caaIdentities: [ca.example.org]"] });
@@ -109,13 +116,17 @@ exec curl -sf ${rig.dnsControl}/set-txt -d "{\\"host\\":\\"_acme-challenge.$CERT
 
 t.test("T3: an entry's X.509-SVID for an external account", async (t) => {
   const rig = await startRig(t);
-  const entry = JSON.parse(
-    await rig.assay(
-      ...["entry", "create", "--spiffe-id", "spiffe://example.org/web", "--parent-id"],
-      ...["spiffe://example.org/host", "--selector", "unix:uid:0", "--dns-name", "web.example.com"],
-      ...["--output", "json"],
-    ),
-  ) as { readonly id: string };
+  const fields = {
+    "spiffe-id": "spiffe://example.org/web",
+    "parent-id": "spiffe://example.org/host",
+    selector: "unix:uid:0",
+    "dns-name": "web.example.com",
+    output: "json",
+  };
+  const options = Object.entries(fields).map(([name, value]) => `--${name}=${value}`);
+  const entry = JSON.parse(await rig.assay("entry", "create", ...options)) as {
+    readonly id: string;
+  };
   const eab = JSON.parse(
     await rig.assay("acme", "eab", "create", "--entry", entry.id, "--output", "json"),
   ) as { readonly keyId: string; readonly macKey: string };

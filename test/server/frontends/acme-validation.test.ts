@@ -94,6 +94,10 @@ t.test(
     const refused: [string, RegExp][] = [
       [`http://bad.example.org${PATH}`, /metadata services are not connected to/],
       [`http://127.0.0.1:22${PATH}`, /its port is not \d+/],
+      [`http://2852039166${PATH}`, /metadata services are not connected to/],
+      [`http://0xa9.0376.43518${PATH}`, /metadata services are not connected to/],
+      [`https://[::ffff:169.254.169.254]${PATH}`, /IPv4 addresses in IPv6 form/],
+      [`http://[::]${PATH}`, /IPv4 addresses in IPv6 form/],
       [`https://good.example.org:${web.port}${PATH}`, /its port is not/],
       [`http://good.example.org/admin?delete=all`, /leads to another document/],
       [`http://good.example.org${PATH}?q`, /leads to another document/],
