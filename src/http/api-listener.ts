@@ -8,8 +8,10 @@ import { TLSSocket } from "node:tls";
 import { type AssayError, errorFrom } from "../base/errors.ts";
 import { peerCertificates } from "../x509/peer-certificates.ts";
 import { ApiRoutes } from "./api-routes.ts";
+import { CallEnd } from "./call-end.ts";
 import type { CallerGuard, GuardOutcome } from "./caller-guard.ts";
 import { type HttpAnswer, send } from "./http-answer.ts";
+import { ConnectionPlaces } from "./connection-places.ts";
 import type { ApiRoute, HttpCall } from "./http-call.ts";
 import {
   type HttpPlace,
@@ -57,7 +59,10 @@ export class ApiListener implements AsyncDisposable {
   /** @throws precondition when the address cannot be listened on, invalid when certificate and key do not fit */
   static async open(options: ApiListenerOptions): Promise<ApiListener> {
     const { maxConnections = MAX_CONNECTIONS, logger } = options;
-    const server = createHttpServer({ ...options, maxConnections });
+    // What is above is not refused: it takes another's place.
+    const server = createHttpServer({ ...options, maxConnections: 2 * maxConnections });
+    const places = new ConnectionPlaces(maxConnections);
+    server.on("connection", (socket: Socket) => places.take(socket));
     const closing = new AbortController();
     const service = new ApiService(options, closing.signal);
     server.on("request", (request, response) => void service.serve(request, response));
@@ -106,31 +111,25 @@ class ApiService {
       return;
     }
     this.#inFlight.set(socket, waiting + 1);
-    const gone = new AbortController();
-    response.once("close", () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, this.#closing]);
+    const end = new CallEnd(response, this.#closing);
     try {
-      await this.#serve(request, response, signal);
+      await this.#serve(request, response, end);
     } catch (thrown) {
       // Who has left needs no answer.
-      if (!signal.aborted) this.#options.logger.error("request failed", { error: thrown });
+      if (!end.isOver) this.#options.logger.error("request failed", { error: thrown });
       socket.destroy();
     } finally {
       this.#inFlight.set(socket, (this.#inFlight.get(socket) ?? 1) - 1);
     }
   }
 
-  async #serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse, end: CallEnd): Promise<void> {
     const { guard, onServed } = this.#options;
-    const { answer, route, isLast = false } = await this.#reply(request, signal);
+    const { answer, route, isLast = false } = await this.#reply(request, end);
     const served = { status: answer.status, ...(route === undefined ? {} : { route }) };
     const { remoteAddress = "" } = request.socket;
     if (answer.bad === true && guard !== undefined) {
-      const outcome = await guard.bad(remoteAddress, signal);
+      const outcome = await guard.bad(remoteAddress, end.signal);
       onServed?.({ ...served, guard: outcome });
       if (outcome === "cut") {
         request.socket.destroy();
@@ -147,7 +146,7 @@ class ApiService {
     response.once("finish", () => request.socket.destroySoon());
   }
 
-  async #reply(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
+  async #reply(request: IncomingMessage, end: CallEnd): Promise<Reply> {
     const { method = "", url = "", headers, socket } = request;
     const isLast = hasBody(headers);
     const refusal = (status: number, detail: string, allow?: string): Reply => ({
@@ -186,7 +185,9 @@ class ApiService {
       body,
       remoteAddress: socket.remoteAddress ?? "",
       ...(peer.length === 0 ? {} : { peer }),
-      signal,
+      get signal() {
+        return end.signal;
+      },
     };
     return { answer: await this.#handle(route, call), route: route.path };
   }

@@ -11,17 +11,23 @@ export async function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
+    let over = false;
+    const end = (body: Uint8Array | undefined): void => {
+      over = true;
+      resolve(body);
+    };
     request.on("data", (chunk: Uint8Array) => {
       length += chunk.length;
       if (length <= max) chunks.push(chunk);
-      else resolve(undefined);
+      else end(undefined);
     });
-    request.on("end", () => resolve(Buffer.concat(chunks)));
+    request.on("end", () => end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    // After the end, too: an error that nobody reads is not made.
     const gone = (cause?: unknown): void => {
+      if (over) return;
       reject(fail("cancelled", "the client left before its request was whole", { cause }));
     };
     request.on("error", gone);
-    // After "end", too, where it does nothing any more.
     request.on("close", gone);
   });
 }

@@ -1,4 +1,5 @@
 /** The listener for APIs: routes, bodies, client certificates, and what becomes of callers that keep sending bad things. */
+import { once } from "node:events";
 import { request as requestHttps } from "node:https";
 import { connect } from "node:net";
 import t, { type Test } from "tap";
@@ -253,6 +254,34 @@ t.test("P23: bad calls are answered ever later, then not at all; good ones alway
     ["answered", "answered", "slowed", "slowed", "slowed", "cut", "cut", "cut", "answered"],
   );
   t.equal(guard.held, 0);
+});
+
+t.test("who holds connections and says nothing gives them to others", async (t) => {
+  const port = await open(t, { maxConnections: 4 });
+  const hold = (localAddress: string) => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    const closed = new Promise<void>((resolve) => {
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve());
+    });
+    t.teardown(() => socket.destroy());
+    return { socket, closed };
+  };
+  const others = hold("127.0.0.3");
+  await once(others.socket, "connect");
+  const idle = [];
+  for (let at = 0; at < 3; at += 1) {
+    const held = hold("127.0.0.2");
+    await once(held.socket, "connect");
+    idle.push(held);
+  }
+  t.equal((await fetch(`http://127.0.0.1:${port}/show`)).status, 200, "a newcomer is served");
+  await idle[0]?.closed;
+  t.same(
+    [others, ...idle].map(({ socket }) => socket.readyState),
+    ["open", "closed", "open", "open"],
+    "the oldest of the one that holds the most has gone",
+  );
 });
 
 t.test("answers that wait are bounded, by address and in all", async (t) => {
