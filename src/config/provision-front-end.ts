@@ -1,5 +1,6 @@
 /** `frontends.provision` of a server's file and the options for it, completed and checked. */
-import { fail } from "../base/errors.ts";
+import { errorFrom, fail } from "../base/errors.ts";
+import { checkDnsName } from "../spiffe/dns-name.ts";
 import { parseAddress } from "./address.ts";
 import { formatDuration } from "./duration.ts";
 import type { PathContext } from "./paths.ts";
@@ -78,7 +79,17 @@ function tlsOf(given: Given): WebTls {
     throw fail("invalid", `${WHERE}: certificateFile and plainHttp exclude each other`);
   }
   if (given.plainHttp) return { kind: "none" };
-  return files ?? { kind: "svid", dnsNames: given.hosts };
+  if (files !== undefined) return files;
+  for (const host of given.hosts) inHosts(host);
+  return { kind: "svid", dnsNames: given.hosts };
+}
+
+function inHosts(host: string): void {
+  try {
+    checkDnsName(host);
+  } catch (cause) {
+    throw fail("invalid", `${WHERE}.hosts: '${host}': ${errorFrom(cause).message}`, { cause });
+  }
 }
 
 function lifeOf({ life = 0, maxLife }: Given): number {

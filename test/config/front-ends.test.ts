@@ -142,3 +142,65 @@ t.test("frontends.acme: what follows from what, and what is refused", async (t) 
   const unsigned = { set: "web", profiles: ["server-90d"] };
   t.throws(() => acmeOf(unsigned, sets), { message: /does not sign server-90d; add it/ });
 });
+
+/** With options of the command line. */
+function provisionOf(document: object, options: Readonly<Record<string, string>> = {}) {
+  const settings = new Settings({
+    table: SERVER_SETTINGS,
+    given: (name) => options[name],
+    fromEnv: () => undefined,
+    file: { name: "FILE", root: { ...document } },
+    context,
+  });
+  return buildServerConfig(settings, context).frontends?.provision;
+}
+
+t.test("provision: a section, options, or both", async (t) => {
+  const whole = {
+    listen: { host: "127.0.0.1", port: 33_004 },
+    tls: { kind: "svid", dnsNames: ["localhost"] },
+    set: "trust-domain",
+    profile: "peer",
+    lifeSeconds: 0,
+    maxLifeSeconds: 7_776_000,
+    tokenLifeSeconds: 3600,
+    attempts: 10,
+    renewals: true,
+    anonymousAuthorize: false,
+  };
+  t.equal(provisionOf({}), undefined);
+  t.strictSame(provisionOf({ frontends: { provision: {} } }), whole);
+  t.strictSame(provisionOf({}, { "provision-listen": "0.0.0.0:33004" }), {
+    ...whole,
+    listen: { host: "0.0.0.0", port: 33_004 },
+  });
+  t.strictSame(provisionOf({}, { "plain-http": "true", "anonymous-authorize": "true" }), {
+    ...whole,
+    tls: { kind: "none" },
+    anonymousAuthorize: true,
+  });
+  t.match(
+    provisionOf(
+      { frontends: { provision: { ...FILES, life: "2h", set: "web" } } },
+      { "provision-listen": "[::1]:0" },
+    ),
+    { listen: { host: "::1", port: 0 }, tls: { kind: "files" }, lifeSeconds: 7200, set: "web" },
+  );
+  const cases: readonly [object, RegExp][] = [
+    [{ listen: "33004" }, /provision\.listen: '33004' is not host:port/],
+    [{ hosts: ["a b"] }, /provision\.hosts: 'a b'/],
+    [{ certificateFile: "x" }, /go together/],
+    [{ ...FILES, plainHttp: true }, /exclude each other/],
+    [{ life: "91d" }, /life is longer than maxLife/],
+    [{ tokenLife: "31d" }, /tokenLife is longer than 30d/],
+    [{ attempts: 0 }, /attempts/],
+    [{ port: 1 }, /port/],
+  ];
+  for (const [provision, message] of cases) {
+    t.throws(
+      () => provisionOf({ frontends: { provision } }),
+      { message },
+      JSON.stringify(provision),
+    );
+  }
+});

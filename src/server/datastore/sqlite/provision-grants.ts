@@ -72,8 +72,10 @@ export class SqliteProvisionGrantWriter
   async put(grant: ProvisionGrant): Promise<void> {
     const { certificate = NO_CERTIFICATE } = grant;
     this.#scope.run(
-      `INSERT OR REPLACE INTO provision_grants (${COLUMNS})
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      // Not as a replacement, which would write every index anew.
+      `INSERT INTO provision_grants (${COLUMNS})
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (hash) DO UPDATE SET ${UPDATES}`,
       grant.hash,
       grant.commonName,
       JSON.stringify(grant.dnsNames),
@@ -147,3 +149,9 @@ const NO_CERTIFICATE: ProvisionedCertificate = {
 };
 const COLUMNS = `hash, common_name, dns_names, ip_addresses, life_seconds, spiffe_id, entry_id, granted_by,
   created_at, expires_at, failures, withdrawn, key_hash, serial, previous_serial, chain, not_after`;
+/** Every column but the key. */
+const UPDATES = COLUMNS.split(",")
+  .map((column) => column.trim())
+  .filter((column) => column !== "hash")
+  .map((column) => `${column} = excluded.${column}`)
+  .join(", ");

@@ -51,9 +51,7 @@ export class Signing {
    * @throws invalid for a request that is none; unauthenticated when the token is unknown, used, expired, burned, or for
    * other names; denied when its entry has gone; unavailable when nothing can be signed now
    */
-  async sign(hash: string, body: Uint8Array): Promise<Signed> {
-    // Most of those who try tokens find none: they need not queue.
-    if ((await this.#options.datastore.provisionGrants.get(hash)) === undefined) throw unknown();
+  sign(hash: string, body: Uint8Array): Promise<Signed> {
     return this.#queue.run(hash, () => this.#sign(hash, body));
   }
 
