@@ -1,0 +1,117 @@
+/**
+ * One-time tokens: `node bench/provision.ts [c]`. Each round authorizes a token and has a request signed with it, over HTTP
+ * with connections that stay, 32 at a time; beside the generator's own baseline of the same minute. Once with P-256
+ * authorities and once with RSA-4096 ones, as Pollendina's CA has; over TLS with an API token, and in the clear with none.
+ * Needs Go.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { connectUnix } from "../src/rpc/channel.ts";
+
+const exec = promisify(execFile);
+const LOAD = join(tmpdir(), "assay-load-provision");
+const ASSAY = join(import.meta.dirname, "../bin/assay");
+const CONCURRENCY = process.argv[2] ?? "32";
+const SECONDS = process.env["BENCH_SECONDS"] ?? "4";
+const RUNS = Number(process.env["BENCH_RUNS"] ?? 3);
+
+await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
+for (const keyType of ["ec-p256", "rsa-4096"]) {
+  await measure(`${keyType}, in the clear`, keyType, true);
+  await measure(`${keyType}, TLS and an API token`, keyType, false);
+}
+
+async function measure(name: string, keyType: string, plain: boolean): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "assay-bench-"));
+  const child = spawn(
+    ASSAY,
+    [
+      "server",
+      "--trust-domain=example.org",
+      `--data-dir=${dir}/data`,
+      "--listen=127.0.0.1:0",
+      `--socket=${dir}/server.sock`,
+      "--provision-listen=127.0.0.1:0",
+      `--ca-key-type=${keyType}`,
+      "--log-level=error",
+      "--ready-fd=3",
+      ...(plain ? ["--plain-http", "--anonymous-authorize"] : []),
+    ],
+    { stdio: ["ignore", "inherit", "inherit", "pipe"] },
+  );
+  try {
+    const lines = createInterface({ input: child.stdio[3] as Readable });
+    const [ready] = await once(lines, "line");
+    const { port } = (JSON.parse(String(ready)) as { provision: { port: number } }).provision;
+    const url = `${plain ? "http" : "https"}://127.0.0.1:${port}`;
+    const bearer = plain ? "" : await apiToken(`${dir}/server.sock`);
+    await rates(name, child, url, bearer);
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function rates(
+  name: string,
+  child: ChildProcess,
+  url: string,
+  bearer: string,
+): Promise<void> {
+  const shares: number[] = [];
+  const rounds: number[] = [];
+  const cpu: number[] = [];
+  let errors = 0;
+  const args = ["-mode", "provision", "-url", url, "-bearer", bearer, "-c", CONCURRENCY];
+  await load([...args, "-d", "1s"]);
+  for (let run = 0; run < RUNS; run++) {
+    const base = await load(["-mode", "baseline", "-c", "16", "-d", `${SECONDS}s`]);
+    const before = cpuMicroseconds(child.pid ?? 0);
+    const ours = await load([...args, "-d", `${SECONDS}s`]);
+    cpu.push((cpuMicroseconds(child.pid ?? 0) - before) / Math.max(1, ours.calls));
+    errors += ours.errors;
+    rounds.push(ours.rate);
+    shares.push(ours.rate / base.rate);
+  }
+  process.stdout.write(
+    `${name}, c=${CONCURRENCY}: ${Math.round(median(rounds))} authorized and signed a second, ${median(shares).toFixed(3)} of baseline, ${Math.round(median(cpu))} us of CPU each, ${errors} errors\n`,
+  );
+}
+
+async function apiToken(socket: string): Promise<string> {
+  using admin = connectUnix(socket);
+  const request = { name: "bench", ttl: 3600 };
+  const made = await admin.unary<{ token: string }>(
+    "assay.provision.v1.Provision",
+    "CreateApiToken",
+    request,
+  );
+  return made.token;
+}
+
+async function load(
+  args: readonly string[],
+): Promise<{ rate: number; calls: number; errors: number }> {
+  const { stdout, stderr } = await exec(LOAD, args);
+  if (stderr !== "") process.stderr.write(stderr);
+  const read = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? 0);
+  return { rate: read(/rate=(\d+)/), calls: read(/\bn=(\d+)/), errors: read(/errs=(\d+)/) };
+}
+
+/** User and system time of all threads so far (proc_pid_stat(5), in ticks of a hundredth of a second). */
+function cpuMicroseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
