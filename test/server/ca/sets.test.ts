@@ -178,3 +178,26 @@ t.test("a set of its own roots: whoever fetches them once in a month verifies al
   }
   t.ok(roots.size >= 4, `${roots.size} roots`);
 });
+
+t.test("a server that was away for long: the next root is to be had before it signs", async (t) => {
+  const { domain, issue, set, restart } = await rig(t, "self");
+  const first = set().activeX509().id;
+  domain.pass(YEAR - 100 * DAY);
+  await restart();
+  t.same(
+    set()
+      .records("x509")
+      .map(({ status }) => status),
+    ["active", "prepared"],
+  );
+  t.equal(set().x509Roots().length, 2);
+  domain.pass(15 * DAY);
+  await set().rotate();
+  t.equal(set().activeX509().id, first, "nobody may have it yet");
+  await refused(t, issue(), { kind: "unavailable", message: /its active authority ends/ });
+  t.ok(await issue("server-7d"));
+  domain.pass(16 * DAY);
+  await set().rotate();
+  t.not(set().activeX509().id, first);
+  t.ok(await issue());
+});
