@@ -266,6 +266,7 @@ class Agent implements RunningAgent {
       }),
     );
     this.#storedSvids = () => stored.count;
+    this.#live.part((next) => stored.prepare(next.svidStores));
     const upkeep = new Upkeep({
       config,
       identity,

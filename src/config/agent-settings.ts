@@ -186,6 +186,7 @@ export const AGENT_SETTINGS = {
   "svid-stores": {
     shape: SVID_STORES,
     help: "where SVIDs of entries with a stored SVID may be put, keys included",
+    reload: "now",
   },
   ...LOG_SETTINGS,
 } as const satisfies SettingTable;

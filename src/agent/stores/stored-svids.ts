@@ -1,9 +1,11 @@
 /** SVIDs of entries with a stored SVID: made and renewed as those of workloads are, and handed to their stores. */
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { errorFrom } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
+import { Serial } from "../../base/serial.ts";
 import type { AgentConfig } from "../../config/agent.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
@@ -39,7 +41,14 @@ export interface StoredSvidsOptions {
 export class StoredSvids implements AsyncDisposable {
   readonly #options: StoredSvidsOptions;
   readonly #stack = new AsyncDisposableStack();
-  readonly #lanes: ReadonlyMap<string, StoreLane>;
+  readonly #ledger: Ledger;
+  #stores: AgentConfig["svidStores"];
+  #lanes: ReadonlyMap<string, StoreLane> = new Map();
+  /** The lanes of now, and what speaks to their stores. */
+  #opened = new AsyncDisposableStack();
+  readonly #changes = new Serial();
+  /** Other stores are about to take over. */
+  #changesDue = 0;
   readonly #held = new SvidStore(MAX_STORED);
   readonly #maker: SvidMaker;
   readonly #loop: Loop;
@@ -56,28 +65,14 @@ export class StoredSvids implements AsyncDisposable {
   ) {
     const { config, signer, clock, random, logger, metrics } = options;
     this.#options = options;
-    this.#stack.use(stack);
-    const ledger = new Ledger(join(config.dataDir, LEDGER), logger);
-    const onOutcome = (store: string, outcome: string): void =>
-      metrics.add(AGENT_METRICS.storedSvidOutcomes, [store, outcome]);
-    const tools = { ledger, clock, random, logger, onOutcome };
-    this.#lanes = new Map(
-      backends.map((backend) => [
-        backend.name,
-        this.#stack.use(new StoreLane({ backend, ...tools })),
-      ]),
-    );
+    this.#ledger = new Ledger(join(config.dataDir, LEDGER), logger);
+    this.#stores = config.svidStores;
+    this.#stack.defer(() => this.#opened.disposeAsync());
+    this.#stack.defer(() => this.#changes.idle());
+    this.#begin(backends, stack);
     metrics.read(AGENT_METRICS.storedSvids, () =>
       [...this.#lanes.values()].map(({ name, count }) => ({ labels: [name], value: count })),
     );
-    for (const { entryId, selectors } of ledger.lines()) {
-      const store = selectors[0]?.type ?? "";
-      if (this.#lanes.has(store)) continue;
-      logger.warn("an SVID lies in a store that is not configured any more", {
-        entry: entryId,
-        store,
-      });
-    }
     this.#maker = new SvidMaker({
       signer,
       keyType: config.workloadKeyType,
@@ -105,12 +100,25 @@ export class StoredSvids implements AsyncDisposable {
   /** @throws precondition, invalid when settings of a store do not do */
   static async open(options: StoredSvidsOptions): Promise<StoredSvids> {
     const stack = new AsyncDisposableStack();
-    // Most agents have none, and do not pay for what speaks to them.
-    const backends =
-      Object.keys(options.config.svidStores).length === 0
-        ? []
-        : await (await import("./backends.ts")).svidBackends(options.config, { ...options, stack });
-    return new StoredSvids(options, backends, stack);
+    return new StoredSvids(options, await backendsOf(options.config, options, stack), stack);
+  }
+
+  /**
+   * Checks other stores. With what is returned they take over, once what is under way in those of before is done; all
+   * SVIDs are put anew there.
+   * @throws precondition, invalid when settings of a store do not do
+   */
+  async prepare(svidStores: AgentConfig["svidStores"]): Promise<() => void> {
+    if (isDeepStrictEqual(svidStores, this.#stores)) return () => undefined;
+    const { trustDomain } = this.#options.config;
+    const stack = new AsyncDisposableStack();
+    const backends = await backendsOf({ svidStores, trustDomain }, this.#options, stack);
+    return () => {
+      this.#stores = svidStores;
+      this.#changesDue += 1;
+      // Reloads come one after the other, but may be quicker than a store.
+      void this.#changes.run(() => this.#change(backends, stack));
+    };
   }
 
   /** How many SVIDs are held for stores. */
@@ -157,8 +165,40 @@ export class StoredSvids implements AsyncDisposable {
     return this.#stack.disposeAsync();
   }
 
+  async #change(backends: readonly SvidBackend[], stack: AsyncDisposableStack): Promise<void> {
+    try {
+      await this.#opened.disposeAsync();
+    } catch (error) {
+      this.#options.logger.warn("an SVID store did not end well", { error });
+    }
+    this.#begin(backends, stack);
+    this.#changesDue -= 1;
+    this.#loop.wake();
+  }
+
+  #begin(backends: readonly SvidBackend[], stack: AsyncDisposableStack): void {
+    const { clock, random, logger, metrics } = this.#options;
+    this.#opened = new AsyncDisposableStack();
+    const opened = this.#opened;
+    opened.use(stack);
+    const onOutcome = (store: string, outcome: string): void =>
+      metrics.add(AGENT_METRICS.storedSvidOutcomes, [store, outcome]);
+    const tools = { ledger: this.#ledger, clock, random, logger, onOutcome };
+    this.#lanes = new Map(
+      backends.map((backend) => [backend.name, opened.use(new StoreLane({ backend, ...tools }))]),
+    );
+    for (const { entryId, selectors } of this.#ledger.lines()) {
+      const store = selectors[0]?.type ?? "";
+      if (this.#lanes.has(store)) continue;
+      logger.warn("an SVID lies in a store that is not configured any more", {
+        entry: entryId,
+        store,
+      });
+    }
+  }
+
   async #round(signal: AbortSignal): Promise<number> {
-    if (this.#bundles === undefined) return CHECK_MS;
+    if (this.#bundles === undefined || this.#changesDue > 0) return CHECK_MS;
     const { clock, isFading } = this.#options;
     const now = epochSeconds(clock);
     this.#held.trim(now);
@@ -236,6 +276,17 @@ export class StoredSvids implements AsyncDisposable {
       federated: new Map(federated),
     };
   }
+}
+
+/** Most agents have none, and do not pay for what speaks to them. */
+async function backendsOf(
+  config: Pick<AgentConfig, "svidStores" | "trustDomain">,
+  { clock, random }: Pick<StoredSvidsOptions, "clock" | "random">,
+  stack: AsyncDisposableStack,
+): Promise<readonly SvidBackend[]> {
+  if (Object.keys(config.svidStores).length === 0) return [];
+  const { svidBackends } = await import("./backends.ts");
+  return svidBackends(config, { clock, random, stack });
 }
 
 function rootsOf({ x509Authorities }: Bundle): Uint8Array[] {

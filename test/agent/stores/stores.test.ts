@@ -18,9 +18,11 @@ import { FileBackend } from "../../../src/agent/stores/file-backend.ts";
 import type { Place } from "../../../src/agent/stores/contract.ts";
 import { placeOf } from "../../../src/agent/stores/place.ts";
 import { systemRandom } from "../../../src/base/random.ts";
+import type { AgentConfig } from "../../../src/config/agent.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
 import { connectUnix } from "../../../src/rpc/channel.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";
+import { refused } from "../../support/refused.ts";
 import { Domain, id } from "../../support/running.ts";
 import { WorkloadClient } from "../../support/workload-client.ts";
 import { TestCa } from "../../support/test-ca.ts";
@@ -210,6 +212,57 @@ t.test("a store that cannot be written to: said, tried again, and nobody else wa
   await until(() => lines.some((line) => /SVID not stored.*is a link or a file/.test(line)));
   t.equal(readFileSync(`${base}/blocked`, "utf8"), "a file");
   await agent[Symbol.asyncDispose]();
+});
+
+t.test("other stores take over while the agent runs", async (t) => {
+  const [first, second] = [folder(t), folder(t)];
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: "warn",
+    format: "json",
+    write: (line) => lines.push(line),
+    nowMs: () => 0,
+  });
+  await using domain = await Domain.start({}, logger);
+  const agent = await domain.startAgent();
+  const config = await domain.agentConfig();
+  const reload = (svidStores: AgentConfig["svidStores"]): Promise<void> =>
+    agent.reload(async () => ({ config: { ...config, svidStores }, settings: ["svidStores"] }));
+  const cluster = { namespaces: ["a"], apiServer: "", caFile: "", tokenFile: "" };
+  const file = (at: string) => ({ file: { folder: at, keyMode: "0600" } });
+  const web = await domain.entry({
+    path: "/web",
+    selectors: ["file:name:web"],
+    more: { store_svid: true },
+  });
+  await until(() => lines.some((line) => line.includes("set it in svidStores")));
+  await reload(file(first));
+  await until(() => existsSync(`${first}/web/svid.pem`));
+  const before = readFileSync(`${first}/web/svid.pem`, "utf8");
+
+  await reload(file(second));
+  await until(() => existsSync(`${second}/web/svid.pem`));
+  t.equal(readFileSync(`${second}/web/svid.pem`, "utf8"), before, "not signed anew for that");
+  t.ok(existsSync(`${first}/web/svid.pem`), "what lies elsewhere stays");
+
+  await refused(
+    t,
+    reload({ ...file(first), kubernetesSecret: { ...cluster, kubeconfig: "/nowhere" } }),
+    {},
+    "none changes when one does not do",
+  );
+  await domain.deleteEntry(web);
+  await until(() => !existsSync(`${second}/web`));
+  await Promise.all([reload(file(first)), reload({}), reload(file(second))]);
+  await domain.entry({
+    path: "/next",
+    selectors: ["file:name:next"],
+    more: { store_svid: true },
+  });
+  await until(() => existsSync(`${second}/next/svid.pem`));
+  t.notOk(existsSync(`${first}/next`));
+  await reload({});
+  await until(() => lines.some((line) => line.includes("lies in a store that is not configured")));
 });
 
 t.test("a list of stored SVIDs that cannot be read is said, and no end", async (t) => {
