@@ -71,6 +71,20 @@ export async function nextIdentity(
   return held(source, request, pem, signal);
 }
 
+/**
+ * The same certificate beside the authorities that there are now.
+ * @returns undefined when they are those of before. @throws what the calls throw
+ */
+export async function withNewAuthorities(
+  { client, roots }: IdentitySource,
+  held: HeldIdentity,
+  signal: AbortSignal,
+): Promise<HeldIdentity | undefined> {
+  const now = union(roots, await client.authorities(signal));
+  const isSame = now.length === held.roots.length && union(held.roots, now).length === now.length;
+  return isSame ? undefined : { ...held, roots: now };
+}
+
 /** When to renew: at a random point between a half and two thirds of what was left when it came. */
 export function renewalTime(
   { obtainedAt, notBefore, notAfter }: HeldIdentity,

@@ -119,6 +119,29 @@ t.test(
   },
 );
 
+t.test(
+  "as the first process of a PID namespace: orphans are collected, a signal is a code",
+  async (t) => {
+    const script = `const { execFileSync } = require("node:child_process");
+    const orphan = execFileSync("sh", ["-c", "sleep 0.3 >/dev/null 2>&1 & echo $!"]).toString().trim();
+    const timer = setInterval(() => {
+      if (require("node:fs").existsSync("/proc/" + orphan)) return;
+      console.log("collected", orphan);
+      clearInterval(timer);
+      setInterval(() => {}, 1e6);
+    }, 20);`;
+    const command = [process.execPath, "-e", script];
+    const args = [ASSAY, "provision", "client", ...usual(dir()), "--", ...command];
+    const inNamespace = ["--pid", "--fork", "--mount-proc", "--kill-child", ...args];
+    const program = new Program("unshare", inNamespace, emptyEnvironment(folder.path));
+    await program.said(/collected \d+/);
+    const { pid } = program.child;
+    const first = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    process.kill(Number(first), "SIGTERM");
+    t.equal((await program.ended).code, 143);
+  },
+);
+
 t.test("with --no-renew it becomes the command: the same process, pipes that end it", async (t) => {
   const program = start({
     options: usual(dir(), "--no-renew"),

@@ -1,7 +1,12 @@
 // The client beside the real front end: pinned by a fingerprint, a token spent, three renewals, two sets of authorities.
 import t, { type Test } from "tap";
 import { systemRandom } from "../../src/base/random.ts";
-import { type IdentitySource, firstIdentity, nextIdentity } from "../../src/provision/identity.ts";
+import {
+  type IdentitySource,
+  firstIdentity,
+  nextIdentity,
+  withNewAuthorities,
+} from "../../src/provision/identity.ts";
 import { identityNames } from "../../src/provision/names.ts";
 import { ProvisionClient, authorityByFingerprint } from "../../src/provision/provision-client.ts";
 import { bytesEqual } from "../../src/base/bytes.ts";
@@ -134,6 +139,30 @@ t.test("authorities of another set are taken from the server, once it is known",
   const issuer = held.roots.find(({ raw }) => !bytesEqual(raw, pinned?.raw ?? new Uint8Array()));
   t.same(held.chain[0]?.issuer, issuer?.subject, "signed by the set, and not by the pinned one");
   t.ok(await nextIdentity(source, held, signal));
+});
+
+t.test("authorities that follow each other between two renewals are learned in time", async (t) => {
+  const rig = await provisionRig(t, TLS);
+  const { admin } = rig.server;
+  const step = (name: string, id?: string) =>
+    admin.unary<Readonly<Record<string, { readonly authority_id: string }>>>(
+      "spire.api.server.localauthority.v1.LocalAuthority",
+      `${name}X509Authority`,
+      id === undefined ? {} : { authority_id: id },
+    );
+  const { token, fingerprint } = await authorized(rig);
+  const source = await sourceOf(rig, fingerprint);
+  const held = await askFor(source, token);
+  t.equal(await withNewAuthorities(source, held, signal), undefined, "the same as before");
+  const { prepared_authority: next } = await step("Prepare");
+  const both = await withNewAuthorities(source, held, signal);
+  t.equal(both?.roots.length, 2);
+  t.equal(both?.keyPem, held.keyPem);
+  await step("Activate", next?.authority_id ?? "");
+  const renewed = await nextIdentity(source, both ?? held, signal);
+  const issuer = both?.roots.find(({ subjectKeyId }) => subjectKeyId === next?.authority_id);
+  t.ok(issuer !== undefined);
+  t.same(renewed.chain[0]?.issuer, issuer?.subject, "the new one has signed");
 });
 
 t.test("an API token authorizes over HTTP", async (t) => {

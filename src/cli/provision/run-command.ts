@@ -5,6 +5,7 @@ import { constants as system } from "node:os";
 import { join } from "node:path";
 import { fail } from "../../base/errors.ts";
 import { libc } from "../../base/libc.ts";
+import { collectOrphans } from "./orphans.ts";
 
 /** How a command ended: as a shell counts it. */
 export interface CommandEnd {
@@ -49,10 +50,14 @@ export class RunningCommand {
       process.on(signal, forward);
       return () => process.off(signal, forward);
     });
+    const stopCollecting = collectOrphans(child.pid);
     const ended = new Promise<CommandEnd>((resolve, reject) => {
       child.on("error", reject);
       child.on("exit", (code, killedBy) => resolve({ code, killedBy: killedBy ?? undefined }));
-    }).finally(() => forwards.forEach((stop) => stop()));
+    }).finally(() => {
+      stopCollecting();
+      forwards.forEach((stop) => stop());
+    });
     return new RunningCommand(child, ended);
   }
 
