@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Random } from "../base/random.ts";
 import { Generations } from "../delivery/generations.ts";
 import type { Certificate } from "../x509/certificate.ts";
-import { encodePem } from "../x509/pem.ts";
+import { encryptPkcs8 } from "../x509/encrypted-key.ts";
+import { decodePem, encodePem } from "../x509/pem.ts";
 
 /** What the files are called. */
 export interface IdentityFileNames {
@@ -18,6 +19,8 @@ export interface IdentityFilesOptions {
   /** Owner of the files; this process's user when absent. */
   readonly uid?: number;
   readonly gid?: number;
+  /** Encrypts the key's file, for a place that is no memory. */
+  readonly passphrase?: string;
   readonly random: Random;
 }
 
@@ -52,16 +55,19 @@ export class IdentityFiles implements Disposable {
     readonly roots: readonly Certificate[];
   }): Promise<void> {
     const { names } = this.#options;
+    const keyPem = await this.#sealed(identity.keyPem);
     await this.#generations.write([
-      { name: names.key, content: Buffer.from(identity.keyPem), isSecret: true },
+      { name: names.key, content: Buffer.from(keyPem), isSecret: true },
       { name: names.certificate, content: pemOf(identity.chain), isSecret: false },
       { name: names.authorities, content: pemOf(identity.roots), isSecret: false },
     ]);
   }
 
-  /** Takes them away, with the folder where nothing else is in it. */
-  async remove(): Promise<void> {
-    await this.#generations.remove();
+  async #sealed(keyPem: string): Promise<string> {
+    const { passphrase, random } = this.#options;
+    const [block] = decodePem(keyPem);
+    if (passphrase === undefined || block === undefined) return keyPem;
+    return encodePem("ENCRYPTED PRIVATE KEY", await encryptPkcs8(block.der, passphrase, random));
   }
 
   [Symbol.dispose](): void {

@@ -247,6 +247,22 @@ t.test(
   },
 );
 
+t.test("P6 a key on a volume, encrypted", async (t) => {
+  const volume = join(folder.path, "volume");
+  const file = join(folder.path, "passphrase");
+  writeFileSync(file, "correct horse battery\n");
+  const ran = await run({ options: usual(volume, "--key-passphrase-file", file) });
+  t.match(ran, { code: 0, err: "" });
+  const key = readFileSync(join(volume, "id.key"), "utf8");
+  t.match(key, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
+  const certificate = new X509Certificate(readFileSync(join(volume, "id.crt")));
+  const opened = createPrivateKey({ key, passphrase: "correct horse battery" });
+  t.ok(certificate.checkPrivateKey(opened));
+  writeFileSync(file, "short\n");
+  const short = await run({ options: usual(volume, "--key-passphrase-file", file) });
+  t.match(short, { code: 2, err: /fewer than 12 characters/ });
+});
+
 t.test("Pollendina's names: COMMON_NAME, CA_IP, and its token under both spellings", async (t) => {
   for (const name of ["POLLENDINA_TOKEN", "POLLENDINA_TOCKEN"]) {
     const env = {

@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import { errorFrom } from "../../base/errors.ts";
 import { systemClock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
+import { readSecretFile } from "../../config/secret.ts";
 import { type HeldIdentity, firstIdentity } from "../../provision/identity.ts";
 import { type IdentityFileNames, IdentityFiles } from "../../provision/identity-files.ts";
 import {
@@ -52,6 +54,11 @@ export const command: Command = {
     },
     ...FILE_OPTIONS,
     { name: "more-names", help: "take names that were authorized and not asked for" },
+    {
+      name: "key-passphrase-file",
+      value: "FILE",
+      help: "encrypt the key's file with it; then any folder will do, a volume for example",
+    },
     { name: "allow-disk", help: "write the key to a disk where there is no folder in memory" },
     { name: "no-renew", help: "one certificate, and then become the command for good" },
     {
@@ -82,11 +89,13 @@ export const command: Command = {
       mayHaveMore: options.flag("more-names"),
     };
     const token = tokenOf(context);
-    const folder = place(context, old.dir);
+    const passphrase = passphraseOf(options.text("key-passphrase-file"));
+    const folder = place(context, old.dir, passphrase !== undefined);
     using files = new IdentityFiles({
       dir: folder.path,
       names,
       ...owner,
+      ...(passphrase === undefined ? {} : { passphrase }),
       random: systemRandom,
     });
     files.check();
@@ -153,9 +162,15 @@ function tokenOf({ options, env }: CommandContext): string {
 }
 
 /** @throws denied when there is no place that a key may be in */
-function place({ options, env, output }: CommandContext, oldDir: string | undefined): MemoryFolder {
+function place(
+  { options, env, output }: CommandContext,
+  oldDir: string | undefined,
+  isSealed: boolean,
+): Pick<MemoryFolder, "path"> {
+  const dir = options.text("dir") ?? oldDir ?? defaultDir();
+  if (isSealed) return { path: resolve(dir) };
   const folder = memoryFolder({
-    dir: options.text("dir") ?? oldDir ?? defaultDir(),
+    dir,
     candidates: memoryCandidates(env),
     mayUseDisk: options.flag("allow-disk"),
   });
@@ -165,6 +180,16 @@ function place({ options, env, output }: CommandContext, oldDir: string | undefi
     output.note(`assay: the files are in ${folder.path}, which lies in memory`);
   }
   return folder;
+}
+
+/** @throws invalid when it is too short to be worth anything */
+function passphraseOf(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  const passphrase = readSecretFile(file, "--key-passphrase-file");
+  if (passphrase.length >= LEAST_PASSPHRASE) return passphrase;
+  throw new UsageError(
+    `--key-passphrase-file: the passphrase has fewer than ${LEAST_PASSPHRASE} characters`,
+  );
 }
 
 /** @throws UsageError */
@@ -209,6 +234,7 @@ function defaultDir(): string {
   return "/run/assay/identity";
 }
 
+const LEAST_PASSPHRASE = 12;
 const OLD_DIR = "/certs";
 /** The misspelt one is Pollendina's own; its guides have the other. */
 const TOKEN_VARIABLES: readonly string[] = [
