@@ -2,6 +2,8 @@
 import { errorFrom, fail } from "../base/errors.ts";
 import { checkDnsName } from "../spiffe/dns-name.ts";
 import { parseAddress } from "./address.ts";
+import { authoritySetsSetting } from "./build-authority-sets.ts";
+import { OWN_SET } from "./certificates-front-end.ts";
 import { formatDuration } from "./duration.ts";
 import type { PathContext } from "./paths.ts";
 import { allOf } from "./problems.ts";
@@ -51,7 +53,7 @@ export function provisionFrontEnd(
   return allOf<ProvisionFrontEndConfig>({
     listen: () => parseAddress(section.listen, `${WHERE}.listen`, { zeroPort: true }),
     tls: () => tlsOf(section),
-    set: () => section.set,
+    set: () => setOf(section, settings),
     profile: () => section.profile,
     lifeSeconds: () => lifeOf(section),
     maxLifeSeconds: () => section.maxLife,
@@ -90,6 +92,21 @@ function inHosts(host: string): void {
   } catch (cause) {
     throw fail("invalid", `${WHERE}.hosts: '${host}': ${errorFrom(cause).message}`, { cause });
   }
+}
+
+/** @throws invalid when the set is not there, or does not sign certificates of the profile */
+function setOf({ set, profile }: Given, settings: Settings<ServerSettings>): string {
+  const { sets, profiles } = authoritySetsSetting(settings);
+  if (!profiles.has(profile)) {
+    throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${profile}`);
+  }
+  if (set === OWN_SET) return set;
+  const signed = sets.get(set)?.profiles;
+  if (signed === undefined) {
+    throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
+  }
+  if (signed.includes(profile)) return set;
+  throw fail("invalid", `${WHERE}: set ${set} does not sign profile ${profile}; add it there`);
 }
 
 function lifeOf({ life = 0, maxLife }: Given): number {

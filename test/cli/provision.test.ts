@@ -49,6 +49,51 @@ t.test("P12 P17: Pollendina's own steps, with curl and openssl", async (t) => {
   );
 });
 
+t.test("P4: requests of openssl's that nobody should sign", async (t) => {
+  const dir = folderOf(t);
+  const { port } = await startServer(t, dir, "--anonymous-authorize", "--plain-http");
+  const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+  const san = (names: string): string[] => ["-addext", `subjectAltName=${names}`];
+  const cases: readonly [name: string, args: readonly string[], status: number][] = [
+    ["a plain one", EC, 200],
+    ["what was authorized", [...EC, ...san("DNS:app.example.org,IP:10.0.0.1")], 200],
+    ["CRLs and usages are passed over", [...EC, "-addext", "extendedKeyUsage=codeSigning"], 200],
+    ["a CA", [...EC, "-addext", "basicConstraints=critical,CA:TRUE"], 400],
+    ["the keys of a CA", [...EC, "-addext", "keyUsage=keyCertSign"], 400],
+    ["a short RSA key", ["-newkey", "rsa:1024"], 400],
+    ["a key that is not for the web", ["-newkey", "ed448"], 400],
+    ["a mail address", [...EC, ...san("email:root@example.org")], 401],
+    ["another address", [...EC, ...san("IP:10.0.0.2")], 401],
+    ["a name to be registered", [...EC, ...san("RID:1.2.3.4")], 401],
+    ["two common names", [...EC, "-subj", "/CN=app.example.org/CN=evil.example.org"], 401],
+  ];
+  for (const [at, [name, args, status]] of cases.entries()) {
+    const token = `token-${at}-${"x".repeat(32)}`;
+    const query = `cn=app.example.org&san=10.0.0.1&token=${token}`;
+    await fetch(`http://127.0.0.1:${port}/v1/authorize?${query}`, { method: "POST" });
+    const subject = args.includes("-subj") ? [] : ["-subj", "/CN=app.example.org"];
+    const made = await exec("openssl", [
+      ...["req", "-new", "-nodes", "-keyout", join(dir, "key"), ...subject],
+      ...args,
+    ]);
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/sign/${token}`, {
+      method: "PUT",
+      // As Windows writes it, and as some tools name it.
+      body: made.stdout
+        .replaceAll("\n", "\r\n")
+        .replaceAll("CERTIFICATE REQ", "NEW CERTIFICATE REQ"),
+    });
+    const text = await answer.text();
+    t.equal(answer.status, status, `${name}: ${text.slice(0, 200)}`);
+    if (status !== 200) continue;
+    writeFileSync(join(dir, "crt"), text);
+    const shown = await exec("openssl", ["x509", "-in", join(dir, "crt"), "-noout", "-text"]);
+    t.match(shown.stdout, /CA:FALSE/);
+    t.match(shown.stdout, /TLS Web Server Authentication, TLS Web Client Authentication\n/);
+    t.match(shown.stdout, /DNS:app\.example\.org, IP Address:10\.0\.0\.1\n/);
+  }
+});
+
 t.test("the commands", async (t) => {
   const dir = folderOf(t);
   await startServer(t, dir);

@@ -181,7 +181,10 @@ t.test("provision: a section, options, or both", async (t) => {
   });
   t.match(
     provisionOf(
-      { frontends: { provision: { ...FILES, life: "2h", set: "web" } } },
+      {
+        authoritySets: { web: {} },
+        frontends: { provision: { ...FILES, life: "2h", set: "web" } },
+      },
       { "provision-listen": "[::1]:0" },
     ),
     { listen: { host: "::1", port: 0 }, tls: { kind: "files" }, lifeSeconds: 7200, set: "web" },
@@ -195,6 +198,8 @@ t.test("provision: a section, options, or both", async (t) => {
     [{ tokenLife: "31d" }, /tokenLife is longer than 30d/],
     [{ attempts: 0 }, /attempts/],
     [{ port: 1 }, /port/],
+    [{ set: "web" }, /set: authoritySets has no web/],
+    [{ profile: "none" }, /profile: there is no certificate profile none/],
   ];
   for (const [provision, message] of cases) {
     t.throws(
