@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { fail } from "../base/errors.ts";
 import { isMapping } from "./read-value.ts";
-import { type ReloadRule, type SettingTable, camelCase } from "./setting.ts";
+import { type ReloadRule, type Setting, type SettingTable, camelCase } from "./setting.ts";
 import type { Settings } from "./source.ts";
 
 /** What differs between two readings of the same settings, by what that means to a running process. */
@@ -18,9 +18,11 @@ export function settingChanges<T extends SettingTable>(
   role: string,
 ): SettingChanges {
   const differing = (rule: ReloadRule | undefined): string[] =>
-    Object.entries(before.table)
-      .filter(([, setting]) => setting.reload === rule)
-      .flatMap(([name]) => differences(before.get(name), after.get(name), camelCase(name)));
+    Object.entries<Setting>(before.table).flatMap(([name, setting]) =>
+      differences(before.get(name), after.get(name), camelCase(name)).filter(
+        (path) => ruleOf(setting, path) === rule,
+      ),
+    );
   const fixed = differing(undefined);
   if (fixed.length > 0) {
     throw fail(
@@ -29,6 +31,10 @@ export function settingChanges<T extends SettingTable>(
     );
   }
   return { now: differing("now"), start: differing("start") };
+}
+
+function ruleOf({ reload, reloadParts = [] }: Setting, path: string): ReloadRule | undefined {
+  return reloadParts.includes(path) ? "now" : reload;
 }
 
 /** Where two values differ, not how they are written: 60m is 1h. Of sections the keys, of lists the whole. */

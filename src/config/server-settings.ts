@@ -171,6 +171,7 @@ export const SERVER_SETTINGS = {
   frontends: {
     shape: FRONT_ENDS,
     help: "what the server answers beside its API, on listeners of their own",
+    reloadParts: ["frontends.acme.names.dns", "frontends.acme.names.ip"],
   },
   "provision-listen": {
     shape: LISTEN_ADDRESS,

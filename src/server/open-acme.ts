@@ -22,6 +22,8 @@ export async function openAcme(
   const { clock, random, datastore: store, issuance, readiness, step } = parts;
   const logger = parts.logger.child({ frontend: "acme" });
   return step("acme front end", async () => {
+    const policy = new ConfiguredNames({ config: acme.names, store });
+    parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
     const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
     const externalAccounts = new StoredExternalAccounts({
       store,
@@ -40,7 +42,7 @@ export async function openAcme(
           clock,
           logger,
         }),
-        policy: new ConfiguredNames({ config: acme.names, store }),
+        policy,
         externalAccounts,
         limits: new AcmeRateLimits({ limits: acme.limits, clock }),
         limitLines: limitLines(acme.limits),

@@ -7,6 +7,8 @@ import { encodePem } from "../../src/x509/pem.ts";
 import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
 import type { Logger__Output } from "../../src/rpc/gen/spire/api/types/Logger.ts";
 import type { MintJWTSVIDResponse__Output } from "../../src/rpc/gen/spire/api/server/svid/v1/MintJWTSVIDResponse.ts";
+import { AcmeClient } from "../support/acme-client.ts";
+import { freePort } from "../support/free-port.ts";
 import { TestIssuer } from "../support/oidc-issuer.ts";
 import { type IssuedLeaf, TestCa } from "../support/test-ca.ts";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
@@ -104,6 +106,38 @@ function reloadRecords(dir: string): Values[] {
     .filter(({ action }) => action === "server.reload")
     .map(({ outcome, subject, reason }) => ({ outcome, subject, reason }));
 }
+
+t.test(
+  "a server: which names ACME accounts may have, and nothing else of that front end",
+  async (t) => {
+    const port = await freePort();
+    const acme = (names: object, more: object = {}): Values => ({
+      frontends: { acme: { listen: `127.0.0.1:${port}`, names, ...more } },
+    });
+    const { daemon } = await startServer(t, acme({ dns: ["a.example.org"] }));
+    using client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+    await client.register({});
+    const ordered = async (name: string): Promise<string> =>
+      /rejectedIdentifier/.exec((await client.order([name])).text)?.[0] ?? "ordered";
+    t.equal(await ordered("a.example.org"), "ordered");
+    t.equal(await ordered("x.b.example.org"), "rejectedIdentifier");
+    t.match(await daemon.reload(acme({ dns: [".b.example.org"], ip: ["10.0.0.1"] })), {
+      changed: ["frontends.acme.names.dns", "frontends.acme.names.ip"],
+    });
+    t.equal(await ordered("a.example.org"), "rejectedIdentifier");
+    t.equal(await ordered("x.b.example.org"), "ordered");
+    t.match(await daemon.reload(acme({ dns: ["a..b"] })), {
+      level: "error",
+      error: /frontends\.acme\.names\.dns: 'a\.\.b' is no rule for names/,
+    });
+    const other = { dns: ["a.example.org"], externalAccountRequired: true };
+    t.match(await daemon.reload(acme(other)), {
+      level: "error",
+      error: /^frontends\.acme\.names\.externalAccountRequired cannot change/,
+    });
+    t.equal(await ordered("a.example.org"), "rejectedIdentifier", "all of it or nothing");
+  },
+);
 
 t.test("a server: all of it or nothing, and a record of each", async (t) => {
   const { dir, daemon, admin } = await startServer(t);

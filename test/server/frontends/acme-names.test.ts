@@ -110,6 +110,12 @@ t.test("names that the operator listed, and no others", async (t) => {
       title,
     );
   }
+  const changing = new ConfiguredNames({ config: acmeNames(undefined), store });
+  const change = changing.change({ dns: ["example.org"], ip: ["10.0.0.0/8"] });
+  t.same(await refusedOf(changing, ["example.org"]), ["example.org"], "not yet");
+  change();
+  t.same(await refusedOf(changing, ["example.org", "10.1.2.3", "other.org"]), ["other.org"]);
+  t.throws(() => changing.change({ dns: [], ip: ["x"] }), { message: /no IP address/ });
   const silent = new ConfiguredNames({ config: acmeNames(undefined), store });
   t.same(await refusedOf(silent, all), all, "the default is nothing");
 });

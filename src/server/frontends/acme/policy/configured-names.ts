@@ -14,12 +14,20 @@ export interface ConfiguredNamesOptions {
  */
 export class ConfiguredNames implements NamePolicy {
   readonly #options: ConfiguredNamesOptions;
-  readonly #everyones: NameRules;
+  #everyones: NameRules;
 
   /** @throws invalid for networks that are none */
   constructor(options: ConfiguredNamesOptions) {
     this.#options = options;
     this.#everyones = new NameRules(options.config.dns, options.config.ip);
+  }
+
+  /** @returns what makes the next lists count @throws invalid for networks that are none */
+  change(next: Pick<AcmeNamesConfig, "dns" | "ip">): () => void {
+    const rules = new NameRules(next.dns, next.ip);
+    return () => {
+      this.#everyones = rules;
+    };
   }
 
   async check({ account, identifiers }: PolicyParams): Promise<readonly RefusedIdentifier[]> {
