@@ -52,6 +52,8 @@ export class AuthoritySets implements AsyncDisposable {
           x509: { keyType, ttlSeconds },
           longestTtlSeconds: { x509: Math.max(...lives), jwt: 0 },
           keepsOldKeys: config.revocation !== undefined,
+          // The lead is far longer than what it covers; with one, half of caTtl could not be promised.
+          margin: 0,
           // Whoever trusts such a root was given it by hand; others have a day to be away in.
           leadSeconds: isOwnRoot ? ROOT_LEAD : UPSTREAM_LEAD,
         }),

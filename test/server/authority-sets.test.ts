@@ -14,7 +14,11 @@ t.test("sets have authorities of their own, in nobody's bundle", async (t) => {
   } as const;
   const { server, admin } = await startTestServer(t, {
     config: {
-      authoritySets: new Map([["web", web]]),
+      authoritySets: new Map([
+        ["web", web],
+        ["tight", { ...web, ttlSeconds: 180 * DAY }],
+        ["offline", { ...web, ttlSeconds: 180 * DAY, upstreamAuthority: { offline: {} } }],
+      ]),
       certificateProfiles: BUILT_IN_PROFILES,
     },
   });
@@ -23,11 +27,14 @@ t.test("sets have authorities of their own, in nobody's bundle", async (t) => {
   t.equal(set.records("x509").length, 1);
   t.same(set.records("jwt"), []);
   t.equal(set.plan("x509").lead, 30 * DAY, "its next root can be had for a month before it signs");
-  t.ok(set.plan("x509").reach >= 90 * DAY);
+  for (const name of ["web", "tight", "offline"]) {
+    const { reach } = server.authoritySets.get(name).plan("x509");
+    t.ok(reach >= 90 * DAY, `${name}: its longest profile is within reach`);
+  }
   t.throws(() => set.activeJwt(), { kind: "precondition", message: /signs certificates alone/ });
   t.throws(() => server.authoritySets.get("x"), {
     kind: "not_found",
-    message: /there are trust-domain, web/,
+    message: /there are trust-domain, web, tight, offline/,
   });
   const bundle = await admin.unary(BUNDLE_SERVICE, "GetBundle", {});
   t.match(bundle, { x509_authorities: { length: 1 } });
