@@ -5,10 +5,13 @@ import { join } from "node:path";
 import t from "tap";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
+import { Metrics } from "../../../src/observe/metrics.ts";
+import type { AcmeAuthorizationRecord } from "../../../src/server/datastore/acme.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { Certificates } from "../../../src/server/frontends/acme/certificates.ts";
 import { Nonces } from "../../../src/server/frontends/acme/nonces.ts";
 import type { AccountRequest } from "../../../src/server/frontends/acme/request.ts";
+import { Validations } from "../../../src/server/frontends/acme/validations.ts";
 import { AcmeUrls } from "../../../src/server/frontends/acme/urls.ts";
 import { encodePem } from "../../../src/x509/pem.ts";
 import {
@@ -169,6 +172,68 @@ t.test("TLS, and an address with a path", async (t) => {
   t.match(client.kid, /\/pki\/acme\/account\//);
   t.equal((await client.post(client.kid, "")).status, 200);
   t.equal((await client.get(`https://localhost:${port}/directory`)).status, 404);
+});
+
+t.test("challenges: so many at once, fewer of one account, and none lost at the end", async (t) => {
+  const clock = new VirtualClock();
+  await using store = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
+  const running = new Map<string, number>();
+  let most = 0;
+  const held: (() => void)[] = [];
+  const validations = new Validations({
+    store,
+    validator: {
+      async validate({ accountUri, signal }) {
+        running.set(accountUri, (running.get(accountUri) ?? 0) + 1);
+        most = Math.max(
+          most,
+          [...running.values()].reduce((a, b) => a + b, 0),
+        );
+        await new Promise<void>((resolve, reject) => {
+          held.push(resolve);
+          signal.addEventListener("abort", () => reject(new Error("aborted")));
+        });
+        running.set(accountUri, (running.get(accountUri) ?? 1) - 1);
+        return undefined;
+      },
+    },
+    limits: { failed: () => undefined },
+    urls: new AcmeUrls("https://acme.example.org"),
+    authorizationTtlSeconds: 3600,
+    clock,
+    logger: silentLogger,
+    metrics: new Metrics(),
+  });
+  const begin = async (accountId: string, at: number): Promise<void> => {
+    const authorization: AcmeAuthorizationRecord = {
+      id: `${accountId}-${at}`,
+      accountId,
+      type: "dns",
+      value: `${at}.example.org`,
+      wildcard: false,
+      status: "pending",
+      expiresAt: clock.nowMs() / 1000 + 3600,
+      createdAt: 0,
+      challenges: [
+        { type: "http-01", token: "t", status: "processing", validatedAt: 0, error: "" },
+      ],
+    };
+    await store.transaction((writers) => writers.acme.createAuthorization(authorization));
+    validations.start({ authorization, type: "http-01", thumbprint: "x" });
+  };
+  for (let at = 0; at < 40; at++) await begin("greedy", at);
+  t.equal(most, 16, "of one account");
+  for (const account of ["b", "c", "d", "e"]) {
+    for (let at = 0; at < 14; at++) await begin(account, at);
+  }
+  t.equal(most, 64, "in all");
+  t.equal(validations.waiting, 40 + 56 - 64);
+  held.splice(0, 40).forEach((done) => done());
+  while ((await store.acme.processing(1000)).length > 56) await new Promise(setImmediate);
+  t.equal(most, 64);
+  await validations[Symbol.asyncDispose]();
+  const left = await store.acme.processing(1000);
+  t.equal(left.length, 56, "what was not looked at to its end is there for the next process");
 });
 
 t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
