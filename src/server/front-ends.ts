@@ -4,7 +4,7 @@ import type { ServerConfig } from "../config/server.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
-import { openBundleEndpoint } from "./federation/bundle-endpoint.ts";
+import { BundleEndpoint } from "./federation/bundle-endpoint.ts";
 import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
 import { openAcme } from "./open-acme.ts";
 import { openProvision } from "./open-provision.ts";
@@ -43,14 +43,14 @@ export async function openFrontEnds(
   const crls = await openCrls(config, parts);
   if (crls !== undefined) opened.use(crls);
   const bundleEndpoint = await openOwnBundleEndpoint(config, parts);
-  if (bundleEndpoint !== undefined) opened.use(bundleEndpoint);
+  opened.use(bundleEndpoint);
   const listeners = opened.move();
   return {
     addresses: {
       ...(metrics === undefined ? {} : { metricsAddress: metrics.address }),
       ...(oidc?.address === undefined ? {} : { oidcAddress: oidc.address }),
       ...(provision?.tcpAddress === undefined ? {} : { provisionAddress: provision.tcpAddress }),
-      ...(bundleEndpoint === undefined ? {} : { bundleEndpointAddress: bundleEndpoint.address }),
+      ...(bundleEndpoint.address && { bundleEndpointAddress: bundleEndpoint.address }),
       ...(crls === undefined ? {} : { crlAddress: crls.address }),
       ...(acme === undefined ? {} : { acmeAddress: acme.address }),
     },
@@ -75,12 +75,14 @@ async function openMetrics(
 
 async function openOwnBundleEndpoint(
   { federation }: ServerConfig,
-  { bundles, step, ...parts }: FrontEndParts,
-): Promise<HttpListener | undefined> {
-  const config = federation?.bundleEndpoint;
-  if (config === undefined) return undefined;
+  { bundles, step, reload, ...parts }: FrontEndParts,
+): Promise<BundleEndpoint> {
   const ownBundle = (): Bundle => bundles.own();
-  return step("bundle endpoint", () => openBundleEndpoint({ ...parts, config, ownBundle }));
+  const endpoint = await step("bundle endpoint", () =>
+    BundleEndpoint.open(federation?.bundleEndpoint, { ...parts, ownBundle }),
+  );
+  reload.part((next) => endpoint.prepare(next.federation?.bundleEndpoint));
+  return endpoint;
 }
 
 async function openOidc(

@@ -281,7 +281,7 @@ export async function startServer(
   );
   reload.part((next) => attestors.prepare(next));
   reload.part((next) => () => limits.setRates(next.limits));
-  reloadFederation(reload, config, federation);
+  reloadFederation(reload, federation);
   const stopping = new AbortController();
   const readiness = serverReadiness({
     datastore,

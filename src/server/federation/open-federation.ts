@@ -1,6 +1,4 @@
 import type { Clock } from "../../base/clock.ts";
-import { isDeepStrictEqual } from "node:util";
-import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { Reload } from "../../config/reload.ts";
 import type { ServerConfig } from "../../config/server.ts";
@@ -32,19 +30,9 @@ export async function openFederation(
   return refreshes;
 }
 
-/** Foreign domains come and go with the file; the endpoint stays as it is until a restart. */
-export function reloadFederation(
-  reload: Reload<ServerConfig>,
-  { federation: before }: ServerConfig,
-  refreshes: BundleRefreshes,
-): void {
+/** Foreign domains come and go with the file. */
+export function reloadFederation(reload: Reload<ServerConfig>, refreshes: BundleRefreshes): void {
   reload.part(async ({ federation }) => {
-    if (!isDeepStrictEqual(before?.bundleEndpoint, federation?.bundleEndpoint)) {
-      throw fail(
-        "precondition",
-        "federation.bundleEndpoint cannot change while the server runs; restart it, or take that change back",
-      );
-    }
     const configured = await configuredDomains(federation);
     return () => refreshes.configure(configured);
   });

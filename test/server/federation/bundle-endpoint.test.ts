@@ -9,6 +9,7 @@ import { bytesEqual } from "../../../src/base/bytes.ts";
 import { parseBundleDocument } from "../../../src/spiffe/bundle-document.ts";
 import { checkLeaf } from "../../../src/spiffe/x509-svid.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
+import { freePort } from "../../support/free-port.ts";
 import { temporaryFolder } from "../../support/caller.ts";
 import { refused } from "../../support/refused.ts";
 import { type TestServer, startTestServer } from "../../support/server.ts";
@@ -215,4 +216,61 @@ t.test("https_web: a certificate of files, also when they are replaced", async (
     kind: "precondition",
     message: /EADDRINUSE.*choose another federation\.bundleEndpoint\.listen/,
   });
+});
+
+t.test("it comes, changes, moves and goes with a reload, as a whole or not at all", async (t) => {
+  const rig = await startTestServer(t);
+  const change = (bundleEndpoint: object | undefined, more: object = {}): Promise<void> =>
+    rig.server.reload(async () => ({
+      config: {
+        ...rig.config,
+        ...more,
+        ...(bundleEndpoint === undefined ? {} : { federation: { bundleEndpoint } }),
+      } as typeof rig.config,
+      settings: ["federation"],
+    }));
+  const [first, second] = [await freePort(), await freePort()];
+  const at = (port: number, more: object = {}) => ({
+    ...spiffe,
+    listen: `127.0.0.1:${port}`,
+    ...more,
+  });
+  const gone = { code: "ECONNREFUSED" };
+  await t.rejects(ask(first), gone);
+  await change(at(first));
+  t.match(await ask(first), { status: 200, headers: { "cache-control": /max-age=24\b/ } });
+  await change(at(first, { refreshHint: 50 }));
+  t.match(await ask(first), { status: 200, headers: { "cache-control": /max-age=10\b/ } });
+
+  const dir = temporaryFolder(t);
+  const [certificateFile, keyFile] = [join(dir, "tls.crt"), join(dir, "tls.key")];
+  const web = at(first, { profile: "https_web", certificateFile, keyFile });
+  await refused(t, change(web), { kind: "precondition", message: /cannot be read/ });
+  t.equal((await ask(first)).status, 200, "as before");
+  const leaf = await webLeaf(await caOfToday("web.example"));
+  writeFileSync(certificateFile, leaf.certPem);
+  writeFileSync(keyFile, leaf.keyPem);
+  await change(web);
+  t.ok(bytesEqual(await shown(t, first), leaf.der));
+
+  // Another part of the configuration does not do: the new address serves nothing, and the old one goes on.
+  const foreign = { federatesWith: new Map([["partner.example", { bundleFile: "/nowhere" }]]) };
+  await refused(
+    t,
+    change(undefined, { federation: { bundleEndpoint: at(second), ...foreign } }),
+    {},
+  );
+  t.equal((await ask(first)).status, 200);
+  await t.rejects(ask(second));
+  await change(at(second));
+  t.equal((await ask(second)).status, 200);
+  await t.rejects(ask(first), gone);
+  const taken = Number(rig.target.split(":").at(-1));
+  await refused(t, change(at(taken)), {
+    kind: "precondition",
+    message: /EADDRINUSE.*choose another federation.bundleEndpoint.listen/,
+  });
+  t.equal((await ask(second)).status, 200);
+  await change(undefined);
+  await t.rejects(ask(second), gone);
 });

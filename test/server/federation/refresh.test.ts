@@ -318,15 +318,6 @@ t.test("domains of the configuration file", async (t: Test) => {
     message:
       /federation\.federatesWith\.partner\.example\.bundleFile: .*none cannot be read \(ENOENT\)/,
   });
-  const bundleEndpoint = {
-    listen: "127.0.0.1:0",
-    profile: "https_spiffe",
-    refreshHint: 60,
-  } as const;
-  await refused(t, change({ ...federation, bundleEndpoint }), {
-    kind: "precondition",
-    message: /federation\.bundleEndpoint cannot change while the server runs/,
-  });
   await refresh(rig, PEER);
   await change({ federatesWith: new Map() });
   await refused(t, refresh(rig, PEER), { kind: "not_found" });
