@@ -60,11 +60,14 @@ for (let round = 0; round < ROUNDS; round += 1) {
   }
 }
 const [share = 0, shareOfAll = 0] = shares.map(median);
-const [cost = 0, costOfAll = 0] = costs.map(median);
+const [cost = "", costOfAll = ""] = costs.map(
+  (each) =>
+    `${Math.min(...each).toFixed(1)} to ${Math.max(...each).toFixed(1)}, median ${median(each).toFixed(1)}`,
+);
 const ratios = (shares[1] ?? []).map((each, at) => each / (shares[0]?.[at] ?? 1));
 process.stdout.write(
-  `unix alone: ${share.toFixed(3)} of baseline, ${cost.toFixed(1)} us of CPU a call\n` +
-    `${wanted.join(" ")}: ${shareOfAll.toFixed(3)} of baseline, ${costOfAll.toFixed(1)} us of CPU a call\n` +
+  `unix alone: ${share.toFixed(3)} of baseline, ${cost} us of CPU a call\n` +
+    `${wanted.join(" ")}: ${shareOfAll.toFixed(3)} of baseline, ${costOfAll} us of CPU a call\n` +
     `median of the rounds' ratios: ${median(ratios).toFixed(3)} (${ratios.map((each) => each.toFixed(2)).join(" ")})\n`,
 );
 
