@@ -93,6 +93,12 @@ t.test(
     t.ok(shown.checkPrivateKey(createPrivateKey(readFileSync(files.paths.key))), "a pair");
     t.equal(statSync(files.paths.key).mode & 0o777, 0o600);
     t.equal(readFileSync(files.paths.authorities, "utf8"), server.ca.pem);
+    server.asked.length = 0;
+    while (renewed.length === 1) {
+      await clock.advance(10_000);
+      await quiet();
+    }
+    t.equal(server.asked[0]?.client, next?.chain[0]?.serial, "by the newest, not by the first");
   },
 );
 
