@@ -11,6 +11,8 @@ import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { Grants } from "../../../src/server/frontends/provision/grants.ts";
 import { secretHash } from "../../../src/server/frontends/provision/secret-hash.ts";
 import { Signing } from "../../../src/server/frontends/provision/signing.ts";
+import type { AuditRecord } from "../../../src/observe/audit.ts";
+import { formatName } from "../../../src/x509/names.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { parsePrometheus } from "../../support/prometheus.ts";
 import { readAuditLog } from "../../support/audit-records.ts";
@@ -385,4 +387,75 @@ t.test("a set of its own signs, but for SVIDs", async (t) => {
     { kind: "invalid", message: /there is no authority set 'none'/ },
     "an unknown one ends the start",
   );
+});
+
+t.test("authorizations are bounded, and those that have ended make room", async (t) => {
+  const clock = new VirtualClock();
+  await using datastore = await openSqliteDatastore({
+    path: ":memory:",
+    clock,
+    logger: silentLogger,
+  });
+  const grants = await Grants.open({
+    config: PROVISION,
+    datastore,
+    trustDomain: TrustDomain.parse("example.org"),
+    issuer: { checkFrontEndCertificate: () => undefined },
+    clock,
+    random: systemRandom,
+    maxGrants: 2,
+  });
+  const admin = { label: "local", allowNames: [], allowEntries: true, anonymous: false };
+  const authorize = (tokenLifeSeconds: number) =>
+    grants.authorize({ commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds }, admin);
+  await authorize(10);
+  const kept = await authorize(1000);
+  await refused(t, authorize(10), { kind: "limited", message: /more than 2 authorizations/ });
+  clock.step(11_000);
+  await authorize(10);
+  t.equal(await datastore.provisionGrants.count(), 2);
+  t.ok(await datastore.provisionGrants.get(kept.grant.hash), "what still counts stays");
+});
+
+t.test("with an entry the certificate is an SVID, too", async (t) => {
+  const rig = await provisionRig(t);
+  const { server } = rig;
+  const id = { trust_domain: "example.org", path: "/web" };
+  const parent = { trust_domain: "example.org", path: "/host" };
+  const entryId = await server.createEntry({
+    spiffe_id: id,
+    parent_id: parent,
+    selectors: [{ type: "unix", value: "uid:1" }],
+    dns_names: ["web.internal"],
+    x509_svid_ttl: 1800,
+  });
+  const token = await rig.authorize("web.example.org", { entry_id: entryId });
+  const asked = await makeRequest("web.example.org", { uris: ["spiffe://example.org/web"] });
+  const answer = await rig.sign(token, asked.csr);
+  t.equal(answer.status, 200, answer.body);
+  const leaf = leafIn(answer.body);
+  t.same(leaf.uris, ["spiffe://example.org/web"]);
+  t.same(leaf.dnsNames, ["web.example.org", "web.internal"]);
+  t.match(formatName(leaf.subject), /CN=web\.example\.org$/);
+  t.equal(leaf.notAfter, Math.floor(server.clock.nowMs() / 1000) + 1800, "the entry's life");
+  const byId = await rig.authorize("x", { spiffe_id: "spiffe://example.org/web" });
+  t.same(leafIn((await rig.sign(byId, (await makeRequest("x")).csr)).body).uris, leaf.uris);
+  const late = await rig.authorize("late", { entry_id: entryId });
+  const refusals: readonly [object, string][] = [
+    [{ entry_id: "none" }, "not_found"],
+    [{ spiffe_id: "spiffe://example.org/other" }, "denied"],
+    [{ spiffe_id: "spiffe://other.org/web" }, "invalid"],
+    [{ spiffe_id: "no id" }, "invalid"],
+    [{ spiffe_id: "spiffe://example.org/other", entry_id: entryId }, "invalid"],
+  ];
+  for (const [more, kind] of refusals) {
+    await refused(t, rig.authorize("x", more), { kind } as never, JSON.stringify(more));
+  }
+  await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", {
+    ids: [entryId],
+  });
+  const gone = await rig.sign(late, (await makeRequest("late")).csr);
+  t.equal(gone.status, 403, "an entry that is gone authorizes nothing");
+  const audit: AuditRecord[] = await readAuditLog(server.dataDir);
+  t.ok(audit.some(({ subject }) => subject?.entryId === entryId && subject.serial === leaf.serial));
 });

@@ -37,6 +37,8 @@ export interface GrantsOptions {
   readonly issuer: Pick<Issuance, "checkFrontEndCertificate">;
   readonly clock: Clock;
   readonly random: Random;
+  /** How many are kept at most; 200,000 when absent. */
+  readonly maxGrants?: number;
 }
 
 export interface MadeGrant {
@@ -68,7 +70,7 @@ export class Grants {
    * not_found without such an entry; limited when too many wait
    */
   async authorize(request: GrantRequest, grantor: Grantor): Promise<MadeGrant> {
-    const { datastore, random } = this.#options;
+    const { datastore, random, maxGrants = MAX_GRANTS } = this.#options;
     const { token = newToken(random) } = request;
     checkToken(token, grantor);
     const draft = await this.#draft(request, grantor, secretHash(token));
@@ -76,12 +78,12 @@ export class Grants {
       const found = await provisionGrants.get(draft.hash);
       if (found !== undefined) this.#requireReplaceable(found, draft, grantor);
       else {
-        if (this.#count >= MAX_GRANTS) {
+        if (this.#count >= maxGrants) {
           await provisionGrants.prune(draft.createdAt);
           this.#count = await provisionGrants.count();
         }
-        if (this.#count >= MAX_GRANTS) {
-          throw fail("limited", `more than ${MAX_GRANTS} authorizations are kept; try again later`);
+        if (this.#count >= maxGrants) {
+          throw fail("limited", `more than ${maxGrants} authorizations are kept; try again later`);
         }
         this.#count += 1;
       }
