@@ -73,7 +73,12 @@ t.test("P4: requests of openssl's that nobody should sign", async (t) => {
     await fetch(`http://127.0.0.1:${port}/v1/authorize?${query}`, { method: "POST" });
     const subject = args.includes("-subj") ? [] : ["-subj", "/CN=app.example.org"];
     const made = await exec("openssl", [
-      ...["req", "-new", "-nodes", "-keyout", join(dir, "key"), ...subject],
+      "req",
+      "-new",
+      "-nodes",
+      "-keyout",
+      join(dir, "key"),
+      ...subject,
       ...args,
     ]);
     const answer = await fetch(`http://127.0.0.1:${port}/v1/sign/${token}`, {
