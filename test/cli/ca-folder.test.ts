@@ -145,6 +145,44 @@ t.test(
   },
 );
 
+t.test("P13 exec authorizes with an API token; what is refused starts nothing", async (t) => {
+  const dir = join(folder.path, "api");
+  await run(["ca", "init", dir, "--host", "localhost", "--listen", "127.0.0.1:0"], env);
+  const { program, url } = await serve(dir);
+  t.teardown(() => program.stop());
+  const token = join(folder.path, "api.token");
+  const made = [
+    "provision",
+    "token",
+    "--api",
+    "ci",
+    "--allow-name",
+    "*.example.org",
+    "--write",
+    token,
+  ];
+  t.match(await run([...made, "--socket", socket], env), { code: 0 });
+  const ca = join(dir, "cacert.pem");
+  const base = ["provision", "exec", "--server", url, "--ca-file", ca, "--api-token-file", token];
+  const exec = (name: string, ...more: readonly string[]) =>
+    run([...base, "--name", name, ...more, "--", "echo", "run", "image"], env);
+  const ran = await exec("web.example.org");
+  const words =
+    /^run --mount type=bind,source=(\S+)\/given,target=\/run\/assay\/identity,readonly .* image$/m;
+  t.match(ran, { code: 0, out: words }, ran.err);
+  t.match(
+    ran.out,
+    /--env COMMON_NAME=web.example.org --env ASSAY_KEY_FILE=\/run\/assay\/identity\/id.key/,
+  );
+  const room = words.exec(ran.out)?.[1] ?? "";
+  t.notOk(existsSync(room), "no container runs: the key is gone");
+  t.match(await exec("web.other.org"), { code: 1, out: "", err: /refuses \(403\)/ });
+  const long = await exec("web.example.org", "--max-life", "1h");
+  t.match(long, { code: 1, out: "", err: /lasts longer than 3600 s/ });
+  const both = await exec("web.example.org", "--socket", socket);
+  t.match(both, { code: 2, err: /no meaning with --api-token-file/ });
+});
+
 t.test(
   "--init makes it where nothing is; a folder with a server's state is left alone",
   async (t) => {
