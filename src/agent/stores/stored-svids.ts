@@ -55,6 +55,8 @@ export class StoredSvids implements AsyncDisposable {
   #entries: ReadonlyMap<string, Entry> = new Map();
   #bundles: Pick<Synced, "own" | "foreign"> | undefined;
   #lost: ReadonlySet<string> = new Set();
+  /** How many entries there were above the bound. */
+  #beyond = 0;
   /** Entries whose store there is not, as they were when that was said. */
   readonly #said = new Map<string, string>();
 
@@ -132,10 +134,19 @@ export class StoredSvids implements AsyncDisposable {
    */
   see({ entries, own, foreign, rotated }: Synced, turnAtMs: number | undefined): void {
     const stored = new Map<string, Entry>();
+    let beyond = 0;
     for (const entry of entries.values()) {
       if (!entry.storeSvid || entry.isNodeAlias || entry.template !== undefined) continue;
       if (stored.size < MAX_STORED) stored.set(entry.id, entry);
+      else beyond += 1;
     }
+    if (beyond !== this.#beyond && beyond > 0) {
+      this.#options.logger.warn("more SVIDs are to be stored than an agent can; some are not", {
+        stored: MAX_STORED,
+        beyond,
+      });
+    }
+    this.#beyond = beyond;
     for (const id of this.#entries.keys()) {
       if (stored.has(id)) continue;
       this.#held.release([id]);

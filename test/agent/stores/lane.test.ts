@@ -5,9 +5,12 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { Place, StoredSvid, SvidBackend } from "../../../src/agent/stores/contract.ts";
 import { Ledger } from "../../../src/agent/stores/ledger.ts";
+import { StoredSvids } from "../../../src/agent/stores/stored-svids.ts";
 import { StoreLane, type Wish } from "../../../src/agent/stores/store-lane.ts";
 import { fail } from "../../../src/base/errors.ts";
-import { silentLogger } from "../../../src/observe/logger.ts";
+import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
+import { Metrics } from "../../../src/observe/metrics.ts";
+import { entry } from "../cache-bench.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
 import { VirtualClock, settle } from "../../support/virtual-clock.ts";
 
@@ -195,6 +198,47 @@ t.test("what could not be taken away is not taken away from under its successor"
   );
   bench.lane.want([wish("b", "one", "2")]);
   t.same(await done(bench, 1), ["remove other handle of 1"]);
+});
+
+t.test("how many entries there are above the bound is said once", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "assay-stored-"));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const said: unknown[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (message, fields) => said.push([message, fields]),
+    child: () => logger,
+  };
+  await using stored = await StoredSvids.open({
+    config: {
+      svidStores: {},
+      trustDomain: "example.org",
+      dataDir: dir,
+      workloadKeyType: "ec-p256",
+    },
+    signer: { signX509Svids: async () => [] },
+    clock: new VirtualClock(),
+    random: new SeededRandom(),
+    logger,
+    metrics: new Metrics(),
+    isFading: () => true,
+  });
+  const see = (count: number): void => {
+    const entries = new Map(
+      Array.from({ length: count }, (_, i) => [`e${i}`, { ...entry(`e${i}`), storeSvid: true }]),
+    );
+    const own = {
+      trustDomain: "example.org",
+      x509Authorities: [],
+      jwtAuthorities: [],
+      refreshHint: 0,
+      sequence: 1,
+    };
+    stored.see({ entries, own, foreign: new Map() }, undefined);
+  };
+  for (const count of [10_000, 10_002, 10_002, 10_000]) see(count);
+  t.match(said, [[/more SVIDs are to be stored/, { stored: 10_000, beyond: 2 }]]);
+  t.equal(said.length, 1);
 });
 
 t.test(
