@@ -49,7 +49,10 @@ t.test("entries: created, changed, deleted, expired", async (t) => {
   t.equal((await watch.next()).svids[1]?.hint, "second", "changed");
 
   await domain.deleteEntry(two);
-  t.same(ids(await watch.next()), [id("/one")], "deleted");
+  let left = await watch.next();
+  // A changed entry has a new SVID made; it may be there before the entry is gone.
+  if (left.svids[1]?.hint === "second") left = await watch.next();
+  t.same(ids(left), [id("/one")], "deleted");
 
   const expiresAt = Math.floor(Date.now() / 1000) + 2;
   await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
