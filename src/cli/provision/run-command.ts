@@ -74,6 +74,8 @@ export class RunningCommand {
  */
 export function endLike({ code, killedBy }: CommandEnd): number {
   if (killedBy === undefined) return code ?? 1;
+  // Nothing that listens, from this program or loaded into it, is to keep it from ending so.
+  process.removeAllListeners(killedBy);
   process.kill(process.pid, killedBy);
   return 128 + system.signals[killedBy];
 }
