@@ -267,6 +267,7 @@ t.test("profile spiffe: the SVID of the entry that the account is bound to", asy
     ["rejectedIdentifier", 400],
     "a name that is not the entry's",
   );
+  t.match(foreign.body, { detail: /^b\.example\.org is not among/ }, "the name is said once");
   const { order, pem } = await issue(rig, client, ["a.example.org"]);
   t.equal(order.body.profile, "spiffe", "what such accounts get where they ask for nothing else");
   const { leaf } = readChain(pem);

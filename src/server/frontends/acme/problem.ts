@@ -50,7 +50,10 @@ export function refusedNames(found: readonly Subproblem[]): AcmeError {
   const [first] = found;
   if (first === undefined) throw new TypeError("nothing is refused");
   if (found.length === 1) {
-    return acmeError(first.type, `${first.identifier.value}: ${first.detail}`);
+    const { detail, identifier, type } = first;
+    const { value } = identifier;
+    const isNamed = [`${value} `, `*.${value} `].some((name) => detail.startsWith(name));
+    return acmeError(type, isNamed ? detail : `${value}: ${detail}`);
   }
   const types = new Set(found.map(({ type }) => type));
   const type = types.size === 1 ? first.type : "malformed";
