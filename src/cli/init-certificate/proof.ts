@@ -78,18 +78,28 @@ export interface HeldCertificate {
   readonly bundle: readonly { readonly der: Uint8Array }[];
 }
 
+/** Where what is missing comes from, by option, or by way and option. */
+const SOURCES: Readonly<Record<string, string>> = {
+  "trust-bundle": "; 'assay bundle show > FILE' on the server makes it",
+  "once token-file": "; 'assay token generate --entry ID --write FILE' on the server makes one",
+  cluster: "; it is named as in the server's file (frontends.certificates.clusters)",
+};
+
 /** @throws UsageError when options are missing or contradict each other */
 export function proofSource(context: CommandContext): ProofSource {
   const { options } = context;
   const way = WAYS.find((known) => known === options.text("via")) ?? "agent";
   const server = options.text("server");
-  if (server === undefined) throw new UsageError("--server is missing");
+  if (server === undefined)
+    throw new UsageError("--server is missing; for example --server assay.example.org:8081");
   if (way === "agent") {
     const stray = ["token-file", "trust-bundle", "trust-domain", "cluster"].find(
       (name) => options.given(name) !== undefined,
     );
     if (stray !== undefined)
-      throw new UsageError(`--${stray} has a meaning with --via pod, oidc or once only`);
+      throw new UsageError(
+        `--${stray} has a meaning with --via pod, oidc or once only; say --via, or leave it out to prove yourself by the agent`,
+      );
     const proof = (): Promise<Proof> => svidProof(context);
     return { way, server, proof, withCertificate: proof };
   }
@@ -98,7 +108,10 @@ export function proofSource(context: CommandContext): ProofSource {
   }
   const need = (name: string, fallback?: string): string => {
     const value = options.text(name) ?? fallback;
-    if (value === undefined) throw new UsageError(`--via ${way} needs --${name}`);
+    if (value === undefined)
+      throw new UsageError(
+        `--via ${way} needs --${name}${SOURCES[`${way} ${name}`] ?? SOURCES[name] ?? ""}`,
+      );
     return value;
   };
   if (way !== "pod" && options.given("cluster") !== undefined) {

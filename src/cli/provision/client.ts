@@ -76,7 +76,8 @@ export const command: Command = {
     "Makes a key, has it certified, checks the answer, writes id.key, id.crt and cacert.pem, and runs the command with",
     "ASSAY_KEY_FILE, ASSAY_CERT_FILE and ASSAY_CA_FILE in its environment: its signals, its standard streams and its exit",
     "code. The certificate is renewed by itself while the command runs. Without a command it is had once. Pollendina's",
-    "environment is understood: COMMON_NAME, CA_IP, POLLENDINA_TOKEN (and POLLENDINA_TOCKEN). See doc/provision.md.",
+    "environment is understood: COMMON_NAME, CA_IP, POLLENDINA_TOKEN (and POLLENDINA_TOCKEN).",
+    "See doc/provision-client.md.",
   ],
   async run(context) {
     const { options, output, env, signal, releaseSignals } = context;

@@ -135,7 +135,7 @@ export class OfflineRequests {
     if (this.#options.upstream === OFFLINE) return;
     throw fail(
       "precondition",
-      `${setWords(this.#options.name)} has its authorities signed by itself or by an upstream that answers; requests are for upstreamAuthority.offline`,
+      `${setWords(this.#options.name)} has its authorities signed by itself or by an upstream that answers; requests are for sets with upstreamAuthority.offline, named with --set`,
     );
   }
 }
