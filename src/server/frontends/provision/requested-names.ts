@@ -10,7 +10,10 @@ export async function readRequest(body: Uint8Array): Promise<CertificateRequest>
   const blocks = decodePem(text).filter(({ label }) => label.endsWith("CERTIFICATE REQUEST"));
   const [block] = blocks;
   if (block === undefined || blocks.length > 1) {
-    throw fail("invalid", "the body is not one pem certificate request (pkcs #10)");
+    throw fail(
+      "invalid",
+      "the body is not one pem certificate request (pkcs #10); send the file as it is (curl -T FILE)",
+    );
   }
   const csr = parseCsr(block.der);
   if (csr.asksForCa) throw fail("invalid", "the request asks for an authority's certificate");
