@@ -26,23 +26,27 @@ interface AuthoritySets {
 /** @throws invalid, naming the setting */
 export function authoritySetsSetting(settings: Settings<ServerSettings>): AuthoritySets {
   const profiles = profilesSetting(settings);
-  const where = settings.where("authority-sets");
+  const where = (path: string): string => settings.where("authority-sets", path);
   const given = settings.get("authority-sets") ?? new Map<string, never>();
   const sets = new Map<string, AuthoritySetConfig>();
   for (const [name, { keyType, caTtl, upstreamAuthority = {}, profiles: signed }] of given) {
     if (RESERVED.has(name)) {
-      throw fail("invalid", `${where}: '${name}' is the server's own; name the set otherwise`);
+      throw fail(
+        "invalid",
+        `${where(name)}: '${name}' is the server's own; name the set otherwise`,
+      );
     }
     const upstreams = Object.keys(upstreamAuthority);
     if (upstreams.length > 1) {
       throw fail(
         "invalid",
-        `${where}.${name}.upstreamAuthority: ${upstreams.join(" and ")} exclude each other; name one`,
+        `${where(`${name}.upstreamAuthority`)}: ${upstreams.join(" and ")} exclude each other; name one`,
       );
     }
-    for (const each of signed) checkSigned(`${where}.${name}`, each, profiles.get(each), caTtl);
+    const whereSigned = where(`${name}.profiles`);
+    for (const each of signed) checkSigned(whereSigned, each, profiles.get(each), caTtl);
     sets.set(name, {
-      keyType: checkKeyType(keyType, settings.get("experimental"), `${where}.${name}.keyType`),
+      keyType: checkKeyType(keyType, settings.get("experimental"), where(`${name}.keyType`)),
       ttlSeconds: caTtl,
       upstreamAuthority,
       profiles: signed,
@@ -61,13 +65,13 @@ function checkSigned(
   if (profile === undefined) {
     throw fail(
       "invalid",
-      `${where}.profiles: there is no certificate profile '${name}'; certificateProfiles makes one`,
+      `${where}: there is no certificate profile '${name}'; certificateProfiles makes one`,
     );
   }
   if (profile.spiffeId === "required" || profile.maxTtlSeconds === 0) {
     throw fail(
       "invalid",
-      `${where}.profiles: certificates of '${name}' are X.509-SVIDs, which the trust domain's own authorities sign; leave it out`,
+      `${where}: certificates of '${name}' are X.509-SVIDs, which the trust domain's own authorities sign; leave it out`,
     );
   }
   if (profile.maxTtlSeconds * 2 <= caTtl) return;
@@ -81,14 +85,16 @@ function profilesSetting(
   settings: Settings<ServerSettings>,
 ): ReadonlyMap<string, CertificateProfile> {
   const profiles = new Map(BUILT_IN_PROFILES);
-  const where = settings.where("certificate-profiles");
   for (const [name, given] of settings.get("certificate-profiles") ?? []) {
     const base = BUILT_IN_PROFILES.get(name) ?? NEW_PROFILE;
     const { ttl, maxTtl, ...others } = given;
     const ttlSeconds = ttl ?? base.ttlSeconds;
     const maxTtlSeconds = maxTtl ?? (ttl === undefined ? base.maxTtlSeconds : ttl);
     if (maxTtlSeconds !== 0 && ttlSeconds > maxTtlSeconds) {
-      throw fail("invalid", `${where}.${name}: ttl is longer than maxTtl; raise that`);
+      throw fail(
+        "invalid",
+        `${settings.where("certificate-profiles", name)}: ttl is longer than maxTtl; raise that`,
+      );
     }
     profiles.set(name, { ...base, ...others, ttlSeconds, maxTtlSeconds });
   }

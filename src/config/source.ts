@@ -60,9 +60,9 @@ export class Settings<T extends SettingTable> {
     if (problems.length > 0) throw new ConfigError(problems);
   }
 
-  /** How a sentence should call the setting. */
-  where(name: keyof T & string): string {
-    return this.#find(name)?.where("") ?? `--${name}`;
+  /** How a sentence should call the setting, or a field within it (`web.keyType`). */
+  where(name: keyof T & string, path = ""): string {
+    return this.#find(name)?.where(path) ?? `--${name}`;
   }
 
   /** Undefined when there is no value. */

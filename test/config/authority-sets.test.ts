@@ -69,20 +69,20 @@ t.test("what is refused", (t) => {
     [
       "the domain's own name",
       { authoritySets: { "trust-domain": {} } },
-      /'trust-domain' is the server's own/,
+      /^authoritySets\.trust-domain in FILE: 'trust-domain' is the server's own/,
     ],
     ["a name of others", { authoritySets: { wit: {} } }, /'wit' is the server's own/],
     ["capitals", { authoritySets: { Web: {} } }, /Web/],
     [
       "two upstreams",
       set({ upstreamAuthority: { offline: {}, disk: { certFile: "c", keyFile: "k" } } }),
-      /exclude each other/,
+      /^authoritySets\.web\.upstreamAuthority in FILE: .* exclude each other/,
     ],
     ["another server", set({ upstreamAuthority: { nested: {} } }), /nested/],
     [
       "no such profile",
       set({ profiles: ["x"] }),
-      /no certificate profile 'x'; certificateProfiles makes one/,
+      /^authoritySets\.web\.profiles in FILE: there is no certificate profile 'x'; certificateProfiles/,
     ],
     [
       "SVIDs",
@@ -94,11 +94,15 @@ t.test("what is refused", (t) => {
       set({ caTtl: "100d" }),
       /'server-90d' may live 90d, which is more than half of caTtl \(100d\)/,
     ],
-    ["an experimental key", set({ keyType: "ml-dsa-65" }), /experimental/],
+    [
+      "an experimental key",
+      set({ keyType: "ml-dsa-65" }),
+      /^authoritySets\.web\.keyType in FILE.* experimental/,
+    ],
     [
       "a default above the most",
       { certificateProfiles: { a: { ttl: "2d", maxTtl: "1d" } } },
-      /ttl is longer than maxTtl/,
+      /^certificateProfiles\.a in FILE: ttl is longer than maxTtl/,
     ],
   ];
   for (const [name, document, message] of cases)
