@@ -132,7 +132,8 @@ t.test("the commands", async (t) => {
   t.equal(list.length, 2);
   t.ok(list.every((each: { state: string }) => each.state === "waiting"));
   t.notOk(JSON.stringify(list).includes(token));
-  t.match((await run(["provision", "list"], env)).out, /  web  waiting  until /);
+  const listed = (await run(["provision", "list"], env)).out;
+  t.match(listed, `${made.tokenHash}  web  waiting  until `, "as revoke --hash takes it");
   t.same(await json("provision", "revoke", "--hash", made.tokenHash), { count: 1 });
   t.match(await run(["provision", "revoke", "--hash", made.tokenHash], env), {
     code: 1,

@@ -28,7 +28,7 @@ export function grantJson(grant: Grant__Output): Record<string, unknown> {
 export function grantLine(grant: Grant__Output): string {
   const { token_hash, common_name, serial, expires_at, not_after } = grant;
   const end = isoTime(Number(serial === "" ? expires_at : not_after));
-  return `${token_hash.slice(0, 16)}  ${common_name}  ${stateOf(grant)}  until ${end}`;
+  return `${token_hash}  ${common_name}  ${stateOf(grant)}  until ${end}`;
 }
 
 export function apiTokenJson(token: ApiToken__Output): Record<string, unknown> {
