@@ -116,6 +116,9 @@ function tlsOf(given: Given): WebTls {
   if ([files !== undefined, svid, plainHttp].filter(Boolean).length > 1) {
     throw fail("invalid", `${WHERE}: give certificateFile and keyFile, svid or plainHttp, not two`);
   }
+  if ((files !== undefined || svid) && urlOf(given).startsWith("http:")) {
+    throw fail("invalid", `${WHERE}.url is http:// and the listener has TLS; write https://`);
+  }
   if (files !== undefined) return files;
   const { host } = listenOf(given);
   if (svid) return { kind: "svid", dnsNames: [nameOf(given)] };

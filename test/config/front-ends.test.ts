@@ -130,6 +130,7 @@ t.test("frontends.acme: what follows from what, and what is refused", async (t) 
     ["no TLS", { listen: "0.0.0.0:1", url }, /there is no TLS on 0\.0\.0\.0; give /],
     ["two ways", { ...FILES, svid: true }, /or plainHttp, not two/],
     ["no key", { certificateFile: "/x" }, /go together; give both/],
+    ["http and TLS", { url: "http://acme.example.org", svid: true }, /has TLS; write https/],
     ["an SVID without a name", { svid: true }, /url has no DNS name/],
     ["no such set", { set: "web" }, /authoritySets has no web; name it there/],
     ["no such profile", { profiles: ["x"] }, /there is no certificate profile x/],
