@@ -13,7 +13,7 @@ export const command: Command = {
     {
       name: "kind",
       value: "KIND",
-      help: "records of this kind; may be repeated",
+      help: "records of this kind",
       choices: AUDIT_KINDS,
       many: true,
     },

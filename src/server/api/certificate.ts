@@ -96,7 +96,7 @@ function toldToStranger(error: AssayError, call: CallContext, logger: Logger): A
   if (error.kind !== "invalid" && error.kind !== "denied") return error;
   return fail(
     "denied",
-    `the proof gives no certificate here; the server's audit log says why (request ${requestId})`,
+    `the proof gives no certificate here; the server's audit log says why (request ${requestId}; 'assay audit find --kind denial' there)`,
     { cause: error, withheld: error.withheld ?? error.message },
   );
 }
