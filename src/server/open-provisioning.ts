@@ -68,6 +68,13 @@ export async function openProvisioning(
     renewals: config.renewals,
     // SVIDs are the trust domain's own, whoever signs the rest.
     roots: parsedOnce(() => (set === TRUST_DOMAIN_SET ? roots() : [...roots(), ...ownRoots()])),
+    isOwn: (authorityId) =>
+      [set, TRUST_DOMAIN_SET].some((name) =>
+        parts.sets
+          .get(name)
+          .records("x509")
+          .some(({ id, tainted }) => id === authorityId && !tainted),
+      ),
     isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
     clock,
   });

@@ -124,7 +124,13 @@ t.test("P21: authorized on one server, signed on another, once", async (t) => {
       clock,
       random: systemRandom,
     });
-    const options = { attempts: 1000, renewals: true, roots: () => [], isRevoked: () => false };
+    const options = {
+      attempts: 1000,
+      renewals: true,
+      roots: () => [],
+      isOwn: () => true,
+      isRevoked: () => false,
+    };
     return {
       grants,
       signing: new Signing({ ...options, datastore: store, grants, issuer, clock }),

@@ -3,13 +3,14 @@
  * asks again with the same key and gets the same certificate; another key gets nothing. What was signed and not written
  * (a crash, another server that was quicker) was handed to nobody.
  */
-import { toBase64 } from "../../../base/bytes.ts";
+import { bytesEqual, toBase64, toHex } from "../../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { fail, isKind } from "../../../base/errors.ts";
 import { KeyedQueue } from "../../../base/keyed-queue.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { verifyChain } from "../../../x509/chain.ts";
 import type { CertificateRequest } from "../../../x509/csr.ts";
+import { subjectKeyId } from "../../../x509/subject-key-id.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { ProvisionGrant, ProvisionedCertificate } from "../../datastore/provision.ts";
 import type { Issuance } from "../../issuance/issuance.ts";
@@ -26,8 +27,17 @@ export interface SigningOptions {
   readonly renewals: boolean;
   /** What certificates made here chain to. */
   readonly roots: () => readonly Certificate[];
+  /** Whether an authority signs, or signed, such certificates, and is not tainted. */
+  readonly isOwn: (authorityId: string) => boolean;
   readonly isRevoked: (authorityId: string, serial: string) => boolean;
   readonly clock: Clock;
+}
+
+/** A client's certificate, as it was verified. */
+interface Presented {
+  readonly leaf: Certificate;
+  /** By the key that signed it, whatever the certificate itself says. */
+  readonly authorityId: string;
 }
 
 export interface Signed {
@@ -61,14 +71,14 @@ export class Signing {
    */
   async renew(presented: readonly Uint8Array[], body: Uint8Array): Promise<Signed> {
     const { datastore, renewals } = this.#options;
-    const { serial } = await this.#verified(presented);
-    const grant = await datastore.provisionGrants.findBySerial(serial);
+    const shown = await this.#verified(presented);
+    const grant = await datastore.provisionGrants.findBySerial(shown.leaf.serial);
     if (grant === undefined) {
       throw fail("unauthenticated", "the client certificate was replaced, or was not made here");
     }
     if (!renewals)
       throw fail("denied", "certificates are not renewed here; have it authorized anew");
-    return this.#queue.run(grant.hash, () => this.#renew(grant.hash, serial, body));
+    return this.#queue.run(grant.hash, () => this.#renew(grant.hash, shown, body));
   }
 
   async #sign(hash: string, body: Uint8Array): Promise<Signed> {
@@ -94,18 +104,19 @@ export class Signing {
     });
   }
 
-  async #renew(hash: string, presented: string, body: Uint8Array): Promise<Signed> {
+  async #renew(hash: string, shown: Presented, body: Uint8Array): Promise<Signed> {
     const { datastore, grants, issuer } = this.#options;
-    const grant = requireRenewable(await datastore.provisionGrants.get(hash), presented);
+    const grant = this.#requireRenewable(await datastore.provisionGrants.get(hash), shown);
     const csr = await readRequest(body);
     checkRequestedNames(csr, grant);
     const keyHash = keyHashOf(csr.publicKey);
     const wish = await grants.wishFor(grant);
     const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
     return datastore.transaction(async ({ provisionGrants }) => {
-      const now = requireRenewable(await provisionGrants.get(hash), presented);
+      const now = this.#requireRenewable(await provisionGrants.get(hash), shown);
       // Whoever loses this answer still has the one that it was asked with.
-      const certificate = { ...stored(signed), keyHash, previousSerial: presented };
+      const { serial: previousSerial } = shown.leaf;
+      const certificate = { ...stored(signed), keyHash, previousSerial };
       await provisionGrants.put({ ...now, certificate });
       return { grant: now, certificate, again: false };
     });
@@ -139,7 +150,31 @@ export class Signing {
     );
   }
 
-  async #verified(presented: readonly Uint8Array[]): Promise<Certificate> {
+  /**
+   * A serial number alone says nothing: below the same roots there may be authorities of others, and one whose key was
+   * stolen. The newest certificate is known by its bytes, the one before it by its number and who signed it.
+   */
+  #requireRenewable(grant: ProvisionGrant | undefined, shown: Presented): ProvisionGrant {
+    const { isOwn, isRevoked } = this.#options;
+    const { leaf, authorityId } = shown;
+    const { chain: [newest = ""] = [], previousSerial } = grant?.certificate ?? {};
+    const der = Buffer.from(newest, "base64");
+    const isNewest = bytesEqual(der, leaf.raw);
+    const isPrevious = previousSerial === leaf.serial && isOwn(authorityId);
+    if (grant === undefined || (!isNewest && !isPrevious)) {
+      throw fail("unauthenticated", "the client certificate was replaced, or was not made here");
+    }
+    if (!isNewest) {
+      const { authorityKeyId = "", serial } = parseCertificate(der);
+      if (isRevoked(authorityKeyId, serial)) {
+        throw fail("unauthenticated", "the certificate that followed this one was revoked");
+      }
+    }
+    if (!grant.withdrawn) return grant;
+    throw fail("denied", "this certificate is not renewed any more; have it authorized anew");
+  }
+
+  async #verified(presented: readonly Uint8Array[]): Promise<Presented> {
     const { roots, isRevoked, clock } = this.#options;
     let chain: readonly Certificate[];
     try {
@@ -154,9 +189,9 @@ export class Signing {
         "show the certificate that is to be renewed as client certificate",
       );
     }
-    await verifyChain(chain, roots(), epochSeconds(clock));
-    const { authorityKeyId = "", serial } = leaf;
-    if (!isRevoked(authorityKeyId, serial)) return leaf;
+    const [, issuer] = await verifyChain(chain, roots(), epochSeconds(clock));
+    const authorityId = issuer === undefined ? "" : toHex(subjectKeyId(issuer.publicKey));
+    if (!isRevoked(authorityId, leaf.serial)) return { leaf, authorityId };
     throw fail("unauthenticated", "the client certificate was revoked");
   }
 }
@@ -166,15 +201,6 @@ function again(grant: ProvisionGrant, keyHash: string): Signed {
   if (certificate === undefined) throw new TypeError("nothing was signed yet");
   if (certificate.keyHash !== keyHash) throw unknown();
   return { grant, certificate, again: true };
-}
-
-function requireRenewable(grant: ProvisionGrant | undefined, presented: string): ProvisionGrant {
-  const { serial, previousSerial } = grant?.certificate ?? {};
-  if (grant === undefined || (serial !== presented && previousSerial !== presented)) {
-    throw fail("unauthenticated", "the client certificate was replaced meanwhile");
-  }
-  if (!grant.withdrawn) return grant;
-  throw fail("denied", "this certificate is not renewed any more; have it authorized anew");
 }
 
 function stored(signed: {
