@@ -84,7 +84,7 @@ export class Authorizations {
   ): Promise<AcmeAnswer> {
     const { store, validations, limits, urls } = this.#options;
     requireWithin(limits.mayValidate(account.id, identifierKey({ type, value })), urls);
-    validations.requireRoom();
+    validations.requireRoom(account.id);
     const { started, isNew } = await store.transaction(async ({ acme }) => {
       const present = await acme.authorization(id);
       if (present === undefined) throw new TypeError("an authorization is gone");

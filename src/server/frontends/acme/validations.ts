@@ -61,9 +61,10 @@ export class Validations implements AsyncDisposable {
     return this.#waiting.length;
   }
 
-  /** @throws AcmeError when too many wait */
-  requireRoom(): void {
-    if (this.#waiting.length < MAX_WAITING) return;
+  /** @throws AcmeError when too many wait, of this account or of all */
+  requireRoom(accountId: string): void {
+    const own = this.#waiting.filter(({ authorization }) => authorization.accountId === accountId);
+    if (this.#waiting.length < MAX_WAITING && own.length < MAX_WAITING_OF_ACCOUNT) return;
     throw acmeError("rateLimited", "too many challenges are waiting to be looked at; come again", {
       headers: { "retry-after": String(ROOM_RETRY) },
     });
@@ -187,4 +188,6 @@ export class Validations implements AsyncDisposable {
 const MAX_RUNNING = 64;
 const MAX_OF_ACCOUNT = 16;
 const MAX_WAITING = 10_000;
+/** As many as may be pending: an account that deactivates what it has begun must not fill the line for the others. */
+const MAX_WAITING_OF_ACCOUNT = 300;
 const ROOM_RETRY = 10;
