@@ -97,7 +97,7 @@ function grantRequest(request: AuthorizeRequest__Output): GrantRequest {
 function grantorOf(call: CallContext): Grantor {
   const { role, id } = callerOf(call);
   const label = id === undefined ? role : `${role} ${id.toString()}`;
-  return { label, allowNames: [], allowEntries: true, anonymous: false };
+  return { label, allowNames: [], allowEntries: true, isAdministrator: true, anonymous: false };
 }
 
 function grantMessage(grant: ProvisionGrant): Grant {

@@ -137,7 +137,13 @@ t.test("P21: authorized on one server, signed on another, once", async (t) => {
     };
   };
   const servers = await Promise.all(Array.from({ length: 32 }, () => server(datastore)));
-  const admin = { label: "local", allowNames: [], allowEntries: true, anonymous: false };
+  const admin = {
+    label: "local",
+    allowNames: [],
+    allowEntries: true,
+    isAdministrator: true,
+    anonymous: false,
+  };
   const request = { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds: 0 };
   const made = await servers[0]?.grants.authorize(request, admin);
   const hash = secretHash(made?.token ?? "");
@@ -411,7 +417,13 @@ t.test("authorizations are bounded, and those that have ended make room", async 
     random: systemRandom,
     maxGrants: 2,
   });
-  const admin = { label: "local", allowNames: [], allowEntries: true, anonymous: false };
+  const admin = {
+    label: "local",
+    allowNames: [],
+    allowEntries: true,
+    isAdministrator: true,
+    anonymous: false,
+  };
   const authorize = (tokenLifeSeconds: number) =>
     grants.authorize({ commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds }, admin);
   await authorize(10);

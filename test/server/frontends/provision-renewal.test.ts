@@ -60,7 +60,7 @@ async function rig(t: Test) {
   });
   const { token } = await grants.authorize(
     { commonName: NAME, names: [], lifeSeconds: 0, tokenLifeSeconds: 0 },
-    { label: "local", allowNames: [], allowEntries: true, anonymous: false },
+    { label: "local", allowNames: [], allowEntries: true, isAdministrator: true, anonymous: false },
   );
   const csr = async () => Buffer.from((await makeRequest(NAME)).csr);
   const chainOf = (chain: readonly string[]) => chain.map((der) => Buffer.from(der, "base64"));

@@ -24,7 +24,8 @@ export async function grantorOf(
   const token = bearerOf(headers.authorization);
   if (token !== undefined) {
     const { name, allowNames, allowEntries } = await options.apiTokens.verify(token);
-    return { label: `token ${name}`, allowNames, allowEntries, anonymous: false };
+    const label = `token ${name}`;
+    return { label, allowNames, allowEntries, isAdministrator: false, anonymous: false };
   }
   if (peer !== undefined) return administrator(peer, options);
   if (options.anonymous) return ANYONE;
@@ -54,7 +55,19 @@ async function administrator(
   if (!items.some(({ admin, expiresAt }) => admin && (expiresAt === 0 || expiresAt > now))) {
     throw fail("denied", `'${spiffeId}' is no administrator; its entry needs --admin`);
   }
-  return { label: `admin ${spiffeId}`, allowNames: [], allowEntries: true, anonymous: false };
+  return {
+    label: `admin ${spiffeId}`,
+    allowNames: [],
+    allowEntries: true,
+    isAdministrator: true,
+    anonymous: false,
+  };
 }
 
-const ANYONE: Grantor = { label: "anyone", allowNames: [], allowEntries: false, anonymous: true };
+const ANYONE: Grantor = {
+  label: "anyone",
+  allowNames: [],
+  allowEntries: false,
+  isAdministrator: false,
+  anonymous: true,
+};

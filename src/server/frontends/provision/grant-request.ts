@@ -27,6 +27,8 @@ export interface Grantor {
   readonly allowNames: readonly string[];
   /** SPIFFE IDs and entries. */
   readonly allowEntries: boolean;
+  /** May have all that it authorizes anyway, an administrator's identity among it. */
+  readonly isAdministrator: boolean;
   /** Nobody knows who it is: an authorization of before is no better than the next one. */
   readonly anonymous: boolean;
 }

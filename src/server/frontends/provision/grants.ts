@@ -191,11 +191,11 @@ export class Grants {
 
   async #identityOf(
     { spiffeId, entryId }: GrantRequest,
-    { allowEntries }: Grantor,
+    grantor: Grantor,
     now: EpochSeconds,
   ): Promise<GrantedIdentity> {
     if (spiffeId === undefined && entryId === undefined) return NO_IDENTITY;
-    if (!allowEntries) {
+    if (!grantor.allowEntries) {
       throw fail("denied", "this caller may not authorize spiffe ids and entries");
     }
     const { entries } = this.#options.datastore;
@@ -205,6 +205,7 @@ export class Grants {
         throw fail("invalid", "spiffeId is not of the server's trust domain");
       }
       await requireEntryOf(entries, id.toString(), now);
+      await requireMayGrant(entries, id.toString(), grantor);
       return { ...NO_IDENTITY, spiffeId: id.toString() };
     }
     const entry = await entries.get(entryId);
@@ -214,6 +215,7 @@ export class Grants {
     if (spiffeId !== undefined && spiffeId !== entry.spiffeId) {
       throw fail("invalid", "spiffeId and entry name different identities; give one");
     }
+    await requireMayGrant(entries, entry.spiffeId, grantor);
     return {
       spiffeId: entry.spiffeId,
       entryId,
@@ -272,6 +274,24 @@ async function requireEntryOf(
   const { items } = await entries.list({ spiffeId });
   if (items.some((entry) => isLive(entry, now))) return;
   throw fail("denied", "no registration entry has this spiffe id; create one");
+}
+
+/**
+ * Whoever has such an SVID has the server's own API: an API token must not become more than it is.
+ * @throws denied
+ */
+async function requireMayGrant(
+  entries: Pick<EntryReader, "list">,
+  spiffeId: string,
+  { isAdministrator }: Grantor,
+): Promise<void> {
+  if (isAdministrator) return;
+  const { items } = await entries.list({ spiffeId });
+  if (!items.some(({ admin, downstream }) => admin || downstream)) return;
+  throw fail(
+    "denied",
+    "the spiffe id is an administrator's or a downstream server's; have an administrator authorize it",
+  );
 }
 
 function newToken(random: Random): string {
