@@ -139,6 +139,13 @@ t.test(
     t.equal(order.body.notAfter, end.replace(/\.\d+Z$/, "Z"));
     const asked = Math.floor(Date.parse(end) / 1000);
     t.ok(Math.abs(readChain(pem).leaf.notAfter - asked) <= 1, "the end that was asked for");
+
+    const made = await client.order(["b.example.org"], { notAfter: end });
+    await meet(rig, client, made.body);
+    rig.server.clock.step(asked * 1000 - rig.server.clock.nowMs());
+    const csr = csrFor({ names: ["b.example.org"] });
+    const late = await client.post<AcmeProblemBody>(made.body.finalize, { csr });
+    problem(t, late, ["malformed", 400], "no life is left, which is not the profile's own");
   },
 );
 

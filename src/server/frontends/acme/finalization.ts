@@ -91,7 +91,9 @@ export class Finalization {
     const { id, identifiers, profile } = order;
     await this.#recheck(request, known);
     const ttlSeconds = order.notAfter === 0 ? 0 : order.notAfter - epochSeconds(clock);
-    if (ttlSeconds < 0) throw acmeError("malformed", "the order's notAfter has passed");
+    // None left would stand for as much as the profile has.
+    if (order.notAfter !== 0 && ttlSeconds <= 0)
+      throw acmeError("malformed", "the order's notAfter has passed");
     const allowed = await profiles.allow({ account, profile, identifiers, ttlSeconds });
     const commonName = csr.commonName;
     const made = await issuance.frontEndCertificate({
