@@ -2,6 +2,7 @@
 import { bytesEqual, toBase64, toBase64Url } from "../../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import type { Random } from "../../../base/random.ts";
+import { KeyedQueue } from "../../../base/keyed-queue.ts";
 import { Serial } from "../../../base/serial.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
@@ -44,6 +45,8 @@ export class Finalization {
   readonly #options: FinalizationOptions;
   /** Of orders that are being finalized: asked twice at once, an order leads to one certificate. */
   readonly #turns = new Map<string, { readonly serial: Serial; waiting: number }>();
+  /** By account. */
+  readonly #rechecks = new KeyedQueue("account");
 
   constructor(options: FinalizationOptions) {
     this.#options = options;
@@ -162,14 +165,19 @@ export class Finalization {
       if (met === undefined || met.validatedAt > before) return [];
       return [{ identifier: { type, value }, wildcard, type: met.type }];
     });
+    if (old.length === 0) return;
     const accountUri = urls.account(account.id);
-    const problems = await Promise.all(
-      old.map(async (each): Promise<readonly Subproblem[]> => {
-        const problem = await validator.recheck({ ...each, accountUri, signal });
-        return problem === undefined ? [] : [{ ...problem, identifier: each.identifier }];
-      }),
-    );
-    if (problems.flat().length > 0) throw refusedNames(problems.flat());
+    const look = async (each: (typeof old)[number]): Promise<readonly Subproblem[]> => {
+      const problem = await validator.recheck({ ...each, accountUri, signal });
+      return problem === undefined ? [] : [{ ...problem, identifier: each.identifier }];
+    };
+    // One order of an account after another, a few names at a time: each look-up holds a socket for as long as DNS likes.
+    await this.#rechecks.run(account.id, async () => {
+      for (let at = 0; at < old.length; at += RECHECKS_AT_ONCE) {
+        const problems = await Promise.all(old.slice(at, at + RECHECKS_AT_ONCE).map(look));
+        if (problems.flat().length > 0) throw refusedNames(problems.flat());
+      }
+    });
   }
 
   /** Whether the order's certificate is for the key of this request: its answer was lost, then. */
@@ -189,3 +197,5 @@ function notReady(status: string): ReturnType<typeof acmeError> {
 const ID_BYTES = 15;
 /** RFC 8659 §3: a look at CAA is good for eight hours, as certificate authorities have it. */
 const CAA_LASTS = 8 * 3600;
+/** Names of one account, as of challenges. */
+const RECHECKS_AT_ONCE = 16;
