@@ -52,6 +52,8 @@ t.test("records that allow and records that do not", async (t) => {
     ["nobody's", [issue(";")], {}],
     ["malformed", [issue("ca.example.net; accounturi")], {}],
     ["malformed domain", [issue("%%%%%")], {}],
+    ["1024 bytes", [issue("ca.example.net".padEnd(1024))], { name: true, wild: true }],
+    ["1025 bytes", [issue("ca.example.net".padEnd(1025))], {}],
     [
       "wildcards only for us",
       [issue("other.example"), issue("ca.example.net", "issuewild")],
