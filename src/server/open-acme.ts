@@ -92,5 +92,6 @@ function listeners(config: ServerConfig): readonly { host: string; port: number 
       .map((text) => parseAddress(text, "listen", { zeroPort: true })),
     ...(oidc !== undefined && "host" in oidc ? [oidc] : []),
     ...(frontends?.acme === undefined ? [] : [frontends.acme.listen]),
+    ...(frontends?.provision === undefined ? [] : [frontends.provision.listen]),
   ];
 }

@@ -1,4 +1,6 @@
 /** Every error of RFC 8555 §6.7 that is no request's own fault, nonces, other chains, TLS and authority sets. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +25,10 @@ import {
 import { csrFor } from "../../support/csr.ts";
 import { TestCa } from "../../support/test-ca.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
+import { startDnsServer } from "../../support/dns-server.ts";
+import { startTestServer } from "../../support/server.ts";
+import { PROVISION } from "./provision-rig.ts";
+import { acmeConfig, acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
 
 t.test("nonces: once each, of this process, and not older than the window", (t) => {
   const nonces = new Nonces({ random: systemRandom, window: 16 });
@@ -297,3 +302,26 @@ const WEB = {
   profiles: ["server-90d", "server-7d", "spiffe"],
 } as const;
 const NOW = Math.floor(Date.now() / 1000);
+
+t.test("the front end provision is no target of validation, whatever is allowed", async (t) => {
+  await using dns = await startDnsServer();
+  dns.zone.set("a.example.org", { a: ["127.0.0.1"] });
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const acme = acmeConfig({}, dns, port);
+  const provision = { ...PROVISION, listen: { host: "127.0.0.1", port } };
+  const server = await startTestServer(t, { config: { frontends: { acme, provision } } });
+  const { host, port: at } = server.server.acmeAddress ?? { host: "", port: 0 };
+  using client = await AcmeClient.open(`http://${host}:${at}/directory`);
+  await client.register({});
+  const { body: order } = await client.order(["a.example.org"]);
+  const [url = ""] = order.authorizations;
+  const { body } = await client.post<AcmeAuthorization>(url, "");
+  const challenge = body.challenges.find(({ type }) => type === "http-01");
+  await client.post(challenge?.url ?? "", {});
+  await client.until(url, ["valid", "invalid"]);
+  const failed = await client.post<{ error: AcmeProblemBody }>(challenge?.url ?? "", "");
+  t.match(failed.body.error.detail, /this server listens there/);
+});
