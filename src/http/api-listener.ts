@@ -223,4 +223,5 @@ function hasBody(headers: IncomingHttpHeaders): boolean {
 }
 
 const MAX_CONNECTIONS = 1024;
-const MAX_PIPELINED = 16;
+/** Each may hold a body while its handler waits; hardly any client pipelines at all. */
+const MAX_PIPELINED = 2;
