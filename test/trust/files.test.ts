@@ -45,11 +45,23 @@ function watch(name: string, more: readonly string[]): Program {
 }
 
 async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
+  const deadline = performance.now() + 120_000;
+  while (!(await what())) {
+    if (performance.now() > deadline) throw new Error(`not within two minutes: ${what.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
-/** Three rotations under load: each new certificate is shown, and no connection fails. */
-async function rotateUnderLoad(t: Test, port: number, files: string): Promise<void> {
+/**
+ * Three rotations under load: each new certificate is shown, and no connection fails.
+ * @param isReady before each: whether the server has taken over what it was told before
+ */
+async function rotateUnderLoad(
+  t: Test,
+  port: number,
+  files: string,
+  isReady: (rotation: number) => boolean = () => true,
+): Promise<void> {
   const target = { port, identity: `${dir}/client`, serverId: id("/server") };
   await until(() =>
     ask(target, "/").then(
@@ -59,6 +71,7 @@ async function rotateUnderLoad(t: Test, port: number, files: string): Promise<vo
   );
   const load = new TlsLoad({ ...target, workers: 8 });
   for (let rotation = 0; rotation < 3; rotation += 1) {
+    await until(() => isReady(rotation));
     const before = serialOf(readFileSync(files, "utf8"));
     const ran = await run(["entry", "rotate", "--id", serverEntry], env);
     t.equal(ran.code, 0, ran.err);
@@ -148,7 +161,13 @@ backend app
   let said = "";
   haproxy.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
   t.teardown(() => haproxy.kill("SIGKILL"));
-  await rotateUnderLoad(t, port, `${files}/haproxy.pem`);
+  // A signal that finds HAProxy amid a reload is lost. It loads at its start, by the signal that waited, and each time.
+  await rotateUnderLoad(
+    t,
+    port,
+    `${files}/haproxy.pem`,
+    (rotation) => said.split("Loading success").length - 1 >= rotation + 2,
+  );
   t.notMatch(said, /\[ALERT\]/);
 });
 
