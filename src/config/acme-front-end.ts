@@ -9,6 +9,7 @@ import { parseAddress } from "./address.ts";
 import { allOf } from "./problems.ts";
 import type { ValueOf } from "./shape.ts";
 import { type WebTls, certificateFilesOf } from "./web-tls.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 type Given = ValueOf<typeof ACME>;
 
@@ -88,7 +89,7 @@ function urlOf(given: Given): string {
 }
 
 function setOf({ set }: Given, { sets }: Known): string {
-  if (set === OWN_SET || sets.has(set)) return set;
+  if (set === TRUST_DOMAIN_SET || sets.has(set)) return set;
   throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
 }
 
@@ -139,6 +140,5 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || /^\[?::1\]?$/.test(host);
 }
 
-const OWN_SET = "trust-domain";
 const DEFAULT_PROFILES = ["server-90d", "server-7d"] as const;
 const WHERE = "frontends.acme";

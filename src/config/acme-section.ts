@@ -2,6 +2,7 @@ import { ACME_LIMITS } from "./acme-limits-section.ts";
 import { ACME_NAMES } from "./acme-names-section.ts";
 import { ACME_VALIDATION } from "./acme-validation-section.ts";
 import { duration, flag, list, section, text } from "./shape.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 /** `frontends.acme` of a server's file. */
 export const ACME = section({
@@ -32,7 +33,7 @@ export const ACME = section({
   set: {
     shape: text({ maxLength: 63 }),
     help: "authority set that signs; 'trust-domain': the domain's own",
-    default: "trust-domain",
+    default: TRUST_DOMAIN_SET,
   },
   profiles: {
     shape: list(text({ maxLength: 63 }), { least: 1, most: 32 }),

@@ -7,6 +7,7 @@ import type { ServerSettings } from "./server-settings.ts";
 import type { ValueOf } from "./shape.ts";
 import type { Settings } from "./source.ts";
 import type { SET_UPSTREAM } from "./upstream-sections.ts";
+import { TRUST_DOMAIN_SET, WIT_SET } from "./own-sets.ts";
 
 /** X.509 authorities beside the trust domain's own. */
 export interface AuthoritySetConfig {
@@ -104,4 +105,4 @@ function profilesSetting(
 /** What a profile of a new name says where the file does not: as `server-7d`. */
 const NEW_PROFILE = BUILT_IN_PROFILES.get("server-7d") as CertificateProfile;
 /** Whose keys and journal lines the server has already. */
-const RESERVED: ReadonlySet<string> = new Set(["trust-domain", "wit"]);
+const RESERVED: ReadonlySet<string> = new Set([TRUST_DOMAIN_SET, WIT_SET]);

@@ -5,6 +5,7 @@ import { checkDnsName } from "../spiffe/dns-name.ts";
 import type { CERTIFICATES_SECTION } from "./certificates-section.ts";
 import { allOf } from "./problems.ts";
 import type { ValueOf } from "./shape.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 type Given = ValueOf<typeof CERTIFICATES_SECTION>;
 
@@ -21,9 +22,6 @@ export interface CertificatesConfig {
 
 export type PodClusterConfig =
   NonNullable<Given["clusters"]> extends ReadonlyMap<string, infer Of> ? Of : never;
-
-/** The set that signs SPIFFE IDs. */
-export const OWN_SET = "trust-domain";
 
 /** What the rest of the file has. */
 interface Known {
@@ -45,12 +43,12 @@ export function certificatesFrontEnd(given: Given, known: Known): CertificatesCo
 }
 
 function setOf({ set }: Given, { sets }: Known): string {
-  if (set === OWN_SET || sets.has(set)) return set;
+  if (set === TRUST_DOMAIN_SET || sets.has(set)) return set;
   throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
 }
 
 function profileOf({ set, profile }: Given, { sets, profiles }: Known): string {
-  const name = profile ?? (set === OWN_SET ? "spiffe" : "server-90d");
+  const name = profile ?? (set === TRUST_DOMAIN_SET ? "spiffe" : "server-90d");
   if (!profiles.has(name)) {
     throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${name}`);
   }

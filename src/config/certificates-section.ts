@@ -1,6 +1,7 @@
 /** `frontends.certificates` of a server's file: certificates with names and addresses, over the server's own API. */
 import { CLUSTER_NAME } from "./kubernetes-sections.ts";
 import { choice, duration, flag, list, map, section, text } from "./shape.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 /** Names that a pod has by what its API object says. */
 export const POD_NAMES = ["address", "subdomain", "hostname"] as const;
@@ -34,7 +35,7 @@ export const CERTIFICATES_SECTION = section({
   set: {
     shape: text({ maxLength: 63 }),
     help: "the authority set that signs; the trust domain's own puts the entry's SPIFFE ID into the certificate",
-    default: "trust-domain",
+    default: TRUST_DOMAIN_SET,
   },
   profile: {
     shape: text({ maxLength: 63 }),

@@ -3,7 +3,7 @@ import { errorFrom, fail } from "../base/errors.ts";
 import { checkDnsName } from "../spiffe/dns-name.ts";
 import { parseAddress } from "./address.ts";
 import { authoritySetsSetting } from "./build-authority-sets.ts";
-import { OWN_SET } from "./certificates-front-end.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 import { formatDuration } from "./duration.ts";
 import type { PathContext } from "./paths.ts";
 import { allOf } from "./problems.ts";
@@ -100,7 +100,7 @@ function setOf({ set, profile }: Given, settings: Settings<ServerSettings>): str
   if (!profiles.has(profile)) {
     throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${profile}`);
   }
-  if (set === OWN_SET) return set;
+  if (set === TRUST_DOMAIN_SET) return set;
   const signed = sets.get(set)?.profiles;
   if (signed === undefined) {
     throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);

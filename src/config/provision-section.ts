@@ -1,4 +1,5 @@
 import { count, duration, flag, list, section, text } from "./shape.ts";
+import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 /** `frontends.provision` of a server's file: certificates for one-time tokens. */
 export const PROVISION = section({
@@ -25,7 +26,7 @@ export const PROVISION = section({
   set: {
     shape: text({ maxLength: 63 }),
     help: "authority set that signs; SVIDs are signed by the trust domain's own in any case",
-    default: "trust-domain",
+    default: TRUST_DOMAIN_SET,
   },
   profile: {
     shape: text({ maxLength: 63 }),

@@ -3,7 +3,7 @@ import type { ServerConfig } from "../config/server.ts";
 import { fail } from "../base/errors.ts";
 import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
 import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";
-import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { CrlSigner } from "./ca/authority.ts";
 import type { SigningSet } from "./issuance/front-end-issuance.ts";
 import { openUpstream } from "./open-upstream.ts";

@@ -1,5 +1,5 @@
 import type { Datastore } from "./datastore/contract.ts";
-import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { fail } from "../base/errors.ts";
 import { parseCertificate } from "../x509/certificate.ts";

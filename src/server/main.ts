@@ -17,7 +17,7 @@ import { auditedGate, auditedServices } from "./endpoints/audited-services.ts";
 import { bundlePublishers } from "./bundles/bundle-publishers.ts";
 import { BundleService } from "./bundles/bundle-service.ts";
 import { AuthoritySet } from "./ca/authority-set.ts";
-import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import { AUDIT_FOLDER, DATABASE_FILE, openDataFolder } from "./data-folder.ts";
 import { startFeedPruner } from "./datastore/feed-pruner.ts";
 import { openSqliteDatastore } from "./datastore/sqlite/sqlite-datastore.ts";

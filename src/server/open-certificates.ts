@@ -1,7 +1,7 @@
 /** What `frontends.certificates` of a configuration asks for. */
 import type { Clock } from "../base/clock.ts";
 import type { ServerConfig } from "../config/server.ts";
-import { OWN_SET } from "../config/certificates-front-end.ts";
+import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { certificateApi } from "./api/certificate.ts";
@@ -50,7 +50,7 @@ export function certificateHandlers(parts: Parts): ReturnType<typeof certificate
     ...parts,
     frontEnd,
     async rootsOf({ root }) {
-      if (config === undefined || config.set === OWN_SET) {
+      if (config === undefined || config.set === TRUST_DOMAIN_SET) {
         return bundles.own().x509Authorities.map(({ der }) => der);
       }
       return rootsOfSet(await datastore.authorities.list(config.set), root);

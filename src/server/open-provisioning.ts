@@ -6,7 +6,7 @@ import type { Bundle } from "../spiffe/bundle.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import type { AuthoritySets } from "./authority-sets.ts";
-import { TRUST_DOMAIN_SET } from "./ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { Datastore } from "./datastore/contract.ts";
 import { ApiTokens } from "./frontends/provision/api-tokens.ts";
 import { Grants } from "./frontends/provision/grants.ts";

@@ -5,6 +5,7 @@ import type { Options } from "../options.ts";
 import type { OptionSpec } from "../grammar.ts";
 import type { RpcClient } from "../rpc-clients.ts";
 import { API_NAMES, AUTHORITY_SERVICE, type AuthorityWord, ofKind } from "./kinds.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 
 export const SETS_SERVICE = "assay.authority.v1.Authority";
 
@@ -24,7 +25,7 @@ export function setOptions(kind: AuthorityWord): readonly OptionSpec[] {
 /** Empty = the trust domain's own. */
 export function setOf(kind: AuthorityWord, options: Options): string {
   const name = kind === "x509" ? (options.text(SET_OPTION.name) ?? "") : "";
-  return name === "trust-domain" ? "" : name;
+  return name === TRUST_DOMAIN_SET ? "" : name;
 }
 
 export type AuthorityItem = ListAuthoritiesResponse__Output["authorities"][number];

@@ -7,7 +7,7 @@ import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { keyIdOf } from "../ca/check-signed-ca.ts";
 import { publishOwnBundle } from "../ca/publish.ts";
-import { TRUST_DOMAIN_SET } from "../ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import type { Datastore } from "../datastore/contract.ts";
 import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { encodeForeignBundle } from "./foreign-bundle.ts";

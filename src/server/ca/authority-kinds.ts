@@ -9,7 +9,8 @@ import type { Bundle, JwtAuthority } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityKind, AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE, type Upstream } from "../upstream/contract.ts";
-import { TRUST_DOMAIN_SET, setOption } from "./set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
+import { setOption } from "./set-name.ts";
 import { type MadeAuthority, checkSignedCa } from "./check-signed-ca.ts";
 
 export interface MakeAuthorityParams {

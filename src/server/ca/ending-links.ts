@@ -4,7 +4,8 @@ import { formatName } from "../../x509/names.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
 import type { AuthorityJournal } from "./authority-journal.ts";
-import { TRUST_DOMAIN_SET, setOption, setWords } from "./set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
+import { setOption, setWords } from "./set-name.ts";
 
 export interface EndingLinksParams {
   /** Name of the set. */

@@ -6,7 +6,7 @@ import { parseCertificate } from "../../x509/certificate.ts";
 import type { BundleReader, Writers } from "../datastore/contract.ts";
 import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { keyIdOf } from "./check-signed-ca.ts";
-import { TRUST_DOMAIN_SET } from "./set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 
 /** Seconds after which a consumer of the domain's bundle should look again (Trust Domain and Bundle §4.1.2). */
 export const OWN_REFRESH_HINT = 300;

@@ -1,8 +1,4 @@
-/** The set whose authorities are in the domain's own bundle. */
-export const TRUST_DOMAIN_SET = "trust-domain";
-
-/** The journal of the WIT authorities, which are the trust domain's own as well; no configured set has the name. */
-export const WIT_SET = "wit";
+import { TRUST_DOMAIN_SET, WIT_SET } from "../../config/own-sets.ts";
 
 function isOwn(name: string): boolean {
   return name === TRUST_DOMAIN_SET || name === WIT_SET;

@@ -11,7 +11,7 @@ import { AUTHORITY_KINDS } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import type { JwtAuthority } from "./authority.ts";
 import { ClockWatch } from "./clock-watch.ts";
-import { WIT_SET } from "./set-name.ts";
+import { WIT_SET } from "../../config/own-sets.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export type WitAuthoritiesOptions = Omit<

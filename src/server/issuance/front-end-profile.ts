@@ -6,7 +6,7 @@ import { checkDnsName } from "../../spiffe/dns-name.ts";
 import { type SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { ipBytes, ipText } from "../../x509/ip-address.ts";
-import { TRUST_DOMAIN_SET } from "../ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import { isTtl } from "./x509-profile.ts";
 
 /** What is asked for, the key left out. */

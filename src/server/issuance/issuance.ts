@@ -17,7 +17,7 @@ import type { JwtClaims } from "../../jwt/compact.ts";
 import { BUILT_IN_PROFILES } from "../../config/certificate-profiles.ts";
 import type { AuthoritySet } from "../ca/authority-set.ts";
 import { randomSerial } from "../ca/serial-number.ts";
-import { TRUST_DOMAIN_SET } from "../ca/set-name.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
 import { jwtClaimsOf } from "../entries/jwt-claims.ts";
 import { requireAllowedKey } from "./allowed-key.ts";

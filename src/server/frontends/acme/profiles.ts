@@ -8,6 +8,7 @@ import type { FrontEndRequest } from "../../issuance/front-end-profile.ts";
 import type { Issuance } from "../../issuance/issuance.ts";
 import type { ExternalAccounts } from "./contract.ts";
 import { acmeError } from "./problem.ts";
+import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 
 export interface ProfilesOptions {
   /** Names of certificate profiles; the first holds where an order names none. */
@@ -77,7 +78,7 @@ export class Profiles {
     const request =
       bound === undefined
         ? { ...names, set, ttlSeconds }
-        : { ...names, set: TRUST_DOMAIN, spiffeId: bound.spiffeId, ttlSeconds };
+        : { ...names, set: TRUST_DOMAIN_SET, spiffeId: bound.spiffeId, ttlSeconds };
     // Names first: a life that is too long is another fault.
     refuseAs("rejectedIdentifier", () =>
       issuance.checkFrontEndCertificate({ ...request, ttlSeconds: 0 }),
@@ -128,9 +129,8 @@ function valuesOf(
   return identifiers.filter(({ type }) => type === wanted).map(({ value }) => value);
 }
 
-/** The one profile with a SPIFFE ID, and the set that alone signs those. */
+/** The one profile with a SPIFFE ID. */
 const SPIFFE = "spiffe";
-const TRUST_DOMAIN = "trust-domain";
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "server-90d": "TLS servers, 90 days",
   "server-7d": "TLS servers, 7 days",

@@ -5,7 +5,8 @@
 import type { PsatCluster } from "../../../attestors/node/k8s-psat/server.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../../base/errors.ts";
-import { type CertificatesConfig, OWN_SET } from "../../../config/certificates-front-end.ts";
+import type { CertificatesConfig } from "../../../config/certificates-front-end.ts";
+import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 import { formatSelector } from "../../../spiffe/selector.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
@@ -204,7 +205,7 @@ export class CertificateFrontEnd {
       set,
       profile,
       ...wish,
-      ...(set === OWN_SET ? { spiffeId: SpiffeId.parse(entry.spiffeId) } : {}),
+      ...(set === TRUST_DOMAIN_SET ? { spiffeId: SpiffeId.parse(entry.spiffeId) } : {}),
       by: { frontEnd: "certificates", rule, entryId: entry.id },
     };
     issuance.checkFrontEndCertificate(request);

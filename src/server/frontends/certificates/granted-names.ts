@@ -1,7 +1,8 @@
 /** What a certificate may say, of what is asked for. */
 import { fail } from "../../../base/errors.ts";
 import { canonicalAddress } from "../../../base/networks.ts";
-import { type CertificatesConfig, OWN_SET } from "../../../config/certificates-front-end.ts";
+import type { CertificatesConfig } from "../../../config/certificates-front-end.ts";
+import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 import { checkDnsName } from "../../../spiffe/dns-name.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { EntryRecord } from "../../datastore/contract.ts";
@@ -97,7 +98,7 @@ function grantedTtl(
   const bounds = [
     ttlSeconds,
     // Of SVIDs, which the certificates of other sets are not.
-    set === OWN_SET ? entry.x509SvidTtl : 0,
+    set === TRUST_DOMAIN_SET ? entry.x509SvidTtl : 0,
     maxTtlSeconds ?? 0,
   ].filter((bound) => bound > 0);
   if (bounds.length === 0) return wanted;

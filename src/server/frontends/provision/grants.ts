@@ -26,6 +26,7 @@ import {
   grantNames,
 } from "./grant-request.ts";
 import { secretHash } from "./secret-hash.ts";
+import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 
 export interface GrantsOptions {
   readonly config: Pick<
@@ -299,7 +300,6 @@ function newToken(random: Random): string {
 }
 
 const NO_IDENTITY: GrantedIdentity = { spiffeId: "", entryId: "", dnsNames: [], lifeSeconds: 0 };
-const TRUST_DOMAIN_SET = "trust-domain";
 /** RFC 5280 appendix A.1, ub-common-name. */
 const MAX_COMMON_NAME = 64;
 const PAGE = 1000;
