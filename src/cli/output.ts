@@ -14,6 +14,15 @@ export interface Streams {
   readonly stderr: (text: string) => void;
 }
 
+/** For commands that go on: each value in JSON is one line, written as it comes. */
+export function createLines(format: Output["format"]): Output {
+  const streams: Streams = {
+    stdout: (text) => process.stdout.write(text),
+    stderr: (text) => process.stderr.write(text),
+  };
+  return createOutput(format, streams, 0);
+}
+
 export function createOutput(
   format: "text" | "json",
   streams: Streams,

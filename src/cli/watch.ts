@@ -2,7 +2,7 @@ import type { Command } from "./command.ts";
 import { followX509 } from "./fetch/streams.ts";
 import { fetchedSvids, svidJson, svidLines } from "./fetch/svid.ts";
 import { OUTPUT_OPTION } from "./options.ts";
-import { createOutput } from "./output.ts";
+import { createLines } from "./output.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "./rpc-clients.ts";
 import { WAIT_OPTION } from "./wait.ts";
 import { DELIVERY_OPTIONS, wantedTargets } from "./watch/targets.ts";
@@ -25,14 +25,7 @@ export const command: Command = {
     const wanted = await wantedTargets(context);
     if (wanted !== undefined) return (await import("./watch/deliver.ts")).deliver(context, wanted);
     const { output, signal } = context;
-    const lines = createOutput(
-      output.format,
-      {
-        stdout: (text) => process.stdout.write(text),
-        stderr: (text) => process.stderr.write(text),
-      },
-      0,
-    );
+    const lines = createLines(output.format);
     using agent = await connectAgent(context);
     for await (const response of followX509(agent, signal, output.note)) {
       const svids = fetchedSvids(response);

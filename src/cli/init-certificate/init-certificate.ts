@@ -8,7 +8,7 @@ import { ALL_KEY_TYPES } from "../../keys/contract.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { isoTime, timeText } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
-import { createOutput } from "../output.ts";
+import { createLines } from "../output.ts";
 import { AGENT_SOCKET_OPTION } from "../rpc-clients.ts";
 import { TARGET_OPTIONS, targetFromOptions } from "../watch/targets.ts";
 import { withWait } from "../wait.ts";
@@ -155,14 +155,7 @@ function viewOf(certificate: Obtained): View {
 }
 
 function deliveryOf(context: CommandContext, target: Delivery["target"]): Delivery {
-  const lines = createOutput(
-    context.output.format,
-    {
-      stdout: (text) => process.stdout.write(text),
-      stderr: (text) => process.stderr.write(text),
-    },
-    0,
-  );
+  const lines = createLines(context.output.format);
   return new Delivery({
     target,
     clock: systemClock,

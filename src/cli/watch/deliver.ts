@@ -8,7 +8,7 @@ import type { Contents } from "../../delivery/render.ts";
 import type { Target } from "../../delivery/target.ts";
 import type { CommandContext } from "../command.ts";
 import { isoTime, timeText } from "../facts.ts";
-import { createOutput } from "../output.ts";
+import { createLines } from "../output.ts";
 import { type RpcClient, connectAgent } from "../rpc-clients.ts";
 import { withWait } from "../wait.ts";
 import { fetchView, followViews } from "./source.ts";
@@ -54,14 +54,7 @@ export async function deliver(context: CommandContext, wanted: Wanted): Promise<
 }
 
 function deliveryOf(target: Target, context: CommandContext): Delivery {
-  const lines = createOutput(
-    context.output.format,
-    {
-      stdout: (text) => process.stdout.write(text),
-      stderr: (text) => process.stderr.write(text),
-    },
-    0,
-  );
+  const lines = createLines(context.output.format);
   return new Delivery({
     target,
     clock: systemClock,
