@@ -8,7 +8,7 @@ import { type AcmeValidationConfig, acmeValidation } from "./acme-validation-sec
 import { parseAddress } from "./address.ts";
 import { allOf } from "./problems.ts";
 import type { ValueOf } from "./shape.ts";
-import { type WebTls, certificateFilesOf } from "./web-tls.ts";
+import { type WebTls, certificateFilesOf, isLoopback, plainUrl } from "./web-tls.ts";
 import { TRUST_DOMAIN_SET } from "./own-sets.ts";
 
 type Given = ValueOf<typeof ACME>;
@@ -74,14 +74,8 @@ function urlOf(given: Given): string {
       `${WHERE}.url: is missing; clients sign for one address, which ${host} is not`,
     );
   }
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isWeb =
-    url !== undefined &&
-    (url.protocol === "https:" || url.protocol === "http:") &&
-    url.username === "" &&
-    url.password === "" &&
-    !/[?#\s]/.test(text);
-  if (isWeb) return url.href.replace(/\/+$/, "");
+  const url = plainUrl(text);
+  if (url?.protocol === "https:" || url?.protocol === "http:") return url.href.replace(/\/+$/, "");
   throw fail(
     "invalid",
     `${WHERE}.url is no address without query and fragment, for example https://acme.example.org`,
@@ -134,10 +128,6 @@ function nameOf(given: Given): string {
   const host = given.url === undefined ? listenOf(given).host : new URL(urlOf(given)).hostname;
   if (isIP(host.replace(/^\[|\]$/g, "")) === 0) return host;
   throw fail("invalid", `${WHERE}.svid: url has no DNS name that the SVID could have`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || /^\[?::1\]?$/.test(host);
 }
 
 const DEFAULT_PROFILES = ["server-90d", "server-7d"] as const;

@@ -6,7 +6,7 @@ import type { FRONT_ENDS } from "./front-end-sections.ts";
 import { socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
 import type { ValueOf } from "./shape.ts";
-import { type WebTls, certificateFilesOf } from "./web-tls.ts";
+import { type WebTls, certificateFilesOf, isLoopback, plainUrl } from "./web-tls.ts";
 
 type Given = NonNullable<ValueOf<typeof FRONT_ENDS>["oidc"]>;
 
@@ -116,23 +116,15 @@ function dnsNamesOf(hosts: readonly string[]): readonly string[] {
 
 /** https, and http to this machine alone, for trying things out. */
 function webAddress(text: string, where: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = plainUrl(text);
   const isWeb =
-    url !== undefined &&
-    (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) &&
-    url.username === "" &&
-    url.password === "" &&
-    !/[?#\s]/.test(text);
+    url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
   if (!isWeb) {
     throw fail(
       "invalid",
       `${where} is no https address without query and fragment, for example https://oidc.example.org`,
     );
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || /^\[?::1\]?$/.test(host);
 }
 
 const WHERE = "frontends.oidc";

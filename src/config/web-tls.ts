@@ -20,3 +20,15 @@ export function certificateFilesOf(
   if (certificateFile === undefined || keyFile === undefined) return undefined;
   return { kind: "files", certificateFile: resolve(certificateFile), keyFile: resolve(keyFile) };
 }
+
+/** Whether what listens there, or is asked there, is this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || /^\[?::1\]?$/.test(host);
+}
+
+/** Whether an address of the web is one and nothing more: no name or password in it, no query, no fragment. */
+export function plainUrl(text: string): URL | undefined {
+  if (!URL.canParse(text) || /[?#\s]/.test(text)) return undefined;
+  const url = new URL(text);
+  return url.username === "" && url.password === "" ? url : undefined;
+}
