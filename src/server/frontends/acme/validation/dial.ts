@@ -1,4 +1,5 @@
 import { type Socket, connect } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../../../base/clock.ts";
 import type { Lookups } from "./lookups.ts";
 import { refuse, shown } from "./refusal.ts";
@@ -36,6 +37,15 @@ export async function dial(host: string, port: number, tools: DialTools): Promis
     }
   }
   throw last;
+}
+
+/** Waits for the handshake. @throws what ended it; the socket is the caller's to destroy */
+export function handshake(socket: TLSSocket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once("secureConnect", resolve);
+  socket.on("error", reject);
+  socket.once("close", () => reject(new Error("the connection was closed")));
+  return promise;
 }
 
 function connectTo(address: string, port: number, { clock, signal }: DialTools): Promise<Socket> {

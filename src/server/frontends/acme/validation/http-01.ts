@@ -5,7 +5,7 @@ import { type TLSSocket, connect as connectTls } from "node:tls";
 import { concatBytes } from "../../../../base/bytes.ts";
 import { get } from "../../../../base/node-http.ts";
 import type { AcmeIdentifier } from "../contract.ts";
-import { type DialTools, dial } from "./dial.ts";
+import { type DialTools, dial, handshake } from "./dial.ts";
 import { refuse, shown } from "./refusal.ts";
 
 export interface Http01Params {
@@ -76,7 +76,6 @@ async function fetchOnce(place: Place, path: string, tools: Http01Tools): Promis
 
 /** Whoever answers is proven by what it shows, not by a certificate: it may be there to get its first. */
 async function startTls(plain: Socket, place: Place): Promise<TLSSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connectTls({
     socket: plain,
     ...(isIP(place.host) === 0 ? { servername: place.host } : {}),
@@ -84,11 +83,8 @@ async function startTls(plain: Socket, place: Place): Promise<TLSSocket> {
     minVersion: "TLSv1.2",
     rejectUnauthorized: false,
   });
-  socket.once("secureConnect", resolve);
-  socket.on("error", reject);
-  socket.once("close", () => reject(new Error("the connection was closed")));
   try {
-    await promise;
+    await handshake(socket);
     return socket;
   } catch (cause) {
     socket.destroy();

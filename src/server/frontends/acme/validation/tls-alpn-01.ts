@@ -6,7 +6,7 @@ import { toHex } from "../../../../base/bytes.ts";
 import { ipBytes } from "../../../../x509/ip-address.ts";
 import type { AcmeIdentifier } from "../contract.ts";
 import { alpnCertificateFault } from "./alpn-certificate.ts";
-import { type DialTools, dial } from "./dial.ts";
+import { type DialTools, dial, handshake } from "./dial.ts";
 import { refuse } from "./refusal.ts";
 
 /** @throws refuse: `dns`, `connection`, `tls`, `unauthorized` without the protocol, `incorrectResponse` for the certificate */
@@ -39,7 +39,6 @@ async function certificateShown(
   plain: Socket,
   identifier: AcmeIdentifier,
 ): Promise<Uint8Array | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connect({
     socket: plain,
     servername: identifier.type === "dns" ? identifier.value : reverseName(identifier.value),
@@ -48,11 +47,8 @@ async function certificateShown(
     // The certificate proves possession of the account key, to be checked by the rules of the challenge alone.
     rejectUnauthorized: false,
   });
-  socket.once("secureConnect", resolve);
-  socket.on("error", reject);
-  socket.once("close", () => reject(new Error("the connection was closed")));
   try {
-    await promise;
+    await handshake(socket);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? "";
     if (code.includes("NO_APPLICATION_PROTOCOL")) throw noProtocol(identifier, cause);
