@@ -8,13 +8,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { type AcmeAuthorization, AcmeClient, type AcmeOrder } from "../test/support/acme-client.ts";
 import { csrFor } from "../test/support/csr.ts";
+import { spawnServer } from "../test/support/server-process.ts";
 
 const SECONDS = Number(process.argv[2] ?? 10);
 const IN_FLIGHT = 32;
@@ -66,21 +64,8 @@ async function startServer() {
     limits: none,
   };
   writeFileSync(config, JSON.stringify({ frontends: { acme } }));
-  const made = spawn(
-    join(import.meta.dirname, "../bin/assay"),
-    [
-      "server",
-      "--trust-domain=example.org",
-      `--data-dir=${dir}/data`,
-      "--listen=127.0.0.1:0",
-      `--socket=${dir}/server.sock`,
-      `--config=${config}`,
-      "--log-level=error",
-      "--ready-fd=3",
-    ],
-    { stdio: ["ignore", "inherit", "inherit", "pipe"] },
-  );
-  await once(createInterface({ input: made.stdio[3] as Readable }), "line");
+  const { child: made, ready } = spawnServer(dir, [`--config=${config}`, "--log-level=error"]);
+  await ready;
   return made;
 }
 

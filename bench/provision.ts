@@ -4,19 +4,16 @@
  * authorities and once with RSA-4096 ones, as Pollendina's CA has; over TLS with an API token, and in the clear with none.
  * Needs Go.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcess, execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { connectUnix } from "../src/rpc/channel.ts";
+import { spawnServer } from "../test/support/server-process.ts";
 
 const exec = promisify(execFile);
 const LOAD = join(tmpdir(), "assay-load-provision");
-const ASSAY = join(import.meta.dirname, "../bin/assay");
 const CONCURRENCY = process.argv[2] ?? "32";
 const SECONDS = process.env["BENCH_SECONDS"] ?? "4";
 const RUNS = Number(process.env["BENCH_RUNS"] ?? 3);
@@ -29,32 +26,19 @@ for (const keyType of ["ec-p256", "rsa-4096"]) {
 
 async function measure(name: string, keyType: string, plain: boolean): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "assay-bench-"));
-  const child = spawn(
-    ASSAY,
-    [
-      "server",
-      "--trust-domain=example.org",
-      `--data-dir=${dir}/data`,
-      "--listen=127.0.0.1:0",
-      `--socket=${dir}/server.sock`,
-      "--provision-listen=127.0.0.1:0",
-      `--ca-key-type=${keyType}`,
-      "--log-level=error",
-      "--ready-fd=3",
-      ...(plain ? ["--plain-http", "--anonymous-authorize"] : []),
-    ],
-    { stdio: ["ignore", "inherit", "inherit", "pipe"] },
-  );
+  const { child, socket, ready, kill } = spawnServer(dir, [
+    "--provision-listen=127.0.0.1:0",
+    `--ca-key-type=${keyType}`,
+    "--log-level=error",
+    ...(plain ? ["--plain-http", "--anonymous-authorize"] : []),
+  ]);
   try {
-    const lines = createInterface({ input: child.stdio[3] as Readable });
-    const [ready] = await once(lines, "line");
-    const { port } = (JSON.parse(String(ready)) as { provision: { port: number } }).provision;
+    const { port } = (await ready).provision;
     const url = `${plain ? "http" : "https"}://127.0.0.1:${port}`;
-    const bearer = plain ? "" : await apiToken(`${dir}/server.sock`);
+    const bearer = plain ? "" : await apiToken(socket);
     await rates(name, child, url, bearer);
   } finally {
-    child.kill("SIGKILL");
-    await once(child, "exit");
+    await kill();
     rmSync(dir, { recursive: true });
   }
 }

@@ -1,11 +1,9 @@
 /** `assay server` with the front end `provision` as a process of its own, and one call of it. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { request } from "node:http";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import type { Test } from "tap";
-import { ASSAY, emptyEnvironment, temporaryFolder } from "./program.ts";
+import { spawnServer } from "../support/server-process.ts";
+import { emptyEnvironment, temporaryFolder } from "./program.ts";
 
 export interface Running {
   readonly port: number;
@@ -17,36 +15,10 @@ export interface Running {
 
 /** `assay server` on the folder, with the front end on a free port; it ends with the test. */
 export async function startServer(t: Test, dir: string, ...args: string[]): Promise<Running> {
-  const child = spawn(
-    ASSAY,
-    [
-      "server",
-      "--trust-domain=example.org",
-      `--data-dir=${dir}/data`,
-      "--listen=127.0.0.1:0",
-      `--socket=${dir}/server.sock`,
-      "--provision-listen=127.0.0.1:0",
-      "--ready-fd=3",
-      ...args,
-    ],
-    { env: emptyEnvironment(dir), stdio: ["ignore", "inherit", "pipe", "pipe"] },
-  );
-  let log = "";
-  child.stderr?.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  const gone = once(child, "exit");
-  const kill = async (signal: NodeJS.Signals = "SIGKILL"): Promise<void> => {
-    child.kill(signal);
-    await gone;
-  };
+  const options = ["--provision-listen=127.0.0.1:0", ...args];
+  const { ready, log, kill } = spawnServer(dir, options, emptyEnvironment(dir));
   t.teardown(() => kill());
-  const lines = createInterface({ input: child.stdio[3] as Readable });
-  const ready = await Promise.race([
-    once(lines, "line").then(([line]) => String(line)),
-    gone.then(() => undefined),
-  ]);
-  if (ready === undefined) throw new Error(`the server ended before it was ready: ${log}`);
-  const { provision } = JSON.parse(ready) as { provision: { host: string; port: number } };
-  return { ...provision, log: () => log, kill };
+  return { ...(await ready).provision, log, kill };
 }
 
 /** Short, for the socket's sake. */
