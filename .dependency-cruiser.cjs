@@ -22,6 +22,7 @@ module.exports = {
     floor("config-low", "^src/config/", "^src/(base|keys|spiffe|observe|config)/"),
     floor("delivery-knows-no-agent", "^src/delivery/", "^src/(base|keys|x509|spiffe|delivery)/"),
     floor("provision-knows-no-role", "^src/provision/", "^src/(base|keys|x509|delivery|provision)/"),
+    floor("http2-knows-no-grpc", "^src/rpc/http2/", "^src/(base|rpc/http2)/"),
     floor("rpc-is-mechanism", "^src/rpc/", "^src/(base|keys|x509|observe|rpc)/"),
     floor(
       "attestors-are-adapters",

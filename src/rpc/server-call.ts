@@ -1,11 +1,12 @@
-import type { ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
 import { headerValues } from "./h2/request-headers.ts";
 import { REQUEST_SWEEPS } from "./h2/limits.ts";
 import { type RequestBudget, RequestReader } from "./h2/request-reader.ts";
-import { statusHeaders } from "./h2/status-headers.ts";
+import { OK_TRAILERS, RESPONSE_HEADERS, statusAlone, statusTrailers } from "./h2/status-headers.ts";
 import { encodeFrameOnce } from "./h2/frame.ts";
+import { encodeHeaderBlock } from "./http2/hpack/header-block.ts";
+import type { Http2Stream } from "./http2/stream.ts";
 import { inflater } from "./inflate.ts";
 import type { RpcMethod } from "./protos.ts";
 import { type StreamContext, WARNINGS, WARNING_TRAILER } from "./service.ts";
@@ -13,12 +14,10 @@ import { STATUS_CODES, type WireStatus } from "./status.ts";
 
 /** What a call needs of its connection. */
 export interface ServerCallParams {
-  readonly stream: ServerHttp2Stream;
+  readonly stream: Http2Stream;
   readonly types: RpcMethod;
   /** Label of the connection. */
   readonly peer: string;
-  /** Node's flat list of lower-case names and values. */
-  readonly rawHeaders: readonly string[];
   readonly clock: Clock;
   readonly timeoutMs: number | undefined;
   /** Of the connection. */
@@ -34,7 +33,7 @@ export class ServerCall implements StreamContext<object, object> {
   readonly peer: string;
   readonly store = new Map<symbol, unknown>();
   readonly #params: ServerCallParams;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: Http2Stream;
   #reader: RequestReader | undefined;
   #over: AbortController | undefined;
   /** Why the handler need not go on; an ordinary end is no reason. */
@@ -49,7 +48,7 @@ export class ServerCall implements StreamContext<object, object> {
     this.#stream = params.stream;
     this.method = params.types.path;
     this.peer = params.peer;
-    params.stream.on("close", () => this.#closed());
+    params.stream.onClose(() => this.#closed());
     if (params.timeoutMs !== undefined) {
       this.#cancelTimer = params.clock.after(params.timeoutMs, () => this.cut(LATE, CANCELLED));
     }
@@ -64,7 +63,7 @@ export class ServerCall implements StreamContext<object, object> {
   }
 
   metadata(name: string): readonly string[] {
-    return headerValues(this.#params.rawHeaders, name);
+    return headerValues(this.#stream.fields, name);
   }
 
   get requests(): AsyncIterable<object> {
@@ -82,10 +81,11 @@ export class ServerCall implements StreamContext<object, object> {
       if (this.#ended || this.#cut !== undefined) return reject(CANCELLED);
       this.#respond();
       this.#sends.add(reject);
-      this.#stream.write(frame, (error?: Error | null) => {
-        this.#sends.delete(reject);
-        if (error) reject(CANCELLED);
-        else resolve();
+      this.#stream.write(frame, {
+        sent: () => {
+          this.#sends.delete(reject);
+          resolve();
+        },
       });
     });
   }
@@ -108,11 +108,9 @@ export class ServerCall implements StreamContext<object, object> {
   /** Of several ends only the first one counts. */
   endWith(status: WireStatus): void {
     if (this.#ended) return;
-    const trailers = statusHeaders(status);
-    if (this.#stream.headersSent) return this.#endBehind(trailers);
+    if (this.#stream.headersSent) return this.#endBehind(statusTrailers(status));
     this.#settle();
-    if (this.#stream.destroyed || this.#stream.closed) return;
-    this.#stream.respond([...HEADERS, ...Object.entries(trailers).flat()], TRAILERS_ONLY);
+    this.#stream.respondAndEnd(statusAlone(status));
     this.#letGo();
   }
 
@@ -129,20 +127,13 @@ export class ServerCall implements StreamContext<object, object> {
   }
 
   #respond(): void {
-    const stream = this.#stream;
-    if (stream.headersSent || stream.destroyed || stream.closed) return;
-    stream.respond(HEADERS, WITH_TRAILERS);
+    this.#stream.respond(RESPONSE_HEADERS);
   }
 
-  #endBehind(trailers: Readonly<Record<string, string | string[]>>, last?: Uint8Array): void {
+  #endBehind(trailers: Uint8Array, last?: Uint8Array): void {
     this.#settle();
-    const stream = this.#stream;
-    if (stream.destroyed || stream.closed) return;
-    stream.once("wantTrailers", () => {
-      if (!stream.destroyed && !stream.closed) stream.sendTrailers(trailers);
-    });
-    if (last === undefined) stream.end();
-    else stream.end(last);
+    if (last !== undefined) this.#stream.write(last);
+    this.#stream.end(trailers);
     this.#letGo();
   }
 
@@ -155,12 +146,16 @@ export class ServerCall implements StreamContext<object, object> {
   /** The client may leave its own side open: what it still sends is for nobody, and after a moment the stream ends. */
   #letGo(): void {
     const stream = this.#stream;
-    if (stream.readableEnded) return;
-    stream.resume();
+    if (stream.closed || stream.remoteEnded) return;
+    stream.discard();
+    this.#linger();
+  }
+
+  #linger(): void {
     this.#cancelTimer = this.#params.clock.after(LINGER_MS, () => {
       // Only the client's half is left when all has been said.
-      if (stream.writableFinished) stream.close();
-      else stream.once("finish", () => stream.close());
+      if (this.#stream.finished) this.#stream.reset();
+      else if (!this.#stream.closed) this.#linger();
     });
   }
 
@@ -222,21 +217,17 @@ export class ServerCall implements StreamContext<object, object> {
     if (this.#cut !== undefined) throw this.#cut;
   }
 
-  #okTrailers(): Readonly<Record<string, string | string[]>> {
+  #okTrailers(): Uint8Array {
     const warnings = this.store.get(WARNINGS) as readonly string[] | undefined;
     if (warnings === undefined) return OK_TRAILERS;
-    const values = warnings.slice(0, MAX_WARNINGS);
-    return {
-      ...OK_TRAILERS,
-      [WARNING_TRAILER]: values.map((warning) => warning.replaceAll(/[^ -~]/g, "?")),
-    };
+    const fields = ["grpc-status", "0"];
+    for (const warning of warnings.slice(0, MAX_WARNINGS)) {
+      fields.push(WARNING_TRAILER, warning.replaceAll(/[^ -~]/g, "?"));
+    }
+    return encodeHeaderBlock(fields);
   }
 }
 
-const HEADERS = [":status", "200", "content-type", "application/grpc"];
-const OK_TRAILERS = { "grpc-status": "0" };
-const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
-const TRAILERS_ONLY = { endStream: true, sendDate: false };
 /** An agent's whole registry in one answer: 100,000 entries of some 600 bytes. */
 const MAX_RESPONSE_BYTES = 64 << 20;
 /** Requests of one connection that are not whole or that no handler has taken yet. */

@@ -1,15 +1,10 @@
-import type {
-  IncomingHttpHeaders,
-  ServerHttp2Session,
-  ServerHttp2Stream,
-  ServerOptions,
-} from "node:http2";
-import { performServerHandshake } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../observe/logger.ts";
 import { acceptCall } from "./h2/accept-call.ts";
 import { MAX_HEADERS, MAX_HEADER_LIST_BYTES } from "./h2/limits.ts";
+import { Http2Session, type SessionLimits, type SessionOwner } from "./http2/session.ts";
+import type { Http2Stream } from "./http2/stream.ts";
 import type { RequestBudget } from "./h2/request-reader.ts";
 import type { RpcMethod } from "./protos.ts";
 import { ServerCall } from "./server-call.ts";
@@ -33,37 +28,42 @@ export interface Route {
 }
 
 /** One accepted connection with its HTTP/2 session. */
-export class ServerConnection {
+export class ServerConnection implements SessionOwner {
   readonly #host: ConnectionHost;
   readonly #label: string;
-  readonly #session: ServerHttp2Session;
+  readonly #onClosed: (connection: ServerConnection) => void;
+  readonly #session: Http2Session;
   readonly #budget: RequestBudget = { requestBytes: 0 };
   readonly #calls = new Set<ServerCall>();
-  #streams = 0;
   #sweep = 0;
   #idleSweeps = 0;
   #sweepsToPing = PING_SWEEPS;
   #pinged = false;
 
-  constructor(host: ConnectionHost, socket: Duplex, label: string) {
+  /** @param onClosed runs when the socket is closed */
+  constructor(
+    host: ConnectionHost,
+    socket: Duplex,
+    label: string,
+    onClosed: (connection: ServerConnection) => void,
+  ) {
     this.#host = host;
     this.#label = label;
-    this.#session = performServerHandshake(socket, SESSION_OPTIONS);
-    this.#session.on("stream", (stream, headers, _flags, rawHeaders: unknown) =>
-      this.#open(stream, headers, rawHeaders as readonly string[]),
-    );
-    this.#session.on("error", (error: Error) =>
-      host.logger.debug("connection failed", { peer: label, error }),
-    );
+    this.#onClosed = onClosed;
+    this.#session = new Http2Session(socket, this, SESSION_LIMITS);
   }
 
-  onClose(listener: () => void): void {
-    this.#session.once("close", listener);
+  onViolation(error: Error): void {
+    this.#host.logger.debug("connection failed", { peer: this.#label, error });
+  }
+
+  onClose(): void {
+    this.#onClosed(this);
   }
 
   /** GOAWAY; streams under way may end. */
   close(): void {
-    if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+    this.#session.close();
   }
 
   destroy(): void {
@@ -75,10 +75,11 @@ export class ServerConnection {
    * whose client does not answer a PING.
    */
   check(): void {
-    if (this.#session.destroyed) return;
+    this.#session.check();
+    if (this.#session.closing) return;
     this.#sweep += 1;
     for (const call of this.#calls) call.check(this.#sweep);
-    this.#idleSweeps = this.#streams > 0 ? 0 : this.#idleSweeps + 1;
+    this.#idleSweeps = this.#session.streams > 0 ? 0 : this.#idleSweeps + 1;
     if (this.#idleSweeps >= IDLE_SWEEPS) return this.close();
     this.#sweepsToPing -= 1;
     if (this.#sweepsToPing > 0) return;
@@ -93,25 +94,14 @@ export class ServerConnection {
   #ping(): void {
     this.#pinged = true;
     this.#sweepsToPing = PING_ANSWER_SWEEPS;
-    this.#session.ping((error: Error | null) => {
-      if (error !== null) return;
+    this.#session.ping(() => {
       this.#pinged = false;
       this.#sweepsToPing = PING_SWEEPS;
     });
   }
 
-  #open(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    rawHeaders: readonly string[],
-  ): void {
-    // The client may have reset the stream in the same breath.
-    if (stream.destroyed || stream.closed) return;
-    this.#streams += 1;
-    stream.once("close", () => {
-      this.#streams -= 1;
-    });
-    const accepted = acceptCall(stream, headers);
+  onStream(stream: Http2Stream): void {
+    const accepted = acceptCall(stream);
     if (accepted === undefined) return;
     const { path, timeoutMs } = accepted;
     const route = this.#host.route(path);
@@ -119,7 +109,6 @@ export class ServerConnection {
       stream,
       types: route?.method ?? NO_METHOD,
       peer: this.#label,
-      rawHeaders,
       clock: this.#host.clock,
       timeoutMs: timeoutMs === "malformed" ? undefined : timeoutMs,
       budget: this.#budget,
@@ -127,7 +116,7 @@ export class ServerConnection {
       sweep: () => this.#sweep,
     });
     this.#calls.add(call);
-    stream.once("close", () => this.#calls.delete(call));
+    stream.onClose(() => this.#calls.delete(call));
     if (timeoutMs === "malformed") call.endWith(BAD_TIMEOUT);
     else if (route === undefined) call.endWith(UNKNOWN_METHOD);
     else this.#host.serve(call, route);
@@ -136,14 +125,14 @@ export class ServerConnection {
 
 const MAX_STREAMS_PER_CONNECTION = 256;
 
-const SESSION_OPTIONS: ServerOptions = {
-  // An answer of many MB counts while the client takes it; above this, new streams are refused.
-  maxSessionMemory: 256,
-  maxHeaderListPairs: MAX_HEADERS,
-  settings: {
-    maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION,
-    maxHeaderListSize: MAX_HEADER_LIST_BYTES,
-  },
+const SESSION_LIMITS: SessionLimits = {
+  maxStreams: MAX_STREAMS_PER_CONNECTION,
+  maxHeaderListBytes: MAX_HEADER_LIST_BYTES,
+  maxHeaders: MAX_HEADERS,
+  // Batches of entries have megabytes, and an agent may be far away.
+  streamWindow: 1 << 20,
+  connectionWindow: 4 << 20,
+  maxResets: 10_000,
 };
 
 /** One timer looks after all connections of a server. */

@@ -80,9 +80,9 @@ export class GrpcServer implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    const connection = new ServerConnection(this.#host, socket, label);
-    this.#connections.add(connection);
-    connection.onClose(() => this.#forget(connection));
+    this.#connections.add(
+      new ServerConnection(this.#host, socket, label, (closed) => this.#forget(closed)),
+    );
     this.#armSweep();
   }
 

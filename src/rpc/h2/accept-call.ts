@@ -1,4 +1,5 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { encodeHeaderBlock } from "../http2/hpack/header-block.ts";
+import type { Http2Stream } from "../http2/stream.ts";
 import { isGrpcContentType, parseGrpcTimeout } from "./request-headers.ts";
 
 /** A stream that may become a call. */
@@ -9,24 +10,38 @@ export interface AcceptedCall {
 }
 
 /** What of a request is looked at before it is a call. @returns undefined for one that is no call of gRPC's, and answered */
-export function acceptCall(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-): AcceptedCall | undefined {
-  // A reset with an error code comes as an event; the call's end says all there is to say.
-  stream.on("error", ignore);
-  if (headers[":method"] !== "POST") return refuse(stream, "405");
-  if (!isGrpcContentType(headers["content-type"])) return refuse(stream, "415");
-  const timeout = headers["grpc-timeout"];
-  return {
-    path: headers[":path"] ?? "",
-    timeoutMs: typeof timeout === "string" ? parseGrpcTimeout(timeout) : undefined,
-  };
+export function acceptCall(stream: Http2Stream): AcceptedCall | undefined {
+  const { fields } = stream;
+  let method: string | undefined;
+  let path = "";
+  let contentType: string | undefined;
+  let timeout: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    switch (fields[i] ?? "") {
+      case ":method":
+        method = fields[i + 1];
+        break;
+      case ":path":
+        path = fields[i + 1] ?? "";
+        break;
+      case "content-type":
+        contentType ??= fields[i + 1];
+        break;
+      case "grpc-timeout":
+        timeout ??= fields[i + 1];
+        break;
+      default:
+    }
+  }
+  if (method !== "POST") return refuse(stream, NOT_A_POST);
+  if (!isGrpcContentType(contentType)) return refuse(stream, NOT_GRPC);
+  return { path, timeoutMs: timeout === undefined ? undefined : parseGrpcTimeout(timeout) };
 }
 
-function refuse(stream: ServerHttp2Stream, status: string): undefined {
-  stream.respond({ ":status": status }, { endStream: true });
-  stream.resume();
+function refuse(stream: Http2Stream, headers: Uint8Array): undefined {
+  stream.respondAndEnd(headers);
+  stream.discard();
 }
 
-function ignore(): void {}
+const NOT_A_POST = encodeHeaderBlock([":status", "405"]);
+const NOT_GRPC = encodeHeaderBlock([":status", "415"]);

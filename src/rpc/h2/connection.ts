@@ -1,33 +1,31 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Duplex } from "node:stream";
 import { type AssayError, fail } from "../../base/errors.ts";
+import { Http2Session, type SessionLimits, type SessionOwner } from "../http2/session.ts";
+import type { Http2Stream } from "../http2/stream.ts";
 import { acceptCall } from "./accept-call.ts";
 import type { CallOwner, H2Host } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
-import { STALLED_SWEEPS } from "./limits.ts";
+import * as limits from "./limits.ts";
 import type { RequestBudget } from "./request-reader.ts";
 import { StreamCall } from "./stream-call.ts";
 
 /** One accepted connection with its HTTP/2 session, open calls and what is held for its client. */
-export class H2Connection<C> implements CallOwner<C> {
+export class H2Connection<C> implements CallOwner<C>, SessionOwner {
   readonly host: H2Host<C>;
   readonly context: C;
   readonly budget: RequestBudget = { requestBytes: 0 };
-  readonly #session: ServerHttp2Session;
+  readonly #session: Http2Session;
   readonly #calls = new Set<StreamCall<C>>();
   readonly #held = new HeldFrames();
   #progressAt = 0;
   #closing: AssayError | undefined;
+  #cancelSilence: (() => void) | undefined;
 
-  constructor(host: H2Host<C>, session: ServerHttp2Session, context: C) {
+  constructor(host: H2Host<C>, socket: Duplex, context: C) {
     this.host = host;
     this.context = context;
-    this.#session = session;
-    session.on("stream", (stream, headers, _flags, rawHeaders: unknown) =>
-      this.#open(stream, headers, rawHeaders as readonly string[]),
-    );
-    session.on("error", (error: Error) =>
-      host.logger.debug("connection of a workload failed", { error }),
-    );
+    this.#session = new Http2Session(socket, this, SESSION_LIMITS);
+    this.#cancelSilence = host.clock.after(limits.FIRST_HEADERS_WITHIN_MS, () => this.destroy());
   }
 
   /** Counts a frame as held for the client; false when that would be more than the bound. */
@@ -53,7 +51,8 @@ export class H2Connection<C> implements CallOwner<C> {
   /** Ends overdue requests; destroys the connection when it holds something and nothing moves. */
   check(): void {
     const now = this.host.sweep;
-    let stuck = this.#held.bytes > 0 && now - this.#progressAt > STALLED_SWEEPS;
+    this.#session.check();
+    let stuck = this.#held.bytes > 0 && now - this.#progressAt > limits.STALLED_SWEEPS;
     for (const call of this.#calls) stuck = call.isStuck(now) || stuck;
     if (!stuck) return;
     this.host.logger.info("closed a connection whose client does not read");
@@ -72,21 +71,23 @@ export class H2Connection<C> implements CallOwner<C> {
     this.#session.destroy();
   }
 
-  #open(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    rawHeaders: readonly string[],
-  ): void {
-    // The client may have reset the stream in the same breath.
-    if (stream.destroyed || stream.closed) return;
-    const accepted = acceptCall(stream, headers);
+  onViolation(error: Error): void {
+    this.host.logger.debug("connection of a workload failed", { error });
+  }
+
+  onClose(): void {
+    this.#heard();
+  }
+
+  onStream(stream: Http2Stream): void {
+    this.#heard();
+    const accepted = acceptCall(stream);
     if (accepted === undefined) return;
     const { path, timeoutMs } = accepted;
     const call = new StreamCall({
       owner: this,
       stream,
       path,
-      rawHeaders,
       timeoutMs: timeoutMs === "malformed" ? undefined : timeoutMs,
     });
     this.#calls.add(call);
@@ -96,6 +97,20 @@ export class H2Connection<C> implements CallOwner<C> {
     else if (handler === undefined) call.end(UNKNOWN_METHOD);
     else void call.serve(handler);
   }
+
+  #heard(): void {
+    this.#cancelSilence?.();
+    this.#cancelSilence = undefined;
+  }
 }
+
+const SESSION_LIMITS: SessionLimits = {
+  maxStreams: limits.MAX_STREAMS_PER_CONNECTION,
+  maxHeaderListBytes: limits.MAX_HEADER_LIST_BYTES,
+  maxHeaders: limits.MAX_HEADERS,
+  streamWindow: limits.STREAM_WINDOW_BYTES,
+  connectionWindow: limits.CONNECTION_WINDOW_BYTES,
+  maxResets: limits.MAX_RESETS_PER_SWEEP,
+};
 
 const UNKNOWN_METHOD = fail("unsupported", "this socket does not serve the method");

@@ -24,24 +24,16 @@ export const STALLED_SWEEPS = STALLED_AFTER_MS / SWEEP_EVERY_MS;
 export const REQUEST_SWEEPS = REQUEST_WITHIN_MS / SWEEP_EVERY_MS;
 /** Open streams of one connection; told to the peer in SETTINGS. */
 export const MAX_STREAMS_PER_CONNECTION = 1_000;
-/** Streams above that bound that are refused one by one before the connection is ended. */
-export const MAX_REFUSED_STREAMS = 100_000;
 /** Open connections of one listener. */
 export const MAX_CONNECTIONS = 20_000;
-/**
- * One request's headers, as HTTP/2 counts them (name + value + 32 each). Announced in SETTINGS; Node resets a stream
- * beyond it (ENHANCE_YOUR_CALM) once the client has acknowledged them, and one beyond 64 KiB before that.
- */
+/** One request's headers, as HTTP/2 counts them (name + value + 32 each): announced, and a stream beyond it is reset. */
 export const MAX_HEADER_LIST_BYTES = 32 * 1024;
 /** Number of headers of one request. */
 export const MAX_HEADERS = 128;
-/** Memory nghttp2 may hold for one connection before it refuses streams, in MB. */
-export const MAX_SESSION_MEMORY_MB = 10;
-/**
- * Streams a peer may reset: a client that opens a stream, takes one answer and cancels it reaches 30,000/s, and
- * Node's own 1,000 (33/s) would answer with GOAWAY.
- */
-export const STREAM_RESETS_PER_SECOND = 100_000;
-export const STREAM_RESET_BURST = 200_000;
+/** What a client may send ahead of a handler that does not read: on one stream, and on its connection. */
+export const STREAM_WINDOW_BYTES = 65_535;
+export const CONNECTION_WINDOW_BYTES = 1024 * 1024;
+/** A client that opens a stream, takes one answer and cancels it may reach 30,000 a second. */
+export const MAX_RESETS_PER_SWEEP = 500_000;
 /** The longest grpc-timeout that gets a timer; a longer one is no deadline. */
 export const MAX_DEADLINE_MS = 30 * 24 * 3600 * 1000;

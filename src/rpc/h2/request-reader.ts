@@ -1,5 +1,5 @@
-import type { ServerHttp2Stream } from "node:http2";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import type { Http2Stream, StreamReceiver } from "../http2/stream.ts";
 import { MessageAssembler, isFrame, messageOf } from "./frame.ts";
 import {
   MAX_REQUEST_BYTES,
@@ -13,7 +13,7 @@ export interface RequestBudget {
 }
 
 export interface RequestReaderParams {
-  readonly stream: ServerHttp2Stream;
+  readonly stream: Http2Stream;
   readonly budget: RequestBudget;
   /** Exactly one message is expected. */
   readonly single: boolean;
@@ -31,8 +31,8 @@ export interface RequestReaderParams {
  * Reads the requests of one stream, from its first use on. What stays unread is held back at the client by flow
  * control. Time is counted in the server's sweeps, so that a request that never gets whole needs no timer of its own.
  */
-export class RequestReader {
-  readonly #stream: ServerHttp2Stream;
+export class RequestReader implements StreamReceiver {
+  readonly #stream: Http2Stream;
   readonly #budget: RequestBudget;
   readonly #single: boolean;
   readonly #maxMessageBytes: number;
@@ -57,10 +57,7 @@ export class RequestReader {
     this.#maxBudget = params.maxBudget ?? MAX_REQUEST_BYTES_PER_CONNECTION;
     this.#inflate = params.inflate;
     this.#since = params.single ? params.sweep : undefined;
-    stream.on("data", (chunk: Uint8Array) => this.#take(chunk));
-    stream.on("end", () => this.#end());
-    // Node says so at once when the client's side ends without a byte, even though nobody reads yet.
-    this.#ended = stream.readableEnded;
+    stream.receive(this);
   }
 
   /** The sweep since which a message is awaited that is not whole; `now` for one first seen in this sweep. */
@@ -114,7 +111,8 @@ export class RequestReader {
     this.#notify();
   }
 
-  #take(chunk: Uint8Array): void {
+  /** What the stream brings. */
+  data(chunk: Uint8Array): void {
     if (this.#failure !== undefined) return;
     try {
       this.#assemble(chunk);
@@ -162,7 +160,8 @@ export class RequestReader {
     return this.#inflate(message);
   }
 
-  #end(): void {
+  /** The client's side has ended. */
+  end(): void {
     this.#ended = true;
     if (this.#heldBytes() > 0) {
       this.#failure ??= fail("invalid", "the client's side ended within a request message");

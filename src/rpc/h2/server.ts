@@ -1,10 +1,7 @@
-import { type ServerOptions, performServerHandshake } from "node:http2";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
-import { sniffAuthority } from "./authority/sniff.ts";
 import type { H2Handler } from "./call.ts";
 import { H2Connection } from "./connection.ts";
 import type { H2Host } from "./host.ts";
@@ -25,17 +22,16 @@ export interface H2ShutdownParams {
 }
 
 /**
- * gRPC over node:http2 for sockets that someone else listens on: the Workload API's Unix socket. `C` is what the
- * owner knows of a connection (the peer). Message framing, deadlines, cancellation and bounds are here, messages'
- * meaning is in the handlers. grpc-java's illegal `:authority` is mended (see authority/).
+ * gRPC for sockets that someone else listens on: the Workload API's Unix socket. `C` is what the owner knows of a
+ * connection (the peer). Message framing, deadlines, cancellation and bounds are here, messages' meaning is in the
+ * handlers.
  */
 export class H2GrpcServer<C> implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #maxConnections: number;
   readonly #routes = new Map<string, H2Handler<C>>();
-  /** By accepted socket; undefined until the first HEADERS are there. */
-  readonly #connections = new Map<Socket, H2Connection<C> | undefined>();
+  readonly #connections = new Map<Socket, H2Connection<C>>();
   readonly #host: H2Host<C> & { sweep: number };
   #cancelSweep: (() => void) | undefined;
   #closing: AssayError | undefined;
@@ -65,23 +61,16 @@ export class H2GrpcServer<C> implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    this.#connections.set(socket, undefined);
+    socket.on("error", ignore);
+    this.#connections.set(socket, new H2Connection(this.#host, socket, context));
     socket.once("close", () => this.#forget(socket));
     this.#armSweep();
-    sniffAuthority(socket, {
-      clock: this.#clock,
-      withinMs: limits.FIRST_HEADERS_WITHIN_MS,
-      onStream: (stream) => this.#open(socket, stream, context),
-    });
   }
 
   /** Ends every call, then every connection with GOAWAY; resolves when all are gone. */
   async shutdown(params: H2ShutdownParams): Promise<void> {
     this.#closing ??= params.status ?? fail("unavailable", "the server is shutting down");
-    for (const [socket, connection] of this.#connections) {
-      if (connection === undefined) socket.destroy();
-      else connection.shutdown(this.#closing);
-    }
+    for (const connection of this.#connections.values()) connection.shutdown(this.#closing);
     if (this.#connections.size === 0) return;
     const cancel = this.#clock.after(params.graceMs, () => {
       for (const socket of this.#connections.keys()) socket.destroy();
@@ -92,11 +81,6 @@ export class H2GrpcServer<C> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown({ graceMs: limits.DISPOSE_GRACE_MS });
-  }
-
-  #open(socket: Socket, stream: Duplex, context: C): void {
-    const session = performServerHandshake(stream, SESSION_OPTIONS);
-    this.#connections.set(socket, new H2Connection(this.#host, session, context));
   }
 
   #forget(socket: Socket): void {
@@ -112,21 +96,11 @@ export class H2GrpcServer<C> implements AsyncDisposable {
     this.#cancelSweep ??= this.#clock.after(limits.SWEEP_EVERY_MS, () => {
       this.#cancelSweep = undefined;
       this.#host.sweep++;
-      for (const connection of this.#connections.values()) connection?.check();
+      for (const connection of this.#connections.values()) connection.check();
       if (this.#connections.size > 0) this.#armSweep();
     });
   }
 }
 
-/** The settings and bounds of each HTTP/2 session. */
-const SESSION_OPTIONS: ServerOptions = {
-  maxSessionMemory: limits.MAX_SESSION_MEMORY_MB,
-  maxHeaderListPairs: limits.MAX_HEADERS,
-  maxSessionRejectedStreams: limits.MAX_REFUSED_STREAMS,
-  streamResetBurst: limits.STREAM_RESET_BURST,
-  streamResetRate: limits.STREAM_RESETS_PER_SECOND,
-  settings: {
-    maxConcurrentStreams: limits.MAX_STREAMS_PER_CONNECTION,
-    maxHeaderListSize: limits.MAX_HEADER_LIST_BYTES,
-  },
-};
+/** A reset connection closes, which is all there is to know. */
+function ignore(): void {}

@@ -1,14 +1,35 @@
+import { encodeHeaderBlock } from "../http2/hpack/header-block.ts";
 import { DETAILS_TRAILER, type WireStatus } from "../status.ts";
 
-/** The headers that say how a call ended (gRPC over HTTP2, "Trailers"): grpc-status, -message and -status-details-bin. */
-export function statusHeaders(status: WireStatus): Record<string, string> {
-  return {
-    "grpc-status": String(status.code),
-    ...(status.message === "" ? {} : { "grpc-message": encodeStatusMessage(status.message) }),
-    ...(status.details === undefined
-      ? {}
-      : { [DETAILS_TRAILER]: Buffer.from(status.details).toString("base64") }),
-  };
+/** The headers of an answer (gRPC over HTTP2, "Response-Headers"), as HPACK. */
+export const RESPONSE_HEADERS = encodeHeaderBlock([
+  ":status",
+  "200",
+  "content-type",
+  "application/grpc",
+]);
+
+/** How a call ends that ends well. */
+export const OK_TRAILERS = encodeHeaderBlock(["grpc-status", "0"]);
+
+/** How a call ends, behind an answer's messages. */
+export function statusTrailers(status: WireStatus): Uint8Array {
+  return encodeHeaderBlock(statusHeaders(status));
+}
+
+/** How a call ends that has no answer ("Trailers-Only"). */
+export function statusAlone(status: WireStatus): Uint8Array {
+  return Buffer.concat([RESPONSE_HEADERS, statusTrailers(status)]);
+}
+
+/** grpc-status, -message and -status-details-bin (gRPC over HTTP2, "Trailers"): names and values in turn. */
+function statusHeaders(status: WireStatus): readonly string[] {
+  const headers = ["grpc-status", String(status.code)];
+  if (status.message !== "") headers.push("grpc-message", encodeStatusMessage(status.message));
+  if (status.details !== undefined) {
+    headers.push(DETAILS_TRAILER, Buffer.from(status.details).toString("base64"));
+  }
+  return headers;
 }
 
 /** Percent-encodes every byte but printable ASCII, and `%` itself (gRPC over HTTP2, "Status-Message"). */

@@ -1,5 +1,6 @@
-import type { ServerHttp2Stream } from "node:http2";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
+import type { Sender } from "../http2/output.ts";
+import type { Http2Stream } from "../http2/stream.ts";
 import { type WireStatus, toStatus } from "../status.ts";
 import type { H2Call, H2Handler } from "./call.ts";
 import { isFrame } from "./frame.ts";
@@ -7,18 +8,17 @@ import type { CallOwner } from "./host.ts";
 import { MAX_RESPONSE_BYTES, REQUEST_SWEEPS, STALLED_SWEEPS } from "./limits.ts";
 import { headerValues } from "./request-headers.ts";
 import { RequestReader } from "./request-reader.ts";
-import { statusHeaders } from "./status-headers.ts";
+import { OK_TRAILERS, RESPONSE_HEADERS, statusAlone, statusTrailers } from "./status-headers.ts";
 
 /**
  * One call on one HTTP/2 stream: open (headers not sent), streaming, ending (last frame and trailers on their way),
  * closed. Made for each request, so everything that a plain fetch does not need is made when first asked for.
  */
-export class StreamCall<C> implements H2Call<C> {
+export class StreamCall<C> implements H2Call<C>, Sender {
   readonly path: string;
   readonly deadline: number | undefined;
   readonly #owner: CallOwner<C>;
-  readonly #stream: ServerHttp2Stream;
-  readonly #rawHeaders: readonly string[];
+  readonly #stream: Http2Stream;
   #state: "open" | "streaming" | "ending" | "closed" = "open";
   #inFlight: Uint8Array | undefined;
   #waiting: Uint8Array | undefined;
@@ -34,7 +34,6 @@ export class StreamCall<C> implements H2Call<C> {
     this.path = params.path;
     this.#owner = params.owner;
     this.#stream = params.stream;
-    this.#rawHeaders = params.rawHeaders;
     if (params.timeoutMs !== undefined) {
       const { clock } = params.owner.host;
       this.deadline = clock.nowMs() + params.timeoutMs;
@@ -42,7 +41,7 @@ export class StreamCall<C> implements H2Call<C> {
         this.end(fail("deadline", "the call's deadline has passed")),
       );
     }
-    params.stream.on("close", () => this.#closed());
+    params.stream.onClose(() => this.#closed());
   }
 
   get context(): C {
@@ -71,7 +70,7 @@ export class StreamCall<C> implements H2Call<C> {
   }
 
   metadata(name: string): readonly string[] {
-    return headerValues(this.#rawHeaders, name);
+    return headerValues(this.#stream.fields, name);
   }
 
   send(frame: Uint8Array): boolean {
@@ -106,34 +105,29 @@ export class StreamCall<C> implements H2Call<C> {
   /** Ends the call with OK (undefined) or the error's status; what it still holds for the client goes out first. */
   end(error: AssayError | undefined): void {
     if (this.#state === "ending" || this.#state === "closed") return;
-    const trailers = error === undefined ? OK_TRAILERS : statusHeaders(this.#statusOf(error));
     const open = this.#state === "open";
     this.#state = "ending";
     this.#endingSince = this.#owner.host.sweep;
     this.#settle(error ?? ENDED);
-    if (this.#stream.destroyed || this.#stream.closed) return;
+    const stream = this.#stream;
+    if (stream.closed) return;
+    const status = error === undefined ? OK : this.#statusOf(error);
     if (open) {
-      this.#stream.respond(
-        [...RESPONSE_HEADERS, ...Object.entries(trailers).flat()],
-        TRAILERS_ONLY,
-      );
-      return;
+      stream.respondAndEnd(statusAlone(status));
+    } else {
+      if (this.#waiting !== undefined) stream.write(this.#waiting);
+      stream.end(error === undefined ? OK_TRAILERS : statusTrailers(status));
     }
-    this.#stream.once("wantTrailers", () => {
-      if (!this.#stream.destroyed && !this.#stream.closed) this.#stream.sendTrailers(trailers);
-    });
-    if (this.#waiting !== undefined) this.#stream.write(this.#waiting);
-    this.#stream.end();
-    if (this.#reader === undefined) this.#stream.resume();
+    if (!stream.remoteEnded) stream.discard();
   }
 
   /** Looked at in each sweep: ends a call whose request does not get whole; true when its end is stuck. */
   isStuck(now: number): boolean {
     if (this.#state === "ending") {
       if (now - this.#endingSince <= STALLED_SWEEPS) return false;
-      if (!this.#stream.writableFinished) return true;
+      if (!this.#stream.finished) return true;
       // All is said, but the client keeps its own side open.
-      this.#stream.close();
+      this.#stream.reset();
       return false;
     }
     const since = this.#reader?.overdueSince(now);
@@ -159,14 +153,14 @@ export class StreamCall<C> implements H2Call<C> {
   }
 
   #write(frame: Uint8Array): boolean {
-    if (this.#stream.destroyed || this.#stream.closed) return false;
+    if (this.#stream.closed) return false;
     if (!this.#owner.hold(frame)) return this.#refuse();
     if (this.#state === "open") {
       this.#state = "streaming";
-      this.#stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
+      this.#stream.respond(RESPONSE_HEADERS);
     }
     this.#inFlight = frame;
-    this.#stream.write(frame, () => this.#written());
+    this.#stream.write(frame, this);
     return true;
   }
 
@@ -183,7 +177,8 @@ export class StreamCall<C> implements H2Call<C> {
     return false;
   }
 
-  #written(): void {
+  /** The socket has taken the frame. */
+  sent(): void {
     if (this.#inFlight === undefined) return;
     this.#owner.release(this.#inFlight);
     this.#owner.progress();
@@ -229,16 +224,12 @@ interface FlushWaiter {
 
 export interface StreamCallParams<C> {
   readonly owner: CallOwner<C>;
-  readonly stream: ServerHttp2Stream;
+  readonly stream: Http2Stream;
   readonly path: string;
-  readonly rawHeaders: readonly string[];
   readonly timeoutMs: number | undefined;
 }
 
-const RESPONSE_HEADERS = [":status", "200", "content-type", "application/grpc"];
-const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
-const TRAILERS_ONLY = { endStream: true, sendDate: false };
 /** Made once: an error costs its stack, and a call that ends is nothing special. */
 const ENDED = fail("cancelled", "the call has ended");
 const CANCELLED = fail("cancelled", "the client has ended the call");
-const OK_TRAILERS = { "grpc-status": "0" };
+const OK: WireStatus = { code: 0, message: "" };

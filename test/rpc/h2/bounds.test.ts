@@ -18,7 +18,7 @@ import {
   frame,
   message,
   request,
-} from "./raw-client.ts";
+} from "../http2/raw-client.ts";
 import { ask, echo, hold, rig } from "./rig.ts";
 
 t.test("silence is not waited for", async (t) => {

@@ -19,7 +19,7 @@ import {
   frame,
   message,
   request,
-} from "./raw-client.ts";
+} from "../http2/raw-client.ts";
 
 export interface Rig {
   readonly path: string;

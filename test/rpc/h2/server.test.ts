@@ -16,7 +16,7 @@ import {
   frame,
   message,
   request,
-} from "./raw-client.ts";
+} from "../http2/raw-client.ts";
 import { ask, echo, refusal, rig, same, unary } from "./rig.ts";
 
 t.test("a grpc-js client", async (t) => {

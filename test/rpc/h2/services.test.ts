@@ -25,7 +25,7 @@ import {
   frame,
   message,
   request,
-} from "./raw-client.ts";
+} from "../http2/raw-client.ts";
 
 const same = (bytes: Buffer): Buffer => bytes;
 

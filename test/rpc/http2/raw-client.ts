@@ -1,8 +1,8 @@
 /** HTTP/2 by hand: frames, HPACK with every form chosen by the test, and a client that sees single frames. */
 import { type Socket, connect } from "node:net";
-import { decodeHeaderBlock } from "../../../src/rpc/h2/authority/header-block.ts";
-import { HpackTable } from "../../../src/rpc/h2/authority/hpack-table.ts";
-import { CODE_LENGTHS } from "../../../src/rpc/h2/authority/huffman.ts";
+import { decodeHeaderBlock } from "../../../src/rpc/http2/hpack/header-block.ts";
+import { CODE_LENGTHS } from "../../../src/rpc/http2/hpack/huffman.ts";
+import { HpackTable } from "../../../src/rpc/http2/hpack/table.ts";
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export const DATA = 0;
@@ -264,8 +264,11 @@ export class RawClient {
 
   #decoded(one: Frame): Frame {
     if (one.type !== HEADERS) return one;
-    const fields = decodeHeaderBlock(one.payload, this.#table);
-    return { ...one, headers: new Map(fields.map(({ name, value }) => [name, value])) };
+    const bounds = { maxBytes: 1 << 20, maxFields: 1_000 };
+    const fields = decodeHeaderBlock(one.payload, this.#table, bounds) ?? [];
+    const headers = new Map<string, string>();
+    for (let i = 0; i < fields.length; i += 2) headers.set(fields[i] ?? "", fields[i + 1] ?? "");
+    return { ...one, headers };
   }
 
   #notify(): void {

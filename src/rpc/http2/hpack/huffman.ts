@@ -5,27 +5,56 @@ import { fail } from "../../../base/errors.ts";
  * Throws `invalid` for a coded EOS, for padding of eight bits or more and for padding that is not all ones.
  */
 export function decodeHuffman(coded: Uint8Array): string {
+  const end = coded.length * 8;
   let text = "";
-  let code = 0;
-  let length = 0;
-  for (const byte of coded) {
-    for (let bit = 7; bit >= 0; bit--) {
-      code = (code << 1) | ((byte >> bit) & 1);
-      length++;
-      const index = code - (FIRST_CODE[length] ?? 0);
-      if (index < (COUNT[length] ?? 0)) {
-        const symbol = SYMBOLS[(FIRST_INDEX[length] ?? 0) + index] ?? EOS;
-        if (symbol === EOS) throw fail("invalid", "a coded string holds the end symbol");
-        text += String.fromCharCode(symbol);
-        code = 0;
-        length = 0;
-      }
+  let at = 0;
+  while (at < end) {
+    const short = SHORT[eightBits(coded, at)] ?? 0;
+    const length = short >> 8;
+    if (short !== 0 && length <= end - at) {
+      text += String.fromCharCode(short & 0xff);
+      at += length;
+      continue;
     }
-  }
-  if (length > 7 || code !== (1 << length) - 1) {
-    throw fail("invalid", "a coded string is padded with up to seven ones");
+    const long = short === 0 ? longCode(coded, at) : undefined;
+    if (long === undefined) {
+      checkPadding(coded, at);
+      break;
+    }
+    if (long.symbol === EOS) throw fail("invalid", "a coded string holds the end symbol");
+    text += String.fromCharCode(long.symbol);
+    at += long.length;
   }
   return text;
+}
+
+/** From the bit `at` on; ones behind the end. */
+function eightBits(coded: Uint8Array, at: number): number {
+  const byte = at >> 3;
+  return ((((coded[byte] ?? 0xff) << 8) | (coded[byte + 1] ?? 0xff)) >> (8 - (at & 7))) & 0xff;
+}
+
+/** A code of more than eight bits, bit by bit; undefined when the string ends within it. */
+function longCode(
+  coded: Uint8Array,
+  from: number,
+): { readonly symbol: number; readonly length: number } | undefined {
+  let code = 0;
+  for (let at = from, length = 1; at < coded.length * 8; at++, length++) {
+    code = (code << 1) | (((coded[at >> 3] ?? 0) >> (7 - (at & 7))) & 1);
+    const index = code - (FIRST_CODE[length] ?? 0);
+    if (index < (COUNT[length] ?? 0)) {
+      return { symbol: SYMBOLS[(FIRST_INDEX[length] ?? 0) + index] ?? EOS, length };
+    }
+  }
+  return undefined;
+}
+
+function checkPadding(coded: Uint8Array, at: number): void {
+  const bits = coded.length * 8 - at;
+  const ones = (1 << bits) - 1;
+  if (bits <= 7 && ((coded.at(-1) ?? 0) & ones) === ones) return;
+  throw fail("invalid", "a coded string is padded with up to seven ones");
 }
 
 const EOS = 256;
@@ -57,4 +86,14 @@ for (let length = 0, code = 0, index = 0; length <= 30; length++) {
   FIRST_INDEX.push(index);
   code = (code + (COUNT[length] ?? 0)) << 1;
   index += COUNT[length] ?? 0;
+}
+
+/** By the next eight bits: length and symbol of a code that is no longer; 0 where it is. */
+const SHORT = new Uint16Array(256);
+for (let symbol = 0; symbol < EOS; symbol++) {
+  const length = CODE_LENGTHS[symbol] ?? 0;
+  if (length > 8) continue;
+  const code = (FIRST_CODE[length] ?? 0) + SYMBOLS.indexOf(symbol) - (FIRST_INDEX[length] ?? 0);
+  const first = code << (8 - length);
+  SHORT.fill((length << 8) | symbol, first, first + (1 << (8 - length)));
 }

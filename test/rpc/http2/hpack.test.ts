@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import t from "tap";
 import { errorFrom } from "../../../src/base/errors.ts";
-import { decodeHeaderBlock } from "../../../src/rpc/h2/authority/header-block.ts";
-import { HpackCursor } from "../../../src/rpc/h2/authority/hpack-cursor.ts";
-import { HpackTable } from "../../../src/rpc/h2/authority/hpack-table.ts";
-import { decodeHuffman } from "../../../src/rpc/h2/authority/huffman.ts";
+import { decodeHeaderBlock, encodeHeaderBlock } from "../../../src/rpc/http2/hpack/header-block.ts";
+import { HpackCursor } from "../../../src/rpc/http2/hpack/cursor.ts";
+import { HpackTable } from "../../../src/rpc/http2/hpack/table.ts";
+import { decodeHuffman } from "../../../src/rpc/http2/hpack/huffman.ts";
 import { Encoder, type Header, INCREMENTAL, huffman, integer, string } from "./raw-client.ts";
+
+const BOUNDS = { maxBytes: 32 * 1024, maxFields: 100 };
 
 /** The kind of error that `run` throws. */
 function kindOf(run: () => unknown): string | undefined {
@@ -66,7 +68,7 @@ t.test("strings and Huffman code", (t) => {
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       const kinds = [
         kindOf(() => new HpackCursor(bytes).string()),
-        kindOf(() => decodeHeaderBlock(bytes, new HpackTable())),
+        kindOf(() => decodeHeaderBlock(bytes, new HpackTable(), BOUNDS)),
       ];
       return kinds.every((kind) => kind === undefined || kind === "invalid");
     }),
@@ -75,14 +77,36 @@ t.test("strings and Huffman code", (t) => {
   t.end();
 });
 
-t.test("a byte cannot stand for unbounded headers", (t) => {
+t.test("headers above the bounds are decoded for the table, and kept by nobody", (t) => {
   const encoder = new Encoder();
   const big: Header = ["x", "v".repeat(3000)];
+  const table = new HpackTable();
   const block = Buffer.concat([encoder.encode(big, INCREMENTAL), Buffer.alloc(16_000, 0x80 | 62)]);
-  t.equal(
-    kindOf(() => decodeHeaderBlock(block, new HpackTable())),
-    "invalid",
+  t.equal(decodeHeaderBlock(block, table, BOUNDS), undefined, "too large");
+  t.same(decodeHeaderBlock(Buffer.of(0x80 | 62), table, BOUNDS), big, "the table has the entry");
+  t.equal(decodeHeaderBlock(Buffer.alloc(101, 0x82), table, BOUNDS), undefined, "too many");
+  t.equal(decodeHeaderBlock(Buffer.alloc(100, 0x82), table, BOUNDS)?.length, 200);
+  t.end();
+});
+
+t.test("what we encode, we decode, and no table is touched", (t) => {
+  const field = fc.oneof(
+    fc.tuple(
+      fc.constantFrom(":status", "content-type", "via", "x"),
+      fc.constantFrom("200", "204", "", "a"),
+    ),
+    fc.tuple(fc.stringMatching(/^[a-z-]{1,20}$/), fc.stringMatching(/^[ -~]{0,300}$/)),
   );
+  fc.assert(
+    fc.property(fc.array(field, { maxLength: 10 }), (fields) => {
+      const table = new HpackTable();
+      const decoded = decodeHeaderBlock(encodeHeaderBlock(fields.flat()), table, BOUNDS);
+      t.same(decoded, fields.flat());
+      return kindOf(() => table.entry(62)) === "invalid";
+    }),
+    { seed: 1, numRuns: 300 },
+  );
+  t.equal(Buffer.from(encodeHeaderBlock([":status", "200"])).toString("hex"), "88");
   t.end();
 });
 

@@ -44,7 +44,7 @@ export class HpackCursor {
     if (end > this.#block.length) throw fail("invalid", "the header block ends within a string");
     const bytes = this.#block.subarray(this.#at, end);
     this.#at = end;
-    return huffman ? decodeHuffman(bytes) : Buffer.from(bytes).toString("latin1");
+    return huffman ? decodeHuffman(bytes) : latin1(bytes);
   }
 
   #take(): number {
@@ -52,6 +52,10 @@ export class HpackCursor {
     this.#at++;
     return byte;
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** Far above any index or length that a block within its bounds can hold. */

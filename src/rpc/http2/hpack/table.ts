@@ -29,7 +29,7 @@ export class HpackTable {
     this.#evict();
   }
 
-  /** A dynamic table size update (RFC 7541 §6.3); throws `invalid` above the 4,096 that Node announces. */
+  /** A dynamic table size update (RFC 7541 §6.3); throws `invalid` above the 4,096 that we leave announced. */
   resize(maxBytes: number): void {
     if (maxBytes > MAX_TABLE_BYTES) {
       throw fail("invalid", "the dynamic table was made larger than announced");
@@ -71,3 +71,15 @@ const STATIC_ENTRIES: readonly HpackEntry[] = (
     const [name = "", value = ""] = field.split("=");
     return { name, value };
   });
+
+const STATIC_INDICES = new Map<string, number>();
+for (const [at, { name, value }] of STATIC_ENTRIES.entries()) {
+  for (const key of [name, `${name}=${value}`]) {
+    if (!STATIC_INDICES.has(key)) STATIC_INDICES.set(key, at + 1);
+  }
+}
+
+/** The first entry of the static table with that name, and that value if one is given; 0 without one. */
+export function staticIndex(name: string, value?: string): number {
+  return STATIC_INDICES.get(value === undefined ? name : `${name}=${value}`) ?? 0;
+}
