@@ -5,6 +5,7 @@ import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
 import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";
 import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { CrlSigner } from "./ca/authority.ts";
+import { AllLost, type LostAuthorities } from "../spiffe/lost-authorities.ts";
 import type { SigningSet } from "./issuance/front-end-issuance.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { OFFLINE } from "./upstream/contract.ts";
@@ -21,6 +22,7 @@ export class AuthoritySets implements AsyncDisposable {
   readonly #own: AuthoritySet;
   readonly #others: ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }>;
   readonly #parts: AsyncDisposableStack;
+  readonly #lost = new AllLost(() => this.all.map(({ lost }) => lost));
 
   private constructor(
     own: AuthoritySet,
@@ -92,6 +94,11 @@ export class AuthoritySets implements AsyncDisposable {
       "not_found",
       `there is no authority set '${name.slice(0, MAX_SHOWN)}'; there are ${known} (authoritySets of the server's file)`,
     );
+  }
+
+  /** X.509 authorities of all sets that are tainted or were revoked; the same object until a change of them. */
+  get lost(): LostAuthorities {
+    return this.#lost.current();
   }
 
   /** X.509 authorities of all sets whose revocation lists can be signed now. */

@@ -26,6 +26,7 @@ export async function checkServerConfig(
     tokens: { get: () => Promise.resolve(undefined) },
     trustDomain,
     ownRoots: () => [],
+    isLost: () => false,
     clock,
     random,
     logger: silentLogger,

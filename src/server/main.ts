@@ -27,6 +27,7 @@ import { serverServices } from "./services.ts";
 import { Gate } from "./endpoints/gate.ts";
 import { Limits } from "./endpoints/limits.ts";
 import { Listeners } from "./endpoints/listeners.ts";
+import { worstLoss } from "../spiffe/lost-authorities.ts";
 import { TrustedRoots } from "./endpoints/peer-identity.ts";
 import { meteredGate, meteredServices } from "./endpoints/metered-services.ts";
 import { observeSets } from "./observe-sets.ts";
@@ -258,13 +259,19 @@ export async function startServer(
     started.use(start({ store: datastore, clock, random, logger, metrics }));
   }
 
-  const roots = new TrustedRoots(() => bundles.own());
+  const roots = new TrustedRoots(
+    () => bundles.own(),
+    () => sets.lost,
+  );
   const attestors = started.use(
     await step("node attestors", () =>
       ConfiguredAttestors.open(config, {
         tokens: datastore.tokens,
         trustDomain,
-        ownRoots: () => roots.current().all,
+        ownRoots: () => roots.current().sound,
+        isLost: (chain) =>
+          worstLoss(chain, sets.lost) !== undefined ||
+          chain.some(({ authorityKeyId: id = "", serial }) => revocations.isRevoked(id, serial)),
         clock,
         random,
         logger,

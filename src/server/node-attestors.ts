@@ -20,8 +20,10 @@ import { WatchedRoots } from "./watched-roots.ts";
 export interface NodeAttestorParts {
   readonly tokens: JoinTokenLookup;
   readonly trustDomain: TrustDomain;
-  /** The own trust domain's authorities, as of now. */
+  /** The own trust domain's authorities that are not tainted, as of now. */
   readonly ownRoots: () => readonly Certificate[];
+  /** A certificate of the chain was revoked, or an authority of ours in it is tainted or was revoked. */
+  readonly isLost: (chain: readonly Certificate[]) => boolean;
   /** The issuers of `nodeAttestors.oidc`. */
   readonly issuers: OidcIssuers;
   /** Those of `nodeAttestors.k8sPsat`. */
@@ -60,6 +62,7 @@ function x509pop(config: X509PopServerConfig, parts: NodeAttestorParts): NodeAtt
       ...options,
       mode: config.mode,
       roots: parts.ownRoots,
+      isLost: parts.isLost,
       ...(svidPrefix === undefined ? {} : { svidPrefix }),
     });
   }

@@ -182,7 +182,16 @@ t.test("authorities that are replaced on disk count from then on", async (t) => 
   const tokens = { get: async () => undefined };
   const resources = new AsyncDisposableStack();
   const clusters: [] = [];
-  const parts = { ...tools, logger, issuers, clusters, tokens, resources, ownRoots: () => [] };
+  const parts = {
+    ...tools,
+    logger,
+    issuers,
+    clusters,
+    tokens,
+    resources,
+    ownRoots: () => [],
+    isLost: () => false,
+  };
   const make = async (caFile: string) => {
     const x509pop = { mode: "external_pki" as const, caFile };
     return nodeAttestors({ x509pop, nodeAttestors: {} }, parts).get("x509pop");

@@ -425,6 +425,33 @@ t.test("mode spiffe: SVIDs of the own domain below the exchange path", async (t)
     await proof.respond(challenge),
   ]);
   t.equal(result.svid.id.path, "/spire/agent/x509pop/a");
+  const { authorities } = server.server;
+  const old = authorities.activeX509().id;
+  await authorities.activate("x509", (await authorities.prepare("x509")).id);
+  await authorities.taint("x509", old);
+  await refused(
+    t,
+    attest(server, proof.payload, () => Promise.reject(new Error("no challenge"))),
+    { kind: "denied", message: /leads to no authority|signature/ },
+    "a tainted authority's",
+  );
+  const careful = x509popServer({
+    mode: "spiffe",
+    trustDomain: TrustDomain.parse(TRUST_DOMAIN),
+    roots: () => [ca.certificate],
+    isLost: () => true,
+    clock: systemClock,
+    random: systemRandom,
+  });
+  await refused(
+    t,
+    careful.admit(
+      encodeChain([stranger.der]),
+      () => Promise.reject(new Error("no challenge")),
+      AbortSignal.any([]),
+    ),
+    { kind: "denied", message: /was revoked, or its authority is tainted/ },
+  );
 });
 
 t.test("the agent's half", async (t) => {

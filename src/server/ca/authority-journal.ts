@@ -5,6 +5,7 @@ import type { AuthorityRecord } from "../datastore/contract.ts";
 import type { RevokedAuthority } from "../datastore/revoked-authorities.ts";
 import { type Authority, type CrlSigner, loadAuthority, upstreamIdOf } from "./authority.ts";
 import type { AuthorityKindRules } from "./authority-kinds.ts";
+import { type LostAuthorities, NONE_LOST, lostAuthorities } from "../../spiffe/lost-authorities.ts";
 import { publishOwnBundle, readOwnBundle } from "./publish.ts";
 import { setOption, setWords } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
@@ -26,16 +27,22 @@ export class AuthorityJournal {
   readonly #rules: AuthorityKindRules;
   #authorities: readonly Authority[];
   #active: Authority | undefined;
+  #lost: LostAuthorities;
+  /** Ids of the kind. */
+  readonly #revoked: Set<string>;
 
   private constructor(
     options: AuthoritySlotsOptions,
     rules: AuthorityKindRules,
     authorities: readonly Authority[],
+    revoked: readonly RevokedAuthority[],
   ) {
     this.#options = options;
     this.#rules = rules;
     this.#authorities = authorities;
     this.#active = this.withStatus("active")[0];
+    this.#revoked = new Set(revoked.filter(({ kind }) => kind === rules.kind).map(({ id }) => id));
+    this.#lost = this.#findLost();
   }
 
   static async load(
@@ -47,7 +54,8 @@ export class AuthorityJournal {
     const loaded = own.map((record) =>
       loadAuthority(record, options.keyManager, options.keepsOldKeys),
     );
-    return new AuthorityJournal(options, rules, await Promise.all(loaded));
+    const revoked = await options.datastore.revokedAuthorities.list(options.name);
+    return new AuthorityJournal(options, rules, await Promise.all(loaded), revoked);
   }
 
   /** By creation. */
@@ -58,6 +66,11 @@ export class AuthorityJournal {
   /** The only one that signs, if there is one. */
   get active(): Authority | undefined {
     return this.#active;
+  }
+
+  /** X.509: those that are tainted, or were revoked; the same object until a change of them. */
+  get lost(): LostAuthorities {
+    return this.#lost;
   }
 
   /** X.509: all that have not ended and whose key is there, old ones too where keys are kept. */
@@ -121,9 +134,17 @@ export class AuthorityJournal {
       ...put.filter(({ record }) => !known.has(record.id)),
     ];
     this.#active = this.withStatus("active")[0];
+    for (const { id } of revoke) this.#revoked.add(id);
+    if (revoke.length > 0 || [...put.map(({ record }) => record), ...remove].some(isTainted)) {
+      this.#lost = this.#findLost();
+    }
     for (const { record, crlSigner } of put)
       if (record.status === "old" && crlSigner === undefined) await this.deleteKey(record.keyName);
     for (const { keyName } of remove) await this.deleteKey(keyName);
+  }
+
+  #findLost(): LostAuthorities {
+    return this.#rules.kind === "x509" ? lostAuthorities(this.records, this.#revoked) : NONE_LOST;
   }
 
   /** The journal no longer needs the key; one that stays behind is found at the next start. */
@@ -170,6 +191,10 @@ function refuseBelowRevoked(put: readonly Authority[], revoked: readonly Revoked
       `the next X.509 authority would stand below the root ${root}, which was revoked here; have it signed below another one`,
     );
   }
+}
+
+function isTainted({ tainted }: AuthorityRecord): boolean {
+  return tainted;
 }
 
 function same(bundle: Bundle): Bundle {

@@ -25,6 +25,7 @@ import { AUTHORITY_KINDS, publishKey } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
+import type { LostAuthorities } from "../../spiffe/lost-authorities.ts";
 import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.ts";
 import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import { setOption } from "./set-name.ts";
@@ -144,6 +145,11 @@ export class AuthoritySet implements AsyncDisposable {
   activeJwt(): JwtAuthority {
     const { record, signer } = this.#of("jwt").active();
     return { keyId: record.id, signer, notAfter: record.notAfter };
+  }
+
+  /** X.509 authorities of the set that are tainted or were revoked; the same object until a change of them. */
+  get lost(): LostAuthorities {
+    return this.#slots.x509.journal.lost;
   }
 
   /** X.509 authorities whose revocation lists can be signed now. */

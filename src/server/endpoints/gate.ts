@@ -104,7 +104,8 @@ export class Gate {
     }
     setProvenId(call, peer.id);
     // For an agent that is as if it had never attested; it may do so anew.
-    if (this.#options.isRevoked(peer.authorityId, peer.serial)) {
+    const { isRevoked } = this.#options;
+    if (peer.presented.some(({ authorityId, serial }) => isRevoked(authorityId, serial))) {
       throw fail("denied", "client certificate was revoked", { reason: "AGENT_NOT_ATTESTED" });
     }
     // A tainted authority may be in wrong hands: its certificates are good for nothing but an agent's way out.

@@ -4,6 +4,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { type ErrorKind, errorFrom, fail } from "../../base/errors.ts";
 import { checkLeaf } from "../../spiffe/x509-svid.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import { type LostAuthorities, worstLoss } from "../../spiffe/lost-authorities.ts";
 import { verifyChain } from "../../x509/chain.ts";
 
 /** Who is at the other end of a TLS connection, by the certificate it presented. */
@@ -14,11 +15,18 @@ export interface KnownPeer {
   readonly id: SpiffeId;
   /** Lower-case hex, no leading zeros. */
   readonly serial: string;
+  /** All that were presented, its own first. */
+  readonly presented: readonly PresentedCertificate[];
+  readonly expiresAt: EpochSeconds;
+  /** A tainted authority of ours is in the chain, or it leads to no root but tainted ones. */
+  readonly tainted: boolean;
+}
+
+export interface PresentedCertificate {
   /** Key identifier of the authority that signed it, lower hex; empty when the certificate does not say. */
   readonly authorityId: string;
-  readonly expiresAt: EpochSeconds;
-  /** The certificate chains to an authority that is tainted, and to no other. */
-  readonly tainted: boolean;
+  /** Lower-case hex, no leading zeros. */
+  readonly serial: string;
 }
 
 /** No caller at all: no certificate, or one that proves nothing. */
@@ -30,18 +38,27 @@ export interface UnknownPeer {
   readonly reason?: string;
 }
 
-/** The own trust domain's X.509 authorities, parsed once for each sequence of its bundle. */
+/**
+ * The own trust domain's X.509 authorities, parsed once for each sequence of its bundle, and those of any set of ours
+ * that are lost.
+ */
 export class TrustedRoots {
   readonly #bundle: () => Bundle;
+  readonly #lost: () => LostAuthorities;
   #parsed: RootSet | undefined;
 
-  constructor(bundle: () => Bundle) {
+  /** @param lost the same object until it changes */
+  constructor(bundle: () => Bundle, lost: () => LostAuthorities) {
     this.#bundle = bundle;
+    this.#lost = lost;
   }
 
+  /** The same object until something in it changes. */
   current(): RootSet {
     const bundle = this.#bundle();
-    if (this.#parsed?.sequence === bundle.sequence) return this.#parsed;
+    const lost = this.#lost();
+    const held = this.#parsed;
+    if (held?.sequence === bundle.sequence && held.lost === lost) return held;
     const all = bundle.x509Authorities.flatMap(({ der, tainted }) => {
       const certificate = parseAuthority(der);
       return certificate === undefined ? [] : [{ certificate, tainted }];
@@ -51,6 +68,7 @@ export class TrustedRoots {
       sequence: bundle.sequence,
       all: all.map(({ certificate }) => certificate),
       sound: all.filter(({ tainted }) => !tainted).map(({ certificate }) => certificate),
+      lost,
     };
     return this.#parsed;
   }
@@ -62,11 +80,12 @@ export interface RootSet {
   readonly all: readonly Certificate[];
   /** Those that are not tainted. */
   readonly sound: readonly Certificate[];
+  readonly lost: LostAuthorities;
 }
 
 interface Verdict {
   readonly peer: Peer;
-  readonly sequence: number;
+  readonly roots: RootSet;
   readonly from: EpochSeconds;
   readonly until: EpochSeconds;
 }
@@ -93,12 +112,12 @@ export class PeerIdentity {
     const now = epochSeconds(this.#clock);
     const roots = this.#roots.current();
     const held = this.#verdict;
-    if (held?.sequence === roots.sequence && held.from <= now && now <= held.until) {
+    if (held?.roots === roots && held.from <= now && now <= held.until) {
       return held.peer;
     }
     const peer = await this.#verify(roots, now);
     const until = peer.kind === "known" ? lastMoment(this.#chain ?? [], roots.all, now) : now;
-    this.#verdict = { peer, sequence: roots.sequence, from: now, until };
+    this.#verdict = { peer, roots, from: now, until };
     return peer;
   }
 
@@ -129,9 +148,16 @@ export class PeerIdentity {
       }
       return distrusted("client certificate is not trusted");
     }
-    const tainted = !(await chainsTo(chain, roots.sound, now));
-    const { serial, notAfter: expiresAt, authorityKeyId: authorityId = "" } = leaf;
-    return { kind: "known", id, serial, authorityId, expiresAt, tainted };
+    const loss = worstLoss(chain, roots.lost);
+    // As below a root that was taken out of the bundle.
+    if (loss === "revoked") return distrusted("client certificate is not trusted");
+    const tainted = loss === "tainted" || !(await chainsTo(chain, roots.sound, now));
+    const { serial, notAfter: expiresAt } = leaf;
+    const presented = chain.map(({ authorityKeyId: authorityId = "", serial: number }) => ({
+      authorityId,
+      serial: number,
+    }));
+    return { kind: "known", id, serial, presented, expiresAt, tainted };
   }
 }
 

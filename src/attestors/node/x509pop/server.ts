@@ -33,6 +33,8 @@ export interface X509PopServerOptions {
   readonly svidPrefix?: string;
   /** Authorities as of now: the operator's, or in mode `spiffe` those of the own trust domain. */
   readonly roots: () => readonly Certificate[];
+  /** Mode `spiffe`: a certificate of the chain was revoked, or its authority is in wrong hands. */
+  readonly isLost?: (chain: readonly Certificate[]) => boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -51,6 +53,9 @@ export function x509popServer(options: X509PopServerOptions): NodeAttestorServer
       const [leaf] = chain;
       if (leaf === undefined) throw fail("invalid", "x509pop payload has no certificate");
       const path = await verified(chain, options);
+      if (options.isLost?.(chain) === true) {
+        throw denied("was revoked, or its authority is tainted");
+      }
       if (leaf.keyUsage?.has("digitalSignature") !== true) {
         throw denied("is not meant for digital signatures (key usage)");
       }

@@ -46,7 +46,8 @@ async function administrator(
 ): Promise<Grantor> {
   const peer = await new PeerIdentity(presented, roots, clock).resolve();
   if (peer.kind === "unknown") throw fail("unauthenticated", peer.why);
-  if (peer.tainted || isRevoked(peer.authorityId, peer.serial)) {
+  const revoked = peer.presented.some((each) => isRevoked(each.authorityId, each.serial));
+  if (peer.tainted || revoked) {
     throw fail("unauthenticated", "client certificate was revoked, or its authority is tainted");
   }
   const spiffeId = peer.id.toString();
