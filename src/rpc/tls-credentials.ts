@@ -1,6 +1,7 @@
 import { type Socket, isIP } from "node:net";
 import { type ConnectionOptions, connect, createSecureContext } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
+import { peerCertificates } from "../x509/peer-certificates.ts";
 
 export interface TlsClientOptions {
   /** Roots of which one must have led to the server's certificate; `undefined` believes any chain. */
@@ -9,8 +10,11 @@ export interface TlsClientOptions {
   readonly untrusted?: string;
   /** What the client shows when asked: certificates leaf first, and the leaf's key. */
   readonly identity?: { readonly certPem: string; readonly keyPem: string };
-  /** Looks at the server's leaf, DER, after the chain was verified (if it was); an error ends the connection. */
-  readonly checkServer: (leafDer: Uint8Array) => Error | undefined;
+  /**
+   * Looks at the server's leaf and at its chain, leaf first, both DER, after the chain was verified (if it was); an error
+   * ends the connection.
+   */
+  readonly checkServer: (leafDer: Uint8Array, chain: readonly Uint8Array[]) => Error | undefined;
 }
 
 /**
@@ -79,7 +83,9 @@ export class TlsCredentials extends ChannelCredentials {
       secured.once("secureConnect", () => {
         const leaf = secured.getPeerX509Certificate()?.raw;
         const error =
-          leaf === undefined ? new Error("server has no certificate") : this.#checkServer(leaf);
+          leaf === undefined
+            ? new Error("server has no certificate")
+            : this.#checkServer(leaf, peerCertificates(secured));
         if (error !== undefined) return giveUp(error);
         if (secured.alpnProtocol !== "h2") return giveUp(new Error("server does not speak HTTP/2"));
         secured.setTimeout(0);

@@ -31,7 +31,7 @@ export interface FrontEndParts {
   readonly random: Random;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
-  readonly revocations: Pick<Revocations, "crls" | "enabled" | "isRevoked" | "revoke">;
+  readonly revocations: Pick<Revocations, "crls" | "enabled" | "isRevoked" | "onChange" | "revoke">;
   readonly datastore: Datastore;
   readonly trail: Pick<AuditTrail, "acted" | "denied" | "requireWritable">;
   readonly scope: CallScope;

@@ -230,9 +230,18 @@ export async function startServer(
   if (wit !== undefined) started.use(wit);
   const identity = started.use(
     await step("server SVID", () =>
-      ServerIdentity.create({ issuance, authorities, clock, random, logger, metrics }),
+      ServerIdentity.create({
+        issuance,
+        authorities,
+        isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
+        clock,
+        random,
+        logger,
+        metrics,
+      }),
     ),
   );
+  started.defer(revocations.onChange(() => identity.authoritiesChanged()));
   started.defer(
     bundles.onChange((changed) => {
       if (changed !== trustDomain.name) return;

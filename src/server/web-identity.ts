@@ -10,11 +10,13 @@ import type { BundleService } from "./bundles/bundle-service.ts";
 import type { AuthoritySet } from "./ca/authority-set.ts";
 import { ServerIdentity } from "./endpoints/server-identity.ts";
 import type { Issuance } from "./issuance/issuance.ts";
+import type { Revocations } from "./revocation/revocations.ts";
 
 export interface WebIdentityParts {
   readonly bundles: Pick<BundleService, "onChange">;
   readonly authorities: Pick<AuthoritySet, "records">;
   readonly issuance: Pick<Issuance, "serverX509">;
+  readonly revocations: Pick<Revocations, "isRevoked" | "onChange">;
   readonly clock: Clock;
   readonly random: Random;
   readonly metrics: Metrics;
@@ -38,7 +40,15 @@ export async function webIdentity(
     const files = new CertificateFiles({ ...parts, ...tls });
     return { current: () => files.current(), problem: () => files.problem() };
   }
-  const identity = opened.use(await ServerIdentity.create({ ...parts, dnsNames: tls.dnsNames }));
-  opened.defer(parts.bundles.onChange(() => identity.authoritiesChanged()));
+  const { bundles, revocations } = parts;
+  const identity = opened.use(
+    await ServerIdentity.create({
+      ...parts,
+      isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
+      dnsNames: tls.dnsNames,
+    }),
+  );
+  for (const changing of [bundles, revocations])
+    opened.defer(changing.onChange(() => identity.authoritiesChanged()));
   return { current: () => identity.current(), problem: () => identity.problem };
 }

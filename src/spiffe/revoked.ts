@@ -8,7 +8,7 @@ import type { Bundle } from "./bundle.ts";
  * signed it, by name and, where both have one, key identifier (RFC 5280 §6.3.3). A list counts however old it is: what
  * was revoked stays so. Its signature is not looked at, as it came with the authorities themselves, from whom they came.
  */
-export function isRevoked(certificate: Certificate, { crls = [] }: Bundle): boolean {
+export function isRevoked(certificate: Certificate, { crls = [] }: Pick<Bundle, "crls">): boolean {
   return crls.some((der) => {
     const list = readList(der);
     return list !== undefined && list.serials.has(certificate.serial) && isOf(list, certificate);

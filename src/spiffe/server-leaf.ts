@@ -1,5 +1,7 @@
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { parseCertificate } from "../x509/certificate.ts";
+import type { Bundle } from "./bundle.ts";
+import { isRevoked } from "./revoked.ts";
 import { checkLeaf } from "./x509-svid.ts";
 
 /**
@@ -17,4 +19,24 @@ export function wrongServer(der: Uint8Array, expected: string): AssayError | und
   } catch (error) {
     return errorFrom(error);
   }
+}
+
+/**
+ * Whether a revocation list beside the trust domain's bundle names a certificate that a server shows.
+ * @param chain DER
+ */
+export function revokedServer(
+  chain: readonly Uint8Array[],
+  bundle: Pick<Bundle, "crls">,
+): AssayError | undefined {
+  if (bundle.crls === undefined) return undefined;
+  try {
+    if (!chain.some((der) => isRevoked(parseCertificate(der), bundle))) return undefined;
+  } catch (error) {
+    return errorFrom(error);
+  }
+  return fail(
+    "unauthenticated",
+    "the server's SVID was revoked; a server that is in the right hands has made another by itself",
+  );
 }

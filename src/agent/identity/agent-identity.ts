@@ -2,13 +2,14 @@
  * The agent's own identity: key, SVID and the trust domain's bundle, kept on disk so that a restart needs no token.
  * It knows nothing of how they are obtained.
  */
-import { toHex } from "../../base/bytes.ts";
+import { bytesEqual, toHex } from "../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import { type GeneratedKey, generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { encodeBundleRecord } from "../../spiffe/bundle-document.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
+import { revokedServer } from "../../spiffe/server-leaf.ts";
 import { type AgentSvid, agentSvid } from "./agent-svid.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { IdentityFile, type StoredIdentity, type StoredSvid } from "./identity-file.ts";
@@ -35,6 +36,7 @@ export class AgentIdentity implements AsyncDisposable {
   #writing: Promise<void> = Promise.resolve();
   #revision = 0;
   #rootsRevision = 0;
+  #server: readonly Uint8Array[] = [];
 
   private constructor(
     file: IdentityFile,
@@ -83,7 +85,7 @@ export class AgentIdentity implements AsyncDisposable {
     return this.#bundle;
   }
 
-  /** Rises whenever a connection to the server may not go on: the SVID is another, or a root is gone. */
+  /** Rises whenever a connection to the server may not go on: an SVID is another or revoked, or a root is gone. */
   get revision(): number {
     return this.#revision;
   }
@@ -91,6 +93,11 @@ export class AgentIdentity implements AsyncDisposable {
   /** Rises whenever a new connection would be checked against other roots. */
   get rootsRevision(): number {
     return this.#rootsRevision;
+  }
+
+  /** The chain, DER, by which the server is known on the connection: revocation lists to come may name it. */
+  noteServer(chain: readonly Uint8Array[]): void {
+    this.#server = chain;
   }
 
   /**
@@ -136,9 +143,10 @@ export class AgentIdentity implements AsyncDisposable {
   async setBundle(bundle: Bundle): Promise<boolean> {
     const before = this.#bundle;
     const isNew = before === undefined || !sameBundle(before, bundle);
-    if (isNew) {
+    if (isNew || !sameLists(before, bundle)) {
       this.#bundle = bundle;
       this.#noteRoots(before, bundle);
+      this.#noteLists(bundle);
     }
     await this.#writeBundle();
     return isNew;
@@ -164,11 +172,18 @@ export class AgentIdentity implements AsyncDisposable {
     if (isGone || now.size > old.size) this.#rootsRevision += 1;
   }
 
+  #noteLists(bundle: Bundle): void {
+    if (revokedServer(this.#server, bundle) === undefined) return;
+    this.#logger.warn("the server's SVID was revoked; the agent connects anew");
+    this.#server = [];
+    this.#revision += 1;
+  }
+
   async #writeBundle(): Promise<void> {
     const written = this.#stored.bundle;
     const bundle = this.#bundle;
     if (bundle === undefined || this.#isClosed) return;
-    if (written !== undefined && sameBundle(written, bundle)) return;
+    if (written !== undefined && sameBundle(written, bundle) && sameLists(written, bundle)) return;
     this.#cancelRewrite();
     try {
       await this.#save((stored) => stored);
@@ -222,10 +237,16 @@ function loadSvid(stored: StoredSvid, trustDomain: string, path: string): AgentS
   }
 }
 
-/** Content, not sequence, decides. */
+/** Content, not sequence, decides; revocation lists are looked at apart. */
 export function sameBundle(a: Bundle, b: Bundle): boolean {
   if (a === b) return true;
   return a.trustDomain === b.trustDomain && encodeBundleRecord(a) === encodeBundleRecord(b);
 }
 
+function sameLists({ crls: a = [] }: { crls?: readonly Uint8Array[] } = {}, b: Bundle): boolean {
+  const { crls: others = [] } = b;
+  return a.length === others.length && a.every((crl, i) => bytesEqual(crl, others[i] ?? NONE));
+}
+
+const NONE = new Uint8Array();
 const REWRITE_MS = 10_000;

@@ -76,9 +76,7 @@ export function encodeIdentity(identity: StoredIdentity): string {
             },
           }),
       ...(pendingKey === undefined ? {} : { pendingKey: toBase64(pendingKey) }),
-      ...(bundle === undefined
-        ? {}
-        : { bundle: { content: encodeBundleRecord(bundle), sequence: bundle.sequence } }),
+      ...(bundle === undefined ? {} : { bundle: encodeBundle(bundle) }),
     },
     undefined,
     2,
@@ -116,6 +114,13 @@ export function parseIdentity(text: string, path: string): StoredIdentity {
   }
 }
 
+/** With its revocation lists: what they name is refused after a restart, too. */
+function encodeBundle(bundle: Bundle): object {
+  const { sequence, crls } = bundle;
+  const content = encodeBundleRecord(bundle);
+  return { content, sequence, ...(crls === undefined ? {} : { crls: crls.map(toBase64) }) };
+}
+
 function parseSvid(json: unknown): StoredSvid {
   if (!isRecord(json) || !Array.isArray(json["chain"])) throw fail("invalid", "no svid");
   return {
@@ -127,11 +132,12 @@ function parseSvid(json: unknown): StoredSvid {
 
 function parseBundle(trustDomain: string, json: unknown): Bundle {
   if (!isRecord(json)) throw fail("invalid", "no bundle");
-  const { content, sequence } = json;
+  const { content, sequence, crls } = json;
   if (typeof content !== "string" || typeof sequence !== "number") {
     throw fail("invalid", "no bundle");
   }
-  return parseBundleRecord(trustDomain, content, sequence);
+  const bundle = parseBundleRecord(trustDomain, content, sequence);
+  return Array.isArray(crls) ? { ...bundle, crls: crls.map(bytesOf) } : bundle;
 }
 
 function bytesOf(json: unknown): Uint8Array {

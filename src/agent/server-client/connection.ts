@@ -3,7 +3,7 @@ import { type Channel, connectTls } from "../../rpc/channel.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { serverId } from "../../spiffe/spiffe-id.ts";
-import { wrongServer } from "../../spiffe/server-leaf.ts";
+import { revokedServer, wrongServer } from "../../spiffe/server-leaf.ts";
 import { encodePem } from "../../x509/pem.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 
@@ -15,6 +15,10 @@ export interface DialParams {
   readonly bundle: Bundle | undefined;
   /** `undefined` before attestation. */
   readonly svid: Pick<AgentSvid, "certPem" | "keyPem"> | undefined;
+  /** The bundle of the moment, whose revocation lists a server must not be on; absent: none are looked at. */
+  readonly lists?: () => Bundle | undefined;
+  /** Told the chain, DER, of each server that is spoken to. */
+  readonly onServer?: (chain: readonly Uint8Array[]) => void;
   /** What is said of a server under an authority that is not in the bundle; for others than agents. */
   readonly untrusted?: string;
 }
@@ -25,6 +29,8 @@ export function dial({
   trustDomain,
   bundle,
   svid,
+  lists,
+  onServer,
   untrusted = UNKNOWN_AUTHORITY,
 }: DialParams): Channel {
   const expected = serverId(TrustDomain.parse(trustDomain)).toString();
@@ -33,7 +39,13 @@ export function dial({
     rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
     untrusted,
     ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
-    checkServer: (leaf) => wrongServer(leaf, expected),
+    checkServer: (leaf, chain) => {
+      const now = lists?.();
+      const wrong =
+        wrongServer(leaf, expected) ?? (now === undefined ? undefined : revokedServer(chain, now));
+      if (wrong === undefined) onServer?.(chain);
+      return wrong;
+    },
   });
 }
 

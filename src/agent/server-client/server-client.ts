@@ -26,6 +26,7 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { JWTSVID__Output } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
 import type { WITSVID__Output } from "../../rpc/gen/spire/api/types/WITSVID.ts";
 import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Entry, Member } from "../cache/entry.ts";
 import type { WitOrder } from "../cache/wit-store.ts";
@@ -86,7 +87,15 @@ export class ServerClient implements Disposable {
     this.#options = options;
     const { server, trustDomain, identity } = options;
     this.#connection = new Connection(
-      () => dial({ server, trustDomain, bundle: identity.bundle, svid: identity.svid }),
+      () =>
+        dial({
+          server,
+          trustDomain,
+          bundle: identity.bundle,
+          svid: identity.svid,
+          lists: () => identity.bundle,
+          onServer: (chain) => identity.noteServer(chain),
+        }),
       () => identity,
     );
   }
@@ -120,7 +129,9 @@ export class ServerClient implements Disposable {
   /** Proves the node and gets its SVID. @throws what the server answers; unavailable */
   async attest(proof: NodeProof, csr: Uint8Array, signal: AbortSignal): Promise<AttestedSvid> {
     const { server, trustDomain, identity } = this.#options;
-    const channel = dial({ server, trustDomain, bundle: identity.bundle, svid: undefined });
+    const { bundle } = identity;
+    const lists = (): Bundle | undefined => identity.bundle;
+    const channel = dial({ server, trustDomain, bundle, svid: undefined, lists });
     try {
       return await this.#metered("attest", () => attestOn(channel, proof, csr, signal));
     } finally {

@@ -17,6 +17,8 @@ export interface ServerIdentityOptions {
   readonly authorities: {
     records(kind: "x509"): readonly { readonly id: string; readonly status: string }[];
   };
+  /** By the id of the authority that signed, hex, and the serial number. */
+  readonly isRevoked: (authorityId: string, serial: string) => boolean;
   /** Of the SVID; absent: none. */
   readonly dnsNames?: readonly string[];
   readonly clock: Clock;
@@ -40,8 +42,8 @@ interface Held extends ServerCredentials {
 }
 
 /**
- * The server's own SVID: made at the start with a new key, made again at half its life and soon after another
- * authority took over: only an authority that no longer signs can be tainted, so a taint finds the SVID moved already.
+ * The server's own SVID: made at the start with a new key, made again at half its life, when it is revoked, and soon
+ * after another authority took over: only an authority that no longer signs can be tainted, so a taint finds the SVID moved already.
  */
 export class ServerIdentity implements AsyncDisposable {
   readonly #options: ServerIdentityOptions;
@@ -95,7 +97,7 @@ export class ServerIdentity implements AsyncDisposable {
     return this.#held?.chain ?? [];
   }
 
-  /** Looks at once whether the authority behind the SVID still stands. */
+  /** Looks at once whether the SVID and the authority behind it still stand. */
   authoritiesChanged(): void {
     this.#loop.wake();
   }
@@ -118,9 +120,10 @@ export class ServerIdentity implements AsyncDisposable {
   #isDue(): boolean {
     const held = this.#held;
     if (held === undefined || epochSeconds(this.#options.clock) >= held.renewAt) return true;
-    const authority = this.#options.authorities
-      .records("x509")
-      .find(({ id }) => id === held.authorityId);
+    const { authorities, isRevoked } = this.#options;
+    const serial = held.chain[0]?.serial ?? "";
+    if (isRevoked(held.authorityId ?? "", serial)) return true;
+    const authority = authorities.records("x509").find(({ id }) => id === held.authorityId);
     return authority?.status !== "active";
   }
 }

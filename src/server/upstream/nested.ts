@@ -10,7 +10,7 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { JwtAuthority } from "../../spiffe/bundle.ts";
 import { serverId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { wrongServer } from "../../spiffe/server-leaf.ts";
+import { revokedServer, wrongServer } from "../../spiffe/server-leaf.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import type { CaRequest, SignedCa, Upstream, UpstreamBundle } from "./contract.ts";
 import { requestFor } from "./request.ts";
@@ -131,7 +131,7 @@ class UpstreamServer implements AsyncDisposable {
       rootsPem: identity.rootsPem,
       untrusted: "its certificate is signed by no authority of the bundle that the agent gave",
       identity,
-      checkServer: (leaf) => wrongServer(leaf, expected),
+      checkServer: (leaf, chain) => wrongServer(leaf, expected) ?? revokedServer(chain, identity),
     });
     this.#line = { identity, channel };
     return channel;

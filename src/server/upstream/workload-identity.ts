@@ -13,6 +13,8 @@ export interface HeldIdentity {
   readonly certPem: string;
   readonly keyPem: string;
   readonly rootsPem: string;
+  /** Revocation lists of the trust domain, DER. */
+  readonly crls: readonly Uint8Array[];
 }
 
 export interface WorkloadIdentityOptions {
@@ -45,7 +47,7 @@ export class WorkloadIdentity {
 
   async #fetch(signal: AbortSignal): Promise<Held> {
     const { socket, trustDomain, clock } = this.#options;
-    const { svids } = await this.#ask(signal);
+    const { svids, crl } = await this.#ask(signal);
     for (const { x509_svid, x509_svid_key, bundle } of svids) {
       const { spiffeId, certificates, expiresAt } = parseX509Svid(x509_svid, x509_svid_key);
       if (!spiffeId.memberOf(trustDomain)) continue;
@@ -58,6 +60,7 @@ export class WorkloadIdentity {
           rootsPem: parseCertificates(bundle)
             .map(({ raw }) => encodePem("CERTIFICATE", raw))
             .join(""),
+          crls: crl.map((der) => new Uint8Array(der)),
         },
         until: now + (expiresAt - now) / 2,
       };

@@ -315,6 +315,7 @@ t.test("that there is no server SVID is said once, until the reason is another",
       },
     },
     authorities: { records: () => [] },
+    isRevoked: () => false,
     clock,
     random: systemRandom,
     logger,
@@ -343,6 +344,7 @@ t.test("the server's SVID is renewed at half its life and with its authority", a
   let ca = await TestCa.create();
   let broken = false;
   const records = new Map<string, string>();
+  const revoked = new Set<string>();
   const idOf = (each: TestCa) => each.certificate.subjectKeyId ?? "";
   records.set(idOf(ca), "active");
   const identity = await ServerIdentity.create({
@@ -367,6 +369,7 @@ t.test("the server's SVID is renewed at half its life and with its authority", a
     authorities: {
       records: () => [...records].map(([id, status]) => ({ id, status })),
     },
+    isRevoked: (authorityId, serial) => revoked.has(`${authorityId} ${serial}`),
     clock,
     random: systemRandom,
     logger: silentLogger,
@@ -405,6 +408,12 @@ t.test("the server's SVID is renewed at half its life and with its authority", a
   await clock.advance(0);
   await replaced(second, "another authority took over");
   t.equal(authorityNow(), idOf(next));
+
+  const stolen = current();
+  revoked.add(`${idOf(next)} ${identity.chain[0]?.serial}`);
+  identity.authoritiesChanged();
+  await clock.advance(0);
+  await replaced(stolen, "it was revoked");
 
   broken = true;
   const held = current();
