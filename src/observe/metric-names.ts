@@ -132,6 +132,10 @@ export const SERVER_METRICS = {
     "assay_server_acme_waiting_validations",
     "Challenges that wait for others to be looked at.",
   ),
+  acmeSlow: gauge(
+    "assay_server_acme_slow_validations",
+    "Challenges that have been looked at for more than a second.",
+  ),
   acmeValidCertificates: gauge(
     "assay_server_acme_valid_certificates",
     "Certificates of orders that neither ended nor were revoked.",

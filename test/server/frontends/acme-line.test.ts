@@ -12,6 +12,10 @@ import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite
 import { Finalization } from "../../../src/server/frontends/acme/finalization.ts";
 import { Profiles } from "../../../src/server/frontends/acme/profiles.ts";
 import { AcmeUrls } from "../../../src/server/frontends/acme/urls.ts";
+import {
+  type LinePlace,
+  ValidationLine,
+} from "../../../src/server/frontends/acme/validation-line.ts";
 import { Validations } from "../../../src/server/frontends/acme/validations.ts";
 import { encodeJson, makeAcmeKey } from "../../support/acme-client.ts";
 import { csrFor } from "../../support/csr.ts";
@@ -65,6 +69,100 @@ t.test("one account whose targets hang leaves room for the others", async (t) =>
     thumbprint: "x",
   });
   t.equal(validations.waiting, 300, "the other's is looked at, past them");
+});
+
+/** A line whose tasks hang until they are told to end. */
+function hangingLine() {
+  const clock = new VirtualClock(0);
+  const begun: string[] = [];
+  const ended: string[] = [];
+  const places = new Map<string, LinePlace>();
+  const line = new ValidationLine<string>({
+    clock,
+    run: (name, place) =>
+      new Promise((resolve) => {
+        begun.push(name);
+        places.set(name, place);
+        place.signal.addEventListener("abort", () => {
+          ended.push(name);
+          resolve();
+        });
+      }),
+  });
+  const add = (account: string, many: number): void => {
+    for (let at = 0; at < many; at++) line.add(account, `${account} ${at}`);
+  };
+  return { clock, begun, ended, places, line, add };
+}
+
+t.test("accounts take turns", async (t) => {
+  const { clock, begun, line, add } = hangingLine();
+  for (const account of ["a", "b", "c", "d"]) add(account, 50);
+  t.equal(begun.length, 64, "four accounts have all places");
+  add("e", 3);
+  add("f", 1);
+  await clock.advance(999);
+  t.equal(begun.length, 64);
+  await clock.advance(1);
+  t.equal(line.slow, 64, "whoever has lasted for a second makes room");
+  t.same(begun.slice(64), ["e 0", "f 0", "e 1", "e 2"], "each in turn, the first have theirs");
+  await line[Symbol.asyncDispose]();
+});
+
+t.test("without an end, the longest of whoever has most ends", async (t) => {
+  const { clock, begun, ended, line, add } = hangingLine();
+  for (let at = 0; at < 60; at++) add(`account-${at}`, 16);
+  for (let second = 0; second < 8; second++) await clock.advance(1000);
+  t.equal(line.slow, 448);
+  t.equal(begun.length, 448 + 2 * 64, "64 a second went on");
+  t.equal(ended.length, 64, "as many as there was no room for");
+  add("good", 1);
+  await clock.advance(6000);
+  t.ok(begun.includes("good 0"), "it had its turn");
+  t.notOk(ended.includes("good 0"), "and its time");
+  await line[Symbol.asyncDispose]();
+});
+
+t.test("so many go to one address, and the newest stay", async (t) => {
+  const { clock, ended, places, line, add } = hangingLine();
+  for (let at = 0; at < 5; at++) add(`account-${at}`, 16);
+  const enter = (address: (at: number) => string): void => {
+    [...places.values()].forEach((place, at) => place.entering(address(at)));
+  };
+  enter(() => "192.0.2.1");
+  await clock.advance(1000);
+  t.equal(places.size, 80);
+  t.equal(ended.length, 0);
+  const names = [...places.keys()];
+  for (const name of names.slice(64)) places.get(name)?.entering("192.0.2.1");
+  t.equal(ended.length, 16, "64 are left");
+  t.ok(
+    ended.every((name) => names.indexOf(name) < 64),
+    "of those that had their second",
+  );
+  enter((at) => `2001:db8::${at}`);
+  t.equal(ended.length, 16, "those that are left go to one network, too");
+  add("other", 1);
+  places.get("other 0")?.entering("2001:db8::ffff");
+  t.equal(ended.length, 17);
+  places.get("other 0")?.entering("192.0.2.1");
+  t.equal(ended.length, 17, "whoever goes on to another address has left the first");
+  await line[Symbol.asyncDispose]();
+});
+
+t.test("the end of the line is kept for accounts with hardly anything in it", async (t) => {
+  const { line, add } = hangingLine();
+  for (let at = 0; at < 31; at++) add(`account-${at}`, 300);
+  t.equal(line.waiting, 9300 - 64);
+  t.notOk(line.hasRoom("account-1"), "with 296 of its own");
+  t.ok(line.hasRoom("other"));
+  add("other", 9);
+  t.ok(line.hasRoom("other"));
+  add("other", 1);
+  t.notOk(line.hasRoom("other"), "with ten");
+  for (let at = 0; line.hasRoom(`few-${at}`); at++) add(`few-${at}`, 9);
+  t.ok(line.waiting >= 10_000 && line.waiting < 10_009, "it has an end for all");
+  await line[Symbol.asyncDispose]();
 });
 
 t.test("CAA is looked at again a few names at a time", async (t) => {

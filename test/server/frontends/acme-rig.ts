@@ -26,6 +26,8 @@ export interface AcmeRig {
   readonly server: TestServer;
   readonly directory: string;
   readonly dns: DnsServer;
+  /** Where http-01 is looked at. */
+  readonly httpPort: number;
   /** What the responder of http-01 answers, by token. */
   readonly answers: Map<string, string>;
   /** A client with an account. */
@@ -64,6 +66,7 @@ export async function acmeRig(t: Test, options: AcmeRigOptions = {}): Promise<Ac
     server,
     directory,
     dns,
+    httpPort: port,
     answers,
     stranger,
     async client(fields = {}) {

@@ -89,7 +89,10 @@ t.test(
     ];
     for (const each of allowed) {
       location = each;
-      t.equal(await validate(), undefined, each);
+      const entered: string[] = [];
+      const entering = (address: string): void => void entered.push(address);
+      t.equal(await validate({ entering }), undefined, each);
+      t.same(entered, ["127.0.0.1", "127.0.0.1"], "each address is told before it is gone to");
     }
     const refused: [string, RegExp][] = [
       [`http://bad.example.org${PATH}`, /metadata services are not connected to/],

@@ -61,6 +61,8 @@ export interface ValidateParams {
   readonly keyAuthorization: string;
   /** RFC 8657 §3. */
   readonly accountUri: string;
+  /** Told each address before it is connected to. */
+  readonly entering?: (address: string) => void;
   readonly signal: AbortSignal;
 }
 

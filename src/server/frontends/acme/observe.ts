@@ -19,7 +19,7 @@ export interface ReadAcmeParams {
 /** Shows how much there is of everything, as of half a minute ago at most: a scrape does not count rows. */
 export function readAcme(
   { store, clock, random, logger, metrics }: ReadAcmeParams,
-  validations: Pick<Validations, "waiting">,
+  validations: Pick<Validations, "waiting" | "slow">,
 ): Loop {
   let counts: AcmeCounts | undefined;
   const gauges = [
@@ -32,6 +32,7 @@ export function readAcme(
     metrics.read(spec, () => (counts === undefined ? [] : [{ labels: [], value: counts[member] }]));
   }
   metrics.read(SERVER_METRICS.acmeWaiting, () => [{ labels: [], value: validations.waiting }]);
+  metrics.read(SERVER_METRICS.acmeSlow, () => [{ labels: [], value: validations.slow }]);
   return new Loop({
     name: "acme counts",
     clock,

@@ -1,6 +1,6 @@
-/** Challenges that are being looked at: so many at once, so many of one account, and each to its end. */
+/** Challenges that are being looked at, each to its end; whose turn it is says the line. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
-import { errorFrom } from "../../../base/errors.ts";
+import { errorFrom, isKind } from "../../../base/errors.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
@@ -12,6 +12,7 @@ import { identifierKey } from "./identifiers.ts";
 import type { RateLimits } from "./limits.ts";
 import { acmeError, storedProblem } from "./problem.ts";
 import type { AcmeUrls } from "./urls.ts";
+import { type LinePlace, ValidationLine } from "./validation-line.ts";
 
 export interface ValidationsOptions {
   readonly store: Pick<Datastore, "acme" | "transaction">;
@@ -34,20 +35,18 @@ export interface ValidationTask {
 
 export class Validations implements AsyncDisposable {
   readonly #options: ValidationsOptions;
-  readonly #stopping = new AbortController();
-  readonly #waiting: ValidationTask[] = [];
-  readonly #running = new Set<Promise<void>>();
-  /** How many of each account run. */
-  readonly #ofAccount = new Map<string, number>();
+  readonly #line: ValidationLine<ValidationTask>;
 
   constructor(options: ValidationsOptions) {
     this.#options = options;
+    const run = (task: ValidationTask, place: LinePlace): Promise<void> => this.#run(task, place);
+    this.#line = new ValidationLine({ run, clock: options.clock });
   }
 
   /** Goes on with what a process before this one had begun. */
   async resume(): Promise<void> {
     const { store, logger } = this.#options;
-    const found = await store.acme.processing(MAX_WAITING);
+    const found = await store.acme.processing(MAX_RESUMED);
     for (const authorization of found) {
       const account = await store.acme.account(authorization.accountId);
       const begun = authorization.challenges.find((each) => each.status === "processing");
@@ -58,74 +57,69 @@ export class Validations implements AsyncDisposable {
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#line.waiting;
+  }
+
+  /** Those that have lasted for more than a second. */
+  get slow(): number {
+    return this.#line.slow;
   }
 
   /** @throws AcmeError when too many wait, of this account or of all */
   requireRoom(accountId: string): void {
-    const own = this.#waiting.filter(({ authorization }) => authorization.accountId === accountId);
-    if (this.#waiting.length < MAX_WAITING && own.length < MAX_WAITING_OF_ACCOUNT) return;
+    if (this.#line.hasRoom(accountId)) return;
     throw acmeError("rateLimited", "too many challenges are waiting to be looked at; come again", {
       headers: { "retry-after": String(ROOM_RETRY) },
     });
   }
 
   start(task: ValidationTask): void {
-    this.#waiting.push(task);
-    this.#next();
+    this.#line.add(task.authorization.accountId, task);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
-    this.#waiting.length = 0;
-    await Promise.all(this.#running);
-  }
-
-  #next(): void {
-    while (this.#running.size < MAX_RUNNING) {
-      // An account with many waits for its own.
-      const at = this.#waiting.findIndex(
-        ({ authorization: { accountId } }) =>
-          (this.#ofAccount.get(accountId) ?? 0) < MAX_OF_ACCOUNT,
-      );
-      const [task] = at < 0 ? [] : this.#waiting.splice(at, 1);
-      if (task === undefined) return;
-      const { accountId } = task.authorization;
-      this.#count(accountId, 1);
-      const run = this.#run(task).finally(() => {
-        this.#running.delete(run);
-        this.#count(accountId, -1);
-        if (!this.#stopping.signal.aborted) this.#next();
-      });
-      this.#running.add(run);
-    }
+    await this.#line[Symbol.asyncDispose]();
   }
 
   /** Never rejects: what could not be written is tried again when the server starts, or when the client asks. */
-  async #run({ authorization, type, thumbprint }: ValidationTask): Promise<void> {
-    const { validator, urls, logger } = this.#options;
-    const { id, accountId, wildcard, value } = authorization;
-    const token = authorization.challenges.find((each) => each.type === type)?.token ?? "";
-    const { signal } = this.#stopping;
+  async #run(task: ValidationTask, place: LinePlace): Promise<void> {
+    const { authorization, type } = task;
+    const { logger } = this.#options;
+    const { id } = authorization;
     try {
-      const problem = await validator.validate({
+      await this.#decide(authorization, type, await this.#look(task, place));
+    } catch (thrown) {
+      // The next process goes on with it.
+      if (isStopping(place.signal)) return;
+      const error = errorFrom(thrown);
+      logger.error("an acme challenge was not looked at to its end", { authorization: id, error });
+      await this.#putBack(id, type).catch((failure: unknown) =>
+        logger.error("an acme challenge was not put back", { authorization: id, error: failure }),
+      );
+    }
+  }
+
+  async #look(
+    { authorization, type, thumbprint }: ValidationTask,
+    { signal, entering }: LinePlace,
+  ): Promise<AcmeProblem | undefined> {
+    const { validator, urls } = this.#options;
+    const { accountId, wildcard, value } = authorization;
+    const token = authorization.challenges.find((each) => each.type === type)?.token ?? "";
+    try {
+      return await validator.validate({
         type,
         identifier: { type: authorization.type, value },
         wildcard,
         token,
         keyAuthorization: `${token}.${thumbprint}`,
         accountUri: urls.account(accountId),
+        entering,
         signal,
       });
-      await this.#decide(authorization, type, problem);
     } catch (thrown) {
-      // The next process goes on with it.
-      if (signal.aborted) return;
-      const error = errorFrom(thrown);
-      logger.error("an acme challenge was not looked at to its end", { authorization: id, error });
-      await this.#putBack(id, type).catch((failure: unknown) =>
-        logger.error("an acme challenge was not put back", { authorization: id, error: failure }),
-      );
+      if (!signal.aborted || isStopping(signal)) throw thrown;
+      return { type: "connection", detail: `${value}: ${(signal.reason as Error).message}` };
     }
   }
 
@@ -177,17 +171,12 @@ export class Validations implements AsyncDisposable {
       await acme.updateAuthorization(withChallenge(present, type, { status: "pending" }));
     });
   }
-
-  #count(accountId: string, by: number): void {
-    const many = (this.#ofAccount.get(accountId) ?? 0) + by;
-    if (many <= 0) this.#ofAccount.delete(accountId);
-    else this.#ofAccount.set(accountId, many);
-  }
 }
 
-const MAX_RUNNING = 64;
-const MAX_OF_ACCOUNT = 16;
-const MAX_WAITING = 10_000;
-/** As many as may be pending: an account that deactivates what it has begun must not fill the line for the others. */
-const MAX_WAITING_OF_ACCOUNT = 300;
+function isStopping({ aborted, reason }: AbortSignal): boolean {
+  return aborted && !isKind(reason, "deadline");
+}
+
+/** As many as may wait. */
+const MAX_RESUMED = 10_000;
 const ROOM_RETRY = 10;

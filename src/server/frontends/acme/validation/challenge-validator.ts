@@ -89,7 +89,7 @@ export class ChallengeValidator implements Validator {
 
   /** @throws only when the signal ends it */
   async #inTime(
-    { type, identifier, signal }: RecheckParams,
+    { type, identifier, signal, entering }: RecheckParams & Pick<ValidateParams, "entering">,
     work: (tools: DialTools) => Promise<void>,
   ): Promise<AcmeProblem | undefined> {
     const { config, clock, logger } = this.#options;
@@ -99,7 +99,8 @@ export class ChallengeValidator implements Validator {
         { clock, deadlineMs: config.timeoutSeconds * 1000, signal, who },
         async (both) => {
           using lookups = new Lookups({ ...config, signal: both });
-          const tools = { lookups, networks: this.#networks, clock, signal: both };
+          const watched = entering === undefined ? {} : { entering };
+          const tools = { lookups, networks: this.#networks, clock, signal: both, ...watched };
           // Whatever the work may have forgotten to watch, nobody waits for longer.
           await orAborted(work(tools), both);
         },

@@ -9,6 +9,8 @@ export interface DialTools {
   readonly lookups: Lookups;
   readonly networks: TargetNetworks;
   readonly clock: Clock;
+  /** Told each address before it is connected to. */
+  readonly entering?: (address: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +30,8 @@ export async function dial(host: string, port: number, tools: DialTools): Promis
   });
   let last = refuse("connection", refusals[0] ?? `${shown(host)} has no address`);
   for (const address of targets.slice(0, MAX_TARGETS)) {
+    tools.entering?.(address);
+    signal.throwIfAborted();
     try {
       return await connectTo(address, port, tools);
     } catch (cause) {
