@@ -22,7 +22,7 @@ export async function openAcme(
   const { clock, random, datastore: store, issuance, readiness, step } = parts;
   const logger = parts.logger.child({ frontend: "acme" });
   return step("acme front end", async () => {
-    const policy = new ConfiguredNames({ config: acme.names, store });
+    const policy = new ConfiguredNames({ config: acme.names, store, clock });
     parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
     const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
     const externalAccounts = new StoredExternalAccounts({

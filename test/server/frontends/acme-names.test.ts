@@ -67,7 +67,7 @@ async function refusedOf(
 }
 
 t.test("names that the operator listed, and no others", async (t) => {
-  const { store } = await startRig(t);
+  const { store, clock } = await startRig(t);
   const all = [
     "example.org",
     "a.example.org",
@@ -102,7 +102,7 @@ t.test("names that the operator listed, and no others", async (t) => {
   ];
   for (const [dns, ip, allowed] of cases) {
     const config = acmeNames({ dns, ip, externalAccountRequired: false });
-    const policy = new ConfiguredNames({ config, store });
+    const policy = new ConfiguredNames({ config, store, clock });
     const title = [...dns, ...ip].join(" ");
     t.same(
       await refusedOf(policy, all),
@@ -110,22 +110,22 @@ t.test("names that the operator listed, and no others", async (t) => {
       title,
     );
   }
-  const changing = new ConfiguredNames({ config: acmeNames(undefined), store });
+  const changing = new ConfiguredNames({ config: acmeNames(undefined), store, clock });
   const change = changing.change({ dns: ["example.org"], ip: ["10.0.0.0/8"] });
   t.same(await refusedOf(changing, ["example.org"]), ["example.org"], "not yet");
   change();
   t.same(await refusedOf(changing, ["example.org", "10.1.2.3", "other.org"]), ["other.org"]);
   t.throws(() => changing.change({ dns: [], ip: ["x"] }), { message: /no IP address/ });
-  const silent = new ConfiguredNames({ config: acmeNames(undefined), store });
+  const silent = new ConfiguredNames({ config: acmeNames(undefined), store, clock });
   t.same(await refusedOf(silent, all), all, "the default is nothing");
 });
 
 t.test("an external account's names stand in for the others", async (t) => {
-  const { store, external } = await startRig(t);
+  const { store, external, clock } = await startRig(t);
   const entry = { ...sampleEntry("web"), dnsNames: ["Web.example.org", "*.web.example.org"] };
   await store.transaction((w) => w.entries.create(entry));
   const config = acmeNames({ dns: ["shared.org"], ip: [], externalAccountRequired: true });
-  const policy = new ConfiguredNames({ config, store });
+  const policy = new ConfiguredNames({ config, store, clock });
   const names = ["shared.org", "own.org", "web.example.org", "*.web.example.org", "10.0.0.1"];
   const mayHave = async (id: string | undefined): Promise<string[]> => {
     const refused = await refusedOf(policy, names, id);
@@ -139,6 +139,13 @@ t.test("an external account's names stand in for the others", async (t) => {
   const bound = await made({ entryId: "web" });
   t.same(await mayHave(bound), ["web.example.org", "*.web.example.org"]);
   t.same(await mayHave(await made({ entryId: "web", names: ["own.org"] })), ["own.org"]);
+  const until = (expiresAt: number) =>
+    store.transaction((w) => w.entries.update({ ...entry, expiresAt }));
+  const now = clock.nowMs() / 1000;
+  await until(now + 1);
+  t.same(await mayHave(bound), ["web.example.org", "*.web.example.org"], "it has not expired yet");
+  await until(now);
+  t.same(await mayHave(bound), [], "the entry has expired, and nobody has pruned it");
   await store.transaction((w) => w.entries.delete("web"));
   t.same(await mayHave(bound), [], "the entry is gone");
   t.same(await mayHave(undefined), [], "an account from before they were required");

@@ -1,3 +1,4 @@
+import { type Clock, epochSeconds } from "../../../../base/clock.ts";
 import type { AcmeNamesConfig } from "../../../../config/acme-names-section.ts";
 import type { Datastore } from "../../../datastore/contract.ts";
 import type { NamePolicy, PolicyIdentifier, PolicyParams, RefusedIdentifier } from "../contract.ts";
@@ -6,6 +7,7 @@ import { NameRules } from "./name-rules.ts";
 export interface ConfiguredNamesOptions {
   readonly config: AcmeNamesConfig;
   readonly store: Pick<Datastore, "acmeExternalAccounts" | "entries">;
+  readonly clock: Clock;
 }
 
 /**
@@ -37,9 +39,9 @@ export class ConfiguredNames implements NamePolicy {
       .map((identifier) => refused(identifier, rules !== undefined));
   }
 
-  /** @returns undefined when the external account was taken back */
+  /** @returns undefined when the external account was taken back, or its entry has ended */
   async #rulesOf(externalAccountId: string | undefined): Promise<NameRules | undefined> {
-    const { store, config } = this.#options;
+    const { store, config, clock } = this.#options;
     if (externalAccountId === undefined) {
       // Accounts from before the operator asked for external ones.
       return config.externalAccountRequired ? undefined : this.#everyones;
@@ -50,13 +52,12 @@ export class ConfiguredNames implements NamePolicy {
     if (names.length + networks.length > 0) return new NameRules(names, networks);
     if (entryId === "") return this.#everyones;
     const entry = await store.entries.get(entryId);
-    return (
-      entry &&
-      new NameRules(
-        entry.dnsNames.map((name) => name.toLowerCase()),
-        [],
-      )
-    );
+    // An expired one is there until it is pruned.
+    const isLive =
+      entry !== undefined && (entry.expiresAt === 0 || entry.expiresAt > epochSeconds(clock));
+    if (!isLive) return undefined;
+    const own = entry.dnsNames.map((name) => name.toLowerCase());
+    return new NameRules(own, []);
   }
 }
 
@@ -64,6 +65,6 @@ function refused(identifier: PolicyIdentifier, hasRules: boolean): RefusedIdenti
   const name = `${identifier.wildcard ? "*." : ""}${identifier.value}`;
   const detail = hasRules
     ? `${name} is not among the names that this account may have; the operator of this server can list it`
-    : `this account may have no names any more: it is bound to no external account that is still there`;
+    : `this account may have no names any more: what it is bound to was taken back or has expired`;
   return { identifier, problem: { type: "rejectedIdentifier", detail } };
 }
