@@ -145,7 +145,7 @@ t.test("the commands", async (t) => {
     { name: "ci", allowNames: ["*.example.org"] },
   ]);
   t.match((await run(["provision", "list", "--api"], env)).out, /^ci {2}\*\.example\.org {2}until/);
-  t.same(await json("provision", "revoke", "--api", "ci"), { count: 1 });
+  t.same(await json("provision", "revoke", "--api", "ci"), { count: 1, withdrawn: 0 });
   for (const wrong of [
     ["provision", "token"],
     ["provision", "token", "--cn", "a", "--allow-name", "b"],

@@ -1,3 +1,4 @@
+import type { DeleteApiTokenResponse__Output } from "../../rpc/gen/assay/provision/v1/DeleteApiTokenResponse.ts";
 import type { WithdrawResponse__Output } from "../../rpc/gen/assay/provision/v1/WithdrawResponse.ts";
 import type { Command } from "../command.ts";
 import { UsageError } from "../grammar.ts";
@@ -10,13 +11,18 @@ export const command: Command = {
   options: [
     { name: "cn", value: "NAME", help: "every authorization of this name" },
     { name: "hash", value: "SHA256", help: "the one of this token, as 'provision list' has it" },
-    { name: "api", value: "NAME", help: "this API token" },
+    {
+      name: "api",
+      value: "NAME",
+      help: "this API token, and what it authorized that nobody has used",
+    },
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
   examples: ["assay provision revoke --cn web.example.org", "assay provision revoke --api ci"],
   notes: [
     "What was not used counts no more; what was used is not renewed any more. The certificate itself goes on until its end.",
+    "What was used of an API token's authorizations is renewed after it is deleted, too; revoke it by --cn or --hash.",
   ],
   async run(context) {
     const { options, output } = context;
@@ -25,13 +31,14 @@ export const command: Command = {
     using server = await connectServer(context);
     const api = options.text("api");
     if (api !== undefined) {
-      await server.call(
+      const { withdrawn } = await server.call<DeleteApiTokenResponse__Output>(
         PROVISION_SERVICE,
         "DeleteApiToken",
         { name: api },
         "assay provision list --api",
       );
-      output.data({ count: 1 }, () => ["1 revoked"]);
+      const also = withdrawn === 0 ? "" : `, with ${withdrawn} unused authorizations of its`;
+      output.data({ count: 1, withdrawn }, () => [`1 revoked${also}`]);
       return undefined;
     }
     const { count } = await server.call<WithdrawResponse__Output>(

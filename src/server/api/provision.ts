@@ -70,8 +70,7 @@ export function provisionApi({
     },
 
     async DeleteApiToken({ name }) {
-      await parts().apiTokens.delete(textField("name", name, MAX_NAME));
-      return {};
+      return { withdrawn: await parts().apiTokens.delete(textField("name", name, MAX_NAME)) };
     },
 
     async ListApiTokens() {

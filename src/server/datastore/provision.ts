@@ -57,6 +57,8 @@ export interface ProvisionGrantWriter extends ProvisionGrantReader {
   put(grant: ProvisionGrant): Promise<void>;
   /** @returns whether there was one */
   delete(hash: string): Promise<boolean>;
+  /** Deletes those of this grantor that were not used yet. @returns how many */
+  deleteUnused(grantedBy: string): Promise<number>;
   /** Deletes those whose token and certificate have both ended before `now`. @returns how many */
   prune(now: EpochSeconds): Promise<number>;
 }

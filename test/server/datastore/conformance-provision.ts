@@ -62,6 +62,20 @@ export async function provisionConformance(check: Check): Promise<void> {
     await again.transaction((w) => w.provisionGrants.put(GRANT));
     t.equal(await again.transaction((w) => w.provisionGrants.delete("ab")), true);
     t.equal(await again.transaction((w) => w.provisionGrants.delete("ab")), false);
+    await again.transaction(async ({ provisionGrants: grants }) => {
+      await grants.put({ ...GRANT, hash: "a", grantedBy: "token ci" });
+      await grants.put({ ...GRANT, hash: "b", grantedBy: "token ci" });
+      await grants.put({ ...GRANT, hash: "c", grantedBy: "token ci", certificate });
+      await grants.put({ ...GRANT, hash: "d", grantedBy: "token ci2" });
+    });
+    const unused = () => again.transaction((w) => w.provisionGrants.deleteUnused("token ci"));
+    t.equal(await unused(), 2);
+    t.equal(await unused(), 0);
+    t.same(
+      (await again.provisionGrants.list()).items.map(({ hash }) => hash),
+      ["c", "d"],
+      "what was used stays, and what others authorized",
+    );
   });
 
   await check("api tokens of provision", async (t, { store }) => {

@@ -1,6 +1,6 @@
 /** What those who authorize may hand out of themselves. */
 import t from "tap";
-import { PROVISION_SERVICE, provisionRig } from "./provision-rig.ts";
+import { PROVISION_SERVICE, makeRequest, provisionRig } from "./provision-rig.ts";
 
 t.test("an API token authorizes entries, and does not become an administrator", async (t) => {
   const rig = await provisionRig(t);
@@ -43,4 +43,32 @@ t.test("an API token authorizes entries, and does not become an administrator", 
     t.equal(answer.status, status, `${query}: ${answer.body}`);
   }
   t.ok(await rig.authorize("web.example.org", { entry_id: ids.operator }), "an administrator may");
+});
+
+t.test("what an API token authorized goes with it, unless it was used", async (t) => {
+  const rig = await provisionRig(t);
+  const { admin } = rig.server;
+  const create = (name: string) =>
+    admin.unary<{ token: string }>(PROVISION_SERVICE, "CreateApiToken", { name, ttl: 600 });
+  const { token: ci } = await create("ci");
+  const { token: other } = await create("other");
+  const authorize = async (token: string, api: string): Promise<void> => {
+    const answer = await rig.ask(`/v1/authorize?cn=web.example.org&token=${token}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${api}` },
+    });
+    t.equal(answer.status, 200, answer.body);
+  };
+  const [used, unused, others] = ["used", "unused", "others"].map((name) => name.padEnd(32, "x"));
+  if (used === undefined || unused === undefined || others === undefined) throw new Error("three");
+  await authorize(used, ci);
+  await authorize(unused, ci);
+  await authorize(others, other);
+  const { csr } = await makeRequest("web.example.org");
+  const first = await rig.sign(used, csr);
+  t.equal(first.status, 200);
+  t.match(await admin.unary(PROVISION_SERVICE, "DeleteApiToken", { name: "ci" }), { withdrawn: 1 });
+  t.equal((await rig.sign(unused, csr)).status, 401, "nobody had used it");
+  t.equal((await rig.sign(used, csr)).body, first.body, "a lost answer is answered again");
+  t.equal((await rig.sign(others, csr)).status, 200, "another token's");
 });

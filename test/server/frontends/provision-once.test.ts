@@ -424,8 +424,15 @@ t.test("authorizations are bounded, and those that have ended make room", async 
     isAdministrator: true,
     anonymous: false,
   };
-  const authorize = (tokenLifeSeconds: number) =>
-    grants.authorize({ commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds }, admin);
+  const authorize = (tokenLifeSeconds: number, more = {}) =>
+    grants.authorize(
+      { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds },
+      { ...admin, ...more },
+    );
+  await refused(t, authorize(10, { apiTokenHash: "gone" }), {
+    kind: "unauthenticated",
+    message: /the api token was deleted/,
+  });
   await authorize(10);
   const kept = await authorize(1000);
   await refused(t, authorize(10), { kind: "limited", message: /more than 2 authorizations/ });

@@ -100,6 +100,11 @@ export class SqliteProvisionGrantWriter
     return this.#scope.run("DELETE FROM provision_grants WHERE hash = ?", hash).changes !== 0;
   }
 
+  async deleteUnused(grantedBy: string): Promise<number> {
+    const sql = "DELETE FROM provision_grants WHERE granted_by = ? AND serial = ''";
+    return Number(this.#scope.run(sql, grantedBy).changes);
+  }
+
   async prune(now: EpochSeconds): Promise<number> {
     const done = this.#scope.run(
       "DELETE FROM provision_grants WHERE expires_at < ? AND not_after < ?",

@@ -67,11 +67,18 @@ export class ApiTokens {
     return this.#options.datastore.provisionApiTokens.list();
   }
 
-  /** @throws not_found */
-  async delete(name: string): Promise<void> {
+  /**
+   * With the authorizations that it made and nobody has used: what was used goes on, so that a token can be changed.
+   * @returns how many of these. @throws not_found
+   */
+  async delete(name: string): Promise<number> {
     const { datastore } = this.#options;
-    if (await datastore.transaction((writers) => writers.provisionApiTokens.delete(name))) return;
-    throw fail("not_found", `there is no api token '${name.slice(0, 63)}'`);
+    return datastore.transaction(async ({ provisionApiTokens, provisionGrants }) => {
+      if (await provisionApiTokens.delete(name)) {
+        return provisionGrants.deleteUnused(apiTokenLabel(name));
+      }
+      throw fail("not_found", `there is no api token '${name.slice(0, 63)}'`);
+    });
   }
 
   /** @throws unauthenticated when it is none, or has ended */
@@ -81,6 +88,11 @@ export class ApiTokens {
     if (found !== undefined && found.expiresAt > epochSeconds(clock)) return found;
     throw fail("unauthenticated", "the api token is unknown or has expired");
   }
+}
+
+/** Who has authorized, where it was a token of this name. */
+export function apiTokenLabel(name: string): string {
+  return `token ${name}`;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;

@@ -4,7 +4,7 @@ import { fail } from "../../../base/errors.ts";
 import type { HttpCall } from "../../../http/http-call.ts";
 import type { EntryReader } from "../../datastore/contract.ts";
 import { PeerIdentity, type TrustedRoots } from "../../endpoints/peer-identity.ts";
-import type { ApiTokens } from "./api-tokens.ts";
+import { type ApiTokens, apiTokenLabel } from "./api-tokens.ts";
 import type { Grantor } from "./grant-request.ts";
 
 export interface CallersOptions {
@@ -23,9 +23,15 @@ export async function grantorOf(
 ): Promise<Grantor> {
   const token = bearerOf(headers.authorization);
   if (token !== undefined) {
-    const { name, allowNames, allowEntries } = await options.apiTokens.verify(token);
-    const label = `token ${name}`;
-    return { label, allowNames, allowEntries, isAdministrator: false, anonymous: false };
+    const { hash, name, allowNames, allowEntries } = await options.apiTokens.verify(token);
+    return {
+      label: apiTokenLabel(name),
+      allowNames,
+      apiTokenHash: hash,
+      allowEntries,
+      isAdministrator: false,
+      anonymous: false,
+    };
   }
   if (peer !== undefined) return administrator(peer, options);
   if (options.anonymous) return ANYONE;

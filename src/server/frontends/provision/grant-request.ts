@@ -25,6 +25,8 @@ export interface Grantor {
   readonly label: string;
   /** `*.example.org` = all below; none = any. */
   readonly allowNames: readonly string[];
+  /** Of its API token, which has to be there still when the authorization is written; absent: it has none. */
+  readonly apiTokenHash?: string;
   /** SPIFFE IDs and entries. */
   readonly allowEntries: boolean;
   /** May have all that it authorizes anyway, an administrator's identity among it. */

@@ -67,7 +67,7 @@ export class Grants {
 
   /**
    * Has a token count for one certificate.
-   * @throws invalid; denied when the grantor may not; exists when the token is in use for something else, or was used;
+   * @throws invalid; denied when the grantor may not; unauthenticated when its API token is gone; exists when the token is in use for something else, or was used;
    * not_found without such an entry; limited when too many wait
    */
   async authorize(request: GrantRequest, grantor: Grantor): Promise<MadeGrant> {
@@ -75,7 +75,12 @@ export class Grants {
     const { token = newToken(random) } = request;
     checkToken(token, grantor);
     const draft = await this.#draft(request, grantor, secretHash(token));
-    const grant = await datastore.transaction(async ({ provisionGrants }) => {
+    const grant = await datastore.transaction(async ({ provisionGrants, provisionApiTokens }) => {
+      const { apiTokenHash } = grantor;
+      // Deleted meanwhile: what it authorizes now would outlive it.
+      if (apiTokenHash !== undefined && !(await provisionApiTokens.get(apiTokenHash))) {
+        throw fail("unauthenticated", "the api token was deleted");
+      }
       const found = await provisionGrants.get(draft.hash);
       if (found !== undefined) this.#requireReplaceable(found, draft, grantor);
       else {

@@ -2,7 +2,15 @@
 
 
 export interface DeleteApiTokenResponse {
+  /**
+   * Authorizations that were withdrawn with it.
+   */
+  'withdrawn'?: (number);
 }
 
 export interface DeleteApiTokenResponse__Output {
+  /**
+   * Authorizations that were withdrawn with it.
+   */
+  'withdrawn': (number);
 }

@@ -47,14 +47,14 @@ export interface ProvisionClient extends grpc.Client {
   createApiToken(argument: _assay_provision_v1_CreateApiTokenRequest, callback: grpc.requestCallback<_assay_provision_v1_CreateApiTokenResponse__Output>): grpc.ClientUnaryCall;
   
   /**
-   * NOT_FOUND without one of that name.
+   * Withdraws what it authorized and nobody has used yet. NOT_FOUND without one of that name.
    */
   DeleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
   DeleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
   DeleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
   DeleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * NOT_FOUND without one of that name.
+   * Withdraws what it authorized and nobody has used yet. NOT_FOUND without one of that name.
    */
   deleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
   deleteApiToken(argument: _assay_provision_v1_DeleteApiTokenRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_provision_v1_DeleteApiTokenResponse__Output>): grpc.ClientUnaryCall;
@@ -112,7 +112,7 @@ export interface ProvisionHandlers extends grpc.UntypedServiceImplementation {
   CreateApiToken: grpc.handleUnaryCall<_assay_provision_v1_CreateApiTokenRequest__Output, _assay_provision_v1_CreateApiTokenResponse>;
   
   /**
-   * NOT_FOUND without one of that name.
+   * Withdraws what it authorized and nobody has used yet. NOT_FOUND without one of that name.
    */
   DeleteApiToken: grpc.handleUnaryCall<_assay_provision_v1_DeleteApiTokenRequest__Output, _assay_provision_v1_DeleteApiTokenResponse>;
   
