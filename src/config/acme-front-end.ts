@@ -24,6 +24,7 @@ export interface AcmeFrontEndConfig {
   readonly profiles: readonly string[];
   readonly orderTtlSeconds: number;
   readonly authorizationTtlSeconds: number;
+  readonly unusedAccountTtlSeconds: number;
   readonly termsOfService?: string;
   readonly website?: string;
   readonly names: AcmeNamesConfig;
@@ -48,6 +49,7 @@ export function acmeFrontEnd(given: Given, known: Known): AcmeFrontEndConfig {
     profiles: () => profilesOf(given, known),
     orderTtlSeconds: () => given.orderTtl,
     authorizationTtlSeconds: () => given.authorizationTtl,
+    unusedAccountTtlSeconds: () => given.unusedAccountTtl,
     names: () => acmeNames(given.names),
     validation: () => acmeValidation(given.validation),
     limits: () => acmeLimits(given.limits),

@@ -49,6 +49,11 @@ export const ACME = section({
     help: "how long a met challenge counts for further orders of the same account",
     default: "720h",
   },
+  unusedAccountTtl: {
+    shape: duration(24 * 3600),
+    help: "how long an account is kept after its last order or change, when nothing of it is left",
+    default: "8760h",
+  },
   termsOfService: {
     shape: text({ maxLength: 1024 }),
     help: "address of terms that accounts have to agree to; absent: there are none",

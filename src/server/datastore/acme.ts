@@ -16,6 +16,8 @@ export interface AcmeAccountRecord {
   /** Key identifier of the external account it is bound to; empty = none. */
   readonly externalAccountId: string;
   readonly createdAt: EpochSeconds;
+  /** Of its last order or change; no more exactly than the front end cares to write it. */
+  readonly usedAt: EpochSeconds;
 }
 
 export interface AcmeIdentifierRecord {
@@ -110,6 +112,14 @@ export interface AcmeCounts {
   readonly certificates: number;
 }
 
+export interface PrunedAccounts {
+  /** Of those that are no longer valid: last used before. */
+  readonly endedBefore: EpochSeconds;
+  /** Of valid ones: last used before. */
+  readonly unusedBefore: EpochSeconds;
+  readonly limit: number;
+}
+
 export interface AcmeReader {
   account(id: string): Promise<AcmeAccountRecord | undefined>;
   accountByKey(keyId: string): Promise<AcmeAccountRecord | undefined>;
@@ -153,4 +163,6 @@ export interface AcmeWriter extends AcmeReader {
    * @returns how many in all
    */
   prune(before: EpochSeconds, limit: number): Promise<number>;
+  /** Deletes accounts that no order, authorization or certificate is left of. @returns how many */
+  pruneAccounts(which: PrunedAccounts): Promise<number>;
 }

@@ -33,6 +33,7 @@ export async function acmeConformance(check: Check): Promise<void> {
       contact: [],
       termsAgreed: false,
       externalAccountId: "",
+      usedAt: 9,
     };
     await store.transaction((w) => w.acme.updateAccount(changed));
     t.same(await store.acme.accountByKey("key-c"), changed);
@@ -42,6 +43,43 @@ export async function acmeConformance(check: Check): Promise<void> {
     await holding(again, async () => {
       t.same(await again.acme.account("a"), changed);
     });
+  });
+
+  await check("acme accounts that are pruned", async (t, { store }) => {
+    const account = (id: string, usedAt: number, over: Partial<AcmeAccountRecord> = {}) => ({
+      ...sampleAccount(id),
+      usedAt,
+      ...over,
+    });
+    const ended = { status: "deactivated" } as const;
+    await store.transaction(async ({ acme }) => {
+      for (const id of ["order", "authorization", "certificate"]) {
+        await acme.createAccount(account(id, 1, ended));
+      }
+      await acme.createOrder({ ...sampleOrder("o"), accountId: "order" });
+      await acme.createAuthorization(sampleAuthorization("z", { accountId: "authorization" }));
+      await acme.createCertificate({ ...sampleCertificate("c"), accountId: "certificate" });
+      await acme.createAccount(account("unused", 10));
+      await acme.createAccount(account("ended", 50, ended));
+      await acme.createAccount(account("revoked", 51, { status: "revoked" }));
+      await acme.createAccount(account("used", 50));
+    });
+    const prune = (endedBefore: number, unusedBefore: number, limit = 10): Promise<number> =>
+      store.transaction((w) => w.acme.pruneAccounts({ endedBefore, unusedBefore, limit }));
+    const left = async (): Promise<string[]> => {
+      const ids = ["order", "authorization", "certificate", "unused", "ended", "revoked", "used"];
+      const there = await Promise.all(ids.map((id) => store.acme.account(id)));
+      return ids.filter((_, at) => there[at] !== undefined);
+    };
+    t.equal(await prune(50, 10), 0);
+    t.equal(await prune(100, 11, 1), 1, "so many at most");
+    t.equal(await prune(51, 11), 1);
+    t.same(await left(), ["order", "authorization", "certificate", "revoked", "used"]);
+    t.equal(await prune(0, 51), 1, "a valid one is judged by another time");
+    t.equal(await prune(100, 0), 1);
+    t.same(await left(), ["order", "authorization", "certificate"], "something of it is left");
+    await store.transaction((w) => w.acme.prune(2000, 10));
+    t.equal(await prune(100, 0), 3);
   });
 
   await check("acme orders", async (t, { store }) => {
@@ -179,6 +217,7 @@ function sampleAccount(id: string): AcmeAccountRecord {
     termsAgreed: true,
     externalAccountId: "kid",
     createdAt: 1,
+    usedAt: 2,
   };
 }
 

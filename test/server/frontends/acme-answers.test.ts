@@ -28,7 +28,7 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 import { startDnsServer } from "../../support/dns-server.ts";
 import { startTestServer } from "../../support/server.ts";
 import { PROVISION } from "./provision-rig.ts";
-import { acmeConfig, acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
+import { WEB, acmeConfig, acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
 
 t.test("nonces: once each, of this process, and not older than the window", (t) => {
   const nonces = new Nonces({ random: systemRandom, window: 16 });
@@ -295,12 +295,6 @@ t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
   await t.rejects(certificates.download(request, "id", "3"), { message: /no such certificate/ });
 });
 
-const WEB = {
-  keyType: "ec-p384",
-  ttlSeconds: 400 * 24 * 3600,
-  upstreamAuthority: {},
-  profiles: ["server-90d", "server-7d", "spiffe"],
-} as const;
 const NOW = Math.floor(Date.now() / 1000);
 
 t.test("the front end provision is no target of validation, whatever is allowed", async (t) => {

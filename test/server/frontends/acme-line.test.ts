@@ -250,6 +250,7 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
       termsAgreed: false,
       externalAccountId: "",
       createdAt: 0,
+      usedAt: 0,
     } as const;
     const { signal } = new AbortController();
     const request = { key, url: "", payload, remoteAddress: "", signal, account };

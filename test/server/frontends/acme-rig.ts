@@ -22,6 +22,14 @@ import { csrFor } from "../../support/csr.ts";
 import { type DnsServer, startDnsServer } from "../../support/dns-server.ts";
 import { type TestServer, startTestServer } from "../../support/server.ts";
 
+/** An authority set whose certificates may live for as long as the profiles have it. */
+export const WEB = {
+  keyType: "ec-p384",
+  ttlSeconds: 400 * 24 * 3600,
+  upstreamAuthority: {},
+  profiles: ["server-90d", "server-7d", "spiffe"],
+} as const;
+
 export interface AcmeRig {
   readonly server: TestServer;
   readonly directory: string;
@@ -91,6 +99,7 @@ export function acmeConfig(
     profiles: ["server-7d", "server-90d"],
     orderTtlSeconds: 7 * 24 * 3600,
     authorizationTtlSeconds: 30 * 24 * 3600,
+    unusedAccountTtlSeconds: 365 * 24 * 3600,
     names: acmeNames({
       dns: options.names ?? [".example.org", "*.example.org", "*.a.example.org"],
       ip: ["127.0.0.0/8", "::1/128"],

@@ -10,12 +10,20 @@ import { type Row, readBoolean, readInteger, readStrings, readText } from "./row
 type Value = string | number;
 
 export const ACCOUNT_COLUMNS =
-  "id, key_id, jwk, status, contact, terms_agreed, external_account_id, created_at";
+  "id, key_id, jwk, status, contact, terms_agreed, external_account_id, created_at, used_at";
 
 export function accountValues(account: AcmeAccountRecord): Value[] {
-  const { id, keyId, jwk, status, contact, termsAgreed, externalAccountId, createdAt } = account;
-  const agreed = termsAgreed ? 1 : 0;
-  return [id, keyId, jwk, status, JSON.stringify(contact), agreed, externalAccountId, createdAt];
+  return [
+    account.id,
+    account.keyId,
+    account.jwk,
+    account.status,
+    JSON.stringify(account.contact),
+    account.termsAgreed ? 1 : 0,
+    account.externalAccountId,
+    account.createdAt,
+    account.usedAt,
+  ];
 }
 
 export function accountFromRow(row: Row): AcmeAccountRecord {
@@ -28,6 +36,7 @@ export function accountFromRow(row: Row): AcmeAccountRecord {
     termsAgreed: readBoolean(row, "terms_agreed"),
     externalAccountId: readText(row, "external_account_id"),
     createdAt: readInteger(row, "created_at"),
+    usedAt: readInteger(row, "used_at"),
   };
 }
 

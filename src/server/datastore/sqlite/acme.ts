@@ -10,6 +10,7 @@ import type {
   AcmeOrderRecord,
   AcmeReader,
   AcmeWriter,
+  PrunedAccounts,
 } from "../acme.ts";
 import {
   ACCOUNT_COLUMNS,
@@ -204,6 +205,12 @@ export class SqliteAcmeWriter extends SqliteAcmeReader implements AcmeWriter {
     return many;
   }
 
+  async pruneAccounts(which: PrunedAccounts): Promise<number> {
+    const { endedBefore, unusedBefore, limit } = which;
+    const done = this.#scope.run(PRUNE_ACCOUNTS, endedBefore, unusedBefore, limit);
+    return Number(done.changes);
+  }
+
   #update(what: string, sql: string, [id = "", ...values]: (string | number)[]): void {
     const done = this.#scope.run(sql, ...values, id);
     if (done.changes === 0) throw fail("not_found", `there is no acme ${what} '${id}'`);
@@ -223,6 +230,13 @@ const SELECT_ACCOUNT_BY_KEY = `SELECT ${ACCOUNT_COLUMNS} FROM acme_accounts WHER
 const SELECT_CERTIFICATE = `SELECT ${CERTIFICATE_COLUMNS} FROM acme_certificates`;
 const INSERT_ACCOUNT = insert("acme_accounts", ACCOUNT_COLUMNS);
 const UPDATE_ACCOUNT = update("acme_accounts", ACCOUNT_COLUMNS);
+const PRUNE_ACCOUNTS = `DELETE FROM acme_accounts WHERE id IN (
+  SELECT id FROM acme_accounts AS account
+  WHERE used_at < max(?1, ?2) AND used_at < CASE status WHEN 'valid' THEN ?2 ELSE ?1 END
+    AND NOT EXISTS (SELECT 1 FROM acme_orders WHERE account_id = account.id)
+    AND NOT EXISTS (SELECT 1 FROM acme_authorizations WHERE account_id = account.id)
+    AND NOT EXISTS (SELECT 1 FROM acme_certificates WHERE account_id = account.id)
+  ORDER BY used_at LIMIT ?3)`;
 const INSERT_ORDER = insert("acme_orders", ORDER_COLUMNS);
 const UPDATE_ORDER = update("acme_orders", ORDER_COLUMNS);
 const INSERT_AUTHORIZATION = insert("acme_authorizations", AUTHORIZATION_COLUMNS);

@@ -68,6 +68,7 @@ export class Accounts {
       throw acmeError("malformed", "an account's status can be changed to deactivated only");
     }
     const change = {
+      usedAt: epochSeconds(this.#options.clock),
       ...(status === undefined ? {} : { status: "deactivated" as const }),
       ...(contact === undefined ? {} : { contact: checkContact(contact) }),
     };
@@ -121,6 +122,7 @@ export class Accounts {
       );
     }
     requireWithin(limits.account(remoteAddress), this.#options.urls);
+    const now = epochSeconds(clock);
     const account: AcmeAccountRecord = {
       id: toBase64Url(random.bytes(ID_BYTES)),
       keyId: key.thumbprint,
@@ -129,7 +131,8 @@ export class Accounts {
       contact,
       termsAgreed,
       externalAccountId: external?.id ?? "",
-      createdAt: epochSeconds(clock),
+      createdAt: now,
+      usedAt: now,
     };
     await store.transaction(async (writers) => {
       await writers.acme.createAccount(account);

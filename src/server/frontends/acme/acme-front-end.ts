@@ -3,8 +3,6 @@
  * challenges; who may have which name, and whether a challenge is met, it asks others, and it never signs.
  */
 import type { Clock } from "../../../base/clock.ts";
-import { epochSeconds } from "../../../base/clock.ts";
-import { Loop } from "../../../base/loop.ts";
 import type { Random } from "../../../base/random.ts";
 import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
@@ -29,6 +27,7 @@ import { Nonces } from "./nonces.ts";
 import { readAcme } from "./observe.ts";
 import { Orders } from "./orders.ts";
 import { Profiles } from "./profiles.ts";
+import { pruneAcme } from "./prune.ts";
 import { SignedRequests } from "./request.ts";
 import { acmeRoutes } from "./routes.ts";
 import { AcmeUrls } from "./urls.ts";
@@ -91,7 +90,7 @@ export class AcmeFrontEnd implements AsyncDisposable {
     const address = listener.tcpAddress ?? config.listen;
     if (config.url === "") urls.settle(urlOf(address, tls !== undefined));
     await validations.resume();
-    opened.use(startPruner(parts));
+    opened.use(pruneAcme({ ...config, ...parts }));
     opened.use(readAcme(parts, validations));
     return new AcmeFrontEnd(urls, address, opened.move());
   }
@@ -147,33 +146,7 @@ function routesOf(
   });
 }
 
-/** Deletes what ended some time ago; now and every ten minutes. */
-function startPruner({ store, clock, random, logger }: AcmeFrontEndParts): Loop {
-  return new Loop({
-    name: "acme pruner",
-    clock,
-    random,
-    backoff: { baseMs: 1000, maxMs: PRUNE_MS, jitter: 0.3 },
-    async round() {
-      const before = epochSeconds(clock) - KEPT_SECONDS;
-      const many = await store.transaction(({ acme }) => acme.prune(before, PRUNE_AT_ONCE));
-      if (many > 0)
-        logger.info("ended acme orders, authorizations and certificates pruned", { many });
-      return many >= PRUNE_AT_ONCE ? PRUNE_AGAIN_MS : PRUNE_MS;
-    },
-    onError: (error, retryMs) =>
-      logger.warn("ended acme orders could not be pruned", { error, retryMs }),
-  });
-}
-
 function urlOf({ host, port }: { host: string; port: number }, isTls: boolean): string {
   const bare = host.includes(":") ? `[${host}]` : host;
   return `${isTls ? "https" : "http"}://${bare}:${port}`;
 }
-
-const PRUNE_MS = 10 * 60 * 1000;
-/** Whoever writes meanwhile is not kept waiting. */
-const PRUNE_AT_ONCE = 1000;
-const PRUNE_AGAIN_MS = 1000;
-/** What has ended can still be read for a week. */
-const KEPT_SECONDS = 7 * 24 * 3600;

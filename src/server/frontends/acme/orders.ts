@@ -76,6 +76,7 @@ export class Orders {
     this.#requireWithin(account, identifiers, names);
     const id = toBase64Url(random.bytes(ID_BYTES));
     const made = await store.transaction(async ({ acme }) => {
+      await use(acme, account.id, now);
       const authorizations: AcmeAuthorizationRecord[] = [];
       let pending = await acme.countPending(account.id, now);
       for (const name of names) {
@@ -202,6 +203,16 @@ export function refusedIdentifiers(
   );
 }
 
+/** @throws AcmeError when the account was deactivated, or pruned, since the request was read */
+async function use(acme: AcmeWriter, accountId: string, now: EpochSeconds): Promise<void> {
+  const account = await acme.account(accountId);
+  if (account?.status !== "valid") {
+    throw acmeError("unauthorized", "the account was changed meanwhile", { status: 401 });
+  }
+  // Not with every order: it decides about accounts that were not used for days at least.
+  if (account.usedAt + DAY <= now) await acme.updateAccount({ ...account, usedAt: now });
+}
+
 async function authorizationsOf(
   store: AcmeReader,
   order: AcmeOrderRecord,
@@ -246,6 +257,7 @@ function timeOf(value: unknown, member: string): EpochSeconds {
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+const DAY = 24 * 3600;
 const ID_BYTES = 15;
 /** RFC 8555 §8.1 wants 128 bits at least. */
 const TOKEN_BYTES = 24;

@@ -12,6 +12,7 @@ import { provision } from "./010-provision.ts";
 import { acme } from "./011-acme.ts";
 import { revokedAuthorities } from "./012-revoked-authorities.ts";
 import { acmeExternalAccounts } from "./013-acme-external-accounts.ts";
+import { acmeAccountUse } from "./014-acme-account-use.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   acme,
   revokedAuthorities,
   acmeExternalAccounts,
+  acmeAccountUse,
 ];
