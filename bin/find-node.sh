@@ -14,7 +14,15 @@ if [ -z "${ASSAY_NODE:-}" ]; then
     major=0
     [ -z "$ASSAY_NODE" ] || major=$("$ASSAY_NODE" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
     if [ "$major" -lt 24 ]; then
-      echo "assay needs Node.js 24 or later: run 'npm start' in $root, which installs it, or install Node.js 24" >&2
+      why="run 'npm start' in $root, which installs it, or install Node.js 24"
+      brought="$root/node_modules/node-$platform/bin/node"
+      if [ -x "$brought" ]; then
+        why="the one in $root does not start: $("$brought" --version 2>&1 | sed 's/.*: error while/error while/')"
+        case "$why" in
+          *libatomic*) why="$why (Debian: apt-get install libatomic1; Fedora: dnf install libatomic)" ;;
+        esac
+      fi
+      echo "assay needs Node.js 24 or later: $why" >&2
       exit 1
     fi
   fi

@@ -150,3 +150,47 @@ t.test(
     t.equal(calls().length, 4);
   },
 );
+
+t.test("a machine without the library of the Node that npm brings", async (t) => {
+  const folder = temporaryFolder();
+  t.teardown(() => folder.remove());
+  const dir = folder.path;
+  cpSync(join(root, "bin"), join(dir, "bin"), { recursive: true });
+  writeFileSync(join(dir, "package-lock.json"), "{}\n");
+  writeFileSync(join(dir, "bin/echo"), 'echo "$@"\n');
+  const script = (path: string, ...lines: string[]): void =>
+    writeFileSync(join(dir, path), `#!/bin/sh\n${lines.join("\n")}\n`, { mode: 0o755 });
+  for (const brought of ["linux-x64", "linux-arm64", "darwin-x64"]) {
+    mkdirSync(join(dir, `node_modules/node-${brought}/bin`), { recursive: true });
+    script(
+      `node_modules/node-${brought}/bin/node`,
+      `[ ! -e "$HOME/library" ] || exec ${process.execPath} "$@"`,
+      'echo "$0: error while loading shared libraries: libatomic.so.1: cannot open it" >&2; exit 127',
+    );
+  }
+  mkdirSync(join(dir, "path"));
+  script("path/npm", "");
+  script("path/node", "echo 20");
+  script("path/id", 'echo "$USER_ID"');
+  // Debian without lists of packages: nothing can be installed before they are there.
+  script(
+    "path/apt-get",
+    'case "$*" in *update*) [ -z "$OFFLINE" ] || { echo "no network" >&2; exit 100; }; touch "$HOME/lists" ;; esac',
+    'case "$*" in *install*libatomic1*) [ -e "$HOME/lists" ] || exit 100; touch "$HOME/library" ;; esac',
+  );
+  const environment = { ...emptyEnvironment(dir), PATH: `${dir}/path:/usr/bin:/bin` };
+  const run = (file: string, more: NodeJS.ProcessEnv) =>
+    new Program("sh", [join(dir, file), "bin/echo", "a b"], { ...environment, ...more }).ended;
+  const names = /^assay needs Node.js 24 .*libatomic\.so\.1.*apt-get install libatomic1/m;
+  t.match(await run("bin/with-node", { USER_ID: "1000" }), { code: 1, out: "", err: names });
+  t.match(await run("bin/assay", { USER_ID: "0" }), { code: 1, out: "", err: names });
+  const offline = await run("bin/with-node", { USER_ID: "0", OFFLINE: "1" });
+  t.match(offline, { code: 1, out: "", err: names });
+  t.match(offline.err, /no network/);
+  t.match(await run("bin/with-node", { USER_ID: "0" }), {
+    code: 0,
+    out: "a b\n",
+    err: /^installing Debian's package libatomic1, which Node.js needs \(once\)\n$/,
+  });
+  t.same(await run("bin/with-node", { USER_ID: "0" }), { code: 0, out: "a b\n", err: "" });
+});
