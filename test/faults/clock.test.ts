@@ -35,7 +35,7 @@ for (const who of ["server", "agent"] as const) {
       });
       const clock = join(rig.dir, "clock");
       setFakeTime(clock, "+0");
-      const launch = { env: fakeTimeEnv(clock) };
+      const launch = { env: await fakeTimeEnv(clock) };
       await rig.startServer(who === "server" ? launch : undefined);
       await rig.giveToken();
       await rig.startAgent(who === "agent" ? launch : undefined);
@@ -82,7 +82,7 @@ for (const offset of ["+1d", "-1d"]) {
     });
     const clock = join(rig.dir, "clock");
     setFakeTime(clock, "+0");
-    const launch = { env: fakeTimeEnv(clock) };
+    const launch = { env: await fakeTimeEnv(clock) };
     await rig.startServer(launch);
     await rig.giveToken();
     await rig.startAgent(launch);

@@ -11,9 +11,10 @@ const MEMORY = "/dev/shm";
 const CHILD = join(import.meta.dirname, "../support/day-child.ts");
 
 t.test(`a day, seed ${SEED}`, async (t) => {
+  const fakeTime = await fakeTimeEnv();
   const { stdout } = await promisify(execFile)(process.execPath, [CHILD, "24", SEED], {
     // Each signature waits for the disk; here that need not be a real one.
-    env: { ...process.env, ...fakeTimeEnv(), ...(existsSync(MEMORY) ? { TMPDIR: MEMORY } : {}) },
+    env: { ...process.env, ...fakeTime, ...(existsSync(MEMORY) ? { TMPDIR: MEMORY } : {}) },
   });
   const seen = JSON.parse(stdout) as {
     readonly rotations: Readonly<Record<string, number>>;

@@ -2,9 +2,9 @@
  * The `systemd` attestor over a real message bus. The service manager behind it is played: a systemd runs on no machine
  * that tests this.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
@@ -13,24 +13,14 @@ import { systemClock } from "../../src/base/clock.ts";
 import { formatSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
+import { needPrograms } from "../support/debian.ts";
 import { type Asked, DbusService, type Said } from "../support/dbus-peer.ts";
 import { refused } from "../support/refused.ts";
 
 const SYSTEMD = "org.freedesktop.systemd1";
 const self = { pid: process.pid, uid: 0, gid: 0, groups: [] };
 
-if (!existsSync("/usr/bin/dbus-daemon")) {
-  try {
-    execFileSync("apt-get", ["update"], { stdio: "ignore" });
-    execFileSync("apt-get", ["install", "-y", "--no-install-recommends", "dbus-daemon"], {
-      stdio: "ignore",
-    });
-  } catch (cause) {
-    throw new Error("this test needs Debian's package dbus-daemon: apt-get install dbus-daemon", {
-      cause,
-    });
-  }
-}
+await needPrograms({ "dbus-daemon": "dbus-daemon" });
 
 /** A bus of its own: nothing of the machine's. */
 async function startBus(

@@ -10,12 +10,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { needPackages, needVenv } from "../support/debian.ts";
+import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
 
@@ -36,6 +38,8 @@ export async function goClient(): Promise<ClientProgram> {
 
 export async function rustClient(): Promise<ClientProgram> {
   const dir = await built("rust", ["cargo"], async (source, out) => {
+    // rustc links with it, and some crates are C in part; another compiler brings its C library's headers, too.
+    if (!onPath("cc")) await needPackages(["gcc", "libc6-dev"]);
     await exec("cargo", ["build", "--release", "--locked", "--quiet"], {
       cwd: source,
       env: { ...process.env, CARGO_TARGET_DIR: join(out, "target") },
@@ -66,6 +70,7 @@ export async function javaClient(): Promise<ClientProgram> {
 
 export async function pythonClient(): Promise<ClientProgram> {
   const dir = await built("python", ["python3"], async (source, out) => {
+    await needVenv();
     await exec("python3", ["-m", "venv", join(out, "venv")]);
     await exec(join(out, "venv/bin/pip"), [
       "install",
@@ -93,26 +98,16 @@ async function built(
   const source = join(import.meta.dirname, name);
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "assay-interop");
   const dir = join(cache, `${name}-${hashOf(source)}`);
-  if (existsSync(dir)) return dir;
-  mkdirSync(cache, { recursive: true });
-  // A virtual environment holds its own path, so the build happens in place and a marker folder would lie: build
-  // under the final name and take it away again when the build fails.
-  const building = name === "python" ? dir : `${dir}.${process.pid}`;
-  mkdirSync(building, { recursive: true });
-  try {
-    await build(source, building);
-  } catch (error) {
-    rmSync(building, { recursive: true, force: true });
-    throw error;
-  }
-  if (building !== dir) {
-    try {
-      renameSync(building, dir);
-    } catch {
-      // Another run was first; its build is as good as ours.
-      rmSync(building, { recursive: true, force: true });
-    }
-  }
+  // Two tests that need the same client begin at the same time. A virtual environment holds its own path, so that all is
+  // made where it will stand; the mark says that it is whole.
+  const mark = join(dir, ".complete");
+  await oneAtATime(`${dir}.lock`, async () => {
+    if (existsSync(mark)) return;
+    rmSync(dir, { recursive: true, force: true });
+    mkdirSync(dir, { recursive: true });
+    await build(source, dir);
+    writeFileSync(mark, "");
+  });
   return dir;
 }
 

@@ -2,11 +2,10 @@
  * A Docker Engine of a test's own (Debian's docker.io), on its own folder and socket, with one image: busybox. Programs
  * of the host run in its containers through read-only mounts. Needs root; installs what is missing.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -18,9 +17,8 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { promisify } from "node:util";
+import { needPrograms } from "./debian.ts";
 
-const exec = promisify(execFile);
 export const CHECKOUT = join(import.meta.dirname, "../..");
 export const IMAGE = "assay-test:1";
 
@@ -60,7 +58,7 @@ export class DockerEngine implements AsyncDisposable {
   }
 
   static async start(): Promise<DockerEngine> {
-    await installMissing();
+    await needDocker();
     const engine = new DockerEngine(mkdtempSync(join(tmpdir(), "assay-docker-")));
     try {
       await engine.startDaemon();
@@ -268,22 +266,9 @@ function unframed(body: Buffer): string {
 }
 
 /** Installs Docker and busybox where they are missing. */
-export async function installMissing(): Promise<void> {
-  const missing = [
-    ...(existsSync(DOCKERD) ? [] : ["docker.io"]),
-    ...(existsSync("/bin/busybox") ? [] : ["busybox-static"]),
-  ];
+export async function needDocker(): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error("a Docker Engine needs root: run this as root");
-  if (missing.length === 0) return;
-  const install = `apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing.join(" ")}`;
-  try {
-    // Several tests may find the same thing missing.
-    await exec("flock", ["/tmp/assay-apt.lock", "sh", "-c", install], { maxBuffer: 1 << 26 });
-  } catch (cause) {
-    throw new Error(`these tests need Debian's packages: apt-get install ${missing.join(" ")}`, {
-      cause,
-    });
-  }
+  await needPrograms({ [DOCKERD]: "docker.io", "/bin/busybox": "busybox-static" });
 }
 
 const DOCKERD = "/usr/sbin/dockerd";

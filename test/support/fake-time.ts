@@ -1,23 +1,16 @@
 /** A clock of a process's own (libfaketime); the machine's clock is never touched. */
-import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { needPackages } from "./debian.ts";
 
 /** Where Debian's package `faketime` puts its library; installed when that can be done. */
-function fakeTimeLibrary(): string {
+async function fakeTimeLibrary(): Promise<string> {
   const find = (): string | undefined =>
     readdirSync("/usr/lib")
       .map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`)
       .find((path) => existsSync(path));
   const found = find();
   if (found !== undefined) return found;
-  try {
-    execFileSync("apt-get", ["update"], { stdio: "ignore" });
-    execFileSync("apt-get", ["install", "-y", "faketime"], { stdio: "ignore" });
-  } catch (cause) {
-    throw new Error("this test needs Debian's package faketime: apt-get install faketime", {
-      cause,
-    });
-  }
+  await needPackages(["faketime"]);
   const installed = find();
   if (installed === undefined) throw new Error("the package faketime has no libfaketimeMT.so.1");
   return installed;
@@ -27,9 +20,9 @@ function fakeTimeLibrary(): string {
  * What a process needs to live by the clock in this file, or by its own FAKETIME without one. Its monotonic clock stays
  * the machine's.
  */
-export function fakeTimeEnv(path?: string): Record<string, string> {
+export async function fakeTimeEnv(path?: string): Promise<Record<string, string>> {
   return {
-    LD_PRELOAD: fakeTimeLibrary(),
+    LD_PRELOAD: await fakeTimeLibrary(),
     ...(path === undefined ? { FAKETIME: "+0" } : { FAKETIME_TIMESTAMP_FILE: path }),
     FAKETIME_NO_CACHE: "1",
     FAKETIME_DONT_FAKE_MONOTONIC: "1",

@@ -10,7 +10,7 @@ import { parseCertificates } from "../../src/x509/certificate.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { Domain, OWN_SELECTOR } from "../support/running.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
-import { installMissing } from "./debian.ts";
+import { needPrograms } from "../support/debian.ts";
 import { envoyBinary } from "./envoy-binary.ts";
 import { freePort } from "../support/free-port.ts";
 
@@ -19,7 +19,7 @@ const ASSAY = join(import.meta.dirname, "../../bin/assay");
 const TEMPLATE = join(import.meta.dirname, "../../deploy/examples/envoy/server.yaml");
 
 t.test("Envoy refuses a revoked SVID and takes the next one", async (t) => {
-  await installMissing({ curl: "curl", pip3: "python3-pip" });
+  await needPrograms({ curl: "curl" });
   const envoy = await envoyBinary();
   await using domain = await Domain.start({ revocation: { crlTtl: 86_400 } });
   await domain.entry({ path: "/server", selectors: [`unix:path:${envoy}`] });

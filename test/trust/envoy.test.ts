@@ -4,14 +4,16 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { installMissing } from "./debian.ts";
+import { needPip, needPrograms } from "../support/debian.ts";
+import { commandLines } from "../support/processes.ts";
 
 const exec = promisify(execFile);
 const RUN = join(import.meta.dirname, "../../deploy/examples/envoy/run");
 
 for (const apiType of ["GRPC", "DELTA_GRPC"]) {
   t.test(`sidecars fail no request through rotations and restarts (${apiType})`, async (t) => {
-    await installMissing({ setpriv: "util-linux", curl: "curl", pip3: "python3-pip" });
+    await needPrograms({ setpriv: "util-linux", curl: "curl" });
+    await needPip();
     const folder = mkdtempSync("/tmp/assay-envoy-");
     chmodSync(folder, 0o755);
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,7 +31,7 @@ for (const apiType of ["GRPC", "DELTA_GRPC"]) {
         /^proved: not one of [1-9]\d{2,} requests failed meanwhile$/,
       ],
     );
-    const { stdout: processes } = await exec("ps", ["-eo", "args"]);
+    const processes = commandLines();
     t.notOk(processes.includes(folder), "nothing is left running");
     t.same(readdirSync(folder), [], "nor lying about");
   });

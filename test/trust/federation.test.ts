@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
+import { commandLines } from "../support/processes.ts";
 
 const exec = promisify(execFile);
 const RUN = join(import.meta.dirname, "../../deploy/examples/federation/run");
@@ -24,7 +25,7 @@ t.test("two domains talk while both replace their authorities", async (t) => {
       /^proved: not one of [1-9]\d+ requests of spiffe:\/\/other\.test\/talk failed meanwhile$/,
     ],
   );
-  const { stdout: processes } = await exec("ps", ["-eo", "args"]);
+  const processes = commandLines();
   t.notOk(processes.includes(folder), "nothing is left running");
   t.same(readdirSync(folder), [], "nor lying about");
 });

@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { needPackages } from "../kubernetes/cluster/packages.ts";
+import { needPackages } from "../support/debian.ts";
+import { commandLines } from "../support/processes.ts";
 
 const exec = promisify(execFile);
 const RUN = join(import.meta.dirname, "../../deploy/examples/files/run");
@@ -19,7 +20,7 @@ t.test("deploy/examples/files/run proves what it says and fails no request", asy
   t.equal(proved.length, 6, stdout);
   t.match(stdout, /not one of \d{2,} requests failed/);
   t.match(stdout, /nginx refuses the revoked SVID/);
-  const { stdout: processes } = await exec("ps", ["-eo", "args"]);
+  const processes = commandLines();
   t.notOk(processes.includes(folder), "nothing is left running");
   t.same(readdirSync(folder), [], "nor lying about");
 });

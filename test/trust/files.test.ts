@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
-import { needPackages } from "../kubernetes/cluster/packages.ts";
+import { needPackages } from "../support/debian.ts";
 import { Domain, id } from "../support/running.ts";
 import { TlsLoad, ask, serialOf, startBackend } from "./tls-load.ts";
 import { freePort } from "../support/free-port.ts";

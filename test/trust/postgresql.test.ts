@@ -12,7 +12,7 @@ import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import t from "tap";
 import { emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
-import { needPackages } from "../kubernetes/cluster/packages.ts";
+import { needPackages } from "../support/debian.ts";
 import { Domain, id } from "../support/running.ts";
 import { serialOf } from "./tls-load.ts";
 import { freePort } from "../support/free-port.ts";

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { needPackages } from "../support/debian.ts";
 
 const exec = promisify(execFile);
 
@@ -46,8 +47,7 @@ async function installed(): Promise<string> {
   const found = (): string | undefined => PLACES.find((path) => existsSync(path));
   const there = found();
   if (there !== undefined) return there;
-  await exec("apt-get", ["update"]);
-  await exec("apt-get", ["install", "-y", "--no-install-recommends", "softhsm2"]);
+  await needPackages(["softhsm2"]);
   const module = found();
   if (module === undefined) {
     const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";

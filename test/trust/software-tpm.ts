@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { systemClock } from "../../src/base/clock.ts";
 import { Tpm } from "../../src/tpm/tpm.ts";
 import { openTpm } from "../../src/tpm/transport.ts";
-import { installMissing } from "./debian.ts";
+import { needPrograms } from "../support/debian.ts";
 
 const exec = promisify(execFile);
 
@@ -28,7 +28,7 @@ export class SoftwareTpm implements AsyncDisposable {
   }
 
   static async start(): Promise<SoftwareTpm> {
-    await installMissing({
+    await needPrograms({
       swtpm: "swtpm",
       swtpm_setup: "swtpm-tools",
       tpm2_create: "tpm2-tools",

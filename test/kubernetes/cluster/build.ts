@@ -15,6 +15,7 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { oneAtATime } from "../../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
 const HERE = import.meta.dirname;
@@ -101,14 +102,17 @@ export async function cached(
   const dir = join(CACHE, hash.digest("hex").slice(0, 16));
   const file = join(dir, name);
   if (existsSync(file)) return file;
-  mkdirSync(dir, { recursive: true });
-  // Under its name only when it is whole.
-  const building = `${file}.${process.pid}`;
-  try {
-    await build(building);
-    renameSync(building, file);
-  } finally {
-    rmSync(building, { force: true });
-  }
+  // Two tests that need the same thing begin at the same time.
+  await oneAtATime(`${file}.lock`, async () => {
+    if (existsSync(file)) return;
+    // Under its name only when it is whole.
+    const building = `${file}.new`;
+    try {
+      await build(building);
+      renameSync(building, file);
+    } finally {
+      rmSync(building, { force: true });
+    }
+  });
   return file;
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { busyboxImage, kubeBinary, pauseImage } from "./build.ts";
-import { needPackages } from "./packages.ts";
+import { needPackages } from "../../support/debian.ts";
 
 const exec = promisify(execFile);
 const SCRIPT = join(import.meta.dirname, "cluster.sh");
@@ -127,5 +127,6 @@ export const PACKAGES = [
   "iproute2",
   "iptables",
   "openssl",
+  "procps",
   "runc",
 ];

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { needPackageLists } from "../../support/debian.ts";
 import { CACHE, cached, sourcesBelow } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -20,6 +21,7 @@ export function assayImage(): Promise<string> {
   ];
   forgetOldImages();
   return cached("assay.tar", sources, async (out) => {
+    await needPackageLists();
     await exec(join(PROJECT, "deploy/image/build"), [out], { maxBuffer: 1 << 26 });
   });
 }

@@ -5,7 +5,7 @@
 import { busyboxImage, kubeBinary, pauseImage } from "./build.ts";
 import { PACKAGES } from "./cluster.ts";
 import { assayImage } from "./deployment.ts";
-import { needPackages } from "./packages.ts";
+import { needPackages } from "../../support/debian.ts";
 
 await needPackages(PACKAGES);
 const images = [await pauseImage(), await busyboxImage(), await assayImage()];
