@@ -72,10 +72,33 @@ t.test("audit find refuses what no record can have", async (t) => {
     ["--spiffe-id", "web", /--spiffe-id: .*spiffe:\/\/example\.org\/path, not 'web'/],
     ["--since", "yesterday", /--since: 'yesterday' is no duration;.*, or a time as 2026-/],
     ["--since", "2026-99-99", /--since: '2026-99-99' is no time/],
+    ["--until", "never", /--until: 'never' is no duration;.*, or a time as 2026-/],
+    ["--request-id", "(request)", /--request-id: '\(request\)' is no request ID; write what/],
   ];
   for (const [option, value, err] of cases) {
     t.match(await run("audit", "find", option, value), { code: 2, out: "", err });
   }
+});
+
+t.test("audit find by the request that an error names", async (t) => {
+  const { server } = await startAdminRig(t);
+  await server.attest();
+  await server.attest();
+  const find = async (...conditions: string[]) => {
+    const { out } = await new Program(
+      ASSAY,
+      ["audit", "find", "--socket", server.socket, "--output", "json", ...conditions],
+      { ...process.env },
+    ).ended;
+    return out.split("\n").filter((line) => line !== "");
+  };
+  const [first = "", second = ""] = await find("--action", "x509.agent");
+  t.not(second, "");
+  const { requestId } = JSON.parse(first) as { requestId: string };
+  t.same(await find("--request-id", requestId), [first]);
+  t.same(await find("--request-id", `(request ${requestId})`), [first], "as copied");
+  t.same(await find("--request-id", requestId, "--kind", "denial"), []);
+  t.same(await find("--action", "x509.agent", "--until", "1h"), []);
 });
 
 t.test("audit find writes times for people, records as they are for programs", async (t) => {

@@ -49,17 +49,28 @@ export function serialOption(text: string): string {
   );
 }
 
+/** As errors, logs and records have it; a whole `(request ID)` copied from an error will do. */
+export function requestIdOption(text: string): string {
+  const id = text.replace(/^\(?request +/, "").replace(/\)$/, "");
+  if (id === "" || /^[A-Za-z0-9._-]{1,64}$/.test(id)) return id;
+  throw new UsageError(
+    `--request-id: '${text}' is no request ID; write what errors and logs have behind 'request', such as 5f0c6b1e9a3d2247`,
+  );
+}
+
 /** Epoch seconds of a time, or of a duration before now. */
-export function sinceOption(text: string, nowMs: number): number {
+export function timeOption(name: string, text: string, nowMs: number): number {
   if (/^\d{4}-\d{2}-\d{2}/.test(text)) {
     const ms = Date.parse(text);
     if (Number.isFinite(ms)) return Math.floor(ms / 1000);
-    throw new UsageError(`--since: '${text}' is no time; write 2026-11-22T16:00:00Z`);
+    throw new UsageError(`--${name}: '${text}' is no time; write 2026-11-22T16:00:00Z`);
   }
   try {
     return Math.floor(nowMs / 1000) - parseDuration(text);
   } catch (error) {
-    throw new UsageError(`--since: ${errorFrom(error).message}, or a time as 2026-11-22T16:00:00Z`);
+    throw new UsageError(
+      `--${name}: ${errorFrom(error).message}, or a time as 2026-11-22T16:00:00Z`,
+    );
   }
 }
 

@@ -46,7 +46,9 @@ export function auditApi({ log, stopping }: AuditApiDeps): Implementation<AuditH
   };
 }
 
-function filterFields({ spiffe_id, serial, kinds, since }: ReadRequest__Output): AuditFilter {
+function filterFields(request: ReadRequest__Output): AuditFilter {
+  const { spiffe_id, serial, request_id, entry_id, authority_id, name } = request;
+  const { kinds, actions, since, until } = request;
   const unknown = kinds.find((kind) => !AUDIT_KINDS.some((known) => known === kind));
   if (unknown !== undefined) {
     throw fail(
@@ -54,11 +56,22 @@ function filterFields({ spiffe_id, serial, kinds, since }: ReadRequest__Output):
       `kinds: there is no kind '${unknown.slice(0, 32)}'; use ${AUDIT_KINDS.join(", ")}`,
     );
   }
+  if (actions.length > MAX_ACTIONS) throw fail("invalid", `actions: are more than ${MAX_ACTIONS}`);
   return {
     ...(spiffe_id === "" ? {} : { spiffeId: textField("spiffe_id", spiffe_id, MAX_ID) }),
     ...(serial === "" ? {} : { serial: textField("serial", serial, MAX_SERIAL) }),
+    ...(request_id === "" ? {} : { requestId: textField("request_id", request_id, MAX_WORD) }),
+    ...(entry_id === "" ? {} : { entryId: textField("entry_id", entry_id, MAX_WORD) }),
+    ...(authority_id === ""
+      ? {}
+      : { authorityId: textField("authority_id", authority_id, MAX_WORD) }),
+    ...(name === "" ? {} : { name: textField("name", name, MAX_WORD) }),
     kinds,
+    ...(actions.length > 0 && {
+      actions: actions.map((action) => textField("actions", action, MAX_WORD)),
+    }),
     since: epochField("since", since),
+    ...(Number(until) !== 0 && { until: epochField("until", until) }),
   };
 }
 
@@ -71,4 +84,6 @@ const MAX_READERS = 16;
 const RECORDS_PER_MESSAGE = 500;
 const MAX_ID = 2048;
 const MAX_SERIAL = 40;
+const MAX_WORD = 256;
+const MAX_ACTIONS = 32;
 const MAX_LAST = 10_000;

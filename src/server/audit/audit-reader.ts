@@ -8,10 +8,19 @@ export interface AuditFilter {
   /** The subject's or the caller's. */
   readonly spiffeId?: string;
   readonly serial?: string;
+  readonly requestId?: string;
+  readonly entryId?: string;
+  readonly authorityId?: string;
+  /** One of those in a front end's certificate; letters of either case. */
+  readonly name?: string;
   /** Empty = every kind. */
   readonly kinds: readonly string[];
+  /** Actions, methods or the last words of methods; absent = every one. */
+  readonly actions?: readonly string[];
   /** Epoch seconds; 0 = from the beginning. */
   readonly since: number;
+  /** Epoch seconds, the whole of the last one included; absent = to the end. */
+  readonly until?: number;
 }
 
 export interface AuditLine {
@@ -130,13 +139,40 @@ class Cursor {
   }
 }
 
-function matches({ kind, time, subject, caller }: AuditRecord, filter: AuditFilter): boolean {
-  const { spiffeId, serial, kinds, since } = filter;
+function matches(record: AuditRecord, filter: AuditFilter): boolean {
+  const { kind, time, subject, caller, requestId } = record;
+  const { spiffeId, kinds, since, until } = filter;
   if (kinds.length > 0 && !kinds.includes(kind)) return false;
   if (since > 0 && Date.parse(time) < since * 1000) return false;
-  if (serial !== undefined && subject?.serial !== serial) return false;
+  if (until !== undefined && Date.parse(time) >= (until + 1) * 1000) return false;
+  if (!isSame(filter.requestId, requestId)) return false;
+  if (!isSame(filter.serial, subject?.serial)) return false;
+  if (!isSame(filter.entryId, subject?.entryId)) return false;
+  if (!isSame(filter.authorityId, subject?.authorityId)) return false;
+  if (!hasName(subject?.names, filter.name) || !hasAction(record, filter.actions)) return false;
   if (spiffeId === undefined) return true;
   return subject?.spiffeId === spiffeId || caller?.id === spiffeId;
+}
+
+function isSame(wanted: string | undefined, value: string | undefined): boolean {
+  return wanted === undefined || wanted === value;
+}
+
+function hasName(names: readonly string[] | undefined, wanted: string | undefined): boolean {
+  if (wanted === undefined) return true;
+  return names?.some((name) => name.toLowerCase() === wanted.toLowerCase()) ?? false;
+}
+
+function hasAction(
+  { action, method }: AuditRecord,
+  wanted: readonly string[] | undefined,
+): boolean {
+  if (wanted === undefined) return true;
+  return [action, method].some(
+    (text) =>
+      text !== undefined &&
+      (wanted.includes(text) || wanted.includes(text.slice(text.lastIndexOf("/") + 1))),
+  );
 }
 
 /** Resolves when the record is on disk, or the signal says that nobody waits any more. */

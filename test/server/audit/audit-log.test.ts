@@ -258,7 +258,7 @@ t.test("full disk: authorities rotate by the clock, and their records come later
   ]);
 });
 
-t.test("find: by ID of subject or caller, serial, kind and time", async (t) => {
+t.test("find: by what a record says, what its call was, and its time", async (t) => {
   const dir = await folder(t);
   const time = new VirtualClock(Date.UTC(2026, 0, 1));
   const log = await openLog(dir, { clock: time });
@@ -266,7 +266,14 @@ t.test("find: by ID of subject or caller, serial, kind and time", async (t) => {
   await log.append(
     event("a", { subject: { spiffeId: "spiffe://example.org/web", serial: "ab1" }, caller: agent }),
   );
-  await log.append(event("b", { subject: { spiffeId: "spiffe://example.org/web2" } }));
+  const names = ["Web.example.org", "10.0.0.7"];
+  await log.append(
+    event("b", {
+      subject: { spiffeId: "spiffe://example.org/web2", entryId: "e1", authorityId: "aa", names },
+      method: "/assay.x.v1.Xs/MakeX",
+      requestId: "r-1",
+    }),
+  );
   time.step(60_000);
   await log.append(event("c", { kind: "denial", caller: agent }));
   const now = Date.UTC(2026, 0, 1) / 1000;
@@ -279,6 +286,22 @@ t.test("find: by ID of subject or caller, serial, kind and time", async (t) => {
     [{ kinds: ["denial"] }, [3]],
     [{ kinds: ["denial", "issuance"] }, [1, 2, 3]],
     [{ since: now + 1 }, [3]],
+    [{ until: now }, [1, 2]],
+    [{ until: now + 60 }, [1, 2, 3]],
+    [{ since: now + 1, until: now + 59 }, []],
+    [{ requestId: "r-1" }, [2]],
+    [{ requestId: "r-" }, []],
+    [{ entryId: "e1" }, [2]],
+    [{ entryId: "e2" }, []],
+    [{ authorityId: "aa" }, [2]],
+    [{ authorityId: "a" }, []],
+    [{ name: "web.EXAMPLE.org" }, [2]],
+    [{ name: "10.0.0.7" }, [2]],
+    [{ name: "example.org" }, []],
+    [{ actions: ["a", "c"] }, [1, 3]],
+    [{ actions: ["MakeX"] }, [2]],
+    [{ actions: ["/assay.x.v1.Xs/MakeX"] }, [2]],
+    [{ actions: ["akeX"] }, []],
     [{ spiffeId: agent.id, kinds: ["issuance"] }, [1]],
   ];
   for (const [filter, seqs] of cases)

@@ -232,6 +232,19 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
     new Set((await readOver(admin, { kinds: ["denial"] })).map(({ kind }) => kind)),
     new Set(["denial"]),
   );
+  t.same(
+    (await readOver(admin, { request_id: "from-the-agent.1" })).map(({ action }) => action),
+    ["jwt.workload"],
+  );
+  t.ok((await readOver(admin, { entry_id: entryId, actions: ["BatchDeleteEntry"] })).length === 1);
+  await refused(t, readOver(admin, { actions: Array.from({ length: 33 }, () => "a") }), {
+    kind: "invalid",
+    message: /^actions: /,
+  });
+  await refused(t, readOver(admin, { until: "99999999999999" }), {
+    kind: "invalid",
+    message: /^until: /,
+  });
   await refused(t, readOver(admin, { kinds: ["everything"] }), {
     kind: "invalid",
     message: /^kinds: /,

@@ -30,6 +30,30 @@ export interface ReadRequest {
    * Goes on with records to come.
    */
   'follow'?: (boolean);
+  /**
+   * What one call led to.
+   */
+  'request_id'?: (string);
+  /**
+   * Of a registration entry.
+   */
+  'entry_id'?: (string);
+  /**
+   * Of the authority that signed, or that was changed.
+   */
+  'authority_id'?: (string);
+  /**
+   * A common name, DNS name or address in a front end's certificate.
+   */
+  'name'?: (string);
+  /**
+   * The record's action or method, or what stands behind a method's last slash.
+   */
+  'actions'?: (string)[];
+  /**
+   * Records not younger than this, seconds since 1970; 0 = to the end.
+   */
+  'until'?: (number | string | Long);
 }
 
 /**
@@ -60,4 +84,28 @@ export interface ReadRequest__Output {
    * Goes on with records to come.
    */
   'follow': (boolean);
+  /**
+   * What one call led to.
+   */
+  'request_id': (string);
+  /**
+   * Of a registration entry.
+   */
+  'entry_id': (string);
+  /**
+   * Of the authority that signed, or that was changed.
+   */
+  'authority_id': (string);
+  /**
+   * A common name, DNS name or address in a front end's certificate.
+   */
+  'name': (string);
+  /**
+   * The record's action or method, or what stands behind a method's last slash.
+   */
+  'actions': (string)[];
+  /**
+   * Records not younger than this, seconds since 1970; 0 = to the end.
+   */
+  'until': (string);
 }
