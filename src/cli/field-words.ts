@@ -1,11 +1,14 @@
 /** The API names what is wrong by its own fields; whoever types commands or writes files knows them by other names. */
 
+/** A command's own names for fields, such as `--life`. */
+export type FieldNames = Readonly<Record<string, string>>;
+
 /** The same sentence, the field it begins with as people call it; any other sentence as it is. */
-export function withFieldWords(message: string): string {
+export function withFieldWords(message: string, names: FieldNames = {}): string {
   const match = FIELD.exec(message);
   if (match === null) return message;
   const [whole, path = "", rest = ""] = match;
-  const words = wordsOf(path);
+  const words = names[path.replace(/\[\d+\]$/, "")] ?? wordsOf(path);
   return words === undefined ? whole : `${words}: ${rest}`;
 }
 
@@ -20,7 +23,7 @@ function wordsOf(path: string): string | undefined {
   return steps.filter((words) => words !== "").join(", ");
 }
 
-const FIELD = /^((?:[a-z0-9_]+(?:\[\d+\])?\.)*[a-z0-9_]+(?:\[\d+\])?): ([^]+)$/;
+const FIELD = /^((?:[a-z0-9_]+(?:\[\d+\])?\.)*[a-zA-Z0-9_]+(?:\[\d+\])?): ([^]+)$/;
 
 /** Empty: it holds what was meant, and says nothing by itself. */
 const FIELDS: ReadonlyMap<string, string> = new Map(

@@ -3,7 +3,7 @@ import { AssayError, fail, isKind } from "../base/errors.ts";
 import { defaultPaths, socketPathOf } from "../config/paths.ts";
 import type { Channel } from "../rpc/channel.ts";
 import type { CommandContext } from "./command.ts";
-import { withFieldWords } from "./field-words.ts";
+import { type FieldNames, withFieldWords } from "./field-words.ts";
 import type { OptionSpec } from "./grammar.ts";
 import { type Answerer, atWrongSocket } from "./who-answers.ts";
 
@@ -31,12 +31,14 @@ export interface RpcClient extends Disposable {
   /**
    * One call; errors carry the next step.
    * @param listedBy the command that shows what there is, for the case that what was asked for is not
+   * @param names the command's own names for the request's fields
    */
   call<Response extends object>(
     service: string,
     method: string,
     request: object,
     listedBy?: string,
+    names?: FieldNames,
   ): Promise<Response>;
 }
 
@@ -87,6 +89,7 @@ export async function connectTo(
       method: string,
       request: object,
       listedBy?: string,
+      names?: FieldNames,
     ): Promise<Response> {
       try {
         const options = { signal, deadlineMs: DEADLINE_MS, metadata, onWarning };
@@ -100,7 +103,7 @@ export async function connectTo(
             return channel.unary<Response>(other, method, request, options);
           });
       } catch (raw) {
-        const thrown = inWords(raw);
+        const thrown = inWords(raw, names);
         if (listedBy !== undefined && isKind(thrown, "not_found")) {
           throw fail("not_found", `${thrown.message}; '${listedBy}' shows what there is`);
         }
@@ -111,9 +114,9 @@ export async function connectTo(
   };
 }
 
-function inWords(thrown: unknown): unknown {
+function inWords(thrown: unknown, names: FieldNames | undefined): unknown {
   if (!(thrown instanceof AssayError)) return thrown;
-  const message = withFieldWords(thrown.message);
+  const message = withFieldWords(thrown.message, names);
   if (message === thrown.message) return thrown;
   const { kind, reason } = thrown;
   return fail(kind, message, { cause: thrown, ...(reason === undefined ? {} : { reason }) });

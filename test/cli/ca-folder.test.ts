@@ -179,6 +179,8 @@ t.test("P13 exec authorizes with an API token; what is refused starts nothing", 
   t.match(await exec("web.other.org"), { code: 1, out: "", err: /refuses \(403\)/ });
   const long = await exec("web.example.org", "--max-life", "1h");
   t.match(long, { code: 1, out: "", err: /lasts longer than 3600 s/ });
+  const life = await exec("web.example.org", "--life", "300d");
+  t.match(life, { code: 1, out: "", err: /\(400\): --life: 25920000 s is more than/ });
   const both = await exec("web.example.org", "--socket", socket);
   t.match(both, { code: 2, err: /no meaning with --api-token-file/ });
 });

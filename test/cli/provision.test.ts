@@ -157,8 +157,20 @@ t.test("the commands", async (t) => {
   }
   t.match(await run(["provision", "token", "--cn", "a", "--life", "300d"], env), {
     code: 1,
-    err: /lifeInSeconds is not from 1 to 7776000/,
+    err: /^assay: --life: 25920000 s is more than the 7776000 s that may be authorized/,
   });
+  t.match(await run(["provision", "token", "--cn", "a", "--life", "20h"], env), {
+    code: 1,
+    err: /^assay: --life: the trust domain signs \d+ s at most.* \(caTtl\)/,
+  });
+  t.match(await run(["provision", "token", "--cn", "a", "--ttl", "31d"], env), {
+    code: 1,
+    err: /^assay: --ttl: is not from 1 to 2592000 seconds/,
+  });
+  t.match(
+    await run(["provision", "token", "--cn", "a", "--spiffe-id", "spiffe://other.example/a"], env),
+    { code: 1, err: /^assay: --spiffe-id: is not of the server's trust domain/ },
+  );
 });
 
 t.test("P8: an edited configuration changes what is issued; P7: by the same CA", async (t) => {

@@ -1,12 +1,15 @@
 /** Having a token count: by the server's admin socket, or over HTTP with an API token. */
 import { toHex } from "../../base/bytes.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import { readSecretFile } from "../../config/secret.ts";
 import type { IdentitySource } from "../../provision/identity.ts";
 import type { AuthorizeResponse__Output } from "../../rpc/gen/assay/provision/v1/AuthorizeResponse.ts";
 import type { CommandContext } from "../command.ts";
+import { withFieldWords } from "../field-words.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { GRANT_OPTIONS, PROVISION_SERVICE } from "./provision-facts.ts";
 
 export const AUTHORIZE_OPTIONS: readonly OptionSpec[] = [
   SERVER_SOCKET_OPTION,
@@ -37,7 +40,7 @@ export async function authorize(
   if (apiToken === undefined) {
     using server = await connectServer(context);
     const { token } = await server.call<AuthorizeResponse__Output>(
-      "assay.provision.v1.Provision",
+      PROVISION_SERVICE,
       "Authorize",
       {
         common_name: names.commonName,
@@ -46,6 +49,8 @@ export async function authorize(
         spiffe_id: spiffeId,
         entry_id: entryId,
       },
+      "assay entry list",
+      GRANT_OPTIONS,
     );
     return token;
   }
@@ -58,6 +63,18 @@ export async function authorize(
   if (life > 0) fields.set("lifeInSeconds", String(life));
   if (spiffeId !== "") fields.set("spiffeId", spiffeId);
   if (entryId !== "") fields.set("entry", entryId);
-  await client.authorize(fields, readSecretFile(apiToken, "--api-token-file"), signal);
+  try {
+    await client.authorize(fields, readSecretFile(apiToken, "--api-token-file"), signal);
+  } catch (thrown) {
+    throw inOptions(thrown);
+  }
   return token;
+}
+
+/** `...(400): lifeInSeconds: ...`: the option in the field's place. */
+function inOptions(thrown: unknown): unknown {
+  const error = errorFrom(thrown);
+  const [, before = "", said = ""] = /^([^:]+\(\d{3}\): )([^]+)$/.exec(error.message) ?? [];
+  const words = withFieldWords(said, GRANT_OPTIONS);
+  return words === said ? thrown : fail(error.kind, `${before}${words}`, { cause: error });
 }

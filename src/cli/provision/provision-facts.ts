@@ -1,8 +1,25 @@
 import type { ApiToken__Output } from "../../rpc/gen/assay/provision/v1/ApiToken.ts";
 import type { Grant__Output } from "../../rpc/gen/assay/provision/v1/Grant.ts";
 import { isoTime } from "../facts.ts";
+import type { FieldNames } from "../field-words.ts";
 
 export const PROVISION_SERVICE = "assay.provision.v1.Provision";
+
+/** What errors call the fields of an authorization, over the admin socket and over HTTP, and the options that fill them. */
+export const GRANT_OPTIONS: FieldNames = {
+  common_name: "--cn",
+  names: "--san",
+  life: "--life",
+  ttl: "--ttl",
+  spiffe_id: "--spiffe-id",
+  entry_id: "--entry",
+  name: "--api",
+  allow_names: "--allow-name",
+  lifeInSeconds: "--life",
+  expiresInSeconds: "--ttl",
+  spiffeId: "--spiffe-id",
+  entry: "--entry",
+};
 
 /** An authorization as `--output json` prints it. */
 export function grantJson(grant: Grant__Output): Record<string, unknown> {

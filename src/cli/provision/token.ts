@@ -6,7 +6,7 @@ import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { checkWritable, replaceFile } from "../replace-file.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { PROVISION_SERVICE } from "./provision-facts.ts";
+import { GRANT_OPTIONS, PROVISION_SERVICE } from "./provision-facts.ts";
 
 export const command: Command = {
   name: "provision token",
@@ -76,6 +76,7 @@ async function oneTimeToken(context: CommandContext): Promise<undefined> {
     "Authorize",
     request,
     "assay entry list",
+    GRANT_OPTIONS,
   );
   const { token, ca_fingerprints: caFingerprints } = made;
   const expiresAt = Number(made.grant?.expires_at);
@@ -110,6 +111,8 @@ async function apiToken(context: CommandContext): Promise<undefined> {
       allow_names: options.list("allow-name"),
       allow_entries: options.flag("allow-entries"),
     },
+    undefined,
+    GRANT_OPTIONS,
   );
   const expiresAt = Number(made.api_token?.expires_at);
   const shown = await show(context, made.token);

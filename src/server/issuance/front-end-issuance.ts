@@ -193,7 +193,7 @@ export class FrontEndIssuance {
     if (lifeSeconds > reach) {
       throw fail(
         "invalid",
-        `${setWords(request.set)} signs lives of ${reach} s at most, so that none is cut short; ask for less, or raise the life of its authorities (caTtl)`,
+        `life: ${setWords(request.set)} signs ${reach} s at most, so that none is cut short; ask for less, or raise the life of its authorities (caTtl)`,
       );
     }
     return { ...names, set, profile, lifeSeconds };

@@ -83,7 +83,7 @@ export function lifeOf(
   if (maxTtlSeconds !== 0 && ttlSeconds > maxTtlSeconds) {
     throw fail(
       "invalid",
-      `certificate profile '${name}': a life of ${ttlSeconds} s is longer than ${maxTtlSeconds} s; ask for less`,
+      `life: ${ttlSeconds} s is longer than the ${maxTtlSeconds} s of certificate profile '${name}'; ask for less`,
     );
   }
   if (ttlSeconds !== 0) return ttlSeconds;

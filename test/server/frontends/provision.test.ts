@@ -201,6 +201,26 @@ t.test("fields of an authorization, and what is wrong with them", async (t) => {
     says?: RegExp,
   ][] = [
     ["nothing", [], 400, /token is missing/],
+    ...(
+      [
+        ["lifeInSecond", /no field 'lifeInSecond'; did you mean 'lifeInSeconds'\?/],
+        ["life", /did you mean 'lifeInSeconds'\?/],
+        ["spiffeid", /did you mean 'spiffeId'\?/],
+        ["sans", /did you mean 'san'\?/],
+        ["colour", /fields are cn, token, san, lifeInSeconds, expiresInSeconds, spiffeId, entry/],
+        ["", /no field ''/],
+        ["x".repeat(300), /no field 'x{32}';/],
+      ] as const
+    ).map(([field, says]): [string, [string, string][], number, RegExp] => [
+      `an unknown field ${field}`,
+      [
+        ["cn", "a"],
+        ["token", TOKEN],
+        [field, "1"],
+      ],
+      400,
+      says,
+    ]),
     ["no cn", [["token", TOKEN]], 400, /cn is missing/],
     ["no token", [["cn", "a"]], 400, /token is missing/],
     [
@@ -286,6 +306,7 @@ t.test("fields of an authorization, and what is wrong with them", async (t) => {
         ["lifeInSeconds", "999999999"],
       ],
       400,
+      /"lifeInSeconds: 999999999 s is more/,
     ],
     [
       "beyond its authority",
@@ -295,7 +316,7 @@ t.test("fields of an authorization, and what is wrong with them", async (t) => {
         ["lifeInSeconds", "80000"],
       ],
       400,
-      /caTtl/,
+      /"lifeInSeconds: .*caTtl/,
     ],
     [
       "too long a token",
@@ -305,6 +326,7 @@ t.test("fields of an authorization, and what is wrong with them", async (t) => {
         ["expiresInSeconds", "9999999"],
       ],
       400,
+      /"expiresInSeconds: /,
     ],
     [
       "no name",

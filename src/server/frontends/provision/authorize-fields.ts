@@ -1,4 +1,5 @@
-import { fail } from "../../../base/errors.ts";
+import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import { nearest } from "../../../base/nearest.ts";
 import type { HttpCall } from "../../../http/http-call.ts";
 import type { GrantRequest } from "./grant-request.ts";
 
@@ -23,7 +24,8 @@ export function authorizeFields({
       fields.append(name, value);
     }
   }
-  const one = (name: string): string | undefined => {
+  for (const name of fields.keys()) requireKnown(name);
+  const one = (name: Field): string | undefined => {
     const values = fields.getAll(name);
     if (values.length > 1) throw fail("invalid", `${name} is there more than once`);
     return values[0];
@@ -42,18 +44,53 @@ export function authorizeFields({
       commonName,
       token,
       names: fields.getAll("san"),
-      lifeSeconds: seconds("lifeInSeconds", one("lifeInSeconds")),
-      tokenLifeSeconds: seconds("expiresInSeconds", one("expiresInSeconds")),
+      lifeSeconds: seconds("lifeInSeconds", one),
+      tokenLifeSeconds: seconds("expiresInSeconds", one),
       ...(spiffeId === undefined ? {} : { spiffeId }),
       ...(entryId === undefined ? {} : { entryId }),
     },
   };
 }
 
-function seconds(name: string, text: string | undefined): number {
+/** What an authorization was refused for, by the names that these fields have here. */
+export function inFormFields(thrown: unknown): AssayError {
+  const error = errorFrom(thrown);
+  const [, name = "", rest = ""] = /^([a-z_]+): ([^]+)$/.exec(error.message) ?? [];
+  const field = FIELD_OF.get(name);
+  return field === undefined ? error : fail(error.kind, `${field}: ${rest}`, { cause: error });
+}
+
+/** One that is misspelt would otherwise be passed over, and a certificate be another than was meant. */
+function requireKnown(name: string): void {
+  if (FIELDS.some((known) => known === name)) return;
+  const meant = nearest(name.slice(0, MAX_SHOWN), FIELDS);
+  const step = meant === undefined ? `fields are ${FIELDS.join(", ")}` : `did you mean '${meant}'?`;
+  throw fail("invalid", `there is no field '${name.slice(0, MAX_SHOWN)}'; ${step}`);
+}
+
+function seconds(name: Field, one: (name: Field) => string | undefined): number {
+  const text = one(name);
   if (text === undefined) return 0;
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
   throw fail("invalid", `${name} is no whole number of seconds above 0`);
 }
 
 const FORM = "application/x-www-form-urlencoded";
+const FIELDS = [
+  "cn",
+  "token",
+  "san",
+  "lifeInSeconds",
+  "expiresInSeconds",
+  "spiffeId",
+  "entry",
+] as const;
+type Field = (typeof FIELDS)[number];
+/** Those of `assay.provision.v1`, which errors name. */
+const FIELD_OF: ReadonlyMap<string, Field> = new Map([
+  ["life", "lifeInSeconds"],
+  ["ttl", "expiresInSeconds"],
+  ["spiffe_id", "spiffeId"],
+  ["entry_id", "entry"],
+]);
+const MAX_SHOWN = 32;

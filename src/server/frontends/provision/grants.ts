@@ -66,7 +66,7 @@ export class Grants {
   }
 
   /**
-   * Has a token count for one certificate.
+   * Has a token count for one certificate. Errors name fields as `assay.provision.v1` does.
    * @throws invalid; denied when the grantor may not; unauthenticated when its API token is gone; exists when the token is in use for something else, or was used;
    * not_found without such an entry; limited when too many wait
    */
@@ -175,7 +175,7 @@ export class Grants {
     const dnsNames = [...new Set([...asked.dnsNames, ...identity.dnsNames])].sort();
     const { tokenLifeSeconds } = request;
     if (tokenLifeSeconds < 0 || tokenLifeSeconds > MAX_TOKEN_LIFE_SECONDS) {
-      throw fail("invalid", `expiresInSeconds is not from 1 to ${MAX_TOKEN_LIFE_SECONDS}`);
+      throw fail("invalid", `ttl: is not from 1 to ${MAX_TOKEN_LIFE_SECONDS} seconds`);
     }
     const grant: ProvisionGrant = {
       hash,
@@ -208,7 +208,7 @@ export class Grants {
     if (entryId === undefined) {
       const id = SpiffeId.parse(spiffeId ?? "");
       if (!id.memberOf(this.#options.trustDomain)) {
-        throw fail("invalid", "spiffeId is not of the server's trust domain");
+        throw fail("invalid", "spiffe_id: is not of the server's trust domain");
       }
       await requireEntryOf(entries, id.toString(), now);
       await requireMayGrant(entries, id.toString(), grantor);
@@ -219,7 +219,7 @@ export class Grants {
       throw fail("not_found", `there is no entry '${entryId}' that could be handed out`);
     }
     if (spiffeId !== undefined && spiffeId !== entry.spiffeId) {
-      throw fail("invalid", "spiffeId and entry name different identities; give one");
+      throw fail("invalid", "entry_id: has another SPIFFE ID than the one given; give one of both");
     }
     await requireMayGrant(entries, entry.spiffeId, grantor);
     return {
@@ -234,7 +234,11 @@ export class Grants {
     const { maxLifeSeconds, lifeSeconds } = this.#options.config;
     const life = asked || identity.lifeSeconds || lifeSeconds;
     if (life >= 0 && life <= maxLifeSeconds) return life;
-    throw fail("invalid", `lifeInSeconds is not from 1 to ${maxLifeSeconds} (maxLife)`);
+    const whose = asked === 0 && identity.lifeSeconds > 0 ? ", as the entry has it," : "";
+    throw fail(
+      "invalid",
+      `life: ${life} s${whose} is more than the ${maxLifeSeconds} s that may be authorized (frontends.provision.maxLife); ask for less`,
+    );
   }
 
   #requireReplaceable(found: ProvisionGrant, next: ProvisionGrant, { anonymous }: Grantor): void {

@@ -5,7 +5,7 @@ import type { ApiRoute, HttpCall } from "../../../http/http-call.ts";
 import { problemOf } from "../../../http/problem.ts";
 import { certificateAnswer, rootsAnswer } from "./answers.ts";
 import type { Attempt, Attempts } from "./attempts.ts";
-import { authorizeFields } from "./authorize-fields.ts";
+import { authorizeFields, inFormFields } from "./authorize-fields.ts";
 import { bearerOf } from "./callers.ts";
 import type { GrantRequest, Grantor } from "./grant-request.ts";
 import type { MadeGrant } from "./grants.ts";
@@ -82,7 +82,11 @@ async function authorized(
     ...(request.entryId === undefined ? {} : { entryId: request.entryId }),
     ...(request.spiffeId === undefined ? {} : { spiffeId: request.spiffeId }),
   };
-  const { grant } = await act(subject, () => grants.authorize(request, grantor));
+  const { grant } = await act(subject, () =>
+    grants.authorize(request, grantor).catch((thrown: unknown) => {
+      throw inFormFields(thrown);
+    }),
+  );
   if (!/\bapplication\/json\b/i.test(call.headers.accept ?? "")) return EMPTY;
   const expiresAt = new Date(grant.expiresAt * 1000).toISOString();
   return json({ cn: grant.commonName, tokenHash, expiresAt });
