@@ -28,6 +28,7 @@ import {
   refusedError,
 } from "./identity/node-attestation.ts";
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
+import { RenewNow } from "./identity/renew-now.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { StoredSvids } from "./stores/stored-svids.ts";
 import { JwtBatches } from "./sync/jwt-batches.ts";
@@ -71,13 +72,15 @@ class Agent implements RunningAgent {
   readonly #stack = new AsyncDisposableStack();
   #wakeRenewal: () => void = () => undefined;
   #outdateIdentity: () => void = () => undefined;
+  #wantsRenewal: () => boolean = () => false;
+  #isRenewing = false;
+  readonly #renewal: RenewNow;
   /** From when the agent has its identity. */
   #upkeep: Upkeep | undefined;
   #storedSvids: () => number = () => 0;
   #metricsAddress: { readonly host: string; readonly port: number } | undefined;
   #spiffeId: SpiffeId | undefined;
   #canReattest = false;
-  #renewedNowMs = 0;
   readonly #bundles = new KnownBundles();
   readonly #loops: AsyncDisposable[] = [];
   #failure: AssayError | undefined;
@@ -92,6 +95,7 @@ class Agent implements RunningAgent {
     this.#logLevel = dependencies.logLevel ?? new LogLevelSwitch(config.logLevel);
     this.#clock = dependencies.clock ?? systemClock;
     this.#random = dependencies.random ?? systemRandom;
+    this.#renewal = new RenewNow(this.#clock);
     this.#version = dependencies.version ?? "";
     const { signal } = dependencies;
     const onAbort = (): void => this.#stop.abort(signal?.reason);
@@ -341,11 +345,18 @@ class Agent implements RunningAgent {
       round: async (signal) => {
         if (identity.svid === undefined) await attestation.attest(signal);
         if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
-        const dueInMs = await attestation.keepFresh(taintedOf.lost, signal);
+        this.#isRenewing = true;
+        const fresh = attestation.keepFresh(taintedOf.lost, signal);
+        const dueInMs = await fresh.finally(() => (this.#isRenewing = false));
         this.#upkeep?.identityRenewed();
         return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
       },
       backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
+      // However short its life: a server that is back before the SVID ends is to be met.
+      retryWithinMs: () => {
+        const leftMs = (identity.svid?.expiresAt ?? 0) * 1000 - this.#clock.nowMs();
+        return leftMs > 0 ? Math.max(IDENTITY_MIN_MS, leftMs / TRIES_LEFT) : Infinity;
+      },
       onError: (error, retryMs) => {
         if (error.kind === "precondition") {
           if (error.reason === EXPIRED) this.#fade(error, cache);
@@ -360,14 +371,14 @@ class Agent implements RunningAgent {
     });
     this.#wakeRenewal = () => loop.wake();
     this.#outdateIdentity = () => attestation.outdate();
+    this.#wantsRenewal = () => attestation.isDue;
     this.#loops.push(this.#stack.use(loop));
   }
 
   /** An authority may have been tainted while the agent was away: the server then takes nothing but a renewal. */
   #renewNow(): void {
-    const nowMs = this.#clock.nowMs();
-    if (Math.abs(nowMs - this.#renewedNowMs) < RENEW_NOW_MS) return;
-    this.#renewedNowMs = nowMs;
+    // What is denied to a renewal itself is no reason for the next one.
+    if (this.#isRenewing || !this.#renewal.isDue(this.#wantsRenewal())) return;
     this.#outdateIdentity();
     this.#wakeRenewal();
   }
@@ -441,6 +452,7 @@ class Agent implements RunningAgent {
 
 const CLOCKS_DIFFER =
   "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
-const RENEW_NOW_MS = 30_000;
 const IDENTITY_MIN_MS = 1000;
 const IDENTITY_MAX_MS = 3600_000;
+/** A retry waits for no more than this part of what is left of the SVID. */
+const TRIES_LEFT = 8;

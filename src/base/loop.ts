@@ -11,6 +11,8 @@ export interface LoopOptions {
   readonly round: (signal: AbortSignal) => Promise<number>;
   /** Delay after a failed round. */
   readonly backoff: BackoffOptions;
+  /** The longest delay after this failure, in milliseconds, where something ends before the backoff would. */
+  readonly retryWithinMs?: () => number;
   /** Told of each failure, and of the whole milliseconds until the next round; the loop goes on. */
   readonly onError: (error: AssayError, retryMs: number) => void;
 }
@@ -43,7 +45,7 @@ export class Loop implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { clock, random, round, onError } = this.#options;
+    const { clock, random, round, onError, retryWithinMs } = this.#options;
     const backoff = new Backoff(this.#options.backoff, random);
     const stopped = this.#stop.signal;
     while (!stopped.aborted) {
@@ -54,7 +56,7 @@ export class Loop implements AsyncDisposable {
         backoff.reset();
       } catch (thrown) {
         if (stopped.aborted) return;
-        delayMs = Math.round(backoff.nextMs());
+        delayMs = Math.round(Math.min(backoff.nextMs(), retryWithinMs?.() ?? Infinity));
         onError(errorFrom(thrown), delayMs);
       }
       if (stopped.aborted) return;

@@ -52,6 +52,17 @@ t.test("an agent whose own SVID ended serves what it holds until that ends, too"
   const reason = await agent.stopped;
   t.match(reason?.message, /SVID has expired.*assay token generate/);
   t.equal(lines.filter((line) => line.includes("gets nothing new")).length, 1);
+  const endMs = Date.parse(/node attested .*expiresAt=(\S+)/.exec(lines.join(""))?.[1] ?? "");
+  const retries = lines.flatMap((line) => {
+    const [, time = "", retryMs] = /^(\S+) .*was not renewed .*retryMs=(\d+)/.exec(line) ?? [];
+    return retryMs === undefined ? [] : [{ leftMs: endMs - Date.parse(time), ms: Number(retryMs) }];
+  });
+  t.ok(retries.length > 8, `${retries.length} attempts`);
+  t.same(
+    retries.filter(({ leftMs, ms }) => leftMs > 0 && ms > Math.max(1001, leftMs / 8 + 500)),
+    [],
+    "it is tried again the sooner the less is left",
+  );
   const last = lines.findIndex((line) => line.includes("the agent stops"));
   t.ok(last > 0);
   t.same(

@@ -15,6 +15,7 @@ import t from "tap";
 import type { NodeProof } from "../../src/attestors/contract.ts";
 import { AgentIdentity } from "../../src/agent/identity/agent-identity.ts";
 import { loadBootstrapBundle, unionBundle } from "../../src/agent/identity/bootstrap.ts";
+import { RenewNow } from "../../src/agent/identity/renew-now.ts";
 import { lockFolder } from "../../src/agent/identity/folder-lock.ts";
 import {
   IdentityFile,
@@ -233,6 +234,24 @@ t.test(
     t.equal(late.svid, undefined, "an expired SVID is none");
   },
 );
+
+t.test("a denied call has the SVID renewed, again soon while that did not come", (t) => {
+  const time = new VirtualClock();
+  const renewal = new RenewNow(time);
+  const asked = (afterMs: number, isWanted: boolean): boolean => {
+    time.step(afterMs);
+    return renewal.isDue(isWanted);
+  };
+  t.equal(asked(0, false), true);
+  t.equal(asked(0, false), false, "each call of a batch is denied");
+  t.equal(asked(29_999, false), false, "it was renewed, and that did not help");
+  t.equal(asked(1, false), true);
+  t.equal(asked(999, true), false);
+  t.equal(asked(1, true), true, "the server was away, and is back");
+  t.equal(asked(1000, true), true);
+  t.equal(asked(-86_400_000, false), true, "a clock that is set back stops nothing");
+  t.end();
+});
 
 t.test("another attestor proves the node from its next attestation on", async (t) => {
   const node = await Node.create(t);

@@ -100,6 +100,24 @@ t.test("a loop retries after failures, wakes early, and ends when disposed", asy
   t.equal(rounds, 4);
 });
 
+t.test("a loop's retries come sooner where something ends before them", async (t) => {
+  const clock = new VirtualClock();
+  const endMs = clock.nowMs() + 10_000;
+  const delays: number[] = [];
+  const loop = new Loop({
+    name: "test",
+    clock,
+    random: fixedRandom,
+    backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0 },
+    retryWithinMs: () => Math.max(500, (endMs - clock.nowMs()) / 4),
+    onError: (_error, retryMs) => delays.push(retryMs),
+    round: () => Promise.reject(new Error("always")),
+  });
+  await clock.advance(9_000);
+  t.same(delays, [1000, 2000, 1750, 1313, 984, 738, 554, 500, 500]);
+  await loop[Symbol.asyncDispose]();
+});
+
 t.test("an LRU map drops what was used longest ago", async (t) => {
   const map = new LruMap<string, number>(2);
   map.set("a", 1);

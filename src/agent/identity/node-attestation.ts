@@ -87,10 +87,17 @@ export class NodeAttestation {
       }
       throw fail("precondition", `the agent's SVID has expired; ${NEXT_STEP}`, { reason: EXPIRED });
     }
+    if (isTainted) this.outdate();
     const dueInMs = this.#dueIn(svid);
-    if (dueInMs > 0 && !isTainted) return dueInMs;
+    if (dueInMs > 0) return dueInMs;
     const renewed = svid.reattestable ? await this.#reattest(signal) : await this.#renew(signal);
     return this.#dueIn(renewed);
+  }
+
+  /** Whether the present SVID should have been renewed by now. */
+  get isDue(): boolean {
+    const { svid } = this.#options.identity;
+    return svid !== undefined && this.#dueIn(svid) === 0;
   }
 
   /** Makes the present SVID due, though it is good. */
