@@ -1,6 +1,6 @@
 // A root that stays in a safe: its commands, what openssl says of them, and a server that lives by what they sign.
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { startAdminRig } from "./admin.ts";
@@ -233,8 +233,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
     ),
     { code: 1, err: /the request is not for spiffe:\/\/other\.org/ },
   );
-  chmodSync(path("other/root.key"), 0o600);
-  writeFileSync(path("other/root.key"), readFileSync(join(safe, "root.key")));
+  writeFileSync(path("other/root.pem"), readFileSync(join(safe, "root.pem")));
   t.match(
     await run(
       "ca",

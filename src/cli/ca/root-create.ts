@@ -8,14 +8,8 @@ import { isoTime } from "../facts.ts";
 import { orUsage } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { makeRoot } from "./make-root.ts";
-import {
-  DIR_OPTION,
-  PASSPHRASE_OPTION,
-  keepSigned,
-  readPassphrase,
-  requireEmpty,
-  saveRoot,
-} from "./safe.ts";
+import { PASSPHRASE_OPTION, readPassphrase } from "./passphrase.ts";
+import { DIR_OPTION, keepSigned, requireEmpty, saveRoot } from "./safe.ts";
 
 export const command: Command = {
   name: "ca root create",
@@ -38,20 +32,18 @@ export const command: Command = {
     { name: "ttl", value: "DURATION", help: "life of the root", fallback: "3650d" },
     OUTPUT_OPTION,
   ],
-  examples: [
-    "assay ca root create --dir /media/safe --trust-domain example.org --passphrase-file /dev/stdin",
-  ],
+  examples: ["assay ca root create --dir /media/safe --trust-domain example.org"],
   notes: [
     "Run it on a machine that is kept apart: this command and 'ca root sign' need no server and no network. The key is",
     "written encrypted (PBES2, PBKDF2 with a million rounds, AES-256) and nowhere else; openssl reads it, too.",
   ],
-  async run({ options, output }) {
+  async run({ options, output, signal }) {
     const dir = options.required("dir");
     const trustDomain = orUsage(() => TrustDomain.parse(options.required("trust-domain")));
     const ttlSeconds = options.seconds("ttl") ?? TEN_YEARS;
     const keyType = KEY_TYPES.find((known) => known === options.text("key-type")) ?? "ec-p384";
     requireEmpty(dir);
-    const passphrase = await readPassphrase(options.required("passphrase-file"));
+    const passphrase = await readPassphrase({ options, signal }, { isNew: true });
     const { certificate, pkcs8 } = await makeRoot({ trustDomain, keyType, ttlSeconds });
     const encryptedKey = await encryptPkcs8(pkcs8, passphrase, systemRandom);
     await saveRoot(dir, { certificate, encryptedKey });

@@ -10,7 +10,8 @@ import { isoTime } from "../facts.ts";
 import { UsageError } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { readTextFile } from "../read-file.ts";
-import { DIR_OPTION, PASSPHRASE_OPTION, keepSigned, openRoot, readPassphrase } from "./safe.ts";
+import { PASSPHRASE_OPTION, readPassphrase } from "./passphrase.ts";
+import { DIR_OPTION, keepSigned, openRoot, readRoot } from "./safe.ts";
 
 export const command: Command = {
   name: "ca root sign",
@@ -33,21 +34,19 @@ export const command: Command = {
     },
     OUTPUT_OPTION,
   ],
-  examples: [
-    "assay ca root sign server.csr --dir /media/safe --passphrase-file /dev/stdin > server.pem",
-  ],
+  examples: ["assay ca root sign server.csr --dir /media/safe > server.pem"],
   notes: [
     "Prints the authority's certificate and the root, as 'assay authority x509 import' takes them. Only requests for the",
     "root's own trust domain are signed; a copy of each certificate stays in the folder signed/.",
   ],
-  async run({ options, output }) {
+  async run({ options, output, signal }) {
     const dir = options.required("dir");
     const ttlSeconds = options.seconds("ttl") ?? YEAR;
     const pathLen = pathLength(options.text("path-length") ?? "0");
     const csr = await readRequest(options.required("csr"));
-    const passphrase = await readPassphrase(options.required("passphrase-file"));
-    const root = await openRoot(dir, passphrase);
-    const names = namesOf(csr, root.certificate);
+    // What is wrong is said before somebody types.
+    const names = namesOf(csr, await readRoot(dir));
+    const root = await openRoot(dir, await readPassphrase({ options, signal }));
     const serial = systemRandom.bytes(16);
     const now = Math.floor(Date.now() / 1000);
     const der = await signIntermediate(

@@ -1,5 +1,5 @@
 /** The folder of an offline root: its certificate, its encrypted key, and a copy of everything that it signed. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesEqual } from "../../base/bytes.ts";
@@ -17,13 +17,6 @@ export const DIR_OPTION: OptionSpec = {
   name: "dir",
   value: "SAFE",
   help: "folder of the root: root.pem, root.key (encrypted) and signed/",
-  required: true,
-};
-
-export const PASSPHRASE_OPTION: OptionSpec = {
-  name: "passphrase-file",
-  value: "FILE",
-  help: "passphrase of the root's key, 12 characters or more; /dev/stdin reads it from standard input",
   required: true,
 };
 
@@ -65,8 +58,7 @@ export async function openRoot(dir: string, passphrase: string): Promise<Root> {
     signer = signerFromPem(await readTextFile(file), passphrase);
   } catch (cause) {
     const { message } = errorFrom(cause);
-    const step =
-      "give the passphrase that 'assay ca root create' was given, with --passphrase-file";
+    const step = "give the passphrase that 'assay ca root create' was given";
     throw fail("precondition", `${file}: ${message}; ${step}`, { cause });
   }
   if (bytesEqual(signer.publicKey, certificate.publicKey)) return { certificate, signer };
@@ -103,22 +95,6 @@ export async function keepSigned(dir: string, certificate: Certificate): Promise
   await writeNew(join(folder, `${certificate.serial}.pem`), pem, 0o644);
 }
 
-/** @throws invalid when it is too short to protect a root */
-export async function readPassphrase(file: string): Promise<string> {
-  if (!statSync(file, { throwIfNoEntry: false })) {
-    throw fail(
-      "not_found",
-      `--passphrase-file: there is no file ${file}; /dev/stdin reads it from standard input`,
-    );
-  }
-  const passphrase = (await readTextFile(file)).replace(/\r?\n$/, "");
-  if (passphrase.length >= LEAST_LENGTH) return passphrase;
-  throw fail(
-    "invalid",
-    `--passphrase-file: the passphrase has fewer than ${LEAST_LENGTH} characters; whoever copies the folder can try them all: take a longer one`,
-  );
-}
-
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   try {
     const file = await open(path, "wx", mode);
@@ -142,4 +118,3 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
 const CERTIFICATE = "root.pem";
 const KEY = "root.key";
 const SIGNED = "signed";
-const LEAST_LENGTH = 12;
