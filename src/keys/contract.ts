@@ -30,3 +30,28 @@ export interface Signer {
    */
   sign(data: Uint8Array): Promise<Uint8Array>;
 }
+
+/** Somebody's signature, by which it shows that it holds a key. */
+export interface Proof {
+  /** DER SubjectPublicKeyInfo of a supported type. */
+  readonly publicKey: Uint8Array;
+  readonly data: Uint8Array;
+  /** ECDSA: DER `Ecdsa-Sig-Value`. RSA: PKCS #1 v1.5. */
+  readonly signature: Uint8Array;
+  /** Undefined for ML-DSA, which signs the data as they are. */
+  readonly hash: "sha256" | "sha384" | "sha512" | undefined;
+}
+
+/** A signer that checks a proof and signs in one piece of work, which costs less than two. */
+export interface ProvingSigner extends Signer {
+  /**
+   * As `sign`, once the proof was found to fit.
+   * @returns undefined when it does not fit; nothing was signed then
+   * @throws invalid when the proof's key is none
+   */
+  signProven(proof: Proof, data: Uint8Array): Promise<Uint8Array | undefined>;
+}
+
+export function isProving(signer: Signer): signer is ProvingSigner {
+  return "signProven" in signer;
+}

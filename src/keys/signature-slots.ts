@@ -4,26 +4,32 @@ import type { KeyObject } from "node:crypto";
 export interface SignatureSlots {
   /** Words of 32 bits: those of `WORD`, then `SLOT_WORDS` for each slot. */
   readonly control: SharedArrayBuffer;
-  /** Key, data and signature of each job, one behind the other; a signature that was made is put in their place. */
+  /**
+   * Of each job: key, data and signature to be checked, then what is to be signed; either may be missing. A signature that
+   * was made is put in their place.
+   */
   readonly slots: SharedArrayBuffer;
 }
 
 export const SLOTS = 64;
-/** A request for a P-256 certificate has some 500 bytes, one for RSA-4096 some 2,000. */
-export const SLOT_BYTES = 2560;
+/** A request for a P-256 certificate has some 500 bytes, one for RSA-4096 some 2,000, and the certificate half as many. */
+export const SLOT_BYTES = 4096;
 export const SLOT_WORDS = 8;
 
 /** Counters of jobs, which wrap around, and whether the asking thread was told of answers that it has not taken yet. */
 export const WORD = { asked: 0, done: 1, told: 2, first: 8 } as const;
 /** Words of one slot. */
 export const AT = {
+  /** 0 = nothing is to be checked. */
   keyBytes: 0,
   dataBytes: 1,
   signatureBytes: 2,
   hash: 3,
   answer: 4,
-  /** The number of the key to sign with; 0 = a signature is to be checked. */
+  /** The number of the key to sign with; 0 = nothing is to be signed. */
   signer: 5,
+  toSignBytes: 6,
+  signHash: 7,
 } as const;
 
 export const HASHES = ["sha256", "sha384", "sha512"] as const;

@@ -26,6 +26,13 @@ export interface VerifyJob {
   readonly hash: (typeof HASHES)[number];
 }
 
+/** What is to be signed. */
+export interface SignJob {
+  readonly key: KeyObject;
+  readonly hash: Hash;
+  readonly data: Uint8Array;
+}
+
 /**
  * A thread that checks and makes signatures, fed through shared memory: with many callers it is seldom asleep, so that a
  * job costs whoever asks a fifth of what handing it to the thread pool does, and no wake-up of its own.
@@ -68,37 +75,30 @@ export class SignatureThread {
    * Resolves with one of `ANSWER`, or with undefined when the thread ended before it had one.
    * @returns undefined when the thread cannot take the job: it has ended, is full, or the job is too long
    */
-  verify({ publicKey, data, signature, hash }: VerifyJob): Promise<number | undefined> | undefined {
-    const length = publicKey.length + data.length + signature.length;
-    if (!this.#hasRoom(length)) return undefined;
-    const head = headOf(this.#asked);
-    const start = startOf(this.#asked);
-    this.#bytes.set(publicKey, start);
-    this.#bytes.set(data, start + publicKey.length);
-    this.#bytes.set(signature, start + publicKey.length + data.length);
-    this.#words[head + AT.keyBytes] = publicKey.length;
-    this.#words[head + AT.dataBytes] = data.length;
-    this.#words[head + AT.signatureBytes] = signature.length;
-    this.#words[head + AT.hash] = HASHES.indexOf(hash);
-    this.#words[head + AT.signer] = 0;
-    return new Promise((resolve) => {
-      this.#ask((job) => resolve(job === undefined ? undefined : this.#answerOf(job)));
-    });
+  verify(proof: VerifyJob): Promise<number | undefined> | undefined {
+    return this.#ask(proof, undefined, (job) => this.#answerOf(job));
   }
 
   /**
    * Signs; resolves with undefined when the thread could not.
    * @returns undefined when the thread cannot take the job, as with `verify`
    */
-  sign(key: KeyObject, hash: Hash, data: Uint8Array): Promise<Uint8Array | undefined> | undefined {
-    if (!this.#hasRoom(data.length)) return undefined;
-    const head = headOf(this.#asked);
-    this.#bytes.set(data, startOf(this.#asked));
-    this.#words[head + AT.dataBytes] = data.length;
-    this.#words[head + AT.hash] = HASHES.indexOf(hash);
-    this.#words[head + AT.signer] = this.#signers.get(key) ?? this.#send(key);
-    return new Promise((resolve) => {
-      this.#ask((job) => resolve(job === undefined ? undefined : this.#signatureOf(job)));
+  sign(toSign: SignJob): Promise<Uint8Array | undefined> | undefined {
+    return this.#ask(undefined, toSign, (job) => this.#signatureOf(job));
+  }
+
+  /**
+   * Signs when the proof fits. Resolves with the signature, with the `ANSWER` for a proof that does not fit, or with
+   * undefined when the thread could not.
+   * @returns undefined when the thread cannot take the job, as with `verify`
+   */
+  signProven(
+    proof: VerifyJob,
+    toSign: SignJob,
+  ): Promise<Uint8Array | number | undefined> | undefined {
+    return this.#ask(proof, toSign, (job) => {
+      const answer = this.#answerOf(job);
+      return REFUSALS.has(answer) ? answer : this.#signatureOf(job);
     });
   }
 
@@ -115,20 +115,40 @@ export class SignatureThread {
     this.#onEnd(hasFailed);
   }
 
-  #hasRoom(length: number): boolean {
-    return this.#isOpen && this.#waiting.length < SLOTS && length <= SLOT_BYTES;
-  }
-
-  /** Hands over the slot that was filled. */
-  #ask(tell: (job: number | undefined) => void): void {
+  /** Fills a slot and hands it over; `read` takes the answer from it. */
+  #ask<T>(
+    proof: VerifyJob | undefined,
+    toSign: SignJob | undefined,
+    read: (job: number) => T,
+  ): Promise<T | undefined> | undefined {
+    const { publicKey = NOTHING, data = NOTHING, signature = NOTHING } = proof ?? {};
+    const { data: signed = NOTHING } = toSign ?? {};
+    const length = publicKey.length + data.length + signature.length + signed.length;
+    if (!this.#isOpen || this.#waiting.length >= SLOTS || length > SLOT_BYTES) return undefined;
     const words = this.#words;
-    words[headOf(this.#asked) + AT.answer] = 0;
+    const head = headOf(this.#asked);
+    let at = startOf(this.#asked);
+    for (const part of [publicKey, data, signature, signed]) {
+      this.#bytes.set(part, at);
+      at += part.length;
+    }
+    words[head + AT.keyBytes] = publicKey.length;
+    words[head + AT.dataBytes] = data.length;
+    words[head + AT.signatureBytes] = signature.length;
+    words[head + AT.hash] = proof === undefined ? 0 : HASHES.indexOf(proof.hash);
+    words[head + AT.toSignBytes] = signed.length;
+    words[head + AT.signHash] = toSign === undefined ? 0 : HASHES.indexOf(toSign.hash);
+    words[head + AT.signer] =
+      toSign === undefined ? 0 : (this.#signers.get(toSign.key) ?? this.#send(toSign.key));
+    words[head + AT.answer] = 0;
     this.#asked = (this.#asked + 1) | 0;
     Atomics.store(words, WORD.asked, this.#asked);
     Atomics.notify(words, WORD.asked, 1);
     // Nothing else may keep the process until the answer is there.
     if (this.#waiting.length === 0) this.#worker.ref();
-    this.#waiting.push(tell);
+    return new Promise((resolve) => {
+      this.#waiting.push((job) => resolve(job === undefined ? undefined : read(job)));
+    });
   }
 
   #take(): void {
@@ -170,6 +190,8 @@ export class SignatureThread {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+const REFUSALS: ReadonlySet<number> = new Set([ANSWER.differs, ANSWER.noKey]);
 /** Beside this file, as source or as it was built. */
 const PROGRAM = join(import.meta.dirname, `signature-worker${extname(import.meta.filename)}`);
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };

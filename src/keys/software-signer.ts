@@ -8,8 +8,16 @@ import {
 import { promisify } from "node:util";
 import { fail } from "../base/errors.ts";
 import { signatureThread } from "./common-thread.ts";
-import { type KeyType, type Signer, isExperimental } from "./contract.ts";
-import { type Hash, keyTypeOfSpki } from "./public-key.ts";
+import {
+  type KeyType,
+  type Proof,
+  type ProvingSigner,
+  type Signer,
+  isExperimental,
+} from "./contract.ts";
+import { type Hash, isImported, keyTypeOfSpki, noValidKey } from "./public-key.ts";
+import { ANSWER } from "./signature-slots.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 export interface GeneratedKey {
   readonly signer: Signer;
@@ -45,7 +53,7 @@ export function signingHash(keyType: KeyType): Hash | undefined {
   return keyType === "ec-p384" ? "sha384" : "sha256";
 }
 
-class SoftwareSigner implements Signer {
+class SoftwareSigner implements ProvingSigner {
   readonly keyType: KeyType;
   readonly publicKey: Uint8Array;
   readonly #key: KeyObject;
@@ -69,7 +77,8 @@ class SoftwareSigner implements Signer {
   async sign(data: Uint8Array): Promise<Uint8Array> {
     if (this.keyType === "ec-p256" && this.#hash !== undefined) {
       // 25 us of arithmetic: the pool, and being woken up again, would cost more.
-      return (await signatureThread()?.sign(this.#key, this.#hash, data)) ?? this.#signNow(data);
+      const job = { key: this.#key, hash: this.#hash, data };
+      return (await signatureThread()?.sign(job)) ?? this.#signNow(data);
     }
     return new Promise((resolve, reject) => {
       sign(this.#hash, data, this.#key, (error, signature) => {
@@ -77,6 +86,27 @@ class SoftwareSigner implements Signer {
         else resolve(signature);
       });
     });
+  }
+
+  async signProven(proof: Proof, data: Uint8Array): Promise<Uint8Array | undefined> {
+    const answer = await this.#signProvenApart(proof, data);
+    if (answer === ANSWER.noKey) throw noValidKey();
+    if (answer === ANSWER.differs) return undefined;
+    if (typeof answer === "object") return answer;
+    return (await verifySignature(proof)) ? this.sign(data) : undefined;
+  }
+
+  /** Both by the thread for signatures. @returns undefined where it is not to do that, or cannot */
+  #signProvenApart(
+    { publicKey, hash, ...proof }: Proof,
+    data: Uint8Array,
+  ): Promise<Uint8Array | number | undefined> | undefined {
+    const key = this.#key;
+    const own = this.#hash;
+    if (this.keyType !== "ec-p256" || own === undefined || hash === undefined) return undefined;
+    const keyType = keyTypeOfSpki(publicKey);
+    if (keyType === undefined || isExperimental(keyType) || isImported(publicKey)) return undefined;
+    return signatureThread()?.signProven({ ...proof, publicKey, hash }, { key, hash: own, data });
   }
 
   #signNow(data: Uint8Array): Uint8Array {

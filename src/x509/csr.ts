@@ -1,6 +1,7 @@
-import { fail } from "../base/errors.ts";
-import type { KeyType, Signer } from "../keys/contract.ts";
+import { type AssayError, fail } from "../base/errors.ts";
+import { type KeyType, type Proof, type Signer, isProving } from "../keys/contract.ts";
 import { describeSpki, keyTypeOfSpki } from "../keys/public-key.ts";
+import { verifySignature } from "../keys/verify-signature.ts";
 import { readSpki } from "./certificate.ts";
 import {
   DerCursor,
@@ -115,7 +116,36 @@ export async function verifyCsr(csr: CertificateRequest): Promise<void> {
     data: csr.info,
     signature: csr.signature,
   });
-  if (!fits) throw fail("invalid", "certificate request signature does not fit its key");
+  if (!fits) throw notProven();
+}
+
+/** What the request shows that its maker holds the key by. */
+export function proofOf(csr: CertificateRequest): Proof {
+  const { publicKey, info: data, signature, signatureAlgorithm } = csr;
+  return { publicKey, data, signature, hash: signatureAlgorithm.known?.hash };
+}
+
+/**
+ * Signs for whoever made a request, once it was found to hold the key.
+ * @param proof of a request
+ * @throws invalid when it does not, also when the key is none; nothing was signed then
+ */
+export async function signProven(
+  data: Uint8Array,
+  signer: Signer,
+  proof: Proof,
+): Promise<Uint8Array> {
+  if (isProving(signer)) {
+    const signature = await signer.signProven(proof, data);
+    if (signature === undefined) throw notProven();
+    return signature;
+  }
+  if (!(await verifySignature(proof))) throw notProven();
+  return signer.sign(data);
+}
+
+function notProven(): AssayError {
+  return fail("invalid", "certificate request signature does not fit its key");
 }
 
 /** Makes a request for these names, signed by the key it asks for. */

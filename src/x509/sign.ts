@@ -3,8 +3,9 @@
  * Encoding and signing are apart so that issuance can check the very bytes before they are signed.
  */
 import type { EpochSeconds } from "../base/clock.ts";
-import { type KeyType, type Signer, isExperimental } from "../keys/contract.ts";
+import { type KeyType, type Proof, type Signer, isExperimental } from "../keys/contract.ts";
 import { keyTypeOfSpki } from "../keys/public-key.ts";
+import { signProven } from "./csr.ts";
 import { bitString, context, integer, seq, time } from "./der.ts";
 import {
   encodeAltNames,
@@ -133,9 +134,17 @@ export function encodeCaTbs(params: CaParams, signerKeyType: KeyType): Uint8Arra
   ]);
 }
 
-/** Signs and puts the certificate together. `tbs` must have been encoded for this signer's key type. */
-export async function finishCertificate(tbs: Uint8Array, signer: Signer): Promise<Uint8Array> {
-  const signature = await signer.sign(tbs);
+/**
+ * Signs and puts the certificate together. `tbs` must have been encoded for this signer's key type.
+ * @param proof of the request it is for, where nobody has checked that yet
+ * @throws invalid when the proof does not fit; nothing was signed then
+ */
+export async function finishCertificate(
+  tbs: Uint8Array,
+  signer: Signer,
+  proof?: Proof,
+): Promise<Uint8Array> {
+  const signature = await (proof === undefined ? signer.sign(tbs) : signProven(tbs, signer, proof));
   return seq(tbs, encodeSignatureAlgorithm(signer.keyType), bitString(signature));
 }
 

@@ -2,7 +2,7 @@ import * as crypto from "node:crypto";
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
-import { ALL_KEY_TYPES, type KeyType } from "../../src/keys/contract.ts";
+import { ALL_KEY_TYPES, type KeyType, isProving } from "../../src/keys/contract.ts";
 import { ecdsaDerFromRaw, ecdsaRawFromDer } from "../../src/keys/ecdsa-signature.ts";
 import { describeSpki, importSpki, keyTypeOfSpki } from "../../src/keys/public-key.ts";
 import {
@@ -296,6 +296,8 @@ t.test("many checks with new keys at once: each gets its own answer", async (t) 
       false,
     ],
   ];
+  if (!isProving(signer)) throw new TypeError("a key in memory checks proofs as well");
+  const proving = signer;
   const before = threads();
   for (let round = 0; round < 30; round++) {
     const asked = Array.from(
@@ -318,6 +320,24 @@ t.test("many checks with new keys at once: each gets its own answer", async (t) 
     t.same(wrong, []);
   }
   t.ok(threads() > before, "by a thread of their own");
+  const text = Buffer.from("what is signed for whoever proves it");
+  const signed = await Promise.allSettled(
+    kinds.map(([, { publicKey, ...proof }]) =>
+      proving.signProven({ ...proof, publicKey: Uint8Array.from(publicKey) }, text),
+    ),
+  );
+  for (const [index, [name, , expected]] of kinds.entries()) {
+    const answer = signed[index];
+    if (typeof expected !== "boolean") {
+      t.match(answer, { status: "rejected", reason: { kind: "invalid", message: expected } }, name);
+      continue;
+    }
+    const value = answer?.status === "fulfilled" ? answer.value : undefined;
+    const own = importSpki(signer.publicKey);
+    const isSigned = value !== undefined && crypto.verify("sha256", text, own, value);
+    t.equal(isSigned, expected, `${name}: signed only behind a proof that fits`);
+    t.equal(value === undefined, !expected, name);
+  }
   const made = await Promise.all(Array.from({ length: 100 }, () => signer.sign(data)));
   const key = importSpki(signer.publicKey);
   t.ok(
@@ -335,7 +355,11 @@ t.test("a thread signs with the key that was meant, whichever came before", asyn
     const asked = Array.from({ length: SLOTS }, (_, i) => {
       const pair = pairs[(i * 5 + round * 3) % pairs.length] as (typeof pairs)[0];
       const text = Buffer.from(`${round} ${i}`);
-      return { pair, text, signature: thread.sign(pair.privateKey, "sha256", text) };
+      return {
+        pair,
+        text,
+        signature: thread.sign({ key: pair.privateKey, hash: "sha256", data: text }),
+      };
     });
     const wrong = [];
     for (const { pair, text, signature } of asked) {
@@ -346,10 +370,18 @@ t.test("a thread signs with the key that was meant, whichever came before", asyn
     t.same(wrong, []);
   }
   const { privateKey } = crypto.generateKeyPairSync("x25519");
-  t.equal(await thread.sign(privateKey, "sha256", data), undefined, "a key that cannot sign");
-  t.equal(thread.sign(privateKey, "sha256", new Uint8Array(SLOT_BYTES + 1)), undefined, "too long");
+  t.equal(
+    await thread.sign({ key: privateKey, hash: "sha256", data }),
+    undefined,
+    "a key that cannot sign",
+  );
+  t.equal(
+    thread.sign({ key: privateKey, hash: "sha256", data: new Uint8Array(SLOT_BYTES + 1) }),
+    undefined,
+    "too long",
+  );
   thread.close();
-  t.equal(thread.sign(privateKey, "sha256", data), undefined, "an ended thread");
+  t.equal(thread.sign({ key: privateKey, hash: "sha256", data }), undefined, "an ended thread");
 });
 
 t.test("a thread that ends leaves nobody without an answer", async (t) => {

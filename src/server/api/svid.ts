@@ -19,7 +19,7 @@ import { inParallel } from "./in-parallel.ts";
 import { isEmptyName } from "../../x509/names.ts";
 import { jwtSvidMessage, x509SvidMessage } from "./messages.ts";
 import { parseCsrField } from "./attest.ts";
-import { verifyCsr } from "../../x509/csr.ts";
+import { proofOf } from "../../x509/csr.ts";
 
 export interface SvidApiDeps {
   readonly issuance: Issuance;
@@ -49,7 +49,6 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
   return {
     async MintX509SVID({ csr: bytes, ttl }) {
       const csr = parseCsrField("csr", bytes);
-      await verifyCsr(csr);
       const [uri, ...others] = csr.uris;
       if (uri === undefined) throw fail("invalid", "csr: URI name is missing");
       if (others.length > 0) throw fail("invalid", "csr: has more than one URI name");
@@ -67,6 +66,7 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
       const svid = await issuance.mintX509({
         spiffeId,
         publicKey: csr.publicKey,
+        proof: proofOf(csr),
         dnsNames: csr.dnsNames,
         ttlSeconds: ttl,
         ...(isEmptyName(csr.subject) ? {} : { subject: csr.subject }),

@@ -6,11 +6,12 @@ import { toHex } from "../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { type Random, uuid } from "../../base/random.ts";
+import type { Proof } from "../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import type { AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
 import { SpiffeId, isReservedPath, serverId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { type CertificateRequest, verifyCsr } from "../../x509/csr.ts";
+import { type CertificateRequest, proofOf } from "../../x509/csr.ts";
 import { distinguishedName } from "../../x509/names.ts";
 import { type LeafParams, encodeLeafTbs, finishCertificate } from "../../x509/sign.ts";
 import type { JwtClaims } from "../../jwt/compact.ts";
@@ -101,8 +102,10 @@ export interface ServerX509Params {
 
 export interface MintX509Params {
   readonly spiffeId: SpiffeId;
-  /** DER SubjectPublicKeyInfo; whoever asks has checked that the requester holds the key. */
+  /** DER SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
+  /** Of the same key, checked before anything is signed; absent: whoever asks has seen that the requester holds the key. */
+  readonly proof?: Proof;
   readonly dnsNames: readonly string[];
   /** Seconds; 0 = the default. */
   readonly ttlSeconds: number;
@@ -161,32 +164,35 @@ export class Issuance {
   async workloadX509({ entry, csr }: WorkloadX509Params): Promise<IssuedX509> {
     const { dnsNames, x509SvidTtl: ttlSeconds } = entry;
     const request = { spiffeId: SpiffeId.parse(entry.spiffeId), dnsNames, ttlSeconds };
-    this.#profiles.workload.check(request);
-    await verifyCsr(csr);
-    // As late as can be: an entry may end while its CSR is checked.
     this.#requireLive(entry);
-    return this.#sign(this.#profiles.workload, request, csr.publicKey, { entryId: entry.id });
+    return this.#sign(this.#profiles.workload, request, proofOf(csr), {
+      by: { entryId: entry.id },
+      // As late as can be: an entry may end while its CSR is checked.
+      recheck: () => this.#requireLive(entry),
+    });
   }
 
   /** @throws invalid for a bad CSR or another ID than an agent's; unavailable without an authority */
   async agentX509({ spiffeId, csr }: AgentX509Params): Promise<IssuedX509> {
-    await verifyCsr(csr);
-    return this.#sign(this.#profiles.agent, plain(spiffeId), csr.publicKey);
+    return this.#sign(this.#profiles.agent, plain(spiffeId), proofOf(csr));
   }
 
   /** The server's own SVID. @throws unavailable without an authority; invalid for a bad DNS name */
   serverX509({ publicKey, dnsNames = [] }: ServerX509Params): Promise<IssuedX509> {
     const request = { ...plain(serverId(this.#options.trustDomain)), dnsNames };
-    return this.#sign(this.#profiles.server, request, publicKey);
+    return this.#sign(this.#profiles.server, request, { publicKey });
   }
 
   /** What an administrator asks for. @throws invalid, unavailable */
   async mintX509(params: MintX509Params): Promise<IssuedX509> {
-    const { publicKey, ...request } = params;
+    const { publicKey, proof, ...request } = params;
     if (keyTypeOfSpki(publicKey) === undefined) {
       throw fail("invalid", "public key is not supported; use ec p-256, p-384 or rsa 2048..4096");
     }
-    return this.#sign(this.#profiles.mint, request, publicKey);
+    if (proof !== undefined && proof.publicKey !== publicKey) {
+      throw new TypeError("a proof is one for the key that is certified");
+    }
+    return this.#sign(this.#profiles.mint, request, proof ?? { publicKey });
   }
 
   /** @throws denied when the entry has expired; invalid for a bad audience; unavailable without an authority */
@@ -226,9 +232,10 @@ export class Issuance {
   async #sign(
     profile: X509Profile,
     request: X509Request,
-    publicKey: Uint8Array,
-    by: AuditSubject = {},
+    key: Proof | CheckedKey,
+    { by = {}, recheck }: SignOptions = {},
   ): Promise<IssuedX509> {
+    const { publicKey } = key;
     const { authorities, audit, random, crlUrl, encodeTbs = encodeLeafTbs } = this.#options;
     const ttlSeconds = profile.check(request);
     requireAllowedKey(publicKey, this.#options.experimentalKeys);
@@ -250,9 +257,12 @@ export class Issuance {
     };
     const tbs = encodeTbs(leaf, signer.keyType);
     checkLeafBytes(tbs, leaf, authority, signer.keyType);
+    const proof = "signature" in key ? key : undefined;
+    const certificate = await finishCertificate(tbs, signer, proof);
+    recheck?.();
     const issued = {
       spiffeId,
-      chain: [await finishCertificate(tbs, signer), ...chain],
+      chain: [certificate, ...chain],
       serial: toHex(serial).replace(/^0+/, ""),
       expiresAt: leaf.notAfter,
     };
@@ -328,6 +338,17 @@ export class Issuance {
   #now(): EpochSeconds {
     return epochSeconds(this.#options.clock);
   }
+}
+
+/** A key that the requester was seen to hold. */
+interface CheckedKey {
+  readonly publicKey: Uint8Array;
+}
+
+interface SignOptions {
+  readonly by?: AuditSubject;
+  /** Once more before the certificate is recorded and leaves. */
+  readonly recheck?: () => void;
 }
 
 /** What requests are checked against and filled up with. */
