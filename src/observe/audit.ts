@@ -87,6 +87,17 @@ export interface IssuanceAudit {
   issued(issue: AuditIssue): Promise<void>;
 }
 
+/** One that writes the records of a moment together, and therefore likes to know of those that are about to come. */
+export interface GatheringAudit extends IssuanceAudit {
+  /** A record will be asked for soon; disposed when it was written, or will not be asked for after all. */
+  expect(): Disposable;
+}
+
+/** Tells the audit that something is being signed, until that is recorded. */
+export function expectRecord(audit: IssuanceAudit): Disposable | undefined {
+  return "expect" in audit ? (audit as GatheringAudit).expect() : undefined;
+}
+
 export interface AuditIssue {
   readonly action: string;
   readonly subject: AuditSubject;

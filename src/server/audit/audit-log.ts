@@ -48,6 +48,9 @@ export class AuditLog implements AsyncDisposable {
   #failing = false;
   #closed = false;
   #writing: Promise<void> | undefined;
+  /** Records that are in the queue, in the group being written, or about to be asked for. */
+  #expected = 0;
+  #gathered: (() => void) | undefined;
   readonly #listeners = new Set<() => void>();
 
   private constructor(options: AuditLogOptions, at: { path: string; size: number; seq: number }) {
@@ -106,7 +109,22 @@ export class AuditLog implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       this.#queue.push({ event, owed: done, resolve, reject });
       this.#writing ??= this.#drain();
+      this.#wakeWhenGathered();
     });
+  }
+
+  /**
+   * A line is about to be asked for: the next group waits for it, for a millisecond at most. Each group costs a write, a
+   * flush and two wake-ups, whatever its size.
+   */
+  expect(): Disposable {
+    this.#expected += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#expected -= 1;
+        this.#wakeWhenGathered();
+      },
+    };
   }
 
   /** Told after each group; the returned function ends that. */
@@ -117,6 +135,7 @@ export class AuditLog implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#gathered?.();
     await this.#writing;
     await this.#file.handle?.close();
   }
@@ -127,20 +146,41 @@ export class AuditLog implements AsyncDisposable {
       for (let turn = 0; turn < GATHER_TURNS; turn += 1) {
         await new Promise((resolve) => setImmediate(resolve));
       }
+      await this.#gather();
       await this.#writeGroup();
     }
     this.#writing = undefined;
   }
 
+  async #gather(): Promise<void> {
+    if (this.#closed || this.#hasGathered()) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(GATHER_MS, resolve);
+      this.#gathered = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#gathered = undefined;
+  }
+
+  #wakeWhenGathered(): void {
+    if (this.#gathered !== undefined && this.#hasGathered()) this.#gathered();
+  }
+
+  #hasGathered(): boolean {
+    return this.#queue.length >= Math.min(this.#expected, ENOUGH);
+  }
+
   async #writeGroup(): Promise<void> {
-    const { lines, owed, group } = this.#takeGroup();
+    const { text, lines, owed, group } = this.#takeGroup();
     try {
-      await this.#write(Buffer.concat(lines));
+      await this.#write(Buffer.from(text));
     } catch (cause) {
       this.#fall(group, cause);
       return;
     }
-    this.#nextSeq += lines.length;
+    this.#nextSeq += lines;
     this.#owed.splice(0, owed);
     if (this.#failing) this.#options.logger.info("audit log can be written again");
     this.#failing = false;
@@ -148,15 +188,17 @@ export class AuditLog implements AsyncDisposable {
     for (const listener of this.#listeners) listener();
   }
 
-  #takeGroup(): { lines: Buffer[]; owed: number; group: Pending[] } {
+  #takeGroup(): { text: string; lines: number; owed: number; group: Pending[] } {
     const time = new Date(this.#options.clock.nowMs()).toISOString();
-    const lines: Buffer[] = [];
+    let text = "";
+    let lines = 0;
     let bytes = 0;
     const fits = (event: AuditEvent): boolean => {
-      const line = encodeLine(event, this.#nextSeq + lines.length, time);
-      if (bytes + line.length > MAX_GROUP_BYTES) return false;
-      bytes += line.length;
-      lines.push(line);
+      const { line, length } = encodeLine(event, this.#nextSeq + lines, time);
+      if (bytes + length > MAX_GROUP_BYTES) return false;
+      bytes += length;
+      text += line;
+      lines += 1;
       return true;
     };
     let owed = 0;
@@ -169,7 +211,7 @@ export class AuditLog implements AsyncDisposable {
       if (!fits(event)) break;
       taken += 1;
     }
-    return { lines, owed, group: this.#queue.splice(0, taken) };
+    return { text, lines, owed, group: this.#queue.splice(0, taken) };
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -219,9 +261,15 @@ export class AuditLog implements AsyncDisposable {
   }
 }
 
-function encodeLine(event: AuditEvent, seq: number, time: string): Buffer {
-  const line = Buffer.from(`${JSON.stringify({ v: AUDIT_VERSION, seq, time, ...event })}\n`);
-  if (line.length <= MAX_LINE_BYTES) return line;
+/** @returns the line and its length in bytes */
+function encodeLine(
+  event: AuditEvent,
+  seq: number,
+  time: string,
+): { readonly line: string; readonly length: number } {
+  const line = `${JSON.stringify({ v: AUDIT_VERSION, seq, time, ...event })}\n`;
+  const length = Buffer.byteLength(line);
+  if (length <= MAX_LINE_BYTES) return { line, length };
   // Inputs are bounded far below this; a line that is too long after all says at least what it was.
   const { kind, action, outcome, requestId } = event;
   const short = {
@@ -234,7 +282,8 @@ function encodeLine(event: AuditEvent, seq: number, time: string): Buffer {
     requestId,
     reason: "record was too long",
   };
-  return Buffer.from(`${JSON.stringify(short)}\n`);
+  const shortLine = `${JSON.stringify(short)}\n`;
+  return { line: shortLine, length: Buffer.byteLength(shortLine) };
 }
 
 async function openForWriting(path: string): Promise<AuditFile> {
@@ -250,3 +299,7 @@ const MAX_QUEUED = 20_000;
 const MAX_OWED = 10_000;
 /** More of them make fewer flushes and slower answers: measured, one is best at 16 callers at once. */
 const GATHER_TURNS = 1;
+/** About as long as a flush takes. */
+const GATHER_MS = 1;
+/** Lines that share the cost of a group well enough. */
+const ENOUGH = 16;

@@ -6,7 +6,7 @@ import type {
   AuditIssue,
   AuditRotation,
   AuditSubject,
-  IssuanceAudit,
+  GatheringAudit,
   RotationAudit,
   RotationStep,
 } from "../../observe/audit.ts";
@@ -36,7 +36,7 @@ export interface AdminAct {
 }
 
 /** The business events of the server, each in one place: whoever makes one happen tells it here and waits. */
-export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable {
+export class AuditTrail implements GatheringAudit, RotationAudit, AsyncDisposable {
   readonly #options: AuditTrailOptions;
   readonly #denials: DenialBudget;
   readonly #loop: Loop;
@@ -61,6 +61,10 @@ export class AuditTrail implements IssuanceAudit, RotationAudit, AsyncDisposable
   static async open(options: AuditTrailOptions): Promise<AuditTrail> {
     await options.log.append({ kind: "system", action: "server.start", outcome: "ok" });
     return new AuditTrail(options);
+  }
+
+  expect(): Disposable {
+    return this.#options.log.expect();
   }
 
   async issued({ action, subject }: AuditIssue): Promise<void> {

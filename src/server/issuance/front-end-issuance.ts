@@ -5,7 +5,7 @@ import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { CertificateProfile } from "../../config/certificate-profiles.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
-import type { IssuanceAudit } from "../../observe/audit.ts";
+import { type IssuanceAudit, expectRecord } from "../../observe/audit.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type NameAttribute, distinguishedName } from "../../x509/names.ts";
 import { type NamedLeafParams, encodeNamedLeafTbs, finishCertificate } from "../../x509/sign.ts";
@@ -130,6 +130,7 @@ export class FrontEndIssuance {
     const tbs = encodeTbs(leaf, signer.keyType);
     checkFrontEndBytes(tbs, leaf, authority, signer.keyType);
     const serial = toHex(leaf.serial).replace(/^0+/, "");
+    using _record = expectRecord(audit);
     const der = await finishCertificate(tbs, signer);
     await audit.issued({
       action: `x509.${by.frontEnd}`,

@@ -8,7 +8,7 @@ import { fail } from "../../base/errors.ts";
 import { type Random, uuid } from "../../base/random.ts";
 import type { Proof } from "../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
-import type { AuditSubject, IssuanceAudit } from "../../observe/audit.ts";
+import { type AuditSubject, type IssuanceAudit, expectRecord } from "../../observe/audit.ts";
 import { SpiffeId, isReservedPath, serverId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { type CertificateRequest, proofOf } from "../../x509/csr.ts";
@@ -257,6 +257,7 @@ export class Issuance {
     };
     const tbs = encodeTbs(leaf, signer.keyType);
     checkLeafBytes(tbs, leaf, authority, signer.keyType);
+    using _record = expectRecord(audit);
     const proof = "signature" in key ? key : undefined;
     const certificate = await finishCertificate(tbs, signer, proof);
     recheck?.();
@@ -311,6 +312,7 @@ export class Issuance {
       ...(jwtIssuer === "" ? {} : { iss: jwtIssuer }),
       ...(jti === undefined ? {} : { jti }),
     };
+    using _record = expectRecord(audit);
     const token = await signToken(claims, authority);
     await audit.issued({
       action: `jwt.${action}`,
