@@ -32,7 +32,10 @@ export function checkFrontEndBytes(
   demand("authority key id is the authority's", leaf.authorityKeyId === authority.subjectKeyId);
   demand("subject is the one decided", bytesEqual(leaf.subject, expected.subject));
   demand("public key is the requester's", bytesEqual(leaf.publicKey, expected.publicKey));
-  demand("subject key id is the key's", leaf.subjectKeyId === toHex(subjectKeyId(leaf.publicKey)));
+  demand(
+    "subject key id is the key's",
+    leaf.subjectKeyId === toHex(subjectKeyId(expected.publicKey)),
+  );
   demand(
     "validity is the one decided",
     leaf.notBefore === expected.notBefore && leaf.notAfter === expected.notAfter,
