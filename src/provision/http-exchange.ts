@@ -1,6 +1,6 @@
 /** One HTTP exchange with a server that is known by its certificate: bounded in size and time, never redirected. */
 import { createHash } from "node:crypto";
-import type { IncomingMessage, RequestOptions } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { type PeerCertificate, type TLSSocket, checkServerIdentity } from "node:tls";
 import { toHex } from "../base/bytes.ts";
@@ -37,7 +37,8 @@ export interface Exchanged {
   readonly status: number;
   /** Without parameters, lower case. */
   readonly contentType: string;
-  readonly retryAfter: string | undefined;
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
   /** As the server presented them, DER; empty without TLS. */
   readonly presented: readonly Uint8Array[];
@@ -76,7 +77,7 @@ export async function exchange(
     return {
       status: answer.statusCode ?? 0,
       contentType: (answer.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "",
-      retryAfter: answer.headers["retry-after"],
+      headers: answer.headers,
       body: await bounded(answer),
       presented,
     };

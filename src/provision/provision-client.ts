@@ -1,8 +1,17 @@
 import { type AssayError, fail } from "../base/errors.ts";
 import { bytesEqual } from "../base/bytes.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
+import { signerFromPem } from "../keys/pem-key.ts";
+import { decodePem } from "../x509/pem.ts";
 import { readCertificates } from "./answer.ts";
+import { NEWEST_HEADER, PROOF_HEADER, digestOf, proveRenewal } from "./renewal-proof.ts";
 import { type Exchanged, type ServerAddress, exchange, fingerprintOf } from "./http-exchange.ts";
+
+/** PEM: a chain, leaf first, and the leaf's key. */
+export interface HeldCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** The calls of the front end `provision` that a client makes. */
 export class ProvisionClient {
@@ -34,24 +43,36 @@ export class ProvisionClient {
     return certificatesOf(answer, "the token is unknown, used, or was made for another name");
   }
 
-  /** As `sign`, with the certificate that is about to end in place of a token. */
-  async renew(
+  /**
+   * As `sign`, with the certificate that is about to end in place of a token: shown by TLS, and by a signature where TLS
+   * shows none (plain HTTP, a proxy that ends TLS).
+   */
+  async renew(csrPem: string, held: HeldCertificate, signal: AbortSignal): Promise<string> {
+    const unknown = "the certificate is not known there, or may not be renewed";
+    let answer = await this.#renew(csrPem, held, digestOf(derOf(held.cert)), signal);
+    const newest = answer.headers[NEWEST_HEADER];
+    // An answer was lost: there is a newer certificate than ours, whose key is lost with it.
+    if (answer.status === 409 && typeof newest === "string" && /^[0-9a-f]{64}$/.test(newest)) {
+      answer = await this.#renew(csrPem, held, newest, signal);
+    }
+    return certificatesOf(answer, unknown);
+  }
+
+  async #renew(
     csrPem: string,
-    client: { readonly cert: string; readonly key: string },
+    held: HeldCertificate,
+    follows: string,
     signal: AbortSignal,
-  ): Promise<string> {
-    const answer = await exchange(
-      this.#address,
-      {
-        method: "PUT",
-        path: "/v1/renew",
-        headers: { "content-type": PEM_REQUEST },
-        body: csrPem,
-        client,
-      },
-      signal,
-    );
-    return certificatesOf(answer, "the certificate is not known there, or may not be renewed");
+  ): Promise<Exchanged> {
+    const proof = await proveRenewal(signerFromPem(held.key), derOf(csrPem), follows);
+    const request = {
+      method: "PUT",
+      path: "/v1/renew",
+      headers: { "content-type": PEM_REQUEST, [PROOF_HEADER]: proof },
+      body: `${csrPem}${held.cert}`,
+    } as const;
+    const isTls = this.#address.url.protocol === "https:";
+    return exchange(this.#address, isTls ? { ...request, client: held } : request, signal);
   }
 
   /**
@@ -134,6 +155,11 @@ function certificatesIn(body: string): Uint8Array[] {
   }
 }
 
+/** Of the first block. */
+function derOf(pem: string): Uint8Array {
+  return decodePem(pem)[0]?.der ?? new Uint8Array();
+}
+
 function certificatesOf(answer: Exchanged, unknown: string): string {
   const { status, contentType, body } = answer;
   if (status !== 200) throw statusError(answer, unknown);
@@ -147,7 +173,7 @@ function certificatesOf(answer: Exchanged, unknown: string): string {
   return body;
 }
 
-function statusError({ status, body, retryAfter }: Exchanged, unknown: string): AssayError {
+function statusError({ status, body, headers }: Exchanged, unknown: string): AssayError {
   const said = detailOf(body);
   const why = said === undefined ? "" : `: ${said}`;
   switch (status) {
@@ -165,6 +191,7 @@ function statusError({ status, body, retryAfter }: Exchanged, unknown: string): 
       return fail("invalid", `the server cannot take the request (${status})${why}`);
     case 429:
     case 503: {
+      const retryAfter = headers["retry-after"];
       const wait = retryAfter === undefined ? "" : `; it asks to wait ${retryAfter.slice(0, 32)}`;
       return fail("unavailable", `the server takes no more requests now (${status})${why}${wait}`);
     }

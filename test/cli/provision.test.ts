@@ -37,6 +37,16 @@ t.test("P12 P17: Pollendina's own steps, with curl and openssl", async (t) => {
     `curl -sS -o /dev/null -w '%{http_code}' --upload-file id.csr ${base}/v1/sign/`,
     "echo",
     `curl -sS -o /dev/null -w '%{http_code}' --upload-file id.csr ${base}/v1/sign/$TOKEN`,
+    "echo",
+    // Renewal over plain HTTP, as doc/provision.md has it.
+    "openssl req -new -newkey rsa:2048 -nodes -keyout new.key -subj /CN=app.example.org -out new.csr 2>/dev/null",
+    "sha() { openssl sha256 -r | cut -d ' ' -f 1; }",
+    "REQUEST=$(openssl req -in new.csr -outform DER | sha)",
+    "NEWEST=$(openssl x509 -in id.crt -outform DER | sha)",
+    'SIGNATURE=$(printf \'assay provision renewal 1\\n%s\\n%s\\n\' "$REQUEST" "$NEWEST" | openssl dgst -sha256 -sign id.key | base64 -w 0)',
+    `cat new.csr id.crt | curl -sS --fail -T - -H "Renewal-Proof: $NEWEST $SIGNATURE" ${base}/v1/renew > new.crt`,
+    "openssl verify -CAfile cacert.pem -untrusted new.crt new.crt",
+    "openssl x509 -in new.crt -noout -pubkey > crt.pub; openssl pkey -in new.key -pubout | cmp - crt.pub",
   ].join("\n");
   const { stdout } = await exec("bash", ["-c", script]);
   t.match(stdout, /id\.crt: OK/);
@@ -44,7 +54,7 @@ t.test("P12 P17: Pollendina's own steps, with curl and openssl", async (t) => {
   t.match(stdout, /does match certificate/);
   t.match(
     stdout,
-    /\n401\n200$/,
+    /\n401\n200\nnew.crt: OK\n$/,
     "curl appends the file's name, which is no token; the key has its own again",
   );
 });

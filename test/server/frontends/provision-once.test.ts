@@ -272,7 +272,7 @@ t.test(
   },
 );
 
-t.test("renewals can be off, and there are none over plain http", async (t) => {
+t.test("renewals can be off, and need a certificate over plain http, too", async (t) => {
   const rig = await provisionRig(t, { ...TLS, renewals: false });
   const request = await makeRequest("a");
   const first = await rig.sign(await rig.authorize("a"), request.csr);

@@ -73,7 +73,7 @@ async function rig(t: Test) {
     revoked,
     first: { serial: certificate.serial, chain: chainOf(certificate.chain) },
     renew: async (chain: readonly Uint8Array[]) => {
-      const { certificate: next } = await signing.renew(chain, await csr());
+      const { certificate: next } = await signing.renew({ chain }, await csr());
       return { serial: next.serial, chain: chainOf(next.chain) };
     },
   };

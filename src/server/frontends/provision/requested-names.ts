@@ -6,6 +6,14 @@ import type { ProvisionGrant } from "../../datastore/provision.ts";
 
 /** The one request in a PEM text, by whoever has its key. @throws invalid */
 export async function readRequest(body: Uint8Array): Promise<CertificateRequest> {
+  const csr = parseCsr(requestIn(body));
+  if (csr.asksForCa) throw fail("invalid", "the request asks for an authority's certificate");
+  await verifyCsr(csr);
+  return csr;
+}
+
+/** @returns DER of the one request in a PEM text, of which nothing is verified. @throws invalid */
+export function requestIn(body: Uint8Array): Uint8Array {
   const text = Buffer.from(body).toString("latin1");
   const blocks = decodePem(text).filter(({ label }) => label.endsWith("CERTIFICATE REQUEST"));
   const [block] = blocks;
@@ -15,10 +23,7 @@ export async function readRequest(body: Uint8Array): Promise<CertificateRequest>
       "the body is not one pem certificate request (pkcs #10); send the file as it is (curl -T FILE)",
     );
   }
-  const csr = parseCsr(block.der);
-  if (csr.asksForCa) throw fail("invalid", "the request asks for an authority's certificate");
-  await verifyCsr(csr);
-  return csr;
+  return block.der;
 }
 
 /**

@@ -3,6 +3,7 @@ import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
 import type { HttpAnswer } from "../../../http/http-answer.ts";
 import type { ApiRoute, HttpCall } from "../../../http/http-call.ts";
 import { problemOf } from "../../../http/problem.ts";
+import { NEWEST_HEADER } from "../../../provision/renewal-proof.ts";
 import { certificateAnswer, rootsAnswer } from "./answers.ts";
 import type { Attempt, Attempts } from "./attempts.ts";
 import { authorizeFields, inFormFields } from "./authorize-fields.ts";
@@ -10,7 +11,8 @@ import { bearerOf } from "./callers.ts";
 import type { GrantRequest, Grantor } from "./grant-request.ts";
 import type { MadeGrant } from "./grants.ts";
 import { secretHash } from "./secret-hash.ts";
-import type { Signed } from "./signing.ts";
+import { type ShownCertificate, shownCertificate } from "./shown-certificate.ts";
+import { type Signed, Superseded } from "./signing.ts";
 
 export interface RoutesParts {
   readonly grants: {
@@ -19,7 +21,7 @@ export interface RoutesParts {
   };
   readonly signing: {
     sign(hash: string, body: Uint8Array): Promise<Signed>;
-    renew(presented: readonly Uint8Array[], body: Uint8Array): Promise<Signed>;
+    renew(shown: ShownCertificate, body: Uint8Array): Promise<Signed>;
   };
   readonly grantorOf: (call: HttpCall) => Promise<Grantor>;
   /** DER. */
@@ -102,15 +104,8 @@ async function signed(call: HttpCall, { signing, attempts }: RoutesParts): Promi
 }
 
 async function renewed(call: HttpCall, { signing, attempts }: RoutesParts): Promise<HttpAnswer> {
-  const { peer } = call;
-  if (peer === undefined) {
-    throw fail(
-      "unauthenticated",
-      "show the certificate that is to be renewed as client certificate; there is none over plain http",
-    );
-  }
-  const { certificate } = await attempts.signing("renew", call, () =>
-    signing.renew(peer, call.body),
+  const { certificate } = await attempts.signing("renew", call, async () =>
+    signing.renew(await shownCertificate(call), call.body),
   );
   return certificateAnswer(certificate.chain, call.headers.accept);
 }
@@ -140,13 +135,14 @@ function subjectOf(attempt: Attempt, call: HttpCall): { readonly tokenHash?: str
 }
 
 function failure(error: AssayError): HttpAnswer {
-  const headers =
-    error.kind === "unauthenticated"
-      ? { "www-authenticate": "Bearer" }
-      : error.kind === "unavailable" || error.kind === "limited"
-        ? { "retry-after": "5" }
-        : undefined;
-  return { ...problemOf(error, headers), bad: BAD.has(error.kind) };
+  return { ...problemOf(error, headersOf(error)), bad: BAD.has(error.kind) };
+}
+
+function headersOf(error: AssayError): HttpAnswer["headers"] {
+  if (error instanceof Superseded) return { [NEWEST_HEADER]: error.newest };
+  if (error.kind === "unauthenticated") return { "www-authenticate": "Bearer" };
+  const mayRetry = error.kind === "unavailable" || error.kind === "limited";
+  return mayRetry ? { "retry-after": "5" } : undefined;
 }
 
 function json(value: object): HttpAnswer {

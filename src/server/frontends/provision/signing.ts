@@ -5,8 +5,9 @@
  */
 import { bytesEqual, toBase64, toHex } from "../../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
-import { fail, isKind } from "../../../base/errors.ts";
+import { AssayError, fail, isKind } from "../../../base/errors.ts";
 import { KeyedQueue } from "../../../base/keyed-queue.ts";
+import { digestOf } from "../../../provision/renewal-proof.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { verifyChain } from "../../../x509/chain.ts";
 import type { CertificateRequest } from "../../../x509/csr.ts";
@@ -17,6 +18,7 @@ import type { Issuance } from "../../issuance/issuance.ts";
 import { type Grants, contentOf } from "./grants.ts";
 import { checkRequestedNames, readRequest } from "./requested-names.ts";
 import { keyHashOf } from "./secret-hash.ts";
+import type { ShownCertificate } from "./shown-certificate.ts";
 
 export interface SigningOptions {
   readonly datastore: Datastore;
@@ -38,6 +40,8 @@ interface Presented {
   readonly leaf: Certificate;
   /** By the key that signed it, whatever the certificate itself says. */
   readonly authorityId: string;
+  /** As `ShownCertificate` has it. */
+  readonly follows?: string;
 }
 
 export interface Signed {
@@ -45,6 +49,20 @@ export interface Signed {
   readonly certificate: ProvisionedCertificate;
   /** It was there already. */
   readonly again: boolean;
+}
+
+/** A proof was for the follower of another certificate: whoever has the key may make one for that of the newest. */
+export class Superseded extends AssayError {
+  /** Digest, as in `RenewalProof`. */
+  readonly newest: string;
+
+  constructor(newest: string) {
+    super(
+      "conflict",
+      "another certificate followed already; sign for the follower of the newest one",
+    );
+    this.newest = newest;
+  }
 }
 
 export class Signing {
@@ -66,12 +84,12 @@ export class Signing {
   }
 
   /**
-   * @param presented the client's chain, DER, leaf first; it has the leaf's key
-   * @throws as `sign`; unauthenticated when the certificate is none that was made here; denied when it may not be renewed
+   * @throws as `sign`; unauthenticated when the certificate is none that was made here; denied when it may not be renewed;
+   * `Superseded`
    */
-  async renew(presented: readonly Uint8Array[], body: Uint8Array): Promise<Signed> {
+  async renew({ chain, ...proof }: ShownCertificate, body: Uint8Array): Promise<Signed> {
     const { datastore, renewals } = this.#options;
-    const shown = await this.#verified(presented);
+    const shown = { ...(await this.#verified(chain)), ...proof };
     const grant = await datastore.provisionGrants.findBySerial(shown.leaf.serial);
     if (grant === undefined) {
       throw fail("unauthenticated", "the client certificate was replaced, or was not made here");
@@ -110,10 +128,12 @@ export class Signing {
     const csr = await readRequest(body);
     checkRequestedNames(csr, grant);
     const keyHash = keyHashOf(csr.publicKey);
+    if (isAnswered(grant, shown, keyHash)) return again(grant, keyHash);
     const wish = await grants.wishFor(grant);
     const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
     return datastore.transaction(async ({ provisionGrants }) => {
       const now = this.#requireRenewable(await provisionGrants.get(hash), shown);
+      if (isAnswered(now, shown, keyHash)) return again(now, keyHash);
       // Whoever loses this answer still has the one that it was asked with.
       const { serial: previousSerial } = shown.leaf;
       const certificate = { ...stored(signed), keyHash, previousSerial };
@@ -194,6 +214,23 @@ export class Signing {
     if (!isRevoked(authorityId, leaf.serial)) return { leaf, authorityId };
     throw fail("unauthenticated", "the client certificate was revoked");
   }
+}
+
+/**
+ * Whether this very request was answered: the same answer again, to whoever lost it as to whoever overheard it.
+ * @throws Superseded when another one was
+ */
+function isAnswered(
+  { certificate }: ProvisionGrant,
+  { follows }: Presented,
+  keyHash: string,
+): boolean {
+  const [newest = ""] = certificate?.chain ?? [];
+  if (follows === undefined) return false;
+  const digest = digestOf(Buffer.from(newest, "base64"));
+  if (follows === digest) return false;
+  if (certificate?.keyHash === keyHash) return true;
+  throw new Superseded(digest);
 }
 
 function again(grant: ProvisionGrant, keyHash: string): Signed {

@@ -1,0 +1,66 @@
+import { errorFrom, fail } from "../../../base/errors.ts";
+import type { HttpCall } from "../../../http/http-call.ts";
+import {
+  PROOF_HEADER,
+  isRenewalProof,
+  parseRenewalProof,
+} from "../../../provision/renewal-proof.ts";
+import { parseCertificate } from "../../../x509/certificate.ts";
+import { decodePem } from "../../../x509/pem.ts";
+import { requestIn } from "./requested-names.ts";
+
+/** The certificate that is to be renewed, by whoever has its key. */
+export interface ShownCertificate {
+  /** DER, leaf first; nothing else of them is verified. */
+  readonly chain: readonly Uint8Array[];
+  /** Where a signature shows the key: digest of the certificate that the next one may follow, and no other. */
+  readonly follows?: string;
+}
+
+/**
+ * By the TLS connection; where that shows none, by a signature over the request, with the chain beside it in the body.
+ * @throws unauthenticated; invalid when the body cannot be read
+ */
+export async function shownCertificate({
+  peer,
+  headers,
+  body,
+}: Pick<HttpCall, "peer" | "headers" | "body">): Promise<ShownCertificate> {
+  if (peer !== undefined) return { chain: peer };
+  const header = headers[PROOF_HEADER];
+  if (typeof header !== "string") {
+    throw fail(
+      "unauthenticated",
+      `show the certificate that is to be renewed as client certificate, or sign with its key (${PROOF_HEADER})`,
+    );
+  }
+  const proof = parseRenewalProof(header);
+  const chain = decodePem(Buffer.from(body).toString("latin1"))
+    .filter(({ label }) => label === "CERTIFICATE")
+    .slice(0, MAX_CHAIN)
+    .map(({ der }) => der);
+  const [leaf] = chain;
+  if (leaf === undefined) {
+    throw fail("unauthenticated", "the body has no certificate (pem) beside the request");
+  }
+  const isProven = await isRenewalProof(proof, publicKeyOf(leaf), requestIn(body));
+  if (!isProven) {
+    throw fail(
+      "unauthenticated",
+      `the signature in ${PROOF_HEADER} does not fit the certificate's key, or is of another request`,
+    );
+  }
+  return { chain, follows: proof.follows };
+}
+
+function publicKeyOf(leaf: Uint8Array): Uint8Array {
+  try {
+    return parseCertificate(leaf).publicKey;
+  } catch (cause) {
+    throw fail("unauthenticated", `the certificate cannot be read: ${errorFrom(cause).message}`, {
+      cause,
+    });
+  }
+}
+
+const MAX_CHAIN = 16;
