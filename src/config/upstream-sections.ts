@@ -1,8 +1,8 @@
 import { LISTEN_ADDRESS } from "./common-settings.ts";
-import { duration, section, text } from "./shape.ts";
+import { duration, flag, section, text } from "./shape.ts";
 import { VAULT_ADDRESS, VAULT_CA_FILE, VAULT_NAMESPACE, mountPath } from "./vault-fields.ts";
 
-const DISK = section({
+const DISK_FILES = {
   certFile: {
     shape: text(),
     help: "the issuing authority (PEM), followed by those between it and the root",
@@ -14,7 +14,7 @@ const DISK = section({
     shape: text(),
     help: "the roots (PEM); not needed where the issuing authority is the root",
   },
-});
+} as const;
 
 const NESTED = section({
   server: {
@@ -76,10 +76,7 @@ const VAULT = section({
 
 const OFFLINE = section({});
 
-const DISK_FIELD = {
-  shape: DISK,
-  help: "an issuing authority in files, read for each signature",
-} as const;
+const DISK_HELP = "an issuing authority in files, read for each signature";
 const VAULT_FIELD = {
   shape: VAULT,
   help: "the PKI engine of OpenBao or HashiCorp Vault signs",
@@ -91,14 +88,24 @@ const OFFLINE_FIELD = {
 
 /** `upstreamAuthority` of a set beside the trust domain's own. */
 export const SET_UPSTREAM = section({
-  disk: DISK_FIELD,
+  disk: {
+    shape: section({
+      ...DISK_FILES,
+      nameConstraints: {
+        shape: flag(),
+        help: "keep the set's authorities from naming URIs, SPIFFE IDs among them; no: for verifiers that do not know name constraints",
+        default: true,
+      },
+    }),
+    help: DISK_HELP,
+  },
   vault: VAULT_FIELD,
   offline: OFFLINE_FIELD,
 });
 
 /** `upstreamAuthority` of a server's file: who signs its X.509 authorities. */
 export const UPSTREAM_AUTHORITY = section({
-  disk: DISK_FIELD,
+  disk: { shape: section(DISK_FILES), help: DISK_HELP },
   nested: {
     shape: NESTED,
     help: "another server of the trust domain signs, by its downstream API",

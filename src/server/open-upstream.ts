@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { socketPathOf } from "../config/paths.ts";
+import type { AuthoritySetConfig } from "../config/build-authority-sets.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { OFFLINE, type Upstream } from "./upstream/contract.ts";
 import { openDiskUpstream } from "./upstream/disk.ts";
@@ -15,11 +16,13 @@ export interface UpstreamParts {
   readonly random: Random;
 }
 
-/** Who signs the domain's X.509 authorities, by the configuration. @throws precondition, invalid when it does not do */
+/** Who signs a set's X.509 authorities, by the configuration. @throws precondition, invalid when it does not do */
 export async function openUpstream(
-  { disk, nested, vault, offline }: ServerConfig["upstreamAuthority"],
+  settings: ServerConfig["upstreamAuthority"] | AuthoritySetConfig["upstreamAuthority"],
   { trustDomain, clock, random }: UpstreamParts,
 ): Promise<Upstream | typeof OFFLINE> {
+  const { disk, vault, offline } = settings;
+  const nested = "nested" in settings ? settings.nested : undefined;
   if (offline !== undefined) return OFFLINE;
   if (disk !== undefined) return openDiskUpstream({ ...disk, random });
   if (nested !== undefined) {

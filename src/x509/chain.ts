@@ -2,6 +2,7 @@ import { bytesEqual } from "../base/bytes.ts";
 import type { EpochSeconds } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import type { Certificate } from "./certificate.ts";
+import { nameConstraintProblem } from "./name-constraint-check.ts";
 import { formatName } from "./names.ts";
 import { OID } from "./oids.ts";
 import { algorithmMismatch, checkSigned } from "./signature-algorithm.ts";
@@ -79,6 +80,7 @@ class PathSearch {
       validityProblem(issuer, this.#now) ??
       extensionProblem(issuer) ??
       authorityProblem(issuer, path) ??
+      nameConstraintProblem(issuer, path) ??
       algorithmMismatch(child.signatureAlgorithm, issuer.publicKey);
     if (problem !== undefined) {
       this.#note(path.length, `authority '${formatName(issuer.subject)}' ${problem}`);
@@ -134,7 +136,7 @@ function extensionProblem(certificate: Certificate): string | undefined {
   const [unknown] = certificate.unknownCritical;
   if (unknown === undefined) return undefined;
   return unknown === OID.nameConstraints
-    ? "has name constraints, which are not supported"
+    ? "has name constraints of a sort that is not supported"
     : `has the critical extension ${unknown}, which is not supported`;
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./der.ts";
 import { type BasicConstraints, KEY_USAGES, type KeyUsage } from "./extensions.ts";
 import { ipBytes } from "./ip-address.ts";
+import type { NameConstraints, NameSubtrees } from "./name-constraints.ts";
 import { OID } from "./oids.ts";
 
 export interface AltNames {
@@ -44,6 +45,23 @@ export function encodeAltNames(altNames: AltNames): Uint8Array {
 export function encodeBasicConstraints({ ca, pathLen }: BasicConstraints): Uint8Array {
   const parts = ca ? [boolean(true), ...(pathLen === undefined ? [] : [integer(pathLen)])] : [];
   return encodeExtension(OID.basicConstraints, true, seq(...parts));
+}
+
+/** Critical, as RFC 5280 §4.2.1.10 wants. */
+export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Uint8Array {
+  const subtrees = (number: number, names: NameSubtrees): readonly Uint8Array[] => {
+    const bases = [
+      ...names.dns.map((name) => contextPrimitive(2, Buffer.from(name, "latin1"))),
+      ...names.uri.map((name) => contextPrimitive(6, Buffer.from(name, "latin1"))),
+      ...names.ip.map((network) => contextPrimitive(7, network)),
+    ];
+    return bases.length === 0 ? [] : [context(number, ...bases.map((base) => seq(base)))];
+  };
+  return encodeExtension(
+    OID.nameConstraints,
+    true,
+    seq(...subtrees(0, permitted), ...subtrees(1, excluded)),
+  );
 }
 
 export function encodeKeyUsage(usages: readonly KeyUsage[]): Uint8Array {

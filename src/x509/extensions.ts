@@ -12,6 +12,7 @@ import {
   smallUnsignedOf,
 } from "./der.ts";
 import { ipText } from "./ip-address.ts";
+import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { OID } from "./oids.ts";
 
 /** RFC 5280 §4.2.1.3, in bit order. */
@@ -52,6 +53,7 @@ export interface Extensions {
   readonly subjectKeyId?: string;
   /** Lower hex. */
   readonly authorityKeyId?: string;
+  readonly nameConstraints?: NameConstraints;
   /** Object identifiers of extensions that are not understood here and are critical: no path may hold them. */
   readonly unknownCritical: readonly string[];
 }
@@ -129,6 +131,9 @@ function readOne(draft: Draft, id: string, critical: boolean, content: Uint8Arra
       if (keyId !== undefined) draft.authorityKeyId = keyId;
       return true;
     }
+    case OID.nameConstraints:
+      draft.nameConstraints = readNameConstraints(content);
+      return !draft.nameConstraints.hasOthers;
     default:
       return false;
   }

@@ -3,6 +3,7 @@ import type { EpochSeconds } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import type { Signer } from "../keys/contract.ts";
 import type { Certificate } from "./certificate.ts";
+import type { NameConstraints } from "./name-constraints.ts";
 import { type NameAttribute, distinguishedName } from "./names.ts";
 import { signCa } from "./sign.ts";
 import { subjectKeyId } from "./subject-key-id.ts";
@@ -23,6 +24,7 @@ export interface IntermediateParams {
   readonly ttlSeconds: number;
   /** Authorities that may stand below it; as many as the issuer allows when left out (RFC 5280 §4.2.1.9). */
   readonly pathLen?: number;
+  readonly nameConstraints?: NameConstraints;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function signIntermediate(
   params: IntermediateParams,
   signer: Signer,
 ): Promise<Uint8Array> {
-  const { issuer, publicKey, uri, serial, now, ttlSeconds } = params;
+  const { issuer, publicKey, uri, serial, now, ttlSeconds, nameConstraints } = params;
   if (now >= issuer.notAfter) {
     throw fail("precondition", "the certificate of the signing authority has ended; renew it");
   }
@@ -58,6 +60,7 @@ export async function signIntermediate(
           ? subjectKeyId(issuer.publicKey)
           : Buffer.from(issuerKeyId, "hex"),
       ...(pathLen === undefined ? {} : { pathLen }),
+      ...(nameConstraints === undefined ? {} : { nameConstraints }),
     },
     signer,
   );

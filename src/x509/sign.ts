@@ -15,9 +15,11 @@ import {
   encodeExtKeyUsage,
   encodeExtensions,
   encodeKeyUsage,
+  encodeNameConstraints,
   encodeSubjectKeyId,
 } from "./extension-encoding.ts";
 import type { KeyUsage } from "./extensions.ts";
+import type { NameConstraints } from "./name-constraints.ts";
 import { isEmptyName } from "./names.ts";
 import { OID } from "./oids.ts";
 import { encodeSignatureAlgorithm } from "./signature-algorithm.ts";
@@ -54,6 +56,7 @@ export interface CaParams {
   /** The trust domain ID. */
   readonly uri?: string;
   readonly pathLen?: number;
+  readonly nameConstraints?: NameConstraints;
   /** The issuer's subject key identifier; its own for a self-signed authority, when left out. */
   readonly authorityKeyId?: Uint8Array;
 }
@@ -121,7 +124,7 @@ function leafKeyUsage(publicKey: Uint8Array): Uint8Array {
 
 /** The bytes of a signing certificate that `signerKeyType` is about to sign. */
 export function encodeCaTbs(params: CaParams, signerKeyType: KeyType): Uint8Array {
-  const { uri, pathLen, subject } = params;
+  const { uri, pathLen, subject, nameConstraints } = params;
   const ownKeyId = subjectKeyId(params.publicKey);
   return encodeTbs(params, signerKeyType, [
     CA_KEY_USAGE,
@@ -131,6 +134,7 @@ export function encodeCaTbs(params: CaParams, signerKeyType: KeyType): Uint8Arra
     ...(uri === undefined
       ? []
       : [encodeAltNames({ uris: [uri], dnsNames: [], critical: isEmptyName(subject) })]),
+    ...(nameConstraints === undefined ? [] : [encodeNameConstraints(nameConstraints)]),
   ]);
 }
 

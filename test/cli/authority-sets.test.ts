@@ -82,7 +82,13 @@ t.test("below an offline root", async (t) => {
   t.match(await metrics(), /assay_server_authority_set_seconds_left\{set="web"\} 3\d{7}/);
 
   const [own] = decodePem(signed.out).map(({ der }) => parseCertificate(der));
-  t.same(own?.uris, [], "it may not name SPIFFE IDs");
+  t.same(own?.uris, [], "it has no SPIFFE ID");
+  const text = openssl("x509", "-in", path("web.pem"), "-noout", "-text");
+  t.match(
+    text,
+    /X509v3 Name Constraints: critical\s+Permitted:\s+URI:no-uri\.invalid\s+Excluded:\s+URI:no-uri\.invalid/,
+    "and may name none",
+  );
   const active = server.server.authoritySets.signing.get("web")?.authorities.activeX509();
   t.equal(active?.id, own?.subjectKeyId);
 
@@ -134,20 +140,23 @@ t.test("one root above the trust domain and a set is pointed out", async (t) => 
   });
   const dir = t.testdir({ passphrase: "correct horse battery\n" });
   const path = (name: string): string => join(dir, name);
-  const imported = async (safe: string, ...set: string[]): Promise<string> => {
+  const imported = async (safe: string, set: string[], ...more: string[]): Promise<string> => {
     const root = ["--dir", path(safe), "--passphrase-file", path("passphrase")];
     if (!existsSync(path(safe)))
       await ok("ca", "root", "create", "--trust-domain", trustDomain, ...root);
     writeFileSync(path("csr"), await ok("authority", "x509", "csr", "--new", ...set));
-    writeFileSync(path("pem"), await ok("ca", "root", "sign", path("csr"), ...root));
+    writeFileSync(path("pem"), await ok("ca", "root", "sign", path("csr"), ...root, ...more));
     return (await run("authority", "x509", "import", path("pem"), ...set)).err;
   };
-  t.equal(await imported("one"), "");
+  const web = ["--set", "web"];
+  const open = "--no-name-constraints";
+  t.equal(await imported("one", []), "");
   t.match(
-    await imported("one", "--set", "web"),
-    /below the same root: whoever gets this set's key/,
+    await imported("one", web, open),
+    /below the same root, .* no name constraints .*: whoever gets this set's key/,
   );
-  t.equal(await imported("two", "--set", "web"), "");
+  t.equal(await imported("one", web), "", "kept from SPIFFE IDs");
+  t.equal(await imported("two", web, open), "");
 });
 
 t.test("their own roots, and what is refused", async (t) => {

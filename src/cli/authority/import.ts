@@ -1,6 +1,8 @@
 import { fail } from "../../base/errors.ts";
 import type { ImportX509AuthorityResponse__Output } from "../../rpc/gen/assay/authority/v1/ImportX509AuthorityResponse.ts";
 import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { hasNoUris } from "../../x509/name-constraints.ts";
 import { decodePem } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
@@ -47,9 +49,10 @@ export const command: Command = {
       { certificates, set },
     );
     if (authority === null) throw fail("internal", "the server did not say what it imported");
-    if (set !== "" && (await standsBelow(server, authority))) {
+    const mayNameIds = set !== "" && !isConstrained(certificates, authority.authority_id);
+    if (mayNameIds && (await standsBelow(server, authority))) {
       context.output.note(
-        "assay: the trust domain's own authorities stand below the same root: whoever gets this set's key could sign SPIFFE IDs that verify; a root of its own keeps them apart",
+        "assay: the trust domain's own authorities stand below the same root, and the certificate has no name constraints against URIs: whoever gets this set's key could sign SPIFFE IDs that verify; 'assay ca root sign' puts them in, and a root of its own keeps them apart",
       );
     }
     const status = authority.slot.toLowerCase();
@@ -65,6 +68,14 @@ export const command: Command = {
     return undefined;
   },
 };
+
+/** Whether it is kept from naming SPIFFE IDs. */
+function isConstrained(certificates: readonly Uint8Array[], id: string): boolean {
+  const own = certificates
+    .map((der) => parseCertificate(der))
+    .find(({ subjectKeyId }) => subjectKeyId === id);
+  return own?.nameConstraints !== undefined && hasNoUris(own.nameConstraints);
+}
 
 /** Whether its root is also that of one of the trust domain's own. */
 async function standsBelow(

@@ -3,6 +3,7 @@ import { systemRandom } from "../../base/random.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { type CertificateRequest, parseCsr, verifyCsr } from "../../x509/csr.ts";
 import { type IntermediateParams, signIntermediate } from "../../x509/intermediate.ts";
+import { NO_URIS } from "../../x509/name-constraints.ts";
 import { commonNameOf, formatName } from "../../x509/names.ts";
 import { decodePem, encodePem } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
@@ -32,12 +33,17 @@ export const command: Command = {
       help: "levels of authorities allowed below it, for servers nested below that one",
       fallback: "0",
     },
+    {
+      name: "no-name-constraints",
+      help: "let a set's authority, too, name URIs, for verifiers that do not know name constraints",
+    },
     OUTPUT_OPTION,
   ],
   examples: ["assay ca root sign server.csr --dir /media/safe > server.pem"],
   notes: [
     "Prints the authority's certificate and the root, as 'assay authority x509 import' takes them. Only requests for the",
-    "root's own trust domain are signed; a copy of each certificate stays in the folder signed/.",
+    "root's own trust domain are signed; a copy of each certificate stays in the folder signed/. An authority of a set",
+    "gets name constraints that rule out URIs: whoever has its key can make no SPIFFE ID that verifies.",
   ],
   async run({ options, output, signal }) {
     const dir = options.required("dir");
@@ -47,6 +53,7 @@ export const command: Command = {
     // What is wrong is said before somebody types.
     const names = namesOf(csr, await readRoot(dir));
     const root = await openRoot(dir, await readPassphrase({ options, signal }));
+    const isConstrained = names.uri === undefined && !options.flag("no-name-constraints");
     const serial = systemRandom.bytes(16);
     const now = Math.floor(Date.now() / 1000);
     const der = await signIntermediate(
@@ -54,6 +61,7 @@ export const command: Command = {
         issuer: root.certificate,
         publicKey: csr.publicKey,
         ...names,
+        ...(isConstrained ? { nameConstraints: NO_URIS } : {}),
         serial,
         now,
         ttlSeconds,

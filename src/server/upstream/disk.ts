@@ -7,6 +7,7 @@ import type { Signer } from "../../keys/contract.ts";
 import { signerFromPem } from "../../keys/pem-key.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { signIntermediate } from "../../x509/intermediate.ts";
+import { NO_URIS } from "../../x509/name-constraints.ts";
 import { decodePem } from "../../x509/pem.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { CaRequest, SignedCa, Upstream } from "./contract.ts";
@@ -21,12 +22,14 @@ export interface DiskUpstreamOptions {
   readonly passphraseFile?: string;
   /** PEM: the roots; needed unless the issuing authority is one. */
   readonly bundleFile?: string;
+  /** Whether authorities of sets beside the trust domain's own are kept from naming URIs; they are when absent. */
+  readonly nameConstraints?: boolean;
   readonly random: Random;
 }
 
 /** @throws precondition, invalid when the files do not do now */
 export async function openDiskUpstream(options: DiskUpstreamOptions): Promise<Upstream> {
-  const { random } = options;
+  const { random, nameConstraints = true } = options;
   const issuing = await load(options);
   // Said at the start, where somebody looks.
   await signerOf(options, issuing);
@@ -39,7 +42,15 @@ export async function openDiskUpstream(options: DiskUpstreamOptions): Promise<Up
         const signer = await signerOf(options, { chain, roots, ...files });
         const serial = randomSerial(random);
         const own = await signIntermediate(
-          { issuer, publicKey: key.publicKey, ...caNames(owner), serial, now, ttlSeconds },
+          {
+            issuer,
+            publicKey: key.publicKey,
+            ...caNames(owner),
+            ...(owner.set === undefined || !nameConstraints ? {} : { nameConstraints: NO_URIS }),
+            serial,
+            now,
+            ttlSeconds,
+          },
           signer,
         );
         const between = chain.filter((each) => !isIn(roots, each));

@@ -7,6 +7,7 @@ import { generateKey } from "../../../src/keys/software-signer.ts";
 import { openDiskUpstream } from "../../../src/server/upstream/disk.ts";
 import { selfSigned } from "../../../src/server/upstream/self.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
+import { NO_URIS } from "../../../src/x509/name-constraints.ts";
 import { encodePem } from "../../../src/x509/pem.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { refused } from "../../support/refused.ts";
@@ -60,6 +61,21 @@ t.test("disk: a root", async (t) => {
   const { certFile, keyFile } = paths;
   const upstream = await openDiskUpstream({ certFile, keyFile, random: systemRandom });
   await upstreamConformance(t, { upstream, trustDomain, now, signsForSets: true });
+  const { signer: key } = await generateKey("ec-p256");
+  const ask = { key, trustDomain, now: now(), ttlSeconds: 60 };
+  const open = await openDiskUpstream({
+    certFile,
+    keyFile,
+    nameConstraints: false,
+    random: systemRandom,
+  });
+  for (const [name, signed, constraints] of [
+    ["the trust domain's own", await upstream.authority.sign(ask, never), undefined],
+    ["a set's", await upstream.authority.sign({ ...ask, set: "web" }, never), NO_URIS],
+    ["a set's, unless not", await open.authority.sign({ ...ask, set: "web" }, never), undefined],
+  ] as const) {
+    t.same(parseCertificate(signed.chain[0] ?? key.publicKey).nameConstraints, constraints, name);
+  }
 });
 
 t.test("disk: below two others, with an encrypted key", async (t) => {
