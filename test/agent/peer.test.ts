@@ -7,7 +7,7 @@ import t from "tap";
 import { PeerWatch } from "../../src/agent/peer/peer-watch.ts";
 import { type Native, native } from "../../src/agent/peer/native.ts";
 import { openPeer, trackPeer } from "../../src/agent/peer/peer.ts";
-import { parseStartTime, parseStatus } from "../../src/agent/peer/proc.ts";
+import { StatusFile, parseStartTime, parseStatus } from "../../src/agent/peer/proc.ts";
 import { Acceptor, connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -256,6 +256,38 @@ t.test("status and stat are read by line and field, whatever the process calls i
   }
   t.throws(() => parseStartTime("42 (node) S 1 2"), { name: "AssayError", kind: "denied" });
   t.throws(() => parseStartTime(""), { name: "AssayError", kind: "denied" });
+  t.end();
+});
+
+t.test("the ids are read whole, wherever the lines end and however long they are", (t) => {
+  const dir = temporaryFolder(t);
+  mkdirSync(join(dir, "7"));
+  const file = join(dir, "7/status");
+  const groupsOf = (count: number, last: number): number[] =>
+    Array.from({ length: count }, (_, at) => (at === count - 1 ? last : 100_000 + at));
+  const put = (groups: readonly number[], nameLength: number): void =>
+    writeFileSync(
+      file,
+      `Name:\t${"n".repeat(nameLength)}\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nFDSize:\t64\nGroups:\t${groups.join(" ")} \n${"Later:\t1\n".repeat(90)}`,
+    );
+  put([9], 0);
+  using status = new StatusFile(dir, 7);
+  // The line of the groups ends before, at and behind each of many bytes: what is cut off would be another group.
+  for (let nameLength = 0; nameLength < 400; nameLength += 1) {
+    for (const last of [1, 123_456]) {
+      const groups = groupsOf(3, last);
+      put(groups, nameLength);
+      t.same(status.read().ids, { uid: 2, gid: 6, groups }, `${nameLength}: ${last}`);
+    }
+  }
+  for (const count of [0, 40, 2000, 20_000]) {
+    for (const last of [1, 2]) {
+      const groups = groupsOf(count, last);
+      put(groups, 5);
+      t.same(status.read().ids.groups, groups, `${count} groups, ${last}`);
+    }
+  }
+  t.equal(status.read().ids, status.read().ids, "the same object for the same words");
   t.end();
 });
 

@@ -294,6 +294,14 @@ t.test("the lookup", async (t) => {
     write(procDir, "7", lines.join(""));
     const lookup = new ContainerLookup({ procDir });
     t.same(lookup.read(7), { containerId: ID });
+    // As long as one read, a byte less and a byte more; and the same length with other words.
+    for (const length of [8191, 8192, 8193, 16_384, 100, 101, 100]) {
+      const text = `0::/${"y".repeat(length - 5)}\n`;
+      write(procDir, "7", text);
+      t.equal(lookup.look(7).cgroup, text, `${length} bytes`);
+      write(procDir, "7", text.replaceAll("y", "z"));
+      t.equal(lookup.look(7).cgroup, text.replaceAll("y", "z"));
+    }
     write(procDir, "7", lines.join("").repeat(2));
     t.throws(() => lookup.read(7), { kind: "denied", message: /longer than 65536 bytes/ });
   });

@@ -23,7 +23,12 @@ import { AccountNames, parseAccounts } from "../../src/attestors/workload/unix/a
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { Executables } from "../../src/attestors/workload/unix/executable.ts";
 import { Slots } from "../../src/attestors/workload/unix/slots.ts";
-import { isLocalFile, look, lookNow } from "../../src/attestors/workload/unix/file-look.ts";
+import {
+  isLocalFile,
+  isStillThere,
+  look,
+  lookNow,
+} from "../../src/attestors/workload/unix/file-look.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, createLogger, silentLogger } from "../../src/observe/logger.ts";
 import type { Selector } from "../../src/spiffe/selector.ts";
@@ -192,12 +197,19 @@ t.test("looking at once sees what looking with time sees", async (t) => {
   const file = join(temporaryFolder(t), "file");
   writeFileSync(file, "x".repeat(1234));
   for (const path of [file, process.execPath, "/proc/self/exe", "/dev/null", "/proc/self/status"]) {
-    t.same(lookNow(path), await look(path), path);
+    const now = lookNow(path);
+    t.match(now, { ...(await look(path)) }, path);
+    t.equal(now !== undefined && isStillThere(path, now), true, path);
   }
   const before = lookNow(file);
   t.equal(before?.size, 1234);
+  const isStill = (path: string): boolean => before !== undefined && isStillThere(path, before);
+  t.equal(isStill(file), true);
+  t.equal(isStill(process.execPath), false);
+  t.equal(isStill(join(file, "none")), false);
   utimesSync(file, 1, 1);
   t.ok(lookNow(file)?.key !== before?.key, "the change time counts, and nobody can set it");
+  t.equal(isStill(file), false);
   t.equal(lookNow(join(file, "none")), undefined);
   await t.rejects(look(join(file, "none")), { code: "ENOTDIR" });
   t.equal(await isLocalFile("/dev/shm"), true);

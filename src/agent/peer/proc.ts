@@ -45,7 +45,7 @@ export class StatusFile implements Disposable {
   read(): ProcessStatus {
     let text: string;
     try {
-      text = readWhole(this.#fd);
+      text = readThrough(this.#fd, "\nGroups:");
     } catch (cause) {
       throw gone(cause);
     }
@@ -142,6 +142,18 @@ function readWhole(fd: number): string {
   }
 }
 
+/**
+ * From the start to the end of the line that begins with `last`, and some of what follows. The kernel writes the whole
+ * file anyway; making a string of all of it is what can be saved.
+ */
+function readThrough(fd: number, last: string): string {
+  const length = readSync(fd, chunk, 0, chunk.length, 0);
+  if (length < HEAD_BYTES || length === chunk.length) return readWhole(fd);
+  const head = chunk.toString("latin1", 0, HEAD_BYTES);
+  const at = head.indexOf(last);
+  return at >= 0 && head.includes("\n", at + 1) ? head : chunk.toString("latin1", 0, length);
+}
+
 function gone(cause: unknown): AssayError {
   return fail("denied", "the calling process has ended or cannot be read", { cause });
 }
@@ -172,6 +184,8 @@ function idAt(line: string, index: number): number {
 }
 
 const chunk = Buffer.alloc(8192);
+/** Enough for the ids of a process with a few groups; all of the file is three times that. */
+const HEAD_BYTES = 384;
 /** `Groups` may name 65,536 of them. */
 const MAX_FILE_BYTES = 1024 * 1024;
 const USUAL_OPEN_FILES = 1024;

@@ -9,7 +9,9 @@ import { type AssayError, fail } from "../../../base/errors.ts";
 export class CgroupFiles implements Disposable {
   readonly #procDir: string;
   /** By PID, the least recently read first. */
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Held>();
+  /** Stands last already: who is asked about again and again need not be moved. */
+  #newest: Held | undefined;
   readonly #maxOpen: number;
 
   constructor(procDir: string) {
@@ -17,24 +19,25 @@ export class CgroupFiles implements Disposable {
     this.#maxOpen = isProc(procDir) ? MAX_OPEN : 0;
   }
 
-  /** What the kernel says now. @throws denied when there is no such process, or its paths are too long */
+  /** What the kernel says now: the same string while it says the same. @throws denied when there is no such process, or its paths are too long */
   read(pid: string): string {
     const held = this.#open.get(pid);
     if (held !== undefined) {
-      this.#open.delete(pid);
       const text = tryRead(held);
       if (text !== undefined) {
-        this.#open.set(pid, held);
+        if (held !== this.#newest) this.#keep(pid, held);
         return text;
       }
-      closeSync(held);
+      this.#open.delete(pid);
+      closeSync(held.fd);
     }
     return this.#readAnew(pid);
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#open.values()) closeSync(fd);
+    for (const { fd } of this.#open.values()) closeSync(fd);
     this.#open.clear();
+    this.#newest = undefined;
   }
 
   #readAnew(pid: string): string {
@@ -45,25 +48,35 @@ export class CgroupFiles implements Disposable {
       throw gone(cause);
     }
     let keeps = false;
+    const held = { fd, bytes: NO_BYTES, text: "" };
     try {
-      const text = readWhole(fd);
+      const text = readWhole(held);
       keeps = this.#maxOpen > 0;
       return text;
     } finally {
-      if (keeps) this.#keep(pid, fd);
+      if (keeps) this.#keep(pid, held);
       else closeSync(fd);
     }
   }
 
-  #keep(pid: string, fd: number): void {
-    this.#open.set(pid, fd);
+  #keep(pid: string, held: Held): void {
+    this.#open.delete(pid);
+    this.#open.set(pid, held);
+    this.#newest = held;
     if (this.#open.size <= this.#maxOpen) return;
-    for (const [oldest, oldestFd] of this.#open) {
+    for (const [oldest, { fd }] of this.#open) {
       this.#open.delete(oldest);
-      closeSync(oldestFd);
+      closeSync(fd);
       return;
     }
   }
+}
+
+interface Held {
+  readonly fd: number;
+  /** What was read last, and the same as text. */
+  bytes: Uint8Array;
+  text: string;
 }
 
 /** A copy of /proc, as tests make one, has files that outlive their processes. */
@@ -75,29 +88,40 @@ function isProc(dir: string): boolean {
   }
 }
 
-function tryRead(fd: number): string | undefined {
+function tryRead(held: Held): string | undefined {
   try {
-    return readWhole(fd);
+    return readWhole(held);
   } catch {
     return undefined; // it has ended; another process may have its PID
   }
 }
 
-function readWhole(fd: number): string {
+function readWhole(held: Held): string {
+  let length = readAt(held.fd, 0);
+  if (length < chunk.length) {
+    // Making a string of it costs more than seeing that it is the one of before.
+    if (chunk.compare(held.bytes, 0, held.bytes.length, 0, length) === 0) return held.text;
+    held.bytes = Uint8Array.prototype.slice.call(chunk, 0, length);
+    held.text = chunk.toString("latin1", 0, length);
+    return held.text;
+  }
   let text = "";
-  for (;;) {
-    let length: number;
-    try {
-      length = readSync(fd, chunk, 0, chunk.length, text.length);
-    } catch (cause) {
-      throw gone(cause);
-    }
+  // A short read of a file under /proc is its end.
+  while (length === chunk.length) {
     text += chunk.toString("latin1", 0, length);
-    // A short read of a file under /proc is its end.
-    if (length < chunk.length) return text;
     if (text.length > MAX_TEXT) {
       throw fail("denied", `the cgroups of the process are longer than ${MAX_TEXT} bytes`);
     }
+    length = readAt(held.fd, text.length);
+  }
+  return text + chunk.toString("latin1", 0, length);
+}
+
+function readAt(fd: number, position: number): number {
+  try {
+    return readSync(fd, chunk, 0, chunk.length, position);
+  } catch (cause) {
+    throw gone(cause);
   }
 }
 
@@ -106,6 +130,7 @@ function gone(cause: unknown): AssayError {
 }
 
 const chunk = Buffer.alloc(8192);
+const NO_BYTES = new Uint8Array();
 /** A path of 4096 bytes (PATH_MAX) in each of 15 hierarchies. */
 const MAX_TEXT = 64 * 1024;
 const MAX_OPEN = 64;

@@ -3,7 +3,15 @@ import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type AssayError, fail, isKind } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
-import { type FileLook, isLocalFile, look, lookNow, lookOf } from "./file-look.ts";
+import {
+  type FileLook,
+  type LookedNow,
+  isLocalFile,
+  isStillThere,
+  look,
+  lookNow,
+  lookOf,
+} from "./file-look.ts";
 import { type Slotted, Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
@@ -54,8 +62,8 @@ export class Executables {
   readonly #options: ExecutablesOptions;
   readonly #isLocal: (path: string) => Promise<boolean>;
   readonly #programs = new LruMap<string, Program>(MAX_PROGRAMS);
-  /** Paths that led to a local file system when they were last seen. */
-  readonly #localPaths = new LruMap<string, true>(MAX_PROGRAMS);
+  /** Paths that led to a local file system when they were last seen, and the program last recognised there. */
+  readonly #localPaths = new LruMap<string, LocalPath>(MAX_PROGRAMS);
   /** Looking takes microseconds and hashing seconds: neither waits for the other. */
   readonly #looking = new Slots(LOOKING);
   readonly #hashing = new Slots(HASHING);
@@ -65,18 +73,35 @@ export class Executables {
     this.#isLocal = options.isLocal ?? isLocalFile;
   }
 
-  /** What `read` would find, where it is known and can be told without waiting; else `undefined`. */
+  /**
+   * What `read` would find, where it is known and can be told without waiting; else `undefined`.
+   *
+   * The look again is at the file alone: a process that starts another file shows, and one that starts the same file by
+   * another of its names runs the same program with the same rights, and did run it by the name that was read.
+   */
   lookNow(pid: number): ExecutableLook | undefined {
     const link = this.#link(pid);
     const path = tryReadLink(link);
-    if (path === undefined || this.#localPaths.get(path) === undefined) return undefined;
-    const key = lookNow(link)?.key;
-    const known = key === undefined ? undefined : this.#programs.get(key)?.known;
-    if (known === undefined) return undefined;
+    const local = path === undefined ? undefined : this.#localPaths.get(path);
+    if (path === undefined || local === undefined) return undefined;
+    let { last } = local;
+    if (last === undefined || !isStillThere(link, last.look)) {
+      last = this.#recognise(link, path);
+      local.last = last;
+    }
+    if (last === undefined) return undefined;
+    const recognised = last;
     return {
-      executable: executable(path, known.sha256),
-      isStill: () => tryReadLink(link) === path && lookNow(link)?.key === key,
+      executable: recognised.executable,
+      isStill: () => isStillThere(link, recognised.look),
     };
+  }
+
+  #recognise(link: string, path: string): Recognised | undefined {
+    const found = lookNow(link);
+    const known = found === undefined ? undefined : this.#programs.get(found.key)?.known;
+    if (found === undefined || known === undefined) return undefined;
+    return { look: found, executable: executable(path, known.sha256) };
   }
 
   /** @throws unavailable when the link cannot be read or the process starts another program meanwhile */
@@ -100,8 +125,10 @@ export class Executables {
     const known = await program.found;
     const isSame = !isNew || (await this.#look(link, uid)).key === key;
     if (readLink(link) !== path || !isSame) throw changed();
-    if (known.isLocal) this.#localPaths.set(path, true);
-    else this.#localPaths.delete(path);
+    if (!known.isLocal) this.#localPaths.delete(path);
+    else if (this.#localPaths.get(path) === undefined) {
+      this.#localPaths.set(path, { last: undefined });
+    }
     return executable(path, known.sha256);
   }
 
@@ -154,6 +181,17 @@ export class Executables {
     if (lookOf(await file.stat({ bigint: true })).key !== key) throw changed();
     return await digest(file, this.#options.maxBytes);
   }
+}
+
+interface LocalPath {
+  last: Recognised | undefined;
+}
+
+/** A program as it was recognised by what the kernel holds. */
+interface Recognised {
+  readonly look: LookedNow;
+  /** The same object each time, so that what follows from it is worked out once. */
+  readonly executable: Executable;
 }
 
 /** One content of one file. */

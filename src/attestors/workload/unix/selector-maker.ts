@@ -9,6 +9,8 @@ export class SelectorMaker {
   readonly #users: AccountNames;
   readonly #groups: AccountNames;
   readonly #made = new LruMap<string, readonly Selector[]>(MAX_KINDS);
+  /** The same by the very objects, which say it without being put into words. */
+  #latest = new WeakMap<Executable, WeakMap<ProcessFacts, readonly Selector[]>>();
   #userNames: ReadonlyMap<number, string> | undefined;
   #groupNames: ReadonlyMap<number, string> | undefined;
 
@@ -19,6 +21,18 @@ export class SelectorMaker {
 
   make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
     this.#refresh();
+    const known = executable && this.#latest.get(executable)?.get(process);
+    if (known !== undefined) return known;
+    const made = this.#make(process, executable);
+    if (executable !== undefined) {
+      let latest = this.#latest.get(executable);
+      if (latest === undefined) this.#latest.set(executable, (latest = new WeakMap()));
+      latest.set(process, made);
+    }
+    return made;
+  }
+
+  #make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
     const { uid, gid, groups } = process;
     if (groups.length > MAX_KEPT_GROUPS) return this.#compose(process, executable);
     const key = `${uid}:${gid}:${groups.join()}:${executable?.sha256}:${executable?.path}`;
@@ -36,6 +50,7 @@ export class SelectorMaker {
     this.#userNames = users;
     this.#groupNames = groups;
     this.#made.clear();
+    this.#latest = new WeakMap();
   }
 
   #compose(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
