@@ -45,7 +45,7 @@ async function rig(t: Parameters<typeof startTestServer>[0]) {
     writeFileSync(keyFile, key.export({ format: "pem", type: "pkcs8" }));
   };
   use(await root.intermediate({ ...life, name: "issuing" }));
-  const upstreamAuthority = { disk: { certFile, keyFile, bundleFile } };
+  const upstreamAuthority = { disk: { certFile, keyFile, bundleFile, nameConstraints: false } };
   const server = await startTestServer(t, {
     config: {
       upstreamAuthority,
