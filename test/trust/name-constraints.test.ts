@@ -20,8 +20,8 @@ import { distinguishedName } from "../../src/x509/names.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { encodeNamedLeafTbs, finishCertificate } from "../../src/x509/sign.ts";
 import { subjectKeyId } from "../../src/x509/subject-key-id.ts";
+import { needPrograms } from "../support/debian.ts";
 import { TestCa } from "../support/test-ca.ts";
-import { installMissing } from "./debian.ts";
 
 const exec = promisify(execFile);
 const VERIFIERS = join(import.meta.dirname, "verifiers");
@@ -30,7 +30,7 @@ const times = { notBefore: now - 60, notAfter: now + 86_400 };
 const path = (name: string): string => join(dir, name);
 const dir = t.testdir({});
 
-await installMissing({
+await needPrograms({
   openssl: "openssl",
   certtool: "gnutls-bin",
   certutil: "libnss3-tools",
