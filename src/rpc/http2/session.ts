@@ -64,6 +64,8 @@ export class Http2Session implements StreamHost {
   #uncredited = 0;
   #acknowledged = false;
   #owesTableUpdate = false;
+  /** Acknowledgements leave behind what the present chunk says; a client that says goodbye in it needs none. */
+  #acks: Uint8Array[] = [];
   #onPong: (() => void) | undefined;
   #endedChecks = 0;
 
@@ -167,10 +169,16 @@ export class Http2Session implements StreamHost {
     if (this.#state === "ended") return;
     try {
       this.#reader.push(chunk);
+      if (this.#acks.length > 0) this.#sendAcks();
       this.#patience.checkHeld(this.output.heldBytes);
     } catch (thrown) {
       this.#violated(thrown);
     }
+  }
+
+  #sendAcks(): void {
+    for (const ack of this.#acks) this.output.add(ack);
+    this.#acks = [];
   }
 
   #violated(thrown: unknown): void {
@@ -234,6 +242,7 @@ export class Http2Session implements StreamHost {
           throw new ConnectionViolation(FRAME_SIZE_ERROR, "GOAWAY has eight bytes and more");
         }
         this.#patience.idleFrame();
+        if (this.#streams.size === 0) this.#leave();
         return;
       case frames.PUSH_PROMISE:
         throw new ConnectionViolation(PROTOCOL_ERROR, "a client does not push");
@@ -365,7 +374,7 @@ export class Http2Session implements StreamHost {
     }
     const { initialWindow, smallerTable } = readSettings(payload);
     this.#owesTableUpdate ||= smallerTable;
-    this.output.add(frames.encodeFrame(frames.SETTINGS, frames.ACK, 0, NOTHING));
+    this.#acks.push(SETTINGS_ACK);
     if (initialWindow === undefined || initialWindow === this.#initialSendWindow) return;
     this.#patience.windowChange(this.#streams.size);
     const more = initialWindow - this.#initialSendWindow;
@@ -382,7 +391,7 @@ export class Http2Session implements StreamHost {
     if (payload.length !== 8) throw new ConnectionViolation(FRAME_SIZE_ERROR, "PING has 8 bytes");
     this.#patience.idleFrame();
     if ((flags & frames.ACK) === 0) {
-      this.output.add(frames.encodeFrame(frames.PING, frames.ACK, 0, payload));
+      this.#acks.push(frames.encodeFrame(frames.PING, frames.ACK, 0, payload));
       return;
     }
     const answered = this.#onPong;
@@ -429,6 +438,15 @@ export class Http2Session implements StreamHost {
     this.output.add(frames.encodeFrame(frames.GOAWAY, 0, 0, payload));
   }
 
+  /** The client opens no further streams, and none is open: most close their socket in the same breath. */
+  #leave(): void {
+    if (this.output.heldBytes > 0) return;
+    this.#state = "ended";
+    this.#acks = [];
+    this.#reader.stop();
+    this.#socket.destroy();
+  }
+
   /** Nothing more is read; the socket closes when it has taken what there is. */
   #end(): void {
     if (this.#state === "ended") return;
@@ -461,4 +479,4 @@ function dependsOnItself(flags: number, streamId: number, payload: Uint8Array): 
 }
 
 const PING_DATA = Buffer.from("assay   ", "latin1");
-const NOTHING = new Uint8Array(0);
+const SETTINGS_ACK = frames.encodeFrame(frames.SETTINGS, frames.ACK, 0, new Uint8Array(0));

@@ -78,7 +78,11 @@ const ROWS: readonly (readonly [name: string, bytes: Buffer, outcome: string])[]
     Buffer.concat([frame(PRIORITY, 0, 7, Buffer.alloc(5)), open(1, 5)]),
     "ok",
   ],
-  ["the client's GOAWAY", Buffer.concat([frame(GOAWAY, 0, 0, Buffer.alloc(8)), open(1, 5)]), "ok"],
+  [
+    "the client's GOAWAY",
+    Buffer.concat([open(1), frame(GOAWAY, 0, 0, Buffer.alloc(8)), frame(DATA, 1, 1, EMPTY)]),
+    "ok",
+  ],
   [
     "WINDOW_UPDATE and RST_STREAM behind the end",
     Buffer.concat([
@@ -367,6 +371,20 @@ t.test("a client with a smaller header table is told that none is used", async (
   t.equal(answers.filter(({ payload }) => payload[0] === 0x20).length, 1, "once");
 });
 
+t.test("a client that says goodbye with nothing open is let go at once", async (t) => {
+  const { raw, closed } = await sessionRig(t);
+  const client = raw();
+  client.write(open(1, 5));
+  t.equal(await client.outcome(1), "ok");
+  client.write(frame(PING, 0, 0, Buffer.alloc(8)), frame(GOAWAY, 0, 0, Buffer.alloc(8)));
+  await client.untilClosed();
+  t.notOk(
+    client.frames.some(({ type }) => type === PING || type === GOAWAY),
+    "without a word",
+  );
+  t.equal(closed(), 1);
+});
+
 t.test("what a client had sent before it knew that its stream was reset", async (t) => {
   const { raw } = await sessionRig(t, (stream) => stream.reset(7));
   const client = raw();
@@ -393,7 +411,7 @@ t.test("floods of what is legal", async (t) => {
     ["PRIORITY", () => repeat(frame(PRIORITY, 0, 1, Buffer.alloc(5)))],
     ["acknowledgements", () => repeat(frame(SETTINGS, 1, 0, EMPTY))],
     ["frames of an unknown type", () => repeat(frame(99, 0, 0, EMPTY))],
-    ["GOAWAY", () => repeat(frame(GOAWAY, 0, 0, Buffer.alloc(8)))],
+    ["GOAWAY", () => Buffer.concat([open(1), repeat(frame(GOAWAY, 0, 0, Buffer.alloc(8)))])],
     ["malformed requests", () => malformed(1_200)],
     ["changes of every stream's window", windows],
   ];
