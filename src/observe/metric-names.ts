@@ -132,6 +132,10 @@ export const SERVER_METRICS = {
     "assay_server_acme_waiting_validations",
     "Challenges that wait for others to be looked at.",
   ),
+  acmeProcessing: gauge(
+    "assay_server_acme_processing_orders",
+    "Orders whose certificates take long to be made.",
+  ),
   acmeSlow: gauge(
     "assay_server_acme_slow_validations",
     "Challenges that have been looked at for more than a second.",

@@ -3,6 +3,8 @@
  * - what was answered is there after the restart, and the client goes on where it was;
  * - a challenge that was being looked at is looked at again, unasked;
  * - an order leads to one certificate, for the key of its first finalization that counted.
+ * And a key manager that hangs: the client is told `processing`, and the certificate is made as soon as it can be, by the
+ * process that follows one that was killed, too.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -19,6 +21,7 @@ import {
 import { csrFor } from "../support/csr.ts";
 import { startServerProcess } from "../support/server-process.ts";
 import { readChain } from "../server/frontends/acme-rig.ts";
+import { openBao } from "../trust/openbao.ts";
 
 t.test("a server that is killed at each step of an order", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "assay-acme-kill-"));
@@ -91,6 +94,67 @@ t.test("a server that is killed at each step of an order", async (t) => {
   await again("after the certificate was revoked");
   const revoked = await client.ask(client.url("revokeCert"), { certificate: der });
   t.match(revoked.body, { type: /:alreadyRevoked$/ });
+});
+
+t.test("a key manager that hangs", async (t) => {
+  const bao = await openBao();
+  t.teardown(() => bao[Symbol.asyncDispose]());
+  await bao.request("POST", "sys/mounts/transit", { type: "transit" });
+  const dir = await mkdtemp(join(tmpdir(), "assay-acme-hang-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const responder = await startResponder(t);
+  const port = await freePort();
+  const config = join(dir, "server.json");
+  const tokenFile = join(dir, "token");
+  await writeFile(tokenFile, bao.token);
+  const acme = {
+    listen: `127.0.0.1:${port}`,
+    profiles: ["server-7d"],
+    names: { ip: ["127.0.0.0/8"] },
+    validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
+  };
+  const vault = { address: bao.address, tokenFile };
+  const file = { keyManager: "vault", keyManagers: { vault }, frontends: { acme } };
+  await writeFile(config, JSON.stringify(file));
+  const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  let server = await start();
+  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  t.teardown(() => client[Symbol.dispose]());
+  await client.register();
+  const finalized = async (address: string): Promise<string> => {
+    const identifiers = [{ type: "ip", value: address }];
+    const made = await client.ask<AcmeOrder>(client.url("newOrder"), { identifiers });
+    const [authorization = ""] = made.body.authorizations;
+    const { body } = await client.ask<AcmeAuthorization>(authorization, "");
+    const challenge = body.challenges.find(({ type }) => type === "http-01");
+    if (challenge === undefined) throw new Error("there is no http-01");
+    responder.answers.set(challenge.token, client.keyAuthorization(challenge.token));
+    await client.ask(challenge.url, {});
+    await client.until<AcmeAuthorization>(authorization, ["valid", "invalid"]);
+    bao.freeze();
+    const csr = csrFor({ names: [address] });
+    const answer = await client.ask<AcmeOrder>(made.body.finalize, { csr });
+    t.equal(answer.body.status, "processing", answer.text);
+    t.match(answer.headers["retry-after"], /^\d+$/);
+    return made.headers.location ?? "";
+  };
+  const isMade = async (url: string, title: string): Promise<void> => {
+    for (let status = "processing"; status !== "valid"; ) {
+      ({ status } = (await client.ask<AcmeOrder>(url, "")).body);
+      if (status !== "valid" && status !== "processing") return void t.fail(`${title}: ${status}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const { certificate = "" } = (await client.ask<AcmeOrder>(url, "")).body;
+    t.match((await client.ask(certificate, "")).text, /^-----BEGIN CERTIFICATE-----/, title);
+  };
+  const first = await finalized("127.0.0.1");
+  bao.thaw();
+  await isMade(first, "when the key manager answers again");
+  const second = await finalized("127.0.0.2");
+  await server.kill();
+  bao.thaw();
+  server = await start();
+  await isMade(second, "by the next process");
 });
 
 interface Responder {

@@ -48,6 +48,8 @@ export interface AcmeOrderRecord {
   readonly certificateId: string;
   /** Identifier of the certificate that it is to replace (RFC 9773 §4.1); empty = none. */
   readonly replaces: string;
+  /** Of an open one whose certificate is being made: base64url of its CSR's DER; else empty. */
+  readonly csr: string;
 }
 
 export interface AcmeChallengeRecord {
@@ -126,6 +128,8 @@ export interface AcmeReader {
   order(id: string): Promise<AcmeOrderRecord | undefined>;
   /** IDs of an account's orders that are not invalid, newest first. @param before ID of the last one seen */
   orderIds(accountId: string, limit: number, before?: string): Promise<readonly string[]>;
+  /** Open ones whose certificates are being made: a process that ended has left them so. */
+  processingOrders(limit: number): Promise<readonly AcmeOrderRecord[]>;
   authorization(id: string): Promise<AcmeAuthorizationRecord | undefined>;
   /** The valid one that lasts longest, else the newest pending one. */
   findAuthorization(filter: AcmeAuthorizationFilter): Promise<AcmeAuthorizationRecord | undefined>;

@@ -103,6 +103,15 @@ export async function acmeConformance(check: Check): Promise<void> {
     });
     t.same(await store.acme.order("b"), valid);
     t.same(await store.acme.order("c"), invalid);
+    t.same(await store.acme.processingOrders(10), []);
+    const made = { ...sampleOrder("d"), csr: "MAA" };
+    await store.transaction(async (w) => {
+      await w.acme.updateOrder(made);
+      await w.acme.updateOrder({ ...sampleOrder("a"), csr: "MAA" });
+    });
+    t.same(await store.acme.processingOrders(1), [{ ...sampleOrder("a"), csr: "MAA" }]);
+    t.equal((await store.acme.processingOrders(10)).length, 2);
+    t.same(await store.acme.order("d"), made);
     t.same(await store.acme.orderIds("account", 10), ["d", "b", "a"], "newest first");
     t.same(await store.acme.orderIds("account", 2), ["d", "b"]);
     t.same(await store.acme.orderIds("account", 2, "b"), ["a"]);
@@ -239,6 +248,7 @@ function sampleOrder(id: string): AcmeOrderRecord {
     error: "",
     certificateId: "",
     replaces: "aki.serial",
+    csr: "",
   };
 }
 

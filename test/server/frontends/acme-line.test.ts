@@ -1,7 +1,6 @@
 /** What waits to be looked at: an account's own end of the line, and everybody's. */
 import t from "tap";
 import { systemRandom } from "../../../src/base/random.ts";
-import { jwsKey } from "../../../src/jwt/jws-key.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { Metrics } from "../../../src/observe/metrics.ts";
 import type {
@@ -9,7 +8,7 @@ import type {
   AcmeOrderRecord,
 } from "../../../src/server/datastore/acme.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
-import { Finalization } from "../../../src/server/frontends/acme/finalization.ts";
+import { OrderIssuance } from "../../../src/server/frontends/acme/issue-order.ts";
 import { Profiles } from "../../../src/server/frontends/acme/profiles.ts";
 import { AcmeUrls } from "../../../src/server/frontends/acme/urls.ts";
 import {
@@ -17,7 +16,7 @@ import {
   ValidationLine,
 } from "../../../src/server/frontends/acme/validation-line.ts";
 import { Validations } from "../../../src/server/frontends/acme/validations.ts";
-import { encodeJson, makeAcmeKey } from "../../support/acme-client.ts";
+import { parseCsr } from "../../../src/x509/csr.ts";
 import { csrFor } from "../../support/csr.ts";
 import { refused } from "../../support/refused.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -183,6 +182,7 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
     error: "",
     certificateId: "",
     replaces: "",
+    csr: "",
   });
   const authorizations = names.map((value): AcmeAuthorizationRecord => {
     const challenge = { type: "http-01", token: "t", status: "valid", validatedAt: 1 } as const;
@@ -201,15 +201,8 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
   const running = new Map<string, number>();
   const most = new Map<string, number>();
   let asked = 0;
-  const finalization = new Finalization({
+  const issuance = new OrderIssuance({
     store,
-    orders: {
-      require: async ({ id }) => ({
-        order: order(id),
-        authorizations,
-        state: { status: "ready", error: "" },
-      }),
-    },
     policy: { check: async () => [] },
     profiles: new Profiles({
       names: [],
@@ -238,13 +231,13 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
     logger: silentLogger,
     metrics: new Metrics(),
   });
-  const payload = encodeJson({ csr: csrFor({ names }) });
-  const finalize = (id: string, orderId: string) => {
-    const key = jwsKey({ ...makeAcmeKey().jwk });
+  const csr = { request: parseCsr(Buffer.from(csrFor({ names }), "base64url")) };
+  const { signal } = new AbortController();
+  const issue = (id: string) => {
     const account = {
       id,
-      keyId: key.thumbprint,
-      jwk: key.jwk,
+      keyId: "",
+      jwk: "",
       status: "valid",
       contact: [],
       termsAgreed: false,
@@ -252,13 +245,14 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
       createdAt: 0,
       usedAt: 0,
     } as const;
-    const { signal } = new AbortController();
-    const request = { key, url: "", payload, remoteAddress: "", signal, account };
-    return refused(t, finalization.finalize(request, orderId), { message: /no/ });
+    const known = {
+      order: order(id),
+      authorizations,
+      state: { status: "ready", error: "" },
+    } as const;
+    return refused(t, issuance.issue({ account, known, csr, signal }), { message: /no/ });
   };
-  await Promise.all(
-    ["a", "b"].flatMap((id) => ["1", "2", "3"].map((order) => finalize(id, `${id}${order}`))),
-  );
+  await Promise.all(["a", "b", "a", "b", "a", "b"].map(issue));
   t.equal(asked, 6 * names.length, "every name of every order");
   t.same([...most.values()], [16, 16], "of each account");
 });

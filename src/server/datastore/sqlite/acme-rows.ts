@@ -41,7 +41,7 @@ export function accountFromRow(row: Row): AcmeAccountRecord {
 }
 
 export const ORDER_COLUMNS =
-  "id, account_id, status, identifiers, authorizations, profile, not_before, not_after, expires_at, created_at, error, certificate_id, replaces";
+  "id, account_id, status, identifiers, authorizations, profile, not_before, not_after, expires_at, created_at, error, certificate_id, replaces, csr";
 
 export function orderValues(order: AcmeOrderRecord): Value[] {
   return [
@@ -58,6 +58,7 @@ export function orderValues(order: AcmeOrderRecord): Value[] {
     order.error,
     order.certificateId,
     order.replaces,
+    order.csr,
   ];
 }
 
@@ -76,6 +77,7 @@ export function orderFromRow(row: Row): AcmeOrderRecord {
     error: readText(row, "error"),
     certificateId: readText(row, "certificate_id"),
     replaces: readText(row, "replaces"),
+    csr: readText(row, "csr"),
   };
 }
 

@@ -61,6 +61,16 @@ export class SqliteAcmeReader implements AcmeReader {
       .map((row) => readText(row, "id"));
   }
 
+  async processingOrders(limit: number): Promise<readonly AcmeOrderRecord[]> {
+    return this.#sql
+      .all(
+        `SELECT ${ORDER_COLUMNS} FROM acme_orders WHERE csr <> '' AND status = 'open'
+         ORDER BY number LIMIT ?`,
+        limit,
+      )
+      .map(orderFromRow);
+  }
+
   async authorization(id: string): Promise<AcmeAuthorizationRecord | undefined> {
     return this.#one(
       authorizationFromRow,

@@ -21,11 +21,13 @@ import { Certificates, type CertificatesOptions } from "./certificates.ts";
 import type { ExternalAccounts, NamePolicy, Validator } from "./contract.ts";
 import { directoryDocument, limitsDocument } from "./directory.ts";
 import { Finalization } from "./finalization.ts";
+import { OrderIssuance } from "./issue-order.ts";
 import { changeKey } from "./key-change.ts";
 import type { RateLimits } from "./limits.ts";
 import { Nonces } from "./nonces.ts";
 import { readAcme } from "./observe.ts";
 import { Orders } from "./orders.ts";
+import { ProcessingOrders } from "./processing-orders.ts";
 import { Profiles } from "./profiles.ts";
 import { pruneAcme } from "./prune.ts";
 import { SignedRequests } from "./request.ts";
@@ -76,12 +78,22 @@ export class AcmeFrontEnd implements AsyncDisposable {
     const { config, tls, clock, logger } = parts;
     await using opened = new AsyncDisposableStack();
     const urls = new AcmeUrls(config.url);
-    const validations = opened.use(new Validations({ ...config, ...parts, urls }));
+    const shared = { ...config, ...parts, urls };
+    const validations = opened.use(new Validations(shared));
+    const profiles = new Profiles({
+      ...parts,
+      names: config.profiles,
+      set: config.set,
+      entries: parts.store.entries,
+    });
+    const orders = new Orders({ ...shared, profiles });
+    const issuance = new OrderIssuance({ ...shared, profiles });
+    const processing = opened.use(new ProcessingOrders({ ...shared, orders, issuance }));
     const listener = opened.use(
       await ApiListener.open({
         ...config.listen,
         setting: "frontends.acme.listen",
-        routes: routesOf(parts, urls, validations),
+        routes: routesOf(parts, { urls, validations, profiles, orders, processing }),
         guard: new CallerGuard({ clock }),
         ...(tls === undefined ? {} : { tls }),
         logger,
@@ -90,8 +102,9 @@ export class AcmeFrontEnd implements AsyncDisposable {
     const address = listener.tcpAddress ?? config.listen;
     if (config.url === "") urls.settle(urlOf(address, tls !== undefined));
     await validations.resume();
+    await processing.resume();
     opened.use(pruneAcme({ ...config, ...parts }));
-    opened.use(readAcme(parts, validations));
+    opened.use(readAcme(parts, validations, processing));
     return new AcmeFrontEnd(urls, address, opened.move());
   }
 
@@ -105,22 +118,20 @@ export class AcmeFrontEnd implements AsyncDisposable {
   }
 }
 
-function routesOf(
-  parts: AcmeFrontEndParts,
-  urls: AcmeUrls,
-  validations: Validations,
-): ReturnType<typeof acmeRoutes> {
+interface Made {
+  readonly urls: AcmeUrls;
+  readonly validations: Validations;
+  readonly profiles: Profiles;
+  readonly orders: Orders;
+  readonly processing: ProcessingOrders;
+}
+
+function routesOf(parts: AcmeFrontEndParts, made: Made): ReturnType<typeof acmeRoutes> {
   const { config, store, random, clock, logger } = parts;
-  const { set, termsOfService, website, validation } = config;
+  const { urls, profiles, orders } = made;
+  const { termsOfService, website, validation } = config;
   const nonces = new Nonces({ random });
-  const shared = { ...config, ...parts, urls };
-  const profiles = new Profiles({
-    ...parts,
-    names: config.profiles,
-    set,
-    entries: store.entries,
-  });
-  const orders = new Orders({ ...shared, profiles });
+  const shared = { ...config, ...parts, ...made };
   return acmeRoutes(urls.prefix, {
     ...parts,
     urls,
@@ -128,8 +139,8 @@ function routesOf(
     requests: new SignedRequests({ store: store.acme, nonces, urls }),
     accounts: new Accounts(shared),
     orders,
-    authorizations: new Authorizations({ ...shared, validations }),
-    finalization: new Finalization({ ...shared, orders, profiles }),
+    authorizations: new Authorizations(shared),
+    finalization: new Finalization(shared),
     certificates: new Certificates(shared),
     changeKey: (request) => changeKey({ request, store, urls, logger }),
     directory: () =>

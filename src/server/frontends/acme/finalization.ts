@@ -1,60 +1,41 @@
-/** From an order that is ready to its certificate (RFC 8555 §7.4). */
-import { bytesEqual, toBase64, toBase64Url } from "../../../base/bytes.ts";
-import { type Clock, epochSeconds } from "../../../base/clock.ts";
-import type { Random } from "../../../base/random.ts";
-import { KeyedQueue } from "../../../base/keyed-queue.ts";
+/**
+ * From an order that is ready to its certificate (RFC 8555 §7.4). What takes long goes on while its client is told
+ * `processing`, and is written down first: the process that follows one that was killed goes on with it.
+ */
+import { bytesEqual } from "../../../base/bytes.ts";
+import type { Clock } from "../../../base/clock.ts";
 import { Serial } from "../../../base/serial.ts";
-import type { Logger } from "../../../observe/logger.ts";
-import { SERVER_METRICS } from "../../../observe/metric-names.ts";
-import type { Metrics } from "../../../observe/metrics.ts";
 import { parseCertificate } from "../../../x509/certificate.ts";
-import type { AcmeCertificateRecord } from "../../datastore/acme.ts";
+import { parseCsr } from "../../../x509/csr.ts";
 import type { Datastore } from "../../datastore/contract.ts";
-import type { Issuance } from "../../issuance/issuance.ts";
 import type { AcmeAnswer } from "./answers.ts";
-import type { NamePolicy, Validator } from "./contract.ts";
 import { type CsrWish, readCsr } from "./csr.ts";
-import { withoutWildcard } from "./identifiers.ts";
-import {
-  type KnownOrder,
-  type Orders,
-  policyAccount,
-  refusedIdentifiers,
-  shownOrder,
-} from "./orders.ts";
-import { type Subproblem, acmeError, refusedNames } from "./problem.ts";
-import type { Profiles } from "./profiles.ts";
+import { notReady } from "./issue-order.ts";
+import { type KnownOrder, type Orders, shownOrder } from "./orders.ts";
+import type { ProcessingOrders } from "./processing-orders.ts";
 import { type AccountRequest, payloadOf } from "./request.ts";
 import type { AcmeUrls } from "./urls.ts";
 
 export interface FinalizationOptions {
   readonly store: Pick<Datastore, "acme" | "transaction">;
   readonly orders: Pick<Orders, "require">;
-  readonly policy: NamePolicy;
-  readonly profiles: Profiles;
-  readonly validator: Pick<Validator, "recheck">;
-  readonly issuance: Pick<Issuance, "frontEndCertificate">;
+  readonly processing: Pick<ProcessingOrders, "begin" | "goOn">;
   readonly urls: AcmeUrls;
   readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 export class Finalization {
   readonly #options: FinalizationOptions;
   /** Of orders that are being finalized: asked twice at once, an order leads to one certificate. */
   readonly #turns = new Map<string, { readonly serial: Serial; waiting: number }>();
-  /** By account. */
-  readonly #rechecks = new KeyedQueue("account");
 
   constructor(options: FinalizationOptions) {
     this.#options = options;
   }
 
   /**
-   * The certificate is made before the answer. An order whose certificate could not be made stays ready; the answer of a
-   * request that came again, with the same key, is that of the first.
+   * Answered with the certificate where that is made in time, else `processing`. An order whose certificate could not be
+   * made in time stays ready; the answer of a request that came again, with the same key, is that of the first.
    * @throws AcmeError
    */
   async finalize(request: AccountRequest, id: string): Promise<AcmeAnswer> {
@@ -73,115 +54,37 @@ export class Finalization {
   }
 
   async #finalize(request: AccountRequest, id: string, text: unknown): Promise<AcmeAnswer> {
-    const { orders, urls } = this.#options;
-    const known = await orders.require(request.account, id);
-    const { status } = known.state;
-    if (status !== "ready" && status !== "valid") throw notReady(status);
-    const csr = await readCsr(text, known.order.identifiers, request.key.spki);
-    if (status === "valid") {
-      if (await this.#isFor(known, csr)) return shownOrder(known, urls);
-      throw notReady("valid already, with another key");
-    }
-    await this.#issue(request, known, csr);
-    return shownOrder(await orders.require(request.account, id), urls);
-  }
-
-  /** Everything that was found out when the order was made may be another now. */
-  async #issue(request: AccountRequest, known: KnownOrder, csr: CsrWish): Promise<void> {
-    const { store, profiles, issuance, clock, random, logger, metrics } = this.#options;
+    const { orders, processing, urls, clock } = this.#options;
     const { account } = request;
-    const { order } = known;
-    const { id, identifiers, profile } = order;
-    await this.#recheck(request, known);
-    const ttlSeconds = order.notAfter === 0 ? 0 : order.notAfter - epochSeconds(clock);
-    // None left would stand for as much as the profile has.
-    if (order.notAfter !== 0 && ttlSeconds <= 0)
-      throw acmeError("malformed", "the order's notAfter has passed");
-    const allowed = await profiles.allow({ account, profile, identifiers, ttlSeconds });
-    const commonName = csr.commonName;
-    const made = await issuance.frontEndCertificate({
-      ...allowed.request,
-      ...(commonName === undefined ? {} : { commonName }),
-      publicKey: csr.request.publicKey,
-      by: {
-        frontEnd: "acme",
-        rule: `account ${account.id}, order ${id}`,
-        ...(allowed.entryId === undefined ? {} : { entryId: allowed.entryId }),
-      },
-    });
-    const certificate: AcmeCertificateRecord = {
-      id: toBase64Url(random.bytes(ID_BYTES)),
-      accountId: account.id,
-      orderId: id,
-      serial: made.serial,
-      authorityId: made.authorityId,
-      spiffeId: allowed.request.spiffeId?.toString() ?? "",
-      // Some clients want a chain of two at least (certbot): the root, then, where it signs itself.
-      chain: (made.chain.length > 1 ? made.chain : [...made.chain, made.root]).map(toBase64),
-      alternates: made.alternates.map((chain) => chain.map(toBase64)),
-      identifiers,
-      notBefore: made.notBefore,
-      notAfter: made.notAfter,
-      replacedBy: "",
-      revokedAt: 0,
-    };
-    await store.transaction(async ({ acme }) => {
+    const known = await orders.require(account, id);
+    const { status } = known.state;
+    if (status !== "ready" && status !== "processing" && status !== "valid") throw notReady(status);
+    const csr = await readCsr(text, known.order.identifiers, request.key.spki);
+    if (status !== "ready") {
+      if (await this.#isFor(known, csr)) return shownOrder(known, urls);
+      throw notReady(`${status} already, with another key`);
+    }
+    const work = processing.begin({ account, known, csr });
+    if (!(await isDoneWithin(clock, ANSWER_MS, work))) {
+      await this.#remember(id, String(text));
+      processing.goOn(id, work);
+    }
+    return shownOrder(await orders.require(account, id), urls);
+  }
+
+  async #remember(id: string, csr: string): Promise<void> {
+    await this.#options.store.transaction(async ({ acme }) => {
       const present = await acme.order(id);
-      // Another server was quicker: what was signed here is handed to nobody.
-      if (present?.status !== "open") throw notReady(present?.status ?? "gone");
-      await acme.createCertificate(certificate);
-      await acme.updateOrder({
-        ...present,
-        status: "valid",
-        expiresAt: certificate.notAfter,
-        certificateId: certificate.id,
-      });
-    });
-    metrics.add(SERVER_METRICS.acmeCertificates, [profile]);
-    logger.info("acme certificate made", {
-      account: account.id,
-      order: id,
-      serial: made.serial,
-      profile,
+      // Done in the very last moment.
+      if (present?.status === "open") await acme.updateOrder({ ...present, csr });
     });
   }
 
-  async #recheck(
-    { account, signal }: AccountRequest,
-    { order, authorizations }: KnownOrder,
-  ): Promise<void> {
-    const { policy, validator, urls, clock } = this.#options;
-    const names = order.identifiers.map(withoutWildcard);
-    const { profile } = order;
-    const refused = await policy.check({
-      account: policyAccount(account),
-      identifiers: names,
-      profile,
-    });
-    if (refused.length > 0) throw refusedIdentifiers(refused);
-    const before = epochSeconds(clock) - CAA_LASTS;
-    const old = authorizations.flatMap(({ type, value, wildcard, challenges }) => {
-      const met = challenges.find((each) => each.status === "valid");
-      if (met === undefined || met.validatedAt > before) return [];
-      return [{ identifier: { type, value }, wildcard, type: met.type }];
-    });
-    if (old.length === 0) return;
-    const accountUri = urls.account(account.id);
-    const look = async (each: (typeof old)[number]): Promise<readonly Subproblem[]> => {
-      const problem = await validator.recheck({ ...each, accountUri, signal });
-      return problem === undefined ? [] : [{ ...problem, identifier: each.identifier }];
-    };
-    // One order of an account after another, a few names at a time: each look-up holds a socket for as long as DNS likes.
-    await this.#rechecks.run(account.id, async () => {
-      for (let at = 0; at < old.length; at += RECHECKS_AT_ONCE) {
-        const problems = await Promise.all(old.slice(at, at + RECHECKS_AT_ONCE).map(look));
-        if (problems.flat().length > 0) throw refusedNames(problems.flat());
-      }
-    });
-  }
-
-  /** Whether the order's certificate is for the key of this request: its answer was lost, then. */
+  /** Whether the order's certificate, made or being made, is for the key of this request: its answer was lost, then. */
   async #isFor({ order }: KnownOrder, { request }: CsrWish): Promise<boolean> {
+    if (order.csr !== "") {
+      return bytesEqual(parseCsr(Buffer.from(order.csr, "base64url")).publicKey, request.publicKey);
+    }
     const certificate = await this.#options.store.acme.certificate(order.certificateId);
     const [leaf] = certificate?.chain ?? [];
     if (leaf === undefined) return false;
@@ -190,12 +93,16 @@ export class Finalization {
   }
 }
 
-function notReady(status: string): ReturnType<typeof acmeError> {
-  return acmeError("orderNotReady", `the order is ${status}; only one that is ready is finalized`);
+/** @throws what the work throws in that time; what it throws later is for whoever goes on with it */
+async function isDoneWithin(clock: Clock, ms: number, work: Promise<void>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const cancel = clock.after(ms, () => resolve(false));
+  try {
+    return await Promise.race([work.then(() => true), promise]);
+  } finally {
+    cancel();
+  }
 }
 
-const ID_BYTES = 15;
-/** RFC 8659 §3: a look at CAA is good for eight hours, as certificate authorities have it. */
-const CAA_LASTS = 8 * 3600;
-/** Names of one account, as of challenges. */
-const RECHECKS_AT_ONCE = 16;
+/** Longer than any certificate takes that is signed here. */
+const ANSWER_MS = 2000;

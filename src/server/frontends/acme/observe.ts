@@ -6,6 +6,7 @@ import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
 import type { AcmeCounts } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
+import type { ProcessingOrders } from "./processing-orders.ts";
 import type { Validations } from "./validations.ts";
 
 export interface ReadAcmeParams {
@@ -20,6 +21,7 @@ export interface ReadAcmeParams {
 export function readAcme(
   { store, clock, random, logger, metrics }: ReadAcmeParams,
   validations: Pick<Validations, "waiting" | "slow">,
+  orders: Pick<ProcessingOrders, "processing">,
 ): Loop {
   let counts: AcmeCounts | undefined;
   const gauges = [
@@ -33,6 +35,7 @@ export function readAcme(
   }
   metrics.read(SERVER_METRICS.acmeWaiting, () => [{ labels: [], value: validations.waiting }]);
   metrics.read(SERVER_METRICS.acmeSlow, () => [{ labels: [], value: validations.slow }]);
+  metrics.read(SERVER_METRICS.acmeProcessing, () => [{ labels: [], value: orders.processing }]);
   return new Loop({
     name: "acme counts",
     clock,

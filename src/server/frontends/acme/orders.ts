@@ -104,6 +104,7 @@ export class Orders {
         error: "",
         certificateId: "",
         replaces: replaces?.name ?? "",
+        csr: "",
       };
       await acme.createOrder(order);
       if (replaces !== undefined) await markReplaced(acme, replaces, id, now);
@@ -182,6 +183,7 @@ export function shownOrder({ order, state }: KnownOrder, urls: AcmeUrls): AcmeAn
     body: orderResource(order, state, urls),
     location: urls.order(order.id),
     ...(state.status === "pending" ? { retryAfterSeconds: 1 } : {}),
+    ...(state.status === "processing" ? { retryAfterSeconds: PROCESSING_RETRY } : {}),
   };
 }
 
@@ -268,3 +270,4 @@ const MAX_AHEAD = 300;
 /** Pending authorizations of one account. */
 const MAX_PENDING = 300;
 const PENDING_RETRY = 60;
+const PROCESSING_RETRY = 3;

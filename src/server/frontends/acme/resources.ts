@@ -8,7 +8,7 @@ import type {
 } from "../../datastore/acme.ts";
 import type { AcmeUrls } from "./urls.ts";
 
-export type OrderStatus = "pending" | "ready" | "valid" | "invalid";
+export type OrderStatus = "pending" | "ready" | "processing" | "valid" | "invalid";
 
 export type AuthorizationStatus = AcmeAuthorizationRecord["status"] | "expired";
 
@@ -36,6 +36,7 @@ export function orderState(
     const what = statuses[at] === undefined ? "gone" : statuses[at];
     return gone("unauthorized", `an authorization of the order is ${what}`);
   }
+  if (order.csr !== "") return { status: "processing", error: "" };
   return { status: statuses.includes("pending") ? "pending" : "ready", error: "" };
 }
 

@@ -13,6 +13,7 @@ import { acme } from "./011-acme.ts";
 import { revokedAuthorities } from "./012-revoked-authorities.ts";
 import { acmeExternalAccounts } from "./013-acme-external-accounts.ts";
 import { acmeAccountUse } from "./014-acme-account-use.ts";
+import { acmeProcessing } from "./015-acme-processing.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   revokedAuthorities,
   acmeExternalAccounts,
   acmeAccountUse,
+  acmeProcessing,
 ];
