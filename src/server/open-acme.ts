@@ -10,6 +10,7 @@ import { limitLines } from "../config/acme-limits-section.ts";
 import { AcmeRateLimits } from "./frontends/acme/policy/rate-limits.ts";
 import { ChallengeValidator } from "./frontends/acme/validation/challenge-validator.ts";
 import type { RevocationReason } from "../x509/crl.ts";
+import { shortLivedRoots } from "./short-lived-roots.ts";
 import { webIdentity } from "./web-identity.ts";
 
 export async function openAcme(
@@ -24,6 +25,8 @@ export async function openAcme(
   return step("acme front end", async () => {
     const policy = new ConfiguredNames({ config: acme.names, store, clock });
     parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
+    const shortLived = shortLivedRoots(config);
+    if (shortLived !== undefined) logger.warn(SHORT_LIVED_ROOTS, shortLived);
     const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
     const externalAccounts = new StoredExternalAccounts({
       store,
@@ -95,3 +98,6 @@ function listeners(config: ServerConfig): readonly { host: string; port: number 
     ...(frontends?.provision === undefined ? [] : [frontends.provision.listen]),
   ];
 }
+
+const SHORT_LIVED_ROOTS =
+  "ACME clients that know this listener by the trust domain's roots will not know it when they come to renew; set upstreamAuthority or a longer caTtl, or give the listener certificateFile and keyFile";
