@@ -50,6 +50,13 @@ const RESERVED: readonly { what: string; pattern: RegExp; allowed: RegExp }[] = 
     pattern: /\bprocess\.(env|argv)\b/,
     allowed: /^src\/(config|cli)\//,
   },
+  {
+    what: "other programs (P18: none in a server, and only an operator's own in a client)",
+    pattern: /\bnode:child_process\b|\bprocess\.execve\b|\bnode:cluster\b/,
+    allowed:
+      /^src\/(delivery\/tell|rpc\/generate|cli\/dev\/child|cli\/provision\/(run-command|container-command))\.ts$/,
+  },
+  { what: "an OpenSSL program (P17, P18)", pattern: /["'`]openssl["'`]/i, allowed: /^$/ },
   { what: "the end of the process", pattern: /\bprocess\.exit\(/, allowed: /^src\/cli\// },
   {
     what: "private keys",
