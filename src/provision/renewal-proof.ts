@@ -70,6 +70,27 @@ export async function isRenewalProof(
   return verifySignature({ publicKey, data, signature, hash: signingHash(keyType) });
 }
 
+/** The same for a call over TLS to a server that is known, which nobody overhears. @param held DER, as `csr` */
+export function proveHeld(signer: Signer, csr: Uint8Array, held: Uint8Array): Promise<Uint8Array> {
+  return signer.sign(heldText(csr, held));
+}
+
+/** @param publicKey of `held` */
+export async function isHeldProof(
+  signature: Uint8Array,
+  publicKey: Uint8Array,
+  { csr, held }: { readonly csr: Uint8Array; readonly held: Uint8Array },
+): Promise<boolean> {
+  const keyType = keyTypeOfSpki(publicKey);
+  if (keyType === undefined) return false;
+  const data = heldText(csr, held);
+  return verifySignature({ publicKey, data, signature, hash: signingHash(keyType) });
+}
+
+function heldText(csr: Uint8Array, held: Uint8Array): Uint8Array {
+  return Buffer.from(`assay certificate renewal 1\n${digestOf(csr)}\n${digestOf(held)}\n`);
+}
+
 function signedText(csr: Uint8Array, follows: string): Uint8Array {
   return Buffer.from(`assay provision renewal 1\n${digestOf(csr)}\n${follows}\n`);
 }

@@ -15,6 +15,8 @@ import type { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { CertificateFrontEnd } from "./frontends/certificates/certificate-front-end.ts";
 import type { Issuance } from "./issuance/issuance.ts";
 import type { OneTimeTokens } from "./nodes/one-time-tokens.ts";
+import { RenewableCertificates } from "./nodes/renewable-certificates.ts";
+import type { Revocations } from "./revocation/revocations.ts";
 
 interface Parts {
   readonly config: ServerConfig;
@@ -23,8 +25,9 @@ interface Parts {
   readonly attestors: Pick<ConfiguredAttestors, "cluster">;
   readonly bearers: TokenBearers;
   readonly oneTimeTokens: OneTimeTokens;
+  readonly revocation: { readonly revocations: Pick<Revocations, "isRevoked"> };
   readonly authorizedEntries: AuthorizedEntries;
-  readonly datastore: Pick<Datastore, "authorities" | "entries">;
+  readonly datastore: Datastore;
   readonly bundles: Pick<BundleService, "own">;
   readonly limits: Limits;
   readonly scope: CallScope;
@@ -35,7 +38,8 @@ interface Parts {
 
 /** The handlers of `assay.certificate.v1.Certificates`, which refuse while the section is missing. */
 export function certificateHandlers(parts: Parts): ReturnType<typeof certificateApi> {
-  const { attestors, authorizedEntries, datastore, bundles } = parts;
+  const { attestors, authorizedEntries, datastore, bundles, clock } = parts;
+  const { revocations } = parts.revocation;
   const config = parts.config.frontends?.certificates;
   const frontEnd =
     config &&
@@ -45,15 +49,22 @@ export function certificateHandlers(parts: Parts): ReturnType<typeof certificate
       clusterOf: (name) => attestors.cluster(name),
       entries: authorizedEntries,
       registry: datastore.entries,
+      renewable: new RenewableCertificates({
+        datastore,
+        isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
+        clock,
+      }),
     });
+  const own = (): Uint8Array[] => bundles.own().x509Authorities.map(({ der }) => der);
   return certificateApi({
     ...parts,
     frontEnd,
     async rootsOf({ root }) {
       if (config === undefined || config.set === TRUST_DOMAIN_SET) {
-        return bundles.own().x509Authorities.map(({ der }) => der);
+        return { roots: own(), serverRoots: [] };
       }
-      return rootsOfSet(await datastore.authorities.list(config.set), root);
+      const roots = rootsOfSet(await datastore.authorities.list(config.set), root);
+      return { roots, serverRoots: own() };
     },
   });
 }

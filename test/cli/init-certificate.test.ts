@@ -6,6 +6,10 @@ import { createServer, get } from "node:https";
 import type { AddressInfo } from "node:net";
 import t, { type Test } from "tap";
 import { Networks } from "../../src/base/networks.ts";
+import {
+  BUILT_IN_PROFILES,
+  type CertificateProfile,
+} from "../../src/config/certificate-profiles.ts";
 import { checkAnswer } from "../../src/cli/init-certificate/request.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { readAuditLog } from "../support/audit-records.ts";
@@ -38,7 +42,7 @@ t.teardown(async () => {
 let made = 0;
 
 /** A token for an entry of its own. */
-async function onceToken(): Promise<string> {
+async function onceToken(domain: Domain): Promise<string> {
   made += 1;
   const entryId = `vm${made}`;
   const parent_id = { trust_domain: "example.org", path: "/spire/once" };
@@ -59,7 +63,7 @@ async function onceToken(): Promise<string> {
 const init = (...args: readonly string[]): Promise<Ran> => run(["init-certificate", ...args], env);
 
 async function viaOnce(): Promise<readonly string[]> {
-  return ["--via", "once", "--token-file", await onceToken(), "--trust-bundle", bundle];
+  return ["--via", "once", "--token-file", await onceToken(domain), "--trust-bundle", bundle];
 }
 
 function certificateIn(where: string): X509Certificate {
@@ -223,7 +227,7 @@ t.test("an answer that is not what was asked for is not written", async (t) => {
   } as const;
   const bundle = [Buffer.from(ca.der)];
   const chain = [leaf.der, below.der].map((der) => Buffer.from(der));
-  const good = { chain, bundle, dns_names: ["web.test"], ip_addresses: [] };
+  const good = { chain, bundle, dns_names: ["web.test"], ip_addresses: [], server_bundle: [] };
   t.match(await checkAnswer(good, leaf.pkcs8, wanted), { serialNumber: /^[0-9a-f]+$/ });
   const cases: readonly (readonly [string, object, Uint8Array, RegExp])[] = [
     ["no certificate", { chain: [] }, leaf.pkcs8, /it has no certificate/],
@@ -281,4 +285,45 @@ t.test("--renew stays, and renews a one-time token's certificate by itself", asy
     kind === "issuance" && subject?.entryId === entryId ? [subject.rule] : [],
   );
   t.same(rules.slice(0, 3), ["once", "svid", "svid"]);
+});
+
+t.test("--renew of another set's certificate, which names no SPIFFE ID", async (t) => {
+  const profile = { ...BUILT_IN_PROFILES.get("server-7d"), ttlSeconds: 4, maxTtlSeconds: 60 };
+  await using web = await Domain.start({
+    authoritySets: new Map([
+      [
+        "web",
+        { keyType: "ec-p256", ttlSeconds: 86_400, upstreamAuthority: {}, profiles: ["short"] },
+      ],
+    ]),
+    certificateProfiles: new Map([["short", profile as CertificateProfile]]),
+    frontends: {
+      certificates: {
+        set: "web",
+        profile: "short",
+        ttlSeconds: 0,
+        networks: new Map([["/", Networks.parse(["::1"])]]),
+        clusters: new Map(),
+      },
+    },
+  });
+  const { server } = await web.agentConfig();
+  const where = `${dir}/web`;
+  const file = `${dir}/bundle-of-web.pem`;
+  writeFileSync(file, readFileSync(await web.bundleFile()));
+  const args = ["--via", "once", "--token-file", await onceToken(web), "--trust-bundle", file];
+  const all = ["--dir", where, "--server", server, ...args, "--ip-address", "::1"];
+  const sidecar = start(["init-certificate", ...all, "--renew"], env);
+  t.teardown(() => sidecar.stop("SIGKILL"));
+  await sidecar.said(/(wrote[^]*){3}/);
+  const { subjectAltName = "" } = certificateIn(where);
+  t.equal(subjectAltName, `DNS:vm${made}.test, IP Address:0:0:0:0:0:0:0:1`);
+  t.equal(await reach(t, where, "::1"), "hello", "known by its IPv6 address");
+  t.match(await sidecar.stop(), { code: 0, err: "" });
+  t.match(await init(...all), { code: 0 }, "after a restart its files are its proof");
+  const records = await readAuditLog(`${web.dir}/server`);
+  const rules = records.flatMap(({ kind, subject }) =>
+    kind === "issuance" && subject?.entryId === `vm${made}` ? [subject.rule] : [],
+  );
+  t.same(rules.slice(0, 3), ["once", "certificate", "certificate"]);
 });

@@ -98,7 +98,7 @@ export const command: Command = {
         try {
           return await requester.request(await source.withCertificate(held), signal);
         } catch (thrown) {
-          if (!isKind(thrown, "denied")) throw thrown;
+          if (!isKind(thrown, "denied", "invalid")) throw thrown;
         }
       }
       return requester.request(await source.proof(), signal);

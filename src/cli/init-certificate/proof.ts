@@ -3,8 +3,11 @@ import { readFile, stat } from "node:fs/promises";
 import { readTokenFile } from "../../attestors/issuer/token-file.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
+import { signerFromPkcs8 } from "../../keys/software-signer.ts";
+import { proveHeld } from "../../provision/renewal-proof.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
 import { encodePem } from "../../x509/pem.ts";
 import type { CommandContext } from "../command.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
@@ -57,6 +60,8 @@ export interface Proof {
   readonly identity?: { readonly certPem: string; readonly keyPem: string };
   /** The request's part. */
   readonly fields: object;
+  /** A part that depends on what is asked for (DER). */
+  readonly fieldsFor?: (csr: Uint8Array) => Promise<object>;
   /** A token that counts for one key; undefined where each request may have its own. */
   readonly boundToken?: string;
 }
@@ -67,7 +72,7 @@ export interface ProofSource {
   readonly server: string;
   /** Read anew. @throws precondition, not_found, unavailable and the like, with the next step */
   readonly proof: () => Promise<Proof>;
-  /** By a certificate that the trust domain's own authorities have signed. @throws precondition */
+  /** By a certificate that was given before. @throws precondition */
   readonly withCertificate: (held: HeldCertificate) => Promise<Proof>;
 }
 
@@ -76,6 +81,8 @@ export interface HeldCertificate {
   readonly chain: readonly Uint8Array[];
   readonly key: Uint8Array;
   readonly bundle: readonly { readonly der: Uint8Array }[];
+  /** Those of the server, where another set than the trust domain's own has signed; absent after a restart. */
+  readonly serverBundle?: readonly Uint8Array[];
 }
 
 /** Where what is missing comes from, by option, or by way and option. */
@@ -138,9 +145,23 @@ export function proofSource(context: CommandContext): ProofSource {
         ...(way === "pod" ? {} : { boundToken: token }),
       };
     },
-    async withCertificate({ chain, key, bundle }) {
+    async withCertificate({ chain, key, bundle, serverBundle = [] }) {
       const { unionBundle } = await import("../../agent/identity/bootstrap.ts");
       const given = await bundleNow();
+      const [leaf = new Uint8Array()] = chain;
+      if (parseCertificate(leaf).uris.length === 0) {
+        const x509Authorities = serverBundle.map((der) => ({ der, tainted: false }));
+        const signer = signerFromPkcs8(key);
+        return {
+          method: "NewCertificateByToken",
+          trustDomain,
+          bundle: unionBundle({ ...given, x509Authorities }, given),
+          fields: {},
+          fieldsFor: async (csr) => ({
+            certificate: { certificate: leaf, signature: await proveHeld(signer, csr, leaf) },
+          }),
+        };
+      }
       // The file may be as old as this process; what came with the certificate is of its day.
       const x509Authorities = bundle.map(({ der }) => ({ der, tainted: false }));
       return {

@@ -1,5 +1,4 @@
 import type { Clock } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import type { Proof, ProofSource } from "./proof.ts";
@@ -23,15 +22,8 @@ export class Renewal implements AsyncDisposable {
   #held: Obtained;
   #noted = "";
 
-  /** @throws precondition when a one-time token is spent and the certificate proves nothing to the server */
   constructor(options: RenewalOptions) {
-    const { first, source, clock, random } = options;
-    if (source.way === "once" && first.spiffeId === "") {
-      throw fail(
-        "precondition",
-        "a one-time token is spent and this certificate has no SPIFFE ID to renew it by; leave out --renew, or prove it in another way",
-      );
-    }
+    const { first, clock, random } = options;
     this.#options = options;
     this.#held = first;
     this.#loop = new Loop({

@@ -25,6 +25,8 @@ export interface Wanted {
 export interface Obtained extends DeliveredSvid {
   /** When it came; servers date certificates back. */
   readonly since: EpochSeconds;
+  /** DER: authorities of the server itself, where `bundle` does not hold them. */
+  readonly serverBundle: readonly Uint8Array[];
 }
 
 /** Makes keys, and keeps one for as long as the token that it is bound to. */
@@ -49,6 +51,7 @@ export class Requester {
     using channel = dial({ server, trustDomain, bundle, svid: identity, untrusted: UNTRUSTED });
     const request = {
       ...fields,
+      ...(await proof.fieldsFor?.(csr)),
       csr,
       spiffe_id: spiffeId ?? "",
       dns_names: dnsNames,
@@ -77,7 +80,10 @@ export class Requester {
 
 /** Nothing is written that its user could not use. @throws internal, naming what is wrong */
 export async function checkAnswer(
-  response: Pick<NewCertificateResponse__Output, "chain" | "bundle" | "dns_names" | "ip_addresses">,
+  response: Pick<
+    NewCertificateResponse__Output,
+    "chain" | "bundle" | "dns_names" | "ip_addresses" | "server_bundle"
+  >,
   key: Uint8Array,
   { dnsNames, ipAddresses }: Wanted,
 ): Promise<Obtained> {
@@ -104,6 +110,7 @@ export async function checkAnswer(
       expiresAt: leaf.notAfter,
       chain: chain.map(({ raw }) => raw),
       key,
+      serverBundle: response.server_bundle.map((der) => parseCertificate(der).raw),
       bundle: roots.map(({ raw, notAfter }) => ({ der: raw, expiresAt: notAfter })),
     };
   } catch (thrown) {

@@ -3,8 +3,10 @@ import type { NewCertificateRequest__Output } from "../../rpc/gen/assay/certific
 import type { NewCertificateResponse } from "../../rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";
 import { requestIdOf } from "../../rpc/request-id.ts";
 import type { CallContext, Implementation } from "../../rpc/service.ts";
-import { type AssayError, fail } from "../../base/errors.ts";
+import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
+import { isHeldProof } from "../../provision/renewal-proof.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
 import { verifyCsr } from "../../x509/csr.ts";
 import type { CallScope } from "../audit/call-scope.ts";
 import { callerOf } from "../endpoints/caller.ts";
@@ -23,8 +25,11 @@ import { spiffeIdMessage } from "./messages.ts";
 export interface CertificateApiDeps {
   /** Absent while it is off. */
   readonly frontEnd: CertificateFrontEnd | undefined;
-  /** DER, of what the set signs. */
-  readonly rootsOf: (issued: IssuedCertificate) => Promise<readonly Uint8Array[]>;
+  /** DER: of what the set signs, and those of the server itself where they are others. */
+  readonly rootsOf: (issued: IssuedCertificate) => Promise<{
+    readonly roots: readonly Uint8Array[];
+    readonly serverRoots: readonly Uint8Array[];
+  }>;
   readonly limits: Limits;
   readonly scope: CallScope;
   readonly logger: Logger;
@@ -37,7 +42,8 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
   return {
     async NewCertificateByToken(request, call) {
       await deps.limits.attest(call);
-      return answer(deps, await admit(deps, proofOf(request), request, call));
+      const proof = (): Promise<Proof> => proofOf(request);
+      return answer(deps, await admit(deps, proof, request, call));
     },
 
     async NewCertificateBySVID(request, call) {
@@ -47,7 +53,7 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
       if (request.proof !== undefined) {
         throw fail("invalid", "proof: has no meaning here, where the caller's SVID is the proof");
       }
-      const proof = { kind: "svid", spiffeId: id.toString() } as const;
+      const proof = async (): Promise<Proof> => ({ kind: "svid", spiffeId: id.toString() });
       return answer(deps, await admit(deps, proof, request, call));
     },
   };
@@ -56,7 +62,7 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
 /** What a stranger who tries tokens learns of issuers, clusters and entries: nothing. */
 async function admit(
   { frontEnd, logger, stopping }: CertificateApiDeps,
-  proof: Proof,
+  proofOfCall: () => Promise<Proof>,
   request: NewCertificateRequest__Output,
   call: CallContext,
 ): Promise<Admitted> {
@@ -73,7 +79,7 @@ async function admit(
   const spiffeId = request.spiffe_id;
   if (spiffeId !== "") textField("spiffe_id", spiffeId, MAX_ID_LENGTH);
   try {
-    return await frontEnd.admit(proof, {
+    return await frontEnd.admit(await proofOfCall(), {
       publicKey: csr.publicKey,
       ...(spiffeId === "" ? {} : { spiffeId }),
       dnsNames: request.dns_names,
@@ -110,24 +116,28 @@ async function answer(
   if (origin === undefined) throw fail("internal", "a call for a certificate is not under audit");
   const caller = { ...origin.caller, ...admitted.caller };
   const issued = await scope.run({ ...origin, caller }, () => admitted.issue());
+  const { roots, serverRoots } = await rootsOf(issued);
   return {
     chain: [...issued.chain],
-    bundle: [...(await rootsOf(issued))],
+    bundle: [...roots],
     serial: issued.serial,
     not_before: issued.notBefore,
     expires_at: issued.notAfter,
     spiffe_id: issued.spiffeId === undefined ? null : spiffeIdMessage(issued.spiffeId.toString()),
     dns_names: [...issued.dnsNames],
     ip_addresses: [...issued.ipAddresses],
+    server_bundle: [...serverRoots],
   };
 }
 
-function proofOf({
+async function proofOf({
   proof,
   pod,
   token,
   one_time_token: once,
-}: NewCertificateRequest__Output): Proof {
+  certificate,
+  csr,
+}: NewCertificateRequest__Output): Promise<Proof> {
   switch (proof) {
     case "pod":
       if (pod === null || pod === undefined || pod.token === "") break;
@@ -138,12 +148,36 @@ function proofOf({
     case "one_time_token":
       if (once === undefined || once === "" || once.length > MAX_ONCE) break;
       return { kind: "once", token: once };
+    case "certificate": {
+      if (certificate === null || certificate === undefined) break;
+      const { certificate: held, signature } = certificate;
+      await requireHeld(held, signature, csr);
+      return { kind: "certificate", der: held };
+    }
     case undefined:
       break;
   }
   throw fail("invalid", "proof: is missing or empty");
 }
 
+async function requireHeld(
+  held: Uint8Array,
+  signature: Uint8Array,
+  csr: Uint8Array,
+): Promise<void> {
+  atMost("certificate", held.length, MAX_CERTIFICATE);
+  atMost("signature", signature.length, MAX_CERTIFICATE);
+  try {
+    const { publicKey } = parseCertificate(held);
+    if (await isHeldProof(signature, publicKey, { csr, held })) return;
+    throw fail("denied", "the signature does not fit the certificate's key and the request");
+  } catch (thrown) {
+    throw new NotProven(errorFrom(thrown));
+  }
+}
+
 const MAX_NAMES = 100;
 const MAX_ID_LENGTH = 2048;
 const MAX_ONCE = 256;
+/** Bytes. */
+const MAX_CERTIFICATE = 16_384;

@@ -184,7 +184,7 @@ export interface BoundTokenWriter extends BoundTokenReader {
 
 /** A token that was given out for one entry, until it is spent or expires. */
 export interface OneTimeTokenRecord {
-  /** SHA-256 of the token, lower-case hex: the token itself is never stored. */
+  /** SHA-256 of the token, lower-case hex: the token itself is never stored; `certificate ` and that of one in its place. */
   readonly hash: string;
   readonly entryId: string;
   readonly expiresAt: EpochSeconds;

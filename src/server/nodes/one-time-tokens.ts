@@ -118,7 +118,11 @@ export class OneTimeTokens {
 /** The path of the parent of entries whose one-time tokens count without an agent. No agent and no entry can have it. */
 const ONCE_PARENT = "/spire/once";
 
-function isOnceEntry({ id, parentId, selectors, expiresAt, template }: EntryRecord, now: number) {
+/** Whether one-time tokens for it count without an agent. */
+export function isOnceEntry(
+  { id, parentId, selectors, expiresAt, template }: EntryRecord,
+  now: number,
+) {
   const [selector, ...others] = selectors;
   return (
     new URL(parentId).pathname === ONCE_PARENT &&
@@ -136,4 +140,5 @@ export function oneTimeTokenHash(token: string): string {
 }
 
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
-const MAX_TOKENS = 100_000;
+/** Those that wait, and certificates that take their place (renewable-certificates.ts). */
+export const MAX_TOKENS = 100_000;

@@ -15,6 +15,7 @@ import type { EntryReader, EntryRecord } from "../../datastore/contract.ts";
 import type { AuthorizedEntries } from "../../entries/authorized-entries.ts";
 import { isExpired } from "../../entries/expiry.ts";
 import type { OneTimeTokens } from "../../nodes/one-time-tokens.ts";
+import type { RenewableCertificates } from "../../nodes/renewable-certificates.ts";
 import { type Holder, type Wish, granted } from "./granted-names.ts";
 import { factsOfPod, reviewedPod } from "./pods.ts";
 
@@ -23,6 +24,8 @@ export type Proof =
   | { readonly kind: "pod"; readonly cluster: string; readonly token: string }
   | { readonly kind: "oidc"; readonly token: string }
   | { readonly kind: "once"; readonly token: string }
+  /** One that was given here, DER; the caller has proved that it has the key. */
+  | { readonly kind: "certificate"; readonly der: Uint8Array }
   /** The gate has checked the caller's SVID. */
   | { readonly kind: "svid"; readonly spiffeId: string };
 
@@ -53,6 +56,7 @@ export interface CertificateFrontEndParts {
   readonly clusterOf: (name: string) => Pick<PsatCluster, "client"> | undefined;
   readonly bearers: Pick<TokenBearers, "admit">;
   readonly oneTimeTokens: Pick<OneTimeTokens, "redeem">;
+  readonly renewable: Pick<RenewableCertificates, "remember" | "entryOf">;
   readonly entries: Pick<AuthorizedEntries, "childrenOf" | "refresh">;
   readonly registry: Pick<EntryReader, "list">;
   readonly clock: Clock;
@@ -122,7 +126,18 @@ export class CertificateFrontEnd {
         const redeemed = this.#parts.oneTimeTokens.redeem(proof.token, params.publicKey);
         const { entry, spend } = await redeemed.catch(notProven);
         const caller = { role: "token", id: `once:${entry.id}` };
-        return this.#admitted(nameless("once", caller, one([entry], params)), params, spend);
+        const admitted = this.#admitted(
+          nameless("once", caller, one([entry], params)),
+          params,
+          spend,
+        );
+        return this.#renewable(admitted, entry);
+      }
+      case "certificate": {
+        const entry = await this.#parts.renewable.entryOf(proof.der).catch(notProven);
+        const caller = { role: "token", id: `certificate:${entry.id}` };
+        const holder = nameless("certificate", caller, one([entry], params));
+        return this.#renewable(this.#admitted(holder, params), entry);
       }
       case "svid": {
         const { spiffeId: id } = proof;
@@ -184,6 +199,20 @@ export class CertificateFrontEnd {
       throw fail("internal", "a token was admitted without a look");
     }
     return admitted;
+  }
+
+  /** An X.509-SVID renews itself; another set's certificate stands for the token that it was given for. */
+  #renewable(admitted: Admitted, { id }: EntryRecord): Admitted {
+    if (this.set === TRUST_DOMAIN_SET) return admitted;
+    return {
+      ...admitted,
+      issue: async () => {
+        const issued = await admitted.issue();
+        const [leaf] = issued.chain;
+        if (leaf !== undefined) await this.#parts.renewable.remember(leaf, id, issued.notAfter);
+        return issued;
+      },
+    };
   }
 
   async #ownEntries(spiffeId: string): Promise<EntryRecord[]> {

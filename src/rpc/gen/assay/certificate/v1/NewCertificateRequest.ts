@@ -1,6 +1,7 @@
 // Original file: proto/assay/certificate/v1/certificate.proto
 
 import type { PodToken as _assay_certificate_v1_PodToken, PodToken__Output as _assay_certificate_v1_PodToken__Output } from '../../../assay/certificate/v1/PodToken.ts';
+import type { HeldCertificate as _assay_certificate_v1_HeldCertificate, HeldCertificate__Output as _assay_certificate_v1_HeldCertificate__Output } from '../../../assay/certificate/v1/HeldCertificate.ts';
 
 export interface NewCertificateRequest {
   /**
@@ -33,9 +34,13 @@ export interface NewCertificateRequest {
    */
   'ttl'?: (number);
   /**
+   * A certificate that was given for a one-time token or for such a certificate, where it is no X.509-SVID.
+   */
+  'certificate'?: (_assay_certificate_v1_HeldCertificate | null);
+  /**
    * For NewCertificateByToken one of these.
    */
-  'proof'?: "pod"|"token"|"one_time_token";
+  'proof'?: "pod"|"token"|"one_time_token"|"certificate";
 }
 
 export interface NewCertificateRequest__Output {
@@ -69,7 +74,11 @@ export interface NewCertificateRequest__Output {
    */
   'ttl': (number);
   /**
+   * A certificate that was given for a one-time token or for such a certificate, where it is no X.509-SVID.
+   */
+  'certificate'?: (_assay_certificate_v1_HeldCertificate__Output | null);
+  /**
    * For NewCertificateByToken one of these.
    */
-  'proof'?: "pod"|"token"|"one_time_token";
+  'proof'?: "pod"|"token"|"one_time_token"|"certificate";
 }

@@ -27,6 +27,10 @@ export interface NewCertificateResponse {
   'spiffe_id'?: (_spire_api_types_SPIFFEID | null);
   'dns_names'?: (string)[];
   'ip_addresses'?: (string)[];
+  /**
+   * ASN.1 DER: authorities of the server's own certificate, where `bundle` does not hold them: another set has signed.
+   */
+  'server_bundle'?: (Buffer | Uint8Array | string)[];
 }
 
 export interface NewCertificateResponse__Output {
@@ -53,4 +57,8 @@ export interface NewCertificateResponse__Output {
   'spiffe_id': (_spire_api_types_SPIFFEID__Output | null);
   'dns_names': (string)[];
   'ip_addresses': (string)[];
+  /**
+   * ASN.1 DER: authorities of the server's own certificate, where `bundle` does not hold them: another set has signed.
+   */
+  'server_bundle': (Buffer)[];
 }
