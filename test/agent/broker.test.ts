@@ -1,163 +1,24 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { realpathSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
-import { join } from "node:path";
-import t, { type Test } from "tap";
-import type { BrokerConfig } from "../../src/config/broker-section.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
-import { type ClientStream, connectTls, connectUnix } from "../../src/rpc/channel.ts";
-import type { FetchJWTSVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/FetchJWTSVIDResponse.ts";
+import t from "tap";
+import { connectUnix } from "../../src/rpc/channel.ts";
 import type { SubscribeToJWTBundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToJWTBundlesResponse.ts";
 import type { SubscribeToX509BundlesResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509BundlesResponse.ts";
 import type { SubscribeToX509SVIDResponse__Output } from "../../src/rpc/gen/spiffe/broker/SubscribeToX509SVIDResponse.ts";
-import type { X509SVIDResponse__Output } from "../../src/rpc/gen/X509SVIDResponse.ts";
-import { messageType } from "../../src/rpc/protos.ts";
-import { checkLeaf } from "../../src/spiffe/x509-svid.ts";
-import { parseCertificate, parseCertificates } from "../../src/x509/certificate.ts";
-import { decodePem, encodePem } from "../../src/x509/pem.ts";
+import { parseCertificate } from "../../src/x509/certificate.ts";
+import { decodePem } from "../../src/x509/pem.ts";
+import {
+  BrokerClient,
+  type Identity,
+  PID_TYPE,
+  SLEEP,
+  identityOf,
+  process,
+  scene,
+  untilEnded,
+} from "../support/broker-scene.ts";
 import { refused } from "../support/refused.ts";
-import { Domain, OWN_SELECTOR, id } from "../support/running.ts";
+import { id } from "../support/running.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { Watch, WorkloadClient } from "../support/workload-client.ts";
-import { freePort } from "../support/free-port.ts";
-
-const SERVICE = "spiffe.broker.API";
-const PID_TYPE = "type.googleapis.com/spiffe.broker.WorkloadPIDReference";
-const SLEEP = realpathSync("/bin/sleep");
-const HEADER = { "broker.spiffe.io": "true" };
-
-interface Identity {
-  readonly certPem: string;
-  readonly keyPem: string;
-}
-
-/** A broker's connection. */
-class BrokerClient implements Disposable {
-  readonly #channel;
-  readonly #metadata: Record<string, string>;
-  server: string | undefined;
-
-  constructor(target: string, identity?: Identity, metadata: Record<string, string> = HEADER) {
-    this.#metadata = metadata;
-    this.#channel = connectTls({
-      target,
-      rootsPem: undefined,
-      ...(identity === undefined ? {} : { identity }),
-      checkServer: (leaf) => {
-        this.server = checkLeaf(parseCertificate(leaf)).toString();
-        return undefined;
-      },
-    });
-  }
-
-  watch<T extends object>(method: string, request: object): Watch<T> {
-    const stream: ClientStream<object, T> = this.#channel.stream(SERVICE, method, {
-      metadata: this.#metadata,
-    });
-    stream.send(request).then(
-      () => stream.end(),
-      () => undefined,
-    );
-    return new Watch(stream);
-  }
-
-  x509(request: object): Watch<SubscribeToX509SVIDResponse__Output> {
-    return this.watch("SubscribeToX509SVID", request);
-  }
-
-  jwt(request: object): Promise<FetchJWTSVIDResponse__Output> {
-    return this.#channel.unary(SERVICE, "FetchJWTSVID", request, { metadata: this.#metadata });
-  }
-
-  [Symbol.dispose](): void {
-    this.#channel.close();
-  }
-}
-
-function process(pid: number | undefined): object {
-  const value = messageType("spiffe.broker.WorkloadPIDReference").encode({ pid });
-  return { reference: { reference: { type_url: PID_TYPE, value } } };
-}
-
-/** A port that leads to the Unix socket: the clients here know TLS over TCP. */
-async function bridge(t: Test, path: string): Promise<string> {
-  const server = createServer((socket) => {
-    const other = connect(path);
-    socket.pipe(other).pipe(socket);
-    for (const one of [socket, other]) one.on("error", () => undefined);
-    socket.on("close", () => other.destroy());
-    other.on("close", () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.teardown(() => server.close());
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-interface Scene {
-  readonly domain: Domain;
-  readonly agentId: string;
-  readonly workloadApi: string;
-  /** Of the Unix socket. */
-  readonly local: string;
-  readonly remote: string;
-  /** This process's own: it is a broker. */
-  readonly identity: Identity;
-  readonly child: ChildProcess;
-  readonly entryId: string;
-}
-
-/** A workload `/sleep`, and this process as `/broker`. */
-async function scene(
-  t: Test,
-  brokers?: BrokerConfig["brokers"],
-  server: Partial<ServerConfig> = {},
-): Promise<Scene> {
-  const domain = await Domain.start(server);
-  t.teardown(() => domain[Symbol.asyncDispose]());
-  await domain.entry({ path: "/broker", selectors: [OWN_SELECTOR, `unix:path:${self()}`] });
-  const entryId = await domain.entry({ path: "/sleep", selectors: [`unix:path:${SLEEP}`] });
-  const socket = join(domain.dir, "broker", "broker.sock");
-  const remote = `127.0.0.1:${await freePort()}`;
-  const agent = await domain.startAgent({
-    broker: {
-      socket,
-      listen: remote,
-      brokers: brokers ?? [{ id: id("/broker"), pidOverTcp: false }],
-    },
-  });
-  using client = new WorkloadClient(agent.socket);
-  const identity = identityOf(await client.fetchX509());
-  const child = spawn(SLEEP, ["1000"]);
-  t.teardown(() => child.kill("SIGKILL"));
-  const local = await bridge(t, socket);
-  return {
-    domain,
-    agentId: agent.spiffeId.toString(),
-    workloadApi: agent.socket,
-    local,
-    remote,
-    identity,
-    child,
-    entryId,
-  };
-}
-
-function identityOf({ svids: [svid] }: X509SVIDResponse__Output): Identity {
-  const chain = parseCertificates(svid?.x509_svid ?? new Uint8Array());
-  return {
-    certPem: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
-    keyPem: encodePem("PRIVATE KEY", svid?.x509_svid_key ?? new Uint8Array()),
-  };
-}
-
-/** What is on its way when a call is to end may still come. */
-async function untilEnded(watch: Watch<object>): Promise<never> {
-  for (;;) await watch.next();
-}
-
-function self(): string {
-  return realpathSync("/proc/self/exe");
-}
 
 t.test("a broker gets what a process has, as long as it runs", async (t) => {
   const { local, identity, child, domain, agentId } = await scene(t);

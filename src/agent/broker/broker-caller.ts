@@ -1,4 +1,3 @@
-import type { TLSSocket } from "node:tls";
 import type { EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { BrokerConfig } from "../../config/broker-section.ts";
@@ -6,7 +5,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { isRevoked } from "../../spiffe/revoked.ts";
 import { checkLeaf, verifyX509Svid } from "../../spiffe/x509-svid.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
-import { peerCertificates } from "../../x509/peer-certificates.ts";
+import type { Place } from "./places.ts";
 
 /** Who connected, by the certificates that its TLS handshake showed; nothing of them is verified yet. */
 export interface BrokerCaller {
@@ -21,8 +20,9 @@ export interface Broker {
   readonly mayNamePids: boolean;
 }
 
-export function callerOf(socket: TLSSocket, isRemote: boolean): BrokerCaller {
-  return { chain: peerCertificates(socket), isRemote };
+/** Of a connection that is held: the same object for each of its calls. */
+export interface BrokerConnection extends BrokerCaller {
+  readonly place: Place;
 }
 
 /**

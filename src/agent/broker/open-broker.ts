@@ -1,12 +1,14 @@
-import { constants } from "node:crypto";
-import { type Server, type TLSSocket, createServer } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { parseAddress } from "../../config/address.ts";
+import { CallerLog } from "../../observe/caller-log.ts";
 import { H2GrpcServer } from "../../rpc/h2/server.ts";
-import { TlsListener } from "../../rpc/tls-listener.ts";
-import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
+import { peerCertificates } from "../../x509/peer-certificates.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
-import { type BrokerCaller, callerOf } from "./broker-caller.ts";
+import { type BrokerAddress, BrokerListener } from "./broker-listener.ts";
+import { type BrokerConnection, verifyBroker } from "./broker-caller.ts";
+import { Places } from "./places.ts";
 import { type BrokerApiOptions, routeBrokerApi } from "./service.ts";
 
 export interface OpenBrokerOptions extends BrokerApiOptions {
@@ -18,76 +20,53 @@ export interface OpenBrokerOptions extends BrokerApiOptions {
 
 /** The broker endpoint, on a Unix socket, a TCP port or both. @throws precondition when one of them is taken */
 export async function openBroker(options: OpenBrokerOptions): Promise<void> {
-  const { config, clock, logger, stack, identity } = options;
-  const server = new H2GrpcServer<BrokerCaller>({ clock, logger, maxConnections: MAX_CONNECTIONS });
+  const { config, clock, logger, stack } = options;
+  const maxConnections = 2 * (UNPROVEN + PROVEN);
+  const server = new H2GrpcServer<BrokerConnection>({ clock, logger, maxConnections });
   routeBrokerApi(server, options);
   stack.defer(() =>
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
   );
   if (config.socket !== undefined) {
-    const listener = await listenOnSocket(config.socket, options, (socket) =>
-      server.attach(socket, callerOf(socket, false)),
-    );
-    stack.defer(() => void listener.close());
+    stack.use(await listen(server, options, { path: config.socket }));
     logger.info("Broker API is listening", { socket: config.socket });
   }
   if (config.listen === undefined) return;
   const { host, port } = parseAddress(config.listen, "broker.listen", { zeroPort: true });
-  const listener = await TlsListener.listen({
-    host,
-    port,
-    secureContext: () => identity.svid,
-    onConnection: (socket) => server.attach(socket, callerOf(socket, true)),
-    handshakeTimeoutMs: HANDSHAKE_MS,
-    maxConnections: MAX_CONNECTIONS,
-    logger,
-  });
-  stack.use(listener);
-  logger.info("Broker API is listening", { ...listener.address });
+  const listener = stack.use(await listen(server, options, { host, port }));
+  logger.info("Broker API is listening", { host, port: listener.port });
 }
 
-/** TLS on a Unix socket. Nothing is verified in the handshake: that is for each call. No session is resumed. */
-async function listenOnSocket(
-  path: string,
-  { identity, logger }: OpenBrokerOptions,
-  onConnection: (socket: TLSSocket) => void,
-): Promise<Server> {
-  const listener = createServer({
-    ALPNProtocols: ["h2"],
-    requestCert: true,
-    rejectUnauthorized: false,
-    handshakeTimeout: HANDSHAKE_MS,
+/** With places of its own: whoever floods one of the two leaves the other alone. */
+function listen(
+  server: H2GrpcServer<BrokerConnection>,
+  { config, identity, bundles, clock, logger }: OpenBrokerOptions,
+  address: BrokerAddress,
+): Promise<BrokerListener> {
+  const isRemote = "host" in address;
+  const log = new CallerLog(logger, clock);
+  const places = new Places({
+    unproven: UNPROVEN,
+    unprovenPerAddress: UNPROVEN / 4,
+    proven: PROVEN,
+    provenPerBroker: PROVEN / 4,
+    onClosed: (why, whose) =>
+      log.warn(whose, "a connection to the Broker API was closed for another", { whose, why }),
   });
-  listener.maxConnections = MAX_CONNECTIONS;
-  let shown: AgentSvid | undefined;
-  // The agent's SVID of now; before the handshake of each connection, whose listener comes after this one.
-  listener.prependListener("connection", (socket) => {
-    const { svid } = identity;
-    if (svid === undefined) socket.destroy();
-    if (svid === undefined || svid === shown) return;
-    shown = svid;
-    listener.setSecureContext({
-      cert: svid.certPem,
-      key: svid.keyPem,
-      ca: [],
-      minVersion: "TLSv1.2",
-      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-    });
-  });
-  listener.on("secureConnection", (socket) => {
-    socket.on("error", (error) => logger.debug("connection of a broker failed", { error }));
-    if (socket.alpnProtocol === "h2") onConnection(socket);
-    else socket.destroy();
-  });
-  listener.on("tlsClientError", (error, socket) => {
-    logger.debug("TLS handshake of a broker failed", { error });
-    socket.destroy();
-  });
-  await listenOnSocketFile({ path, mode: 0o777, directoryMode: 0o755 }, listener);
-  listener.on("error", (error) => logger.warn("a connection was not accepted", { path, error }));
-  return listener;
+  const onConnection = (socket: TLSSocket, place: BrokerConnection["place"]): void => {
+    const caller: BrokerConnection = { chain: peerCertificates(socket), isRemote, place };
+    server.attach(socket, caller);
+    // Whoever proves nothing now may with its first call, when a bundle has come.
+    verifyBroker(caller, config.brokers, (name) => bundles.of(name), epochSeconds(clock)).then(
+      ({ spiffeId }) => place.prove(spiffeId),
+      () => undefined,
+    );
+  };
+  return BrokerListener.listen({ identity, places, onConnection, clock, logger }, address);
 }
 
-const HANDSHAKE_MS = 10_000;
-const MAX_CONNECTIONS = 1000;
 const GRACE_MS = 1000;
+/** Connections of a listener; one address may have a quarter of them. */
+const UNPROVEN = 200;
+/** Connections of a listener; one broker may have a quarter of them. */
+const PROVEN = 800;

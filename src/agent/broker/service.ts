@@ -29,7 +29,7 @@ import { JwtFrames } from "../workload-api/jwt-frames.ts";
 import { unmatched } from "../workload-api/unmatched.ts";
 import { encodeView } from "../workload-api/view-messages.ts";
 import { whenSynced } from "../workload-api/when-synced.ts";
-import { type Broker, type BrokerCaller, verifyBroker } from "./broker-caller.ts";
+import { type Broker, type BrokerConnection, verifyBroker } from "./broker-caller.ts";
 import { gone, notEntitled, referredProcess } from "./reference.ts";
 
 export interface BrokerApiOptions {
@@ -46,7 +46,7 @@ export const BROKER_API = "spiffe.broker.API";
 
 /** Adds its methods and reflection to the server of the broker endpoint. */
 export function routeBrokerApi(
-  server: H2GrpcServer<BrokerCaller>,
+  server: H2GrpcServer<BrokerConnection>,
   options: BrokerApiOptions,
 ): void {
   const api = new BrokerApi(options);
@@ -75,7 +75,7 @@ export function routeBrokerApi(
     api.fetchJwtSvid(call, request),
   );
   const gated = {
-    route: (path: string, handler: H2Handler<BrokerCaller>): void =>
+    route: (path: string, handler: H2Handler<BrokerConnection>): void =>
       server.route(path, (call) => api.admitted(call, () => handler(call))),
   };
   serveReflection(gated, [BROKER_API]);
@@ -86,7 +86,7 @@ interface Referring {
 }
 
 interface BrokerCall {
-  readonly call: H2Call<BrokerCaller>;
+  readonly call: H2Call<BrokerConnection>;
   readonly broker: Broker;
 }
 
@@ -106,7 +106,7 @@ class BrokerApi {
 
   /** Runs `work` for a broker, until its SVID ends. @throws invalid without the security header; as `verifyBroker` */
   async admitted(
-    call: H2Call<BrokerCaller>,
+    call: H2Call<BrokerConnection>,
     work: (broker: Broker) => Promise<void>,
   ): Promise<void> {
     const { cache, clock } = this.#options;
@@ -118,6 +118,9 @@ class BrokerApi {
     const broker = await this.#verify(call);
     const { promise: ended, reject } = Promise.withResolvers<never>();
     using stack = new DisposableStack();
+    const { place } = call.context;
+    place.prove(broker.spiffeId);
+    stack.defer(place.begin());
     stack.defer(
       clock.after(broker.expiresAt * 1000 - clock.nowMs(), () =>
         reject(fail("unauthenticated", "the broker's SVID has expired; connect with its next one")),
@@ -168,7 +171,7 @@ class BrokerApi {
     call.send(this.#jwtFrames.of(entries, svids));
   }
 
-  async #verify({ context }: H2Call<BrokerCaller>): Promise<Broker> {
+  async #verify({ context }: H2Call<BrokerConnection>): Promise<Broker> {
     const { config, bundles, clock } = this.#options;
     return verifyBroker(context, config.brokers, (name) => bundles.of(name), epochSeconds(clock));
   }

@@ -1,0 +1,147 @@
+/** TLS for the broker endpoint, on a Unix socket or a TCP port. Nothing is verified in the handshake: calls are. */
+import { constants } from "node:crypto";
+import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
+import {
+  type TLSSocket,
+  type Server as TlsServer,
+  createServer as createTlsServer,
+} from "node:tls";
+import { addressKey } from "../../base/address-key.ts";
+import type { Clock } from "../../base/clock.ts";
+import { fail } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
+import type { AgentSvid } from "../identity/agent-svid.ts";
+import type { Place, Places } from "./places.ts";
+
+export interface BrokerListenerOptions {
+  /** The agent's SVID of now is what brokers are shown; connections are closed while there is none. */
+  readonly identity: { readonly svid: AgentSvid | undefined };
+  readonly places: Places;
+  /** Handshake done, HTTP/2 agreed on. */
+  readonly onConnection: (socket: TLSSocket, place: Place) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export type BrokerAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number };
+
+export class BrokerListener implements Disposable {
+  readonly #options: BrokerListenerOptions;
+  readonly #server: Server;
+  readonly #tls: TlsServer;
+  readonly #handshakes = new Map<Socket, Handshake>();
+  #shown: AgentSvid | undefined;
+
+  private constructor(options: BrokerListenerOptions) {
+    this.#options = options;
+    this.#tls = createTlsServer({
+      ALPNProtocols: ["h2"],
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
+    this.#tls.on("secureConnection", (socket) => this.#accept(socket));
+    this.#tls.on("tlsClientError", (error, socket) => {
+      options.logger.debug("TLS handshake of a broker failed", { error });
+      socket.destroy();
+    });
+    // In front of TLS, so that whoever has no place costs no handshake.
+    this.#server = createServer({ noDelay: true }, (socket) => this.#admit(socket));
+  }
+
+  /** @throws precondition when the address or the path is taken */
+  static async listen(
+    options: BrokerListenerOptions,
+    address: BrokerAddress,
+  ): Promise<BrokerListener> {
+    const listener = new BrokerListener(options);
+    const server = listener.#server;
+    if ("path" in address) {
+      await listenOnSocketFile({ path: address.path, mode: 0o777, directoryMode: 0o755 }, server);
+    } else {
+      await new Promise<void>((resolve, reject) => {
+        server.once("listening", resolve);
+        server.once("error", (cause) => reject(cannotListen(address, cause)));
+        server.listen(address);
+      });
+    }
+    server.on("error", (error) => options.logger.warn("a connection was not accepted", { error }));
+    return listener;
+  }
+
+  /** Of a TCP listener. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port; // listening, or nobody has it
+  }
+
+  /** Stops listening and cuts handshakes off; connections handed over are for their new owner to end. */
+  [Symbol.dispose](): void {
+    this.#server.close();
+    for (const socket of this.#handshakes.keys()) socket.destroy();
+  }
+
+  #admit(socket: Socket): void {
+    const { identity, places, clock, logger } = this.#options;
+    socket.on("error", (error) => logger.debug("connection of a broker failed", { error }));
+    if (identity.svid === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#show(identity.svid);
+    const address = socket.remoteAddress === undefined ? LOCAL : addressKey(socket.remoteAddress);
+    const place = places.take(address, () => socket.destroy());
+    const cancel = clock.after(HANDSHAKE_MS, () => socket.destroy());
+    this.#handshakes.set(socket, { place, cancel });
+    socket.once("close", () => {
+      cancel();
+      place.leave();
+      this.#handshakes.delete(socket);
+    });
+    this.#tls.emit("connection", socket);
+  }
+
+  #accept(secured: TLSSocket): void {
+    const { logger, onConnection } = this.#options;
+    secured.on("error", (error) => logger.debug("connection of a broker failed", { error }));
+    // Node has no other way from a TLS socket to the one that it came in on; a Unix socket has no address to go by.
+    const { _parent: socket } = secured as TLSSocket & { readonly _parent?: Socket };
+    const handshake = socket === undefined ? undefined : this.#handshakes.get(socket);
+    if (socket === undefined || handshake === undefined || secured.alpnProtocol !== "h2") {
+      secured.destroy();
+      return;
+    }
+    handshake.cancel();
+    this.#handshakes.delete(socket);
+    onConnection(secured, handshake.place);
+  }
+
+  #show(svid: AgentSvid): void {
+    if (this.#shown === svid) return;
+    this.#tls.setSecureContext({
+      cert: svid.certPem,
+      key: svid.keyPem,
+      // None, instead of the web's roots: nothing is to be added to a client's chain.
+      ca: [],
+      minVersion: "TLSv1.2",
+      // No session is resumed: that would part the connection from the certificate that its handshake showed.
+      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    });
+    this.#shown = svid;
+  }
+}
+
+interface Handshake {
+  readonly place: Place;
+  readonly cancel: () => void;
+}
+
+function cannotListen({ host, port }: { host: string; port: number }, cause: Error): Error {
+  return fail("precondition", `cannot listen on ${host} port ${port}: ${cause.message}`, { cause });
+}
+
+/** A broker makes one in milliseconds. */
+const HANDSHAKE_MS = 10_000;
+const LOCAL = "this host";
