@@ -36,6 +36,18 @@ export async function goClient(): Promise<ClientProgram> {
   return { command: join(dir, "interop"), args: [] };
 }
 
+/** h2spec, which judges HTTP/2 servers, by the versions that are pinned beside it. */
+export async function h2spec(): Promise<string> {
+  const dir = await built("h2spec", ["go"], async (source, out) => {
+    const program = "github.com/summerwind/h2spec/cmd/h2spec";
+    await exec("go", ["build", "-trimpath", "-o", join(out, "h2spec"), program], {
+      cwd: source,
+      env: { ...process.env, CGO_ENABLED: "0" },
+    });
+  });
+  return join(dir, "h2spec");
+}
+
 export async function rustClient(): Promise<ClientProgram> {
   const dir = await built("rust", ["cargo"], async (source, out) => {
     // rustc links with it, and some crates are C in part; another compiler brings its C library's headers, too.
