@@ -38,6 +38,43 @@ export async function changesConformance(check: Check): Promise<void> {
     t.equal((await store.changes.since(0, 100)).length, 8, "reading changes nothing");
   });
 
+  await check("readers of the feed are at different places", async (t, { store }) => {
+    const written: string[] = [];
+    const asked: string[] = [];
+    for (let round = 0; round < 12; round++) {
+      await store.transaction(async (w) => {
+        for (let i = 0; i < 120; i++) {
+          const id = `e${round}-${i}`;
+          written.push(id);
+          await w.entries.create(sampleEntry(id));
+        }
+      });
+      const newest = await store.changes.current();
+      for (const [after, limit] of [
+        [newest - 120, 1000],
+        [newest - 120, 50],
+        [newest - 70, 1000],
+        [newest - 7, 3],
+        [newest, 10],
+        [0, 10],
+        [Math.max(0, newest - 400), 1000],
+        [Math.max(0, newest - 1100), 2000],
+        [newest - 1, 1],
+      ] as const) {
+        const rows = await store.changes.since(after, limit);
+        const want = written.slice(after, after + limit);
+        const isRight = rows.every(
+          ({ revision, key }, index) => revision === after + index + 1 && key === want[index],
+        );
+        if (!isRight || rows.length !== want.length) asked.push(`${newest}: ${after}, ${limit}`);
+      }
+    }
+    t.same(asked, [], "each gets what stands behind its own place");
+    await store.pruneChanges(30);
+    const newest = await store.changes.current();
+    t.equal((await store.changes.since(newest - 100, 1000)).length, 30, "and nothing that is gone");
+  });
+
   await check("onCommit tells the newest visible revision", async (t, { store }) => {
     const told: number[] = [];
     const visible: Promise<boolean>[] = [];

@@ -3,8 +3,16 @@ import { CHANGE_SUBJECTS, type Change, type ChangeReader } from "../contract.ts"
 import type { SqlReader } from "./connection.ts";
 import { type Row, readInteger, readText } from "./row.ts";
 
+/**
+ * Everyone who follows the feed asks for the same new rows, one after the other: the newest are read once and remembered. A
+ * row that was seen never changes.
+ */
 export class SqliteChangeReader implements ChangeReader {
   readonly #sql: SqlReader;
+  /** All rows with revisions above `#after`, up to `#upTo`. */
+  #recent: Change[] = [];
+  #after = 0;
+  #upTo = 0;
 
   constructor(sql: SqlReader) {
     this.#sql = sql;
@@ -20,6 +28,38 @@ export class SqliteChangeReader implements ChangeReader {
   }
 
   async since(after: number, limit: number): Promise<readonly Change[]> {
+    if (after < this.#after || after > this.#upTo) {
+      const rows = this.#read(after, limit);
+      // Who reads what is old takes nothing from those who follow.
+      if ((rows.at(-1)?.revision ?? 0) > this.#upTo) {
+        this.#after = after;
+        this.#remember(rows);
+      }
+      return rows;
+    }
+    const start = this.#recent.findLastIndex(({ revision }) => revision <= after) + 1;
+    const known = this.#recent.slice(start, start + limit);
+    if (known.length === limit) return known;
+    const rows = this.#read(this.#upTo, limit - known.length);
+    if (rows.length === 0) return known;
+    this.#remember([...this.#recent, ...rows]);
+    return [...known, ...rows];
+  }
+
+  /** What was pruned is not to be shown any more. */
+  forget(): void {
+    this.#recent = [];
+    this.#after = this.#upTo;
+  }
+
+  #remember(rows: readonly Change[]): void {
+    this.#upTo = rows.at(-1)?.revision ?? this.#upTo;
+    this.#recent = rows.slice(-MAX_RECENT);
+    const left = rows[rows.length - this.#recent.length - 1];
+    if (left !== undefined) this.#after = left.revision;
+  }
+
+  #read(after: number, limit: number): Change[] {
     return this.#sql
       .all(
         "SELECT revision, subject, key, at_ms FROM changes WHERE revision > ? ORDER BY revision LIMIT ?",
@@ -49,3 +89,6 @@ function changeFromRow(row: Row): Change {
     atMs: readInteger(row, "at_ms"),
   };
 }
+
+/** More than one commit makes under load. */
+const MAX_RECENT = 1000;

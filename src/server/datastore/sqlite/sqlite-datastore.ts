@@ -11,7 +11,6 @@ import type {
   BoundTokenReader,
   OneTimeTokenReader,
   BundleReader,
-  ChangeReader,
   Datastore,
   EntryReader,
   NodeReader,
@@ -168,7 +167,7 @@ class SqliteDatastore implements Datastore {
   readonly acme: AcmeReader;
   readonly revokedAuthorities: RevokedAuthorityReader;
   readonly acmeExternalAccounts: AcmeExternalAccountReader;
-  readonly changes: ChangeReader;
+  readonly changes: SqliteChangeReader;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #writer: Connection;
@@ -292,6 +291,7 @@ class SqliteDatastore implements Datastore {
       "DELETE FROM changes WHERE revision <= (SELECT max(revision) FROM changes) - ?",
       keep,
     );
+    this.changes.forget();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
