@@ -79,6 +79,8 @@ export interface EntryFilter {
 
 export interface EntryReader {
   get(id: string): Promise<EntryRecord | undefined>;
+  /** Those that there are, in no order. @param ids any number, each once */
+  getMany(ids: readonly string[]): Promise<readonly EntryRecord[]>;
   /** Ordered by creation, then id. Without `page`: all. */
   list(filter: EntryFilter, page?: PageRequest): Promise<Page<EntryRecord>>;
   count(filter: EntryFilter): Promise<number>;

@@ -225,7 +225,9 @@ export class AuthorizedEntries implements AsyncDisposable {
       if (subject === "entry") entries.set(key, undefined);
       if (subject === "node") nodes.set(key, undefined);
     }
-    for (const id of entries.keys()) entries.set(id, await this.#source.entries.get(id));
+    for (const entry of await this.#source.entries.getMany([...entries.keys()])) {
+      entries.set(entry.id, entry);
+    }
     for (const id of nodes.keys()) nodes.set(id, await this.#source.nodes.get(id));
 
     const graph = this.#graph;

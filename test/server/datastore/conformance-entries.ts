@@ -42,6 +42,21 @@ export async function entriesConformance(check: Check): Promise<void> {
     t.same(await store.entries.get("full"), bare, "an update replaces each of them");
   });
 
+  await check("many entries by their ids", async (t, { store }) => {
+    const all = ["a", "b.1", "c_2", "d-3"].map((id) => sampleEntry(id));
+    await store.transaction(async (w) => {
+      for (const entry of all) await w.entries.create(entry);
+      t.equal((await w.entries.getMany(["a", "c_2"])).length, 2, "within a transaction as well");
+    });
+    const some = await store.entries.getMany(["d-3", "none", "a"]);
+    t.same(new Set(some.map(({ id }) => id)), new Set(["a", "d-3"]));
+    t.same(
+      some.find(({ id }) => id === "a"),
+      all[0],
+    );
+    t.same(await store.entries.getMany([]), []);
+  });
+
   await check("exists and not_found", async (t, { store }) => {
     const entry = sampleEntry("one", { selectors: selectors("a:1", "b:2") });
     await store.transaction((w) => w.entries.create(entry));

@@ -27,6 +27,10 @@ export class SqliteEntryReader implements EntryReader {
     return this.#one(`SELECT ${COLUMNS} FROM entries WHERE id = ?`, [id]);
   }
 
+  async getMany(ids: readonly string[]): Promise<readonly EntryRecord[]> {
+    return this.#sql.all(GET_MANY, JSON.stringify(ids)).map(entryFromRow);
+  }
+
   async list(filter: EntryFilter, page?: PageRequest): Promise<Page<EntryRecord>> {
     const conditions = entryConditions(filter);
     if (page?.token !== undefined) {
@@ -168,6 +172,8 @@ function entryConditions(filter: EntryFilter): Condition[] {
 }
 
 const COLUMNS = ENTRY_COLUMNS.join(", ");
+const GET_MANY = `SELECT ${ENTRY_COLUMNS.map((column) => `e.${column}`).join(", ")}
+  FROM json_each(?) AS wanted CROSS JOIN entries AS e ON e.id = wanted.value`;
 const MARKS = ENTRY_COLUMNS.map(() => "?").join(", ");
 const INSERT = `INSERT INTO entries (${COLUMNS}) VALUES (${MARKS})`;
 const UPDATE = `UPDATE entries SET (${COLUMNS}) = (${MARKS}) WHERE id = ?`;
