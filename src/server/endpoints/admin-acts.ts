@@ -38,7 +38,10 @@ export function subjectOf(message: unknown): AuditSubject {
     const text = isObject(value) ? spiffeIdText(value) : value;
     if (typeof text === "string" && text !== "") found[field] = text.slice(0, MAX_TEXT);
   };
-  for (const holder of HOLDERS) Object.assign(found, subjectOf(message[holder]));
+  for (const holder of HOLDERS) {
+    const held = message[holder];
+    if (isObject(held)) Object.assign(found, subjectOf(held));
+  }
   // An agent is named by its ID, an entry by a text.
   note(isObject(message["id"]) ? "spiffeId" : "entryId", message["id"]);
   note("entryId", message["entry_id"]);

@@ -21,7 +21,8 @@ import { SqliteTokenWriter } from "./tokens.ts";
 export class Transaction implements TransactionScope {
   readonly writers: Writers;
   readonly #connection: Connection;
-  readonly #changes = new Map<string, readonly [ChangeSubject, string]>();
+  readonly #changes: (readonly [ChangeSubject, string])[] = [];
+  readonly #changed = new Map<ChangeSubject, Set<string>>();
   #open = true;
 
   constructor(connection: Connection) {
@@ -65,15 +66,19 @@ export class Transaction implements TransactionScope {
   }
 
   changed(subject: ChangeSubject, key: string): void {
-    this.#changes.set(`${subject} ${key}`, [subject, key]);
+    let keys = this.#changed.get(subject);
+    if (keys === undefined) this.#changed.set(subject, (keys = new Set()));
+    if (keys.has(key)) return;
+    keys.add(key);
+    this.#changes.push([subject, key]);
   }
 
   /** @returns the newest revision written, `undefined` when the feed did not grow */
   release(atMs: number): number | undefined {
     this.#requireOpen();
     let revision: number | undefined;
-    if (this.#changes.size > 0) {
-      const rows = JSON.stringify([...this.#changes.values()]);
+    if (this.#changes.length > 0) {
+      const rows = JSON.stringify(this.#changes);
       revision = Number(this.#connection.run(INSERT_CHANGES, atMs, rows).lastInsertRowid);
     }
     this.#connection.run("RELEASE member");
