@@ -303,6 +303,38 @@ t.test("nothing is acknowledged or announced before it is on the disk", async (t
   await store[Symbol.asyncDispose]();
 });
 
+t.test("a long group is committed while the disk has nothing to do", async (t) => {
+  const flushes: PromiseWithResolvers<void>[] = [];
+  const clock = new VirtualClock();
+  const store = await openSqliteDatastore({
+    path: newPath(),
+    clock,
+    logger: silentLogger,
+    openFlush: async () => ({
+      flush: () => {
+        const flush = Promise.withResolvers<void>();
+        flushes.push(flush);
+        return flush.promise;
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+  });
+  const seen: number[] = [];
+  const write = (id: string): Promise<unknown> =>
+    store.transaction(async ({ entries }) => {
+      seen.push(flushes.length);
+      await entries.create(sampleEntry(id));
+      clock.step(3);
+    });
+  const all = ["a", "b", "c", "d"].map(write);
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(seen, [0, 1, 1, 1], "the first alone, the others while its flush is under way");
+  t.equal(flushes.length, 2);
+  for (const flush of flushes) flush.resolve();
+  await Promise.all(all);
+  await store[Symbol.asyncDispose]();
+});
+
 t.test("flushes that wait for each other share one", async (t) => {
   const path = newPath();
   await using store = await open(path);
@@ -338,7 +370,9 @@ t.test("a group that SQLite rolled back fails with all its members", async (t) =
   t.equal(failing.commit(), undefined, "a commit that fails");
   await t.rejects(failing.done, { name: "AssayError" });
   t.equal(connection.get("SELECT count(*) AS n FROM entries")?.["n"], 0);
-  t.equal(new CommitGroup(connection, 0).isFull(9), false);
+  const young = new CommitGroup(connection, 0);
+  t.equal(young.isFull(9, false), false);
+  t.equal(young.isFull(9, true), true, "the disk waits for nobody who works");
 });
 
 t.test("kill -9 at any moment loses nothing acknowledged and halves nothing", async (t) => {

@@ -34,9 +34,13 @@ export class CommitGroup {
     return this.#over;
   }
 
-  /** Whether the next transaction should begin a group of its own: nobody is to wait for many others. */
-  isFull(nowMs: number): boolean {
-    return this.#members >= MAX_MEMBERS || Math.abs(nowMs - this.#startedMs) >= MAX_AGE_MS;
+  /**
+   * Whether the next transaction should begin a group of its own: nobody is to wait for many others, nor is the disk to
+   * wait while there is work for it.
+   */
+  isFull(nowMs: number, isDiskIdle: boolean): boolean {
+    const maxAgeMs = isDiskIdle ? MAX_AGE_WITH_IDLE_DISK_MS : MAX_AGE_MS;
+    return this.#members >= MAX_MEMBERS || Math.abs(nowMs - this.#startedMs) >= maxAgeMs;
   }
 
   /** @param revision the newest that the member wrote; `undefined` when it wrote none */
@@ -74,3 +78,5 @@ export class CommitGroup {
 
 const MAX_MEMBERS = 16;
 const MAX_AGE_MS = 10;
+/** About what a flush takes: shorter groups make more of them. */
+const MAX_AGE_WITH_IDLE_DISK_MS = 2;

@@ -178,6 +178,8 @@ class SqliteDatastore implements Datastore {
   readonly #current = new AsyncLocalStorage<Transaction>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Commits that are not on the disk yet. */
+  #flushing = 0;
   #group: CommitGroup | undefined;
   #closed = false;
   /** A flush failed: what the disk holds is not known any more, and nothing more is written on top of it. */
@@ -242,7 +244,9 @@ class SqliteDatastore implements Datastore {
       return { result: await this.#join(group, work), group };
     } finally {
       // Whoever waits already goes into the same commit.
-      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs())) this.#commit();
+      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs(), this.#flushing === 0)) {
+        this.#commit();
+      }
     }
   }
 
@@ -265,12 +269,15 @@ class SqliteDatastore implements Datastore {
     if (group === undefined || group.over) return;
     const revision = group.commit();
     if (revision === undefined && !group.committed) return;
+    this.#flushing += 1;
     void this.#flushes.flush().then(
       () => {
+        this.#flushing -= 1;
         if (revision !== undefined) this.#announce(revision);
         group.acknowledge();
       },
       (thrown: unknown) => {
+        this.#flushing -= 1;
         this.#broken ??= errorFrom(thrown);
         group.lose(thrown);
       },
