@@ -15,11 +15,38 @@ export interface Reading {
   readonly value: number;
 }
 
-interface Series {
+/** One metric with its labels said, for whoever writes it at each call: it is looked up once. */
+export interface Tally {
+  /** Counts. */
+  add(by?: number): void;
+  /** Takes a measurement into a summary or a histogram. */
+  observe(value: number): void;
+}
+
+class Series implements Tally {
   readonly labels: readonly string[];
-  value: number;
-  count: number;
   readonly buckets: number[];
+  readonly #bounds: readonly number[] | undefined;
+  value = 0;
+  count = 0;
+
+  constructor({ buckets }: MetricSpec, labels: readonly string[]) {
+    this.labels = [...labels];
+    this.#bounds = buckets;
+    this.buckets = (buckets ?? []).map(() => 0);
+  }
+
+  add(by = 1): void {
+    this.value += by;
+  }
+
+  observe(value: number): void {
+    this.value += value;
+    this.count += 1;
+    if (this.#bounds === undefined) return;
+    const bucket = this.#bounds.findIndex((bound) => value <= bound);
+    if (bucket >= 0) this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1;
+  }
 }
 
 /** All metrics of one process. Metrics say what happened; nothing is decided by them, and they never fail. */
@@ -29,19 +56,17 @@ export class Metrics {
 
   /** Counts. */
   add(spec: MetricSpec, labels: readonly string[] = [], by = 1): void {
-    const series = this.#of(spec, labels);
-    if (series !== undefined) series.value += by;
+    this.#of(spec, labels)?.add(by);
   }
 
   /** Takes a measurement into a summary or a histogram. */
   observe(spec: MetricSpec, labels: readonly string[], value: number): void {
-    const series = this.#of(spec, labels);
-    if (series === undefined) return;
-    series.value += value;
-    series.count += 1;
-    if (spec.buckets === undefined) return;
-    const bucket = spec.buckets.findIndex((bound) => value <= bound);
-    if (bucket >= 0) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+    this.#of(spec, labels)?.observe(value);
+  }
+
+  /** From now on it is shown, as `declare` has it. */
+  tally(spec: MetricSpec, labels: readonly string[] = []): Tally {
+    return this.#of(spec, labels) ?? NOT_KEPT;
   }
 
   /** A gauge that is read at each scrape. What cannot be read just then is left out. */
@@ -88,12 +113,7 @@ export class Metrics {
     const key = labels.length <= 1 ? (labels[0] ?? "") : labels.join("\0");
     let series = all.get(key);
     if (series === undefined && all.size < MAX_SERIES) {
-      series = {
-        labels: [...labels],
-        value: 0,
-        count: 0,
-        buckets: (spec.buckets ?? []).map(() => 0),
-      };
+      series = new Series(spec, labels);
       all.set(key, series);
     }
     return series;
@@ -138,5 +158,7 @@ function escape(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
+/** Beyond the bound. */
+const NOT_KEPT: Tally = { add: () => undefined, observe: () => undefined };
 /** Of one metric; labels are closed sets far below this. */
 const MAX_SERIES = 500;

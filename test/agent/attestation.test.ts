@@ -45,14 +45,17 @@ class Bench {
   readonly clock = new VirtualClock();
   readonly warned: string[] = [];
 
-  attest(attestors: WorkloadAttestor[], peer = peerOf(FACTS), signal = never): Promise<string[]> {
+  async attest(
+    attestors: WorkloadAttestor[],
+    peer = peerOf(FACTS),
+    signal = never,
+  ): Promise<string[]> {
     const logger: Logger = {
       ...silentLogger,
       warn: (_, fields) => void this.warned.push(String(fields?.["attestor"])),
     };
-    return new Attestation({ attestors, clock: this.clock, logger, deadlineMs: 5000 })
-      .attest(peer, { signal })
-      .then((selectors) => selectors.map(formatSelector));
+    const attestation = new Attestation({ attestors, clock: this.clock, logger, deadlineMs: 5000 });
+    return (await attestation.attest(peer, { signal })).map(formatSelector);
   }
 }
 

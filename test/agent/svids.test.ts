@@ -244,7 +244,10 @@ t.test(
     t.equal(await fetch(a, "y", "x"), "t4", "the least recently used made room");
     clock.step(149_000);
     t.equal(await fetch(a, "x", "y"), "t4");
+    t.equal(cache.held(a, ["y", "x"])?.token, "t4", "what needs no asking is there at once");
     clock.step(2000);
+    t.equal(cache.held(a, ["x", "y"]), undefined, "it is to be made anew");
+    t.equal(cache.held(a, ["z"]), undefined);
     answer = () => Promise.reject(fail("unavailable", "away"));
     t.equal(await fetch(a, "x", "y"), "t4", "the server is away: the old one while it lives");
     answer = () => Promise.reject(fail("denied", "no"));
@@ -269,6 +272,7 @@ t.test(
     const unique = entry("u", { jwtSvidIncludeJti: true });
     const tokens = await Promise.all([fetch(unique, "x"), fetch(unique, "x"), fetch(unique, "x")]);
     t.equal(new Set(tokens).size, 3, "with jti every token is another");
+    t.equal(cache.held(unique, ["x"]), undefined);
   },
 );
 

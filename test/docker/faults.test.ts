@@ -50,7 +50,10 @@ t.test("a container that is removed between lookup and answer", async (t) => {
   const peer = openPeer(box.pid);
   t.teardown(() => peer.release());
   proxy.beforeInspect = () => docker.remove(box.id);
-  await refused(t, attestor.attest(peer, call), { kind: "denied", message: /has ended/ });
+  await refused(t, Promise.resolve(attestor.attest(peer, call)), {
+    kind: "denied",
+    message: /has ended/,
+  });
   t.same(proxy.asked, [box.id]);
 });
 

@@ -55,6 +55,28 @@ t.test(
   },
 );
 
+t.test("a tally is its metric with the labels said", (t) => {
+  const metrics = new Metrics();
+  const counter = spec("counter", ["a"]);
+  const tally = metrics.tally(counter, ["x"]);
+  t.equal(parsePrometheus(metrics.render()).value("test_counter", { a: "x" }), 0, "shown at once");
+  tally.add();
+  metrics.add(counter, ["x"], 2);
+  metrics.tally(counter, ["x"]).add(4);
+  const histogram = { ...spec("histogram"), buckets: [1, 2] };
+  metrics.tally(histogram).observe(1.5);
+  metrics.observe(histogram, [], 9);
+  const { value } = parsePrometheus(metrics.render());
+  t.equal(value("test_counter", { a: "x" }), 7);
+  t.equal(value("test_histogram_bucket", { le: "2" }), 1);
+  t.equal(value("test_histogram_count"), 2);
+  t.equal(value("test_histogram_sum"), 10.5);
+  for (let n = 0; n < 2000; n++) metrics.tally(counter, [`value ${n}`]).add();
+  t.equal(parsePrometheus(metrics.render()).samples.length < 510, true, "within the bound");
+  t.throws(() => metrics.tally(counter), TypeError);
+  t.end();
+});
+
 // SPIRE's own spelling of these (pkg/common/api/middleware, doc/telemetry/telemetry.md).
 t.test("calls have SPIRE's names", async (t) => {
   const names: readonly ["server" | "agent", string, string][] = [

@@ -17,6 +17,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
 import { readStartTime } from "../peer/proc.ts";
+import { AttestationTally } from "./attestation-tally.ts";
 import { CanonicalLists } from "./canonical-lists.ts";
 import { tokenRefusal } from "./token-refusal.ts";
 
@@ -73,6 +74,7 @@ export class Attestation {
   readonly #deadlineMs: number;
   readonly #log: CallerLog;
   readonly #canonical = new CanonicalLists();
+  readonly #tally: AttestationTally | undefined;
   /** Those that look at the process. */
   #atProcess: readonly WorkloadAttestor[] = [];
   /** Those that look at the call's token. */
@@ -85,6 +87,7 @@ export class Attestation {
   constructor(options: AttestationOptions) {
     this.#options = options;
     this.#log = new CallerLog(options.logger, options.clock);
+    this.#tally = options.metrics && new AttestationTally(options.metrics);
     this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
     this.ask(options.attestors);
   }
@@ -103,32 +106,37 @@ export class Attestation {
 
   /**
    * The process's selectors, in canonical order: the same array as before when the attestors say the same. An attestor
-   * that fails is logged and blinds no other.
+   * that fails is logged and blinds no other. At once where nothing has to be waited for: most calls come from a process
+   * that is known, and each promise is one that they pay for.
    * @param call whose end makes the answer pointless; its signal is only asked for when there is something to wait for
    * @param token that came with the call; empty for a malformed one
    * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed; for a
    * caller without a PID here why its token counts for nothing
    */
-  async attest(
+  attest(
     peer: Peer,
     call: { readonly signal: AbortSignal },
     token?: string,
-  ): Promise<readonly Selector[]> {
-    const { metrics } = this.#options;
-    const { attestations, attestationTime, selectors } = AGENT_METRICS;
+  ): readonly Selector[] | Promise<readonly Selector[]> {
     const startMs = performance.now();
-    const note = (thrown?: unknown): void => {
-      metrics?.add(attestations, [statusName(thrown)]);
-      metrics?.observe(attestationTime, [statusName(thrown)], performance.now() - startMs);
-    };
+    const found = token === undefined ? this.#attestNow(peer) : undefined;
+    if (found === undefined) return this.#attestLater(peer, call, token, startMs);
+    this.#tally?.note(undefined, startMs, found);
+    return found;
+  }
+
+  async #attestLater(
+    peer: Peer,
+    call: { readonly signal: AbortSignal },
+    token: string | undefined,
+    startMs: number,
+  ): Promise<readonly Selector[]> {
     try {
-      const now = token === undefined ? this.#attestNow(peer) : undefined;
-      const found = now ?? (await this.#attestWithTime(peer, call, token));
-      note();
-      metrics?.observe(selectors, [], found.length);
+      const found = await this.#attestWithTime(peer, call, token);
+      this.#tally?.note(undefined, startMs, found);
       return found;
     } catch (thrown) {
-      note(thrown);
+      this.#tally?.note(thrown, startMs);
       throw thrown;
     }
   }

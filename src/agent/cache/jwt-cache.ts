@@ -51,13 +51,22 @@ export class JwtCache {
     return this.#cached.size;
   }
 
+  /** A token that `fetch` would serve without asking anybody. */
+  held(entry: Entry, audience: readonly string[]): JwtSvid | undefined {
+    // Each of these tokens is to be unique (`jti`): none is ever handed out twice.
+    if (entry.jwtSvidIncludeJti) return undefined;
+    const cached = this.#cached.get(keyOf(entry, audience));
+    if (cached === undefined) return undefined;
+    return this.#options.clock.nowMs() < cached.renewAtMs ? cached.svid : undefined;
+  }
+
   /** @throws what `sign` throws when no unexpired token is left to serve */
   async fetch(entry: Entry, audience: readonly string[]): Promise<JwtSvid> {
-    // Each of these tokens is to be unique (`jti`): none is ever handed out twice.
+    const held = this.held(entry, audience);
+    if (held !== undefined) return held;
     if (entry.jwtSvidIncludeJti) return this.#options.sign(entry, audience);
-    const key = `${tokenVersion(entry)} ${audienceKey(audience)}`;
+    const key = keyOf(entry, audience);
     const cached = this.#cached.get(key);
-    if (cached !== undefined && this.#options.clock.nowMs() < cached.renewAtMs) return cached.svid;
     try {
       return await this.#sign(key, entry, audience);
     } catch (error) {
@@ -106,6 +115,10 @@ export class JwtCache {
     const lifeMs = (expiresAt - issuedAt) * 1000;
     return expiresAt * 1000 - (lifeMs / 2) * (0.9 + 0.2 * this.#options.random.unit());
   }
+}
+
+function keyOf(entry: Entry, audience: readonly string[]): string {
+  return `${tokenVersion(entry)} ${audienceKey(audience)}`;
 }
 
 /** Most ask for one alone. */

@@ -50,10 +50,10 @@ export function routeSecretDiscovery(
   options: SecretDiscoveryOptions,
 ): void {
   const service = new SecretDiscovery(options);
-  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
-    server.route(`/${SECRET_DISCOVERY}/${method}`, (call) =>
-      counted(call.path, options.metrics, () => handle(call)),
-    );
+  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void => {
+    const path = `/${SECRET_DISCOVERY}/${method}`;
+    server.route(path, counted(path, options.metrics, handle));
+  };
   route("StreamSecrets", (call) => service.stream(call, (more) => new StateOfTheWorld(more)));
   route("DeltaSecrets", (call) => service.stream(call, (more) => new Differences(more)));
   route("FetchSecrets", (call) => service.fetch(call));

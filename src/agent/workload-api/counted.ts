@@ -1,29 +1,39 @@
 import { errorFrom } from "../../base/errors.ts";
 import { AGENT_METRICS, callMetrics } from "../../observe/metric-names.ts";
-import type { Metrics } from "../../observe/metrics.ts";
+import type { Metrics, Tally } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
 
-/** Counts and times a workload's call; what it was refused for counts apart. */
-export async function counted(
+/** The work of a method, which counts and times each call; what a workload was refused for counts apart. */
+export function counted<C>(
   path: string,
   metrics: Metrics,
-  work: () => Promise<void>,
-): Promise<void> {
-  metrics.add(AGENT_METRICS.calls);
-  // Not by way of `metered`: each promise between a call and its end is one that every call pays for.
+  work: (call: C) => Promise<void>,
+): (call: C) => Promise<void> {
   const { count, elapsed } = callMetrics("agent", path);
-  const startMs = performance.now();
-  const note = (status: string): void => {
-    metrics.add(count, [status]);
-    metrics.observe(elapsed, [status], performance.now() - startMs);
+  // Looked up once, and shown from the first call on.
+  let calls: Tally | undefined;
+  const outcomes = new Map<string, readonly [count: Tally, elapsed: Tally]>();
+  const note = (status: string, startMs: number): void => {
+    let outcome = outcomes.get(status);
+    if (outcome === undefined) {
+      outcome = [metrics.tally(count, [status]), metrics.tally(elapsed, [status])];
+      outcomes.set(status, outcome);
+    }
+    outcome[0].add();
+    outcome[1].observe(performance.now() - startMs);
   };
-  try {
-    await work();
-    note(statusName(undefined));
-  } catch (thrown) {
-    note(statusName(thrown));
-    const { kind } = errorFrom(thrown);
-    if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
-    throw thrown;
-  }
+  // Each promise between a call and its end is one that every call pays for.
+  return async (call) => {
+    (calls ??= metrics.tally(AGENT_METRICS.calls)).add();
+    const startMs = performance.now();
+    try {
+      await work(call);
+      note(statusName(undefined), startMs);
+    } catch (thrown) {
+      note(statusName(thrown), startMs);
+      const { kind } = errorFrom(thrown);
+      if (kind !== "cancelled") metrics.add(AGENT_METRICS.refusals, [kind]);
+      throw thrown;
+    }
+  };
 }

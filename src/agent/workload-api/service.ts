@@ -54,13 +54,14 @@ export const WORKLOAD_API = "SpiffeWorkloadAPI";
 /** Adds the methods to the server of the Workload API's socket. */
 export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadApiOptions): void {
   const api = new WorkloadApi(options);
-  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void =>
-    server.route(`/${WORKLOAD_API}/${method}`, (call) =>
-      counted(call.path, options.metrics, () => {
-        checkSecurityHeader(call);
-        return handle(call);
-      }),
-    );
+  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void => {
+    const path = `/${WORKLOAD_API}/${method}`;
+    const checked = (call: H2Call<Peer>): Promise<void> => {
+      checkSecurityHeader(call);
+      return handle(call);
+    };
+    server.route(path, counted(path, options.metrics, checked));
+  };
   route("FetchX509SVID", (call) => api.stream(call, "X509SVIDRequest", "x509"));
   route("FetchX509Bundles", (call) => api.stream(call, "X509BundlesRequest", "x509-bundles"));
   route("FetchJWTBundles", (call) => api.stream(call, "JWTBundlesRequest", "jwt-bundles"));
@@ -91,33 +92,43 @@ class WorkloadApi {
     this.#log = new CallerLog(options.logger, options.clock);
   }
 
-  async stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
-    const request = await call.request();
-    // Empty, as the standard has it: nothing can be wrong with it.
-    if (request.length > 0) messageType(requestType).decode(request);
-    await this.#follow(call, (common) => follow({ ...common, kind }));
+  stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
+    return this.#follow(
+      call,
+      // Empty, as the standard has it: nothing can be wrong with it.
+      (request) => void (request.length > 0 && messageType(requestType).decode(request)),
+      (common) => follow({ ...common, kind }),
+    );
   }
 
-  async streamWit(
+  streamWit(
     call: H2Call<Peer>,
     followThem: (params: WitStreamParams, parts: WitParts, request: Uint8Array) => Promise<never>,
   ): Promise<void> {
     const { wit } = this.#options;
     if (wit === undefined) throw fail("unsupported", "WIT-SVIDs are not offered here");
-    const request = await call.request();
-    await this.#follow(call, (common) => followThem(common, wit, request));
+    return this.#follow(
+      call,
+      () => undefined,
+      (common, request) => followThem(common, wit, request),
+    );
   }
 
+  /** One function from the request to the end: what a call waits for in turn is what all calls pay for. */
   async #follow(
     call: H2Call<Peer>,
-    followIt: (params: WitStreamParams) => Promise<never>,
+    check: (request: Uint8Array) => void,
+    followIt: (params: WitStreamParams, request: Uint8Array) => Promise<never>,
   ): Promise<void> {
+    const request = await call.request();
+    check(request);
     const { attestation, cache, clock } = this.#options;
-    const selectors = await attestCall(attestation, call);
+    const found = attestCall(attestation, call);
+    const selectors = found instanceof Promise ? await found : found;
     const { endsAt } = attestation.notesOn(selectors);
     try {
       const common = { call, cache, clock, selectors };
-      await followIt(endsAt === undefined ? common : { ...common, endsAt });
+      await followIt(endsAt === undefined ? common : { ...common, endsAt }, request);
     } catch (thrown) {
       const error = errorFrom(thrown);
       if (error.kind === "denied") {
@@ -139,15 +150,22 @@ class WorkloadApi {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
     const { attestation, cache, jwtCache, clock } = this.#options;
-    const selectors = await attestCall(attestation, call);
-    await whenSynced(cache, clock, call.signal);
-    const entries = cache
-      .match(selectors)
-      .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
+    const found = attestCall(attestation, call);
+    const selectors = found instanceof Promise ? await found : found;
+    // The signal is made when it is asked for.
+    if (!cache.synced) await whenSynced(cache, clock, call.signal);
+    const matched = cache.match(selectors);
+    const entries =
+      wanted === undefined
+        ? matched
+        : matched.filter(({ spiffeId }) => spiffeId === wanted.toString());
     if (entries.length === 0) throw unmatched(attestation, selectors);
-    const svids = await Promise.all(
-      entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed)),
-    );
+    const held = entries.map((entry) => jwtCache.held(entry, audience));
+    const svids = held.every((svid) => svid !== undefined)
+      ? held
+      : await Promise.all(
+          entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed)),
+        );
     call.send(this.#jwtFrames.of(entries, svids));
   }
 
