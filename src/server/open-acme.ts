@@ -27,6 +27,14 @@ export async function openAcme(
     parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
     const shortLived = shortLivedRoots(config);
     if (shortLived !== undefined) logger.warn(SHORT_LIVED_ROOTS, shortLived);
+    let own = listeners(config);
+    // The one that moves without a restart; the others stay where they were opened.
+    parts.reload.part(({ federation }) => {
+      const moved = listeners({ ...without(config), ...(federation && { federation }) });
+      return () => {
+        own = moved;
+      };
+    });
     const tls = await webIdentity(acme.tls, { ...parts, logger }, opened);
     const externalAccounts = new StoredExternalAccounts({
       store,
@@ -41,7 +49,7 @@ export async function openAcme(
         issuance,
         validator: new ChallengeValidator({
           config: acme.validation,
-          ownAddresses: () => listeners(config),
+          ownAddresses: () => own,
           clock,
           logger,
         }),
@@ -82,6 +90,10 @@ async function revoke(
   const { spiffeId, ...subject } = certificate;
   const named = spiffeId === "" ? subject : certificate;
   await trail.acted(origin, [{ outcome: "ok", subject: named, reason }]);
+}
+
+function without({ federation: _, ...rest }: ServerConfig): ServerConfig {
+  return rest;
 }
 
 /** Where this server listens: never a target of validations. */

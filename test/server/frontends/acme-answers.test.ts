@@ -1,10 +1,9 @@
 /** Every error of RFC 8555 §6.7 that is no request's own fault, nonces, other chains, TLS and authority sets. */
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import type { ServerConfig } from "../../../src/config/server.ts";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { Metrics } from "../../../src/observe/metrics.ts";
@@ -26,7 +25,8 @@ import { csrFor } from "../../support/csr.ts";
 import { TestCa } from "../../support/test-ca.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { startDnsServer } from "../../support/dns-server.ts";
-import { startTestServer } from "../../support/server.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type TestServer, startTestServer } from "../../support/server.ts";
 import { PROVISION } from "./provision-rig.ts";
 import { WEB, acmeConfig, acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
 
@@ -297,18 +297,10 @@ t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
 
 const NOW = Math.floor(Date.now() / 1000);
 
-t.test("the front end provision is no target of validation, whatever is allowed", async (t) => {
-  await using dns = await startDnsServer();
-  dns.zone.set("a.example.org", { a: ["127.0.0.1"] });
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const acme = acmeConfig({}, dns, port);
-  const provision = { ...PROVISION, listen: { host: "127.0.0.1", port } };
-  const server = await startTestServer(t, { config: { frontends: { acme, provision } } });
-  const { host, port: at } = server.server.acmeAddress ?? { host: "", port: 0 };
-  using client = await AcmeClient.open(`http://${host}:${at}/directory`);
+/** Why a validation of http-01 failed. */
+async function failure(server: TestServer): Promise<string> {
+  const { host, port } = server.server.acmeAddress ?? { host: "", port: 0 };
+  using client = await AcmeClient.open(`http://${host}:${port}/directory`);
   await client.register({});
   const { body: order } = await client.order(["a.example.org"]);
   const [url = ""] = order.authorizations;
@@ -317,5 +309,37 @@ t.test("the front end provision is no target of validation, whatever is allowed"
   await client.post(challenge?.url ?? "", {});
   await client.until(url, ["valid", "invalid"]);
   const failed = await client.post<{ error: AcmeProblemBody }>(challenge?.url ?? "", "");
-  t.match(failed.body.error.detail, /this server listens there/);
+  return failed.body.error.detail;
+}
+
+t.test("the front end provision is no target of validation, whatever is allowed", async (t) => {
+  await using dns = await startDnsServer();
+  dns.zone.set("a.example.org", { a: ["127.0.0.1"] });
+  const port = await freePort();
+  const acme = acmeConfig({}, dns, port);
+  const provision = { ...PROVISION, listen: { host: "127.0.0.1", port } };
+  const server = await startTestServer(t, { config: { frontends: { acme, provision } } });
+  t.match(await failure(server), /this server listens there/);
+});
+
+t.test("nor is the bundle endpoint, wherever it moved", async (t) => {
+  await using dns = await startDnsServer();
+  dns.zone.set("a.example.org", { a: ["127.0.0.1"] });
+  const port = await freePort();
+  const frontends = { acme: acmeConfig({}, dns, port) };
+  const server = await startTestServer(t, { config: { frontends } });
+  t.match(await failure(server), /refused|ECONNREFUSED|connect/i);
+  const move = (to: number | undefined): Promise<void> => {
+    const bundleEndpoint = { listen: `127.0.0.1:${to}`, profile: "https_spiffe", refreshHint: 300 };
+    const federation = {
+      federatesWith: new Map(),
+      ...(to === undefined ? {} : { bundleEndpoint }),
+    } as ServerConfig["federation"];
+    const config = { ...server.config, ...(federation && { federation }) };
+    return server.server.reload(async () => ({ config, settings: [] }));
+  };
+  await move(port);
+  t.match(await failure(server), /this server listens there/);
+  await move(undefined);
+  t.notMatch(await failure(server), /this server listens there/);
 });
