@@ -27,10 +27,10 @@ export async function openAcme(
     parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
     const shortLived = shortLivedRoots(config);
     if (shortLived !== undefined) logger.warn(SHORT_LIVED_ROOTS, shortLived);
-    let own = listeners(config);
+    let own = listeners(config, config.federation);
     // The one that moves without a restart; the others stay where they were opened.
     parts.reload.part(({ federation }) => {
-      const moved = listeners({ ...without(config), ...(federation && { federation }) });
+      const moved = listeners(config, federation);
       return () => {
         own = moved;
       };
@@ -92,13 +92,11 @@ async function revoke(
   await trail.acted(origin, [{ outcome: "ok", subject: named, reason }]);
 }
 
-function without({ federation: _, ...rest }: ServerConfig): ServerConfig {
-  return rest;
-}
-
 /** Where this server listens: never a target of validations. */
-function listeners(config: ServerConfig): readonly { host: string; port: number }[] {
-  const { listen, metricsListen, frontends, revocation, federation } = config;
+function listeners(
+  { listen, metricsListen, frontends, revocation }: ServerConfig,
+  federation: ServerConfig["federation"],
+): readonly { host: string; port: number }[] {
   const texts = [listen, metricsListen, revocation?.listen, federation?.bundleEndpoint?.listen];
   const oidc = frontends?.oidc?.listen;
   return [

@@ -92,16 +92,16 @@ t.test("P17 P18 a CA, a server on it, and certificates for RSA and EC keys", asy
     t.match(made, { code: 0 }, made.err);
     const files = join(folder.path, keyType);
     const ran = await run(
-      ...[
-        "provision",
-        "client",
-        "--server",
-        `https://localhost:${port}`,
-        "--name",
-        "web.example.org",
-      ],
-      ...["--san", "10.0.0.7", "--ca-file", join(dir, "cacert.pem"), "--token-file", token],
-      ...["--key-type", keyType, "--dir", files, "--allow-disk"],
+      "provision",
+      "client",
+      `--server=https://localhost:${port}`,
+      "--name=web.example.org",
+      "--san=10.0.0.7",
+      `--ca-file=${join(dir, "cacert.pem")}`,
+      `--token-file=${token}`,
+      `--key-type=${keyType}`,
+      `--dir=${files}`,
+      "--allow-disk",
     );
     t.equal(ran.code, 0, ran.err);
     const certificate = new X509Certificate(readFileSync(join(files, "id.crt")));
