@@ -12,6 +12,7 @@ import type { Entry } from "../../src/agent/cache/entry.ts";
 import { explainHandlers } from "../../src/agent/explain/explain.ts";
 import { encodeView } from "../../src/agent/workload-api/view-messages.ts";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
+import { fail } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import type { Bundle } from "../../src/spiffe/bundle.ts";
@@ -296,6 +297,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
     allowUnregistered: false,
   });
   const asked: (readonly Selector[])[] = [];
+  let trouble: Error | undefined;
   const { ExplainPid } = explainHandlers({
     attestation: new Attestation({
       attestors: [unixAttestor({ clock, logger: silentLogger })],
@@ -309,6 +311,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
     agentId: () => id("/agent"),
     askServer: async (selectors) => {
       asked.push(selectors);
+      if (trouble !== undefined) throw trouble;
       return {
         entries: [
           {
@@ -349,6 +352,17 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
     matching: [{ id: "late" }],
     nearest: { length: 0 },
   });
+  for (const [error, said] of [
+    [
+      fail("deadline", "Deadline exceeded after 5.028s,LB pick: 0.001s"),
+      "it did not answer in time",
+    ],
+    [fail("unsupported", "unknown service"), "it does not explain its entries"],
+    [fail("unavailable", "nobody listens on a:1"), "nobody listens on a:1"],
+  ] as const) {
+    trouble = error;
+    t.match(await ExplainPid({ pid: process.pid }), { server_error: said });
+  }
   cache[Symbol.dispose]();
 });
 

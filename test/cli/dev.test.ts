@@ -74,7 +74,13 @@ t.test("once: the first SVID, exit code 0, and nothing but the state folder", as
       .sort(),
     ["spiffe://example.org/host", "spiffe://example.org/user"],
   );
+  const [, admin = ""] = await dev.said(/explain --pid \$\$ --socket (\S+)/);
+  t.match(await run(["explain", String(process.pid), "--socket", admin], env), {
+    code: 0,
+    out: /^process \d+: 1 entry gives it an identity\n[^]*\n {2}in sync by the server's stream: /,
+  });
   t.match(await dev.stop("SIGINT"), { code: 0 });
+  t.notOk(existsSync(dirname(admin)), "the folder of that socket is gone, too");
 });
 
 t.test("it follows rotations; a second one on the folder is refused; Ctrl-C ends it", async (t) => {

@@ -117,10 +117,10 @@ async function askServer(
     return { answer: await ask(selectors.slice(0, MAX_ASKED), stopping), serverError: "" };
   } catch (thrown) {
     const error = errorFrom(thrown);
-    return {
-      serverError:
-        error.kind === "unsupported" ? "the server does not explain its entries" : error.message,
-    };
+    // What grpc says of a deadline is about itself.
+    if (error.kind === "deadline") return { serverError: "it did not answer in time" };
+    if (error.kind === "unsupported") return { serverError: "it does not explain its entries" };
+    return { serverError: error.message };
   }
 }
 

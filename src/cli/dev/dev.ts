@@ -59,11 +59,17 @@ export const command: Command = {
     const socket =
       given === undefined ? join(runtime, "api.sock") : socketPathOf(given, "--socket");
     const adminSocket = join(runtime, "server.sock");
-    const dev = { trustDomain, state, socket, adminSocket, x509TtlSeconds, env };
+    // Not where workloads look; of no use to somebody who sees the first SVID and no more.
+    const agentRuntime = options.flag("once")
+      ? undefined
+      : makeRuntimeFolder(state, env, "assay-dev-agent");
+    const agentAdminSocket = agentRuntime && join(agentRuntime, "admin.sock");
+    const dev = { trustDomain, state, socket, adminSocket, agentAdminSocket, x509TtlSeconds, env };
     try {
       await runDev(context, dev);
     } finally {
       removeRuntimeFolder(runtime);
+      if (agentRuntime !== undefined) removeRuntimeFolder(agentRuntime);
     }
     if (context.signal.aborted) for (const line of endLines(dev)) context.output.line(line);
     return undefined;

@@ -33,7 +33,13 @@ export function firstSvidLines(params: FirstSvidParams): string[] {
   ];
 }
 
-export function nextStepLines({ adminSocket }: { readonly adminSocket: string }): string[] {
+export function nextStepLines({
+  adminSocket,
+  agentAdminSocket,
+}: {
+  readonly adminSocket: string;
+  readonly agentAdminSocket: string | undefined;
+}): string[] {
   const assay = programName();
   return [
     "",
@@ -41,6 +47,11 @@ export function nextStepLines({ adminSocket }: { readonly adminSocket: string })
     `  ${assay} fetch x509                  # the same identity, as any program would get it`,
     `  ${assay} fetch jwt --audience demo   # a token for the audience 'demo'`,
     `  ${assay} entry list --socket ${adminSocket}`,
+    ...(agentAdminSocket === undefined
+      ? []
+      : [
+          `  ${assay} explain --pid $$ --socket ${agentAdminSocket}   # why a process has it, or not`,
+        ]),
     "",
     "Following rotations; Ctrl-C ends.",
   ];

@@ -14,6 +14,8 @@ export interface DevSettings {
   /** Of the Workload API. */
   readonly socket: string;
   readonly adminSocket: string;
+  /** For questions to the agent. */
+  readonly agentAdminSocket: string | undefined;
   readonly x509TtlSeconds: number | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -110,6 +112,7 @@ function startAgent(dev: DevSettings, port: number, token: string | undefined): 
       `--socket=${dev.socket}`,
       `--trust-bundle=${bundleFile(dev)}`,
       "--sync-interval=250ms",
+      ...(dev.agentAdminSocket === undefined ? [] : [`--admin-socket=${dev.agentAdminSocket}`]),
     ],
   });
 }

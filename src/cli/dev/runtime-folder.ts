@@ -7,18 +7,22 @@ import { join } from "node:path";
  * A private folder for the sockets of `assay dev`, with a short path (socket paths have about a hundred bytes), the
  * same at each start on the same state folder, so that an exported SPIFFE_ENDPOINT_SOCKET stays right.
  */
-export function makeRuntimeFolder(state: string, env: NodeJS.ProcessEnv): string {
+export function makeRuntimeFolder(
+  state: string,
+  env: NodeJS.ProcessEnv,
+  name: "assay-dev" | "assay-dev-agent" = "assay-dev",
+): string {
   const tag = createHash("sha256").update(state).digest("hex").slice(0, 8);
   const uid = process.getuid?.() ?? 0;
   const session = env["XDG_RUNTIME_DIR"];
   const candidates = [
-    ...(session?.startsWith("/") === true ? [join(session, `assay-dev-${tag}`)] : []),
-    join(tmpdir(), `assay-dev-${uid}-${tag}`),
-    `/tmp/assay-dev-${uid}-${tag}`,
+    ...(session?.startsWith("/") === true ? [join(session, `${name}-${tag}`)] : []),
+    join(tmpdir(), `${name}-${uid}-${tag}`),
+    `/tmp/${name}-${uid}-${tag}`,
   ];
   const folder = candidates.find((path) => path.length <= MAX_LENGTH && isOursAlone(path, uid));
   // Someone else sits on the name, which anyone can do in /tmp: take one that nobody can guess.
-  return folder ?? mkdtempSync("/tmp/assay-dev-");
+  return folder ?? mkdtempSync(`/tmp/${name}-`);
 }
 
 export function removeRuntimeFolder(folder: string): void {

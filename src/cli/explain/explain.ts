@@ -20,7 +20,7 @@ export const command: Command = {
     {
       name: "socket",
       value: "PATH",
-      help: "the agent's admin socket; it has one when it was started with --admin-socket",
+      help: "the agent's admin socket; it has one when it was started with --admin-socket, and in 'assay dev'",
       env: "ASSAY_AGENT_ADMIN_SOCKET",
     },
     OUTPUT_OPTION,
@@ -43,7 +43,7 @@ export const command: Command = {
     const socket = options.text("socket");
     if (socket === undefined) {
       throw new UsageError(
-        "--socket is missing; name the socket that the agent was given with --admin-socket",
+        "--socket is missing; name the one that the agent was started with as --admin-socket (or set ASSAY_AGENT_ADMIN_SOCKET), which 'assay dev' shows",
       );
     }
     using agent = await connectTo("agent", socket, signal, { meant: "agent-admin" });

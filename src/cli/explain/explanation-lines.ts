@@ -25,9 +25,7 @@ export function explanationLines(answer: ExplainPidResponse__Output, nowMs: numb
     `agent ${identity === "" ? "without an identity" : identity}`,
     ...answer.parent_ids.filter((id) => id !== identity).map((id) => `  also ${id}`),
     ...(sync === null ? [] : syncLines(sync, nearest, nowMs)),
-    ...(answer.server_error === ""
-      ? []
-      : [`  the server was not asked for more: ${answer.server_error}`]),
+    ...(answer.server_error === "" ? [] : [`  nothing from the server: ${answer.server_error}`]),
   ];
 }
 
@@ -111,9 +109,13 @@ function syncLines(sync: AgentSync__Output, nearest: Nearest, nowMs: number): st
   const how = { push: "by the server's stream", poll: "by polling" }[sync.mode] ?? "";
   const heard = contact === 0 ? "never heard" : `last heard ${timeText(contact, nowMs)}`;
   const held = sync.entries === 1 ? "1 entry held" : `${sync.entries} entries held`;
-  const server = sync.server_revision === "0" ? "" : `, the server's ${sync.server_revision}`;
+  const inSync = isInSync(sync, nearest);
+  const isOther = sync.server_revision !== sync.revision;
+  const rest = inSync && isOther ? "; what came between is none of this agent's" : "";
+  const server =
+    sync.server_revision === "0" ? "" : `, the server's ${sync.server_revision}${rest}`;
   return [
-    isInSync(sync, nearest)
+    inSync
       ? `  in sync ${how}: ${heard}, ${held}`
       : `  out of sync with its server: ${heard}, ${held}`,
     ...(sync.revision === "0" ? [] : [`  revision ${sync.revision}${server}`]),
