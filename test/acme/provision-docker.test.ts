@@ -16,7 +16,8 @@ import { promisify } from "node:util";
 import t from "tap";
 import { Program, emptyEnvironment, run, start } from "../cli/program.ts";
 import { assayImage } from "../kubernetes/cluster/deployment.ts";
-import { DockerEngine, IMAGE } from "../support/docker-engine.ts";
+import { IMAGE } from "../support/container-engine.ts";
+import { DockerEngine } from "../support/docker-engine.ts";
 
 const ASSAY_IMAGE = "localhost/assay:1";
 const engine = await DockerEngine.start();

@@ -6,25 +6,17 @@ import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { ContainerRig, idsOf } from "../support/container-rig.ts";
+import { HIERARCHIES } from "../support/hierarchies.ts";
 import { id } from "../support/running.ts";
 
 const exec = promisify(execFile);
 const rig = await ContainerRig.start();
 t.teardown(() => rig[Symbol.asyncDispose]());
-const { docker, domain } = rig;
+const { engine: docker, domain } = rig;
 
 await domain.entry({ path: "/own", selectors: ["docker:label:app:own"] });
 await domain.entry({ path: "/victim", selectors: ["docker:label:app:victim"] });
 const victim = await docker.run(rig.reaching({ labels: { app: "victim" } }));
-
-/** Where the hierarchies are mounted that a process can be moved in, and the controllers of each. */
-const HIERARCHIES = readFileSync("/proc/self/mountinfo", "utf8")
-  .split("\n")
-  .map((line) => line.split(" "))
-  .filter((words) => /^cgroup2?$/.test(words[words.indexOf("-") + 1] ?? "") && words[3] === "/")
-  .map((words) => words[4] ?? "")
-  // Nothing can join a cpuset before it has processors and memory.
-  .filter((mount) => !mount.endsWith("/cpuset"));
 
 /** The cgroup of a process below one mount point. */
 function cgroupOf(pid: number, mount: string): string {

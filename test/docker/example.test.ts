@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
-import { CHECKOUT, needDocker } from "../support/docker-engine.ts";
+import { CHECKOUT } from "../support/container-engine.ts";
+import { needDocker } from "../support/docker-engine.ts";
 import { commandLines } from "../support/processes.ts";
 
 t.test("deploy/examples/docker/run proves what it says and leaves nothing behind", async (t) => {

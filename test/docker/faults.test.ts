@@ -19,7 +19,7 @@ const CALLERS = 3;
 
 const rig = await ContainerRig.start();
 t.teardown(() => rig[Symbol.asyncDispose]());
-const { docker, domain } = rig;
+const { engine: docker, domain } = rig;
 const call = { signal: new AbortController().signal };
 
 /** All attestors of an agent, with the engine behind a proxy. */

@@ -8,12 +8,12 @@ import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { workloadAttestorConformance } from "../attestors/workload-conformance.ts";
 import { ContainerRig } from "../support/container-rig.ts";
-import { CHECKOUT, IMAGE } from "../support/docker-engine.ts";
+import { CHECKOUT, IMAGE } from "../support/container-engine.ts";
 import { id } from "../support/running.ts";
 
 const rig = await ContainerRig.start();
 t.teardown(() => rig[Symbol.asyncDispose]());
-const { docker, domain } = rig;
+const { engine: docker, domain } = rig;
 
 workloadAttestorConformance(t, async (t) => {
   const attestor = dockerAttestor({

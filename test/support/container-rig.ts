@@ -1,11 +1,18 @@
-/** A server and an agent beside a Docker Engine, and a way to ask from inside of its containers. */
+/** A server and an agent beside a container engine, and a way to ask from inside of its containers. */
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import type { AgentConfig } from "../../src/config/agent.ts";
 import type { RunningAgent } from "../../src/agent/running-agent.ts";
 import { runProgram } from "../../src/cli/program.ts";
-import { CHECKOUT, type ContainerOptions, DockerEngine, type Output } from "./docker-engine.ts";
+import {
+  CHECKOUT,
+  type ContainerEngine,
+  type ContainerOptions,
+  type Output,
+} from "./container-engine.ts";
+import { DockerEngine } from "./docker-engine.ts";
 import { Domain } from "./running.ts";
 
 const SOCKET_IN_CONTAINER = "/run/spiffe/api.sock";
@@ -18,23 +25,30 @@ export interface Asker {
   ask(): Promise<string[] | string>;
 }
 
-export class ContainerRig implements AsyncDisposable {
-  readonly docker: DockerEngine;
+export class ContainerRig<E extends ContainerEngine> implements AsyncDisposable {
+  readonly engine: E;
   readonly domain: Domain;
   readonly agent: RunningAgent;
   readonly #adminSocket: string;
   #askers = 0;
 
-  private constructor(docker: DockerEngine, domain: Domain, agent: RunningAgent, admin: string) {
-    this.docker = docker;
+  private constructor(engine: E, domain: Domain, agent: RunningAgent, admin: string) {
+    this.engine = engine;
     this.domain = domain;
     this.agent = agent;
     this.#adminSocket = admin;
   }
 
-  /** @param dockerSocket what the agent asks instead of the engine itself */
-  static async start(dockerSocket?: (real: string) => Promise<string>): Promise<ContainerRig> {
+  static async start(): Promise<ContainerRig<DockerEngine>> {
     const docker = await DockerEngine.start();
+    return ContainerRig.beside(docker, { docker: { socket: docker.socket } });
+  }
+
+  /** Takes the engine over, and ends it. */
+  static async beside<E extends ContainerEngine>(
+    engine: E,
+    workloadAttestors: AgentConfig["workloadAttestors"],
+  ): Promise<ContainerRig<E>> {
     const domain = await Domain.start();
     // Processes of any user in a container may reach the socket.
     chmodSync(domain.dir, 0o755);
@@ -42,13 +56,12 @@ export class ContainerRig implements AsyncDisposable {
     mkdirSync(folder);
     mkdirSync(join(domain.dir, "admin"), { mode: 0o700 });
     const adminSocket = join(domain.dir, "admin", "admin.sock");
-    const socket = (await dockerSocket?.(docker.socket)) ?? docker.socket;
     const agent = await domain.startAgent({
       socket: join(folder, "api.sock"),
       adminSocket,
-      workloadAttestors: { docker: { socket } },
+      workloadAttestors,
     });
-    return new ContainerRig(docker, domain, agent, adminSocket);
+    return new ContainerRig(engine, domain, agent, adminSocket);
   }
 
   /** Options of a container that can reach the agent. */
@@ -64,12 +77,12 @@ export class ContainerRig implements AsyncDisposable {
 
   /** The SPIFFE IDs that `docker exec` in a container gets; the error's text when there are none. */
   async fetchIn(container: string, user = ""): Promise<string[] | string> {
-    return idsOf(await this.docker.exec(container, this.fetchCommand(), user));
+    return idsOf(await this.engine.exec(container, this.fetchCommand(), user));
   }
 
   /** The same for the first process of a new container. */
   async fetchOnce(options: ContainerOptions): Promise<string[] | string> {
-    return idsOf(await this.docker.runOnce(this.fetchCommand(), this.reaching(options)));
+    return idsOf(await this.engine.runOnce(this.fetchCommand(), this.reaching(options)));
   }
 
   /** A container whose first process fetches whenever it is asked to, without the engine's help. */
@@ -80,7 +93,7 @@ export class ContainerRig implements AsyncDisposable {
     chmodSync(folder, 0o777);
     const mounts = [`${folder}:/asker`];
     const command = [process.execPath, ASKER, SOCKET_IN_CONTAINER, "/asker/own.sock"];
-    const { pid } = await this.docker.run(this.reaching({ ...options, mounts }), command);
+    const { pid } = await this.engine.run(this.reaching({ ...options, mounts }), command);
     const own = join(folder, "own.sock");
     while (!existsSync(own)) await setTimeout(20);
     return { pid, ask: async () => JSON.parse(await said(own)) as string[] | string };
@@ -99,7 +112,7 @@ export class ContainerRig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.domain[Symbol.asyncDispose]();
-    await this.docker[Symbol.asyncDispose]();
+    await this.engine[Symbol.asyncDispose]();
   }
 }
 
