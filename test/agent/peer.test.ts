@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { join } from "node:path";
 import t from "tap";
@@ -288,6 +288,13 @@ t.test("the ids are read whole, wherever the lines end and however long they are
     }
   }
   t.equal(status.read().ids, status.read().ids, "the same object for the same words");
+  put([9], 0);
+  mkdirSync(join(dir, "8"));
+  copyFileSync(file, join(dir, "8/status"));
+  using twin = new StatusFile(dir, 8);
+  t.equal(twin.read().ids, status.read().ids, "whichever process they are of");
+  put([8], 0);
+  t.same([twin.read().ids.groups, status.read().ids.groups], [[9], [8]]);
   t.end();
 });
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { AssayError, fail } from "../../base/errors.ts";
+import { LruMap } from "../../base/lru.ts";
 
 /** What /proc/PID/status says of a process (proc_pid_status(5)): effective ids, as the kernel grants by them. */
 export interface ProcessStatus {
@@ -51,9 +52,9 @@ export class StatusFile implements Disposable {
     }
     const lines = idLines(text);
     if (this.#ids === undefined || lines !== this.#lines) {
-      this.#ids = parseIds(lines);
-      // A slice would keep the whole text alive for as long as the connection.
-      this.#lines = Buffer.from(lines, "latin1").toString("latin1");
+      const told = idsOf(lines);
+      this.#ids = told.ids;
+      this.#lines = told.lines;
     }
     return { ids: this.#ids, isZombie: isZombie(text) };
   }
@@ -66,6 +67,21 @@ export class StatusFile implements Disposable {
 /** @throws denied when a line is missing */
 export function parseStatus(text: string): ProcessStatus {
   return { ids: parseIds(idLines(text)), isZombie: isZombie(text) };
+}
+
+interface ToldIds {
+  readonly lines: string;
+  readonly ids: ProcessIds;
+}
+
+/** The same object for the same lines, whichever process they are of: most connections are of a few users. */
+function idsOf(lines: string): ToldIds {
+  const known = toldIds.get(lines);
+  if (known !== undefined) return known;
+  // A slice would keep the whole text alive for as long as the connection.
+  const told = { lines: Buffer.from(lines, "latin1").toString("latin1"), ids: parseIds(lines) };
+  if (lines.length <= MAX_KEPT_LINES) toldIds.set(told.lines, told);
+  return told;
 }
 
 function parseIds(lines: string): ProcessIds {
@@ -184,6 +200,9 @@ function idAt(line: string, index: number): number {
 }
 
 const chunk = Buffer.alloc(8192);
+/** A process may have 65,536 groups; few have more than a handful. */
+const MAX_KEPT_LINES = 1024;
+const toldIds = new LruMap<string, ToldIds>(256);
 /** Enough for the ids of a process with a few groups; all of the file is three times that. */
 const HEAD_BYTES = 384;
 /** `Groups` may name 65,536 of them. */

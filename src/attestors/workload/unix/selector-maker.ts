@@ -9,8 +9,8 @@ export class SelectorMaker {
   readonly #users: AccountNames;
   readonly #groups: AccountNames;
   readonly #made = new LruMap<string, readonly Selector[]>(MAX_KINDS);
-  /** The same by the very objects, which say it without being put into words. */
-  #latest = new WeakMap<Executable, WeakMap<ProcessFacts, readonly Selector[]>>();
+  /** By the very program: what it was told last, for whom. Most programs run as one user. */
+  #latest = new WeakMap<Executable, Made>();
   #userNames: ReadonlyMap<number, string> | undefined;
   #groupNames: ReadonlyMap<number, string> | undefined;
 
@@ -21,20 +21,17 @@ export class SelectorMaker {
 
   make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
     this.#refresh();
-    const known = executable && this.#latest.get(executable)?.get(process);
-    if (known !== undefined) return known;
-    const made = this.#make(process, executable);
-    if (executable !== undefined) {
-      let latest = this.#latest.get(executable);
-      if (latest === undefined) this.#latest.set(executable, (latest = new WeakMap()));
-      latest.set(process, made);
-    }
-    return made;
+    const { uid, gid, groups } = process;
+    if (groups.length > MAX_KEPT_GROUPS) return this.#compose(process, executable);
+    const last = executable && this.#latest.get(executable);
+    if (last?.groups === groups && last.uid === uid && last.gid === gid) return last.selectors;
+    const selectors = this.#make(process, executable);
+    if (executable !== undefined) this.#latest.set(executable, { uid, gid, groups, selectors });
+    return selectors;
   }
 
   #make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
     const { uid, gid, groups } = process;
-    if (groups.length > MAX_KEPT_GROUPS) return this.#compose(process, executable);
     const key = `${uid}:${gid}:${groups.join()}:${executable?.sha256}:${executable?.path}`;
     const known = this.#made.get(key);
     if (known !== undefined) return known;
@@ -68,6 +65,14 @@ export class SelectorMaker {
     if (executable?.sha256 !== undefined) values.push(`sha256:${executable.sha256}`);
     return Object.freeze(values.map((value) => ({ type: "unix", value })));
   }
+}
+
+interface Made {
+  readonly uid: number;
+  readonly gid: number;
+  /** The very list: the same one stands for the same groups, until the kernel names others. */
+  readonly groups: readonly number[];
+  readonly selectors: readonly Selector[];
 }
 
 /** Kinds of processes whose selectors are kept. */
