@@ -78,8 +78,12 @@ export type Moment = object;
 
 /** What an attestor saw of a process at one moment. */
 export interface WorkloadLook {
-  /** Looks again: whether all that it saw is still so. */
-  isStill(moment?: Moment): boolean;
+  /**
+   * Looks again: whether all that it saw is still so. Absent where a process gains nothing by leaving what it was seen
+   * in before its facts are read, as with its cgroups: it was there after it had called, and whatever it is by then it could
+   * have been there (what else it may become, another program with another user's rights, shows in `unix`'s look).
+   */
+  isStill?(moment?: Moment): boolean;
   /**
    * What `attest` would find for a process with these facts that looks so. The same frozen array each time for equal
    * ones, so that what follows from it is worked out once.

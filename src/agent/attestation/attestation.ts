@@ -210,7 +210,9 @@ export class Attestation {
    *
    * The process runs on another core meanwhile, and may become another one: one that ends, or starts a program that
    * makes it another user's. So what the attestors see is looked at before the facts are read and again after, and all
-   * of it held at the one moment in between. That the facts could be read then proves that the PID was the caller's
+   * of it held at the one moment in between. Cgroups are looked at once, before: user and group are those of the
+   * connection, other groups take a right with which the process could have had them in that cgroup as well, and
+   * another program shows. That the facts could be read then proves that the PID was the caller's
    * before, and what is read after can only differ if it is no more. Reading the facts is what costs most, so it is they
    * that are read once.
    */
@@ -225,7 +227,8 @@ export class Attestation {
       }
       const facts = peer.read();
       const after: Moment = {};
-      if (looks.length === 0 || !looks.every((look) => look.isStill(after))) return undefined;
+      if (looks.length === 0 || !looks.every((look) => look.isStill?.(after) ?? true))
+        return undefined;
       return this.#canonical.of(looks.map((look) => look.selectors(facts)));
     } catch {
       return undefined; // asked with time, whatever failed says why

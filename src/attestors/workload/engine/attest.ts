@@ -30,14 +30,13 @@ export function lookNowAt(
   const look = lookup.look(pid, moment);
   const question = questionOf(look);
   if (question === undefined) {
-    // `attest` shows the raw lines of what is not known. A process that has nothing gains nothing by moving meanwhile.
+    // `attest` shows the raw lines of what is not known.
     return look.unknown === undefined ? NOTHING : undefined;
   }
-  const isStill = (later?: Moment): boolean => lookup.isStill(pid, look, later);
   const fresh = question.answers.fresh(question.containerId);
   if (fresh === undefined) return undefined;
   const { answer } = fresh;
-  return { isStill, selectors: (process) => selectorsFor(process, question, answer) };
+  return { selectors: (process) => selectorsFor(process, question, answer) };
 }
 
 /** Like `attest` of the contract. @throws unavailable, unsupported, limited, deadline, denied */
@@ -85,4 +84,4 @@ function selectorsFor(
 }
 
 const NONE: readonly Selector[] = Object.freeze([]);
-const NOTHING: WorkloadLook = { isStill: () => true, selectors: () => NONE };
+const NOTHING: WorkloadLook = { selectors: () => NONE };

@@ -7,7 +7,7 @@ import { type Clock, sleep } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import { formatSelector, type Selector } from "../../../spiffe/selector.ts";
-import type { AttestCall, Moment, WorkloadAttestor, WorkloadLook } from "../../contract.ts";
+import type { AttestCall, WorkloadAttestor, WorkloadLook } from "../../contract.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ContainerLookup } from "../container/container-lookup.ts";
 import type { ContainerRef } from "../container/container-of.ts";
@@ -97,12 +97,9 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
     lookNow(pid, moment) {
       const look = containers.look(pid, moment);
       if (look.unknown !== undefined) return undefined;
-      // One that has nothing gains nothing by moving meanwhile.
       if (look.container === undefined) return OF_THE_HOST;
       const selectors = recall(look.container);
-      if (selectors === undefined) return undefined;
-      const isStill = (later?: Moment): boolean => containers.look(pid, later) === look;
-      return { isStill, selectors: () => selectors };
+      return selectors === undefined ? undefined : { selectors: () => selectors };
     },
     async attest({ pid }, { signal, onGap }: AttestCall) {
       signal.throwIfAborted();
@@ -140,7 +137,7 @@ interface Known {
 }
 
 const NOTHING: readonly Selector[] = Object.freeze([]);
-const OF_THE_HOST: WorkloadLook = { isStill: () => true, selectors: () => NOTHING };
+const OF_THE_HOST: WorkloadLook = { selectors: () => NOTHING };
 /** How long an answer counts: a label that is taken away goes on selecting for this long. */
 const HOLDS_MS = 2000;
 /** A kubelet lists a container a second or so after it started. */

@@ -6,7 +6,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
-import type { Moment, WorkloadAttestor } from "../../contract.ts";
+import type { WorkloadAttestor } from "../../contract.ts";
 import type { ContainerLookup } from "../container/container-lookup.ts";
 import { type Unit, Units } from "./units.ts";
 
@@ -57,11 +57,8 @@ export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttest
     type: "systemd",
     names: NAMES,
     lookNow(pid, moment) {
-      const look = cgroups.look(pid, moment);
-      const selectors = fresh(look.cgroup);
-      if (selectors === undefined) return undefined;
-      const isStill = (later?: Moment): boolean => cgroups.isStill(pid, look, later);
-      return { isStill, selectors: () => selectors };
+      const selectors = fresh(cgroups.look(pid, moment).cgroup);
+      return selectors === undefined ? undefined : { selectors: () => selectors };
     },
     async attest({ pid }, { signal }) {
       signal.throwIfAborted();
