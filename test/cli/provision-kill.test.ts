@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import t from "tap";
 import { connectUnix } from "../../src/rpc/channel.ts";
-import { PROVISION_SERVICE, makeRequest } from "../server/frontends/provision-rig.ts";
+import { PROVISION_SERVICE, leafIn, makeRequest } from "../server/frontends/provision-rig.ts";
 import { readAuditLog } from "../support/audit-records.ts";
 import { folderOf, put, startServer } from "./provision-server.ts";
 
@@ -69,6 +69,49 @@ t.test(
       .map(({ subject }) => subject?.serial);
     t.equal(new Set(serials).size, serials.length, "no serial twice");
     t.ok(serials.length >= spent, `${serials.length} signed for ${spent} tokens`);
+  },
+);
+
+t.test(
+  "P21: two servers and one folder: authorized on one, signed on the other, once",
+  async (t) => {
+    const dir = folderOf(t);
+    const args = ["--plain-http", "--log-level=error"];
+    const authorize = async (): Promise<string> => {
+      using admin = connectUnix(join(dir, "server.sock"));
+      const request = { common_name: "a" };
+      return (await admin.unary<{ token: string }>(PROVISION_SERVICE, "Authorize", request)).token;
+    };
+    const one = await startServer(t, dir, ...args);
+    const early = await authorize();
+    const late = await authorize();
+    await t.rejects(
+      startServer(t, dir, ...args),
+      /in use by another server/,
+      "the folder has one server at a time",
+    );
+    const first = await makeRequest("a");
+    const mine = await put(one.port, early, first.csr);
+    t.ok(mine, "which the other one did not disturb");
+    await one.kill();
+    const two = await startServer(t, dir, ...args);
+    const racers = await Promise.all(Array.from({ length: 8 }, () => makeRequest("a")));
+    const answers = await Promise.all(racers.map(({ csr }) => put(two.port, late, csr)));
+    const [won, ...others] = answers.filter((answer) => answer !== undefined);
+    t.ok(won, "authorized on the one, signed on the other");
+    t.same(others, [], "once");
+    t.equal(await put(two.port, early, first.csr), mine, "what the one signed, the other knows");
+    await two.kill("SIGTERM");
+    const three = await startServer(t, dir, ...args);
+    const winner = racers[answers.findIndex((answer) => answer !== undefined)];
+    t.equal(await put(three.port, late, winner?.csr ?? ""), won);
+    t.equal(await put(three.port, late, first.csr), undefined, "and nobody else has it");
+    const serials = [mine, won].map((pem) => leafIn(pem ?? "").serial);
+    const recorded = (await readAuditLog(join(dir, "data")))
+      .filter(({ action }) => action === "x509.provision")
+      .map(({ subject }) => subject?.serial);
+    t.same(new Set(recorded).size, recorded.length, "no serial twice");
+    t.ok(serials.every((serial) => recorded.includes(serial)));
   },
 );
 

@@ -1,6 +1,7 @@
 /** What those who authorize may hand out of themselves. */
 import t from "tap";
-import { PROVISION_SERVICE, makeRequest, provisionRig } from "./provision-rig.ts";
+import { parsePrometheus } from "../../support/prometheus.ts";
+import { PROVISION, PROVISION_SERVICE, makeRequest, provisionRig } from "./provision-rig.ts";
 
 t.test("an API token authorizes entries, and does not become an administrator", async (t) => {
   const rig = await provisionRig(t);
@@ -71,4 +72,49 @@ t.test("what an API token authorized goes with it, unless it was used", async (t
   t.equal((await rig.sign(unused, csr)).status, 401, "nobody had used it");
   t.equal((await rig.sign(used, csr)).body, first.body, "a lost answer is answered again");
   t.equal((await rig.sign(others, csr)).status, 200, "another token's");
+});
+
+t.test("P22: every attempt is counted by what came of it", async (t) => {
+  const frontends = { provision: { ...PROVISION, attempts: 1000, renewals: false } };
+  const rig = await provisionRig(t, {}, { config: { metricsListen: "127.0.0.1:0", frontends } });
+  const { clock, server, admin } = rig.server;
+  const { token: api } = await admin.unary<{ token: string }>(PROVISION_SERVICE, "CreateApiToken", {
+    name: "ci",
+    ttl: 6000,
+    allow_names: ["*.example.org"],
+  });
+  const { csr } = await makeRequest("a.example.org");
+  const other = await makeRequest("b.example.org");
+  const good = await rig.authorize("a.example.org");
+  const { host = "", port = 0 } = server.metricsAddress ?? {};
+  const post = (query: string, bearer: string) =>
+    rig.ask(`/v1/authorize?${query}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+  const put = (path: string, body: string) => rig.ask(path, { method: "PUT", body });
+  const named = (name: string) => `cn=${name}&token=${name.padEnd(32, "x")}`;
+  const calls: readonly (readonly [() => Promise<{ status: number }>, number, string, string])[] = [
+    [() => post(named("x.example.org"), "none"), 401, "authorize", "unauthenticated"],
+    [() => post(named("x.example.com"), api), 403, "authorize", "denied"],
+    [() => post("cn=x.example.org", api), 400, "authorize", "invalid"],
+    [() => post(named("x.example.org"), api), 200, "authorize", "ok"],
+    [() => post(`${named("x.example.org")}&san=y.example.org`, api), 409, "authorize", "exists"],
+    [() => put("/v1/sign/unknown", csr), 401, "sign", "unauthenticated"],
+    [() => put(`/v1/sign/${good}`, "no pem"), 400, "sign", "invalid"],
+    [() => put(`/v1/sign/${good}`, other.csr), 401, "sign", "unauthenticated"],
+    [() => put(`/v1/sign/${good}`, csr), 200, "sign", "ok"],
+    [() => put("/v1/renew", csr), 401, "renew", "unauthenticated"],
+  ];
+  const counted = async (attempt: string, outcome: string): Promise<number> => {
+    const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+    const labels = { attempt, outcome };
+    return parsePrometheus(text).value("assay_server_provision_attempts_total", labels) ?? 0;
+  };
+  for (const [call, status, attempt, outcome] of calls) {
+    clock.step(60_000);
+    const before = await counted(attempt, outcome);
+    t.equal((await call()).status, status, `${attempt}: ${outcome}`);
+    t.equal((await counted(attempt, outcome)) - before, 1, `${attempt} ${outcome} is counted once`);
+  }
 });

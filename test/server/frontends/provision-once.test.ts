@@ -85,84 +85,87 @@ t.test("P10: 200 instances at once: no failure, no serial twice", async (t) => {
   t.equal(serials.size, 200);
 });
 
-t.test("P21: authorized on one server, signed on another, once", async (t) => {
-  const clock = new VirtualClock(Date.now());
-  await using datastore = await openSqliteDatastore({
-    path: ":memory:",
-    clock,
-    logger: silentLogger,
-  });
-  const trustDomain = TrustDomain.parse("example.org");
-  let serial = 0;
-  const gate = Promise.withResolvers<void>();
-  const issuer = {
-    checkFrontEndCertificate: () => undefined,
-    frontEndCertificate: async () => {
-      serial += 1;
-      const mine = serial.toString(16);
-      // All of them have signed before the first one writes: what a shared datastore makes possible.
-      if (serial === 32) gate.resolve();
-      await gate.promise;
-      return {
-        chain: [Buffer.from(mine)],
-        root: new Uint8Array(),
-        serial: mine,
-        authorityId: "",
-        notBefore: 0,
-        notAfter: Math.floor(clock.nowMs() / 1000) + 60,
-        alternates: [],
-      };
-    },
-  };
-  const server = async (store: Datastore) => {
-    const config = { ...PROVISION, lifeSeconds: 60 };
-    const grants = await Grants.open({
-      config,
-      datastore: store,
-      trustDomain,
-      issuer,
+t.test(
+  "P21: authorized on one server of a shared datastore, signed on another, once",
+  async (t) => {
+    const clock = new VirtualClock(Date.now());
+    await using datastore = await openSqliteDatastore({
+      path: ":memory:",
       clock,
-      random: systemRandom,
+      logger: silentLogger,
     });
-    const options = {
-      attempts: 1000,
-      renewals: true,
-      roots: () => [],
-      isOwn: () => true,
-      isRevoked: () => false,
+    const trustDomain = TrustDomain.parse("example.org");
+    let serial = 0;
+    const gate = Promise.withResolvers<void>();
+    const issuer = {
+      checkFrontEndCertificate: () => undefined,
+      frontEndCertificate: async () => {
+        serial += 1;
+        const mine = serial.toString(16);
+        // All of them have signed before the first one writes: what a shared datastore makes possible.
+        if (serial === 32) gate.resolve();
+        await gate.promise;
+        return {
+          chain: [Buffer.from(mine)],
+          root: new Uint8Array(),
+          serial: mine,
+          authorityId: "",
+          notBefore: 0,
+          notAfter: Math.floor(clock.nowMs() / 1000) + 60,
+          alternates: [],
+        };
+      },
     };
-    return {
-      grants,
-      signing: new Signing({ ...options, datastore: store, grants, issuer, clock }),
+    const server = async (store: Datastore) => {
+      const config = { ...PROVISION, lifeSeconds: 60 };
+      const grants = await Grants.open({
+        config,
+        datastore: store,
+        trustDomain,
+        issuer,
+        clock,
+        random: systemRandom,
+      });
+      const options = {
+        attempts: 1000,
+        renewals: true,
+        roots: () => [],
+        isOwn: () => true,
+        isRevoked: () => false,
+      };
+      return {
+        grants,
+        signing: new Signing({ ...options, datastore: store, grants, issuer, clock }),
+      };
     };
-  };
-  const servers = await Promise.all(Array.from({ length: 32 }, () => server(datastore)));
-  const admin = {
-    label: "local",
-    allowNames: [],
-    allowEntries: true,
-    isAdministrator: true,
-    anonymous: false,
-  };
-  const request = { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds: 0 };
-  const made = await servers[0]?.grants.authorize(request, admin);
-  const hash = secretHash(made?.token ?? "");
-  const outcomes = await Promise.allSettled(
-    servers.map(async ({ signing }) => {
-      const { csr } = await makeRequest("a");
-      return signing.sign(hash, Buffer.from(csr));
-    }),
-  );
-  const won = outcomes.filter(({ status }) => status === "fulfilled");
-  t.equal(serial, 32, "each of them had signed");
-  t.equal(won.length, 1, "and one handed it out");
-  const stored = await datastore.provisionGrants.get(hash);
-  const [first] = won;
-  t.equal(
-    stored?.certificate?.serial,
-    first?.status === "fulfilled" ? first.value.certificate.serial : "",
-  );
-});
+    const servers = await Promise.all(Array.from({ length: 32 }, () => server(datastore)));
+    const admin = {
+      label: "local",
+      allowNames: [],
+      allowEntries: true,
+      isAdministrator: true,
+      anonymous: false,
+    };
+    const request = { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds: 0 };
+    const made = await servers[0]?.grants.authorize(request, admin);
+    const hash = secretHash(made?.token ?? "");
+    const outcomes = await Promise.allSettled(
+      servers.map(async ({ signing }) => {
+        const { csr } = await makeRequest("a");
+        return signing.sign(hash, Buffer.from(csr));
+      }),
+    );
+    const won = outcomes.filter(({ status }) => status === "fulfilled");
+    t.equal(serial, 32, "each of them had signed");
+    t.equal(won.length, 1, "and one handed it out");
+    const stored = await datastore.provisionGrants.get(hash);
+    const [first] = won;
+    t.equal(
+      stored?.certificate?.serial,
+      first?.status === "fulfilled" ? first.value.certificate.serial : "",
+    );
+  },
+);
 
 t.test(
   "over TLS: pinned by its root, authorized by an administrator's SVID, renewed",
