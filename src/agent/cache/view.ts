@@ -27,6 +27,8 @@ export interface ViewState {
   readonly content: ViewContent;
   /** False while the SVID of some entry is still to be signed. */
   readonly complete: boolean;
+  /** When the first of its SVIDs is not handed out any more; never for others than `x509`. */
+  readonly validUntil: EpochSeconds;
 }
 
 export interface ViewSources {
@@ -47,7 +49,7 @@ export class View {
   readonly entryIds: readonly string[];
   readonly entries: readonly Entry[];
   readonly #sources: ViewSources;
-  readonly #states = new Map<ViewKind, ViewState & { readonly validUntil: EpochSeconds }>();
+  readonly #states = new Map<ViewKind, ViewState>();
   readonly #stale = new Set<ViewKind>();
 
   constructor(entries: readonly Entry[], sources: ViewSources) {
@@ -74,10 +76,7 @@ export class View {
     return after;
   }
 
-  #compose(
-    kind: ViewKind,
-    before: Uint8Array | undefined,
-  ): (ViewState & { readonly validUntil: EpochSeconds }) | undefined {
+  #compose(kind: ViewKind, before: Uint8Array | undefined): ViewState | undefined {
     const own = this.#sources.own();
     if (own === undefined) return undefined;
     const svids: { entry: Entry; svid: HeldSvid }[] = [];

@@ -61,7 +61,7 @@ export function follow({
       if (frame === undefined) return;
       if (!sent) cancelHold();
       sent = true;
-      call.send(frame);
+      call.send(frame, update.kind === "view" ? update.validUntil * 1000 : undefined);
     } catch (error) {
       // Such as too large for one message: this stream's trouble, not that of whoever made the change.
       end(errorFrom(error));

@@ -26,9 +26,10 @@ export interface H2Call<C> {
   readonly requests: AsyncIterable<Uint8Array>;
   /**
    * Sends one frame made by `encodeFrame`, which is kept, not copied. False when the client has not yet taken the
-   * frame before: then only the newest frame waits, an older waiting one is dropped. After the end it does nothing.
+   * frame before: then only the newest frame waits, an older waiting one is dropped, and one that still waits at
+   * `untilMs` (since 1970), too. After the end it does nothing.
    */
-  send(frame: Uint8Array): boolean;
+  send(frame: Uint8Array, untilMs?: number): boolean;
   /** Resolves when the client has taken all that was sent, for answers that must not be dropped; rejects with the end. */
   flushed(): Promise<void>;
 }

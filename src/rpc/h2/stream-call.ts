@@ -22,6 +22,7 @@ export class StreamCall<C> implements H2Call<C>, Sender {
   #state: "open" | "streaming" | "ending" | "closed" = "open";
   #inFlight: Uint8Array | undefined;
   #waiting: Uint8Array | undefined;
+  #waitingUntilMs = Number.POSITIVE_INFINITY;
   #reader: RequestReader | undefined;
   #abort: AbortController | undefined;
   #onEnd: ((reason: AssayError) => void)[] = [];
@@ -73,14 +74,14 @@ export class StreamCall<C> implements H2Call<C>, Sender {
     return headerValues(this.#stream.fields, name);
   }
 
-  send(frame: Uint8Array): boolean {
+  send(frame: Uint8Array, untilMs = Number.POSITIVE_INFINITY): boolean {
     if (!isFrame(frame)) throw new TypeError("send takes a frame made by encodeFrame");
     if (frame.length > MAX_RESPONSE_BYTES) {
       throw fail("limited", `a response has at most ${MAX_RESPONSE_BYTES} bytes`);
     }
     if (this.#state !== "open" && this.#state !== "streaming") return false;
     if (this.#inFlight === undefined) return this.#write(frame);
-    this.#wait(frame);
+    this.#wait(frame, untilMs);
     return false;
   }
 
@@ -111,6 +112,7 @@ export class StreamCall<C> implements H2Call<C>, Sender {
     this.#settle(error ?? ENDED);
     const stream = this.#stream;
     if (stream.closed) return;
+    this.#dropOutdated();
     const status = error === undefined ? OK : this.#statusOf(error);
     if (open) {
       stream.respondAndEnd(statusAlone(status));
@@ -164,11 +166,19 @@ export class StreamCall<C> implements H2Call<C>, Sender {
     return true;
   }
 
-  #wait(frame: Uint8Array): void {
+  #wait(frame: Uint8Array, untilMs: number): void {
     if (this.#waiting !== undefined) this.#owner.release(this.#waiting);
     this.#waiting = undefined;
+    this.#waitingUntilMs = untilMs;
     if (this.#owner.hold(frame)) this.#waiting = frame;
     else this.#refuse();
+  }
+
+  #dropOutdated(): void {
+    const now = this.#owner.host.clock.nowMs();
+    if (this.#waiting === undefined || this.#waitingUntilMs > now) return;
+    this.#owner.release(this.#waiting);
+    this.#waiting = undefined;
   }
 
   /** A view must not get lost in silence: the client comes back for it. */
@@ -183,6 +193,7 @@ export class StreamCall<C> implements H2Call<C>, Sender {
     this.#owner.release(this.#inFlight);
     this.#owner.progress();
     this.#inFlight = undefined;
+    this.#dropOutdated();
     if (this.#waiting === undefined) {
       for (const { resolve } of this.#onFlush.splice(0)) resolve();
       return;

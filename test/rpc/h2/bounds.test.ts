@@ -66,15 +66,23 @@ t.test("a client that does not read keeps the newest frame only, and is closed",
   ask(client, 1, "/S/Views");
   const call = await opened.promise;
   t.ok(call.send(encodeFrame(Buffer.from("view 0"))));
+  const inAMoment = clock.nowMs() + 1_000;
+  t.notOk(call.send(encodeFrame(Buffer.from("view 0.5")), inAMoment));
+  await clock.advance(1_000);
+  client.write(frame(WINDOW_UPDATE, 0, 1, Buffer.from([0, 0, 0, 11])));
+  await client.until(({ type, payload }) => type === DATA && payload.includes("view 0"));
+  await call.flushed();
+  t.ok(call.send(encodeFrame(Buffer.from("view 1"))), "what ended while it waited is not sent");
   const long = Buffer.alloc(100_000);
   for (let i = 0; i < 50; i++) t.notOk(call.send(encodeFrame(long)));
-  for (let i = 1; i < 100; i++) t.notOk(call.send(encodeFrame(Buffer.from(`view ${i}`))));
+  for (let i = 2; i < 99; i++) t.notOk(call.send(encodeFrame(Buffer.from(`view ${i}`))));
+  t.notOk(call.send(encodeFrame(Buffer.from("view 99")), clock.nowMs() + 1_000));
   client.write(frame(WINDOW_UPDATE, 0, 1, Buffer.from([0, 1, 0, 0])));
   await client.until(({ type, payload }) => type === DATA && payload.includes("view 99"));
   const views = client.frames
     .filter(({ type }) => type === DATA)
     .map(({ payload }) => payload.subarray(5).toString());
-  t.same(views, ["view 0", "view 99"]);
+  t.same(views, ["view 0", "view 1", "view 99"]);
   await clock.advance(60_000);
   t.notOk(client.closed, "nothing is held any more");
   t.ok(call.send(encodeFrame(Buffer.alloc(300_000))));
