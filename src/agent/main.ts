@@ -232,7 +232,17 @@ class Agent implements RunningAgent {
     }
     if (config.broker !== undefined) {
       const parts = { config: config.broker, attestation: workloads, bundles: this.#bundles };
-      await openBroker({ ...parts, identity, cache, jwtCache, clock, logger, stack: this.#stack });
+      const pods = (): typeof attestors.pods => attestors.pods;
+      await openBroker({
+        ...parts,
+        pods,
+        identity,
+        cache,
+        jwtCache,
+        clock,
+        logger,
+        stack: this.#stack,
+      });
     }
     await this.#serveAdmin({
       health,

@@ -23,6 +23,11 @@ export const BROKER_SECTION = section({
           help: "it may name processes over TCP too; a PID of another host would mean another process",
           default: false,
         },
+        pods: {
+          shape: flag(),
+          help: "it may name pods of this node (KubernetesObjectReference); needs workloadAttestors.k8s",
+          default: false,
+        },
       }),
       { least: 1, most: 64 },
     ),

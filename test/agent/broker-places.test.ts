@@ -92,7 +92,7 @@ t.test("with a call everywhere the new one has to go", async (t) => {
 
 t.test("a flood of connections that prove nothing", async (t) => {
   const { remote, local, identity, child, domain } = await scene(t, [
-    { id: id("/broker"), pidOverTcp: true },
+    { id: id("/broker"), pidOverTcp: true, pods: false },
   ]);
   for (const target of [remote, local]) {
     const port = Number(target.split(":")[1]);

@@ -4,6 +4,7 @@ import { realpathSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import type { Test } from "tap";
+import type { AgentConfig } from "../../src/config/agent.ts";
 import type { BrokerConfig } from "../../src/config/broker-section.ts";
 import type { ServerConfig } from "../../src/config/server.ts";
 import { type ClientStream, connectTls } from "../../src/rpc/channel.ts";
@@ -108,6 +109,7 @@ export async function scene(
   t: Test,
   brokers?: BrokerConfig["brokers"],
   server: Partial<ServerConfig> = {},
+  workloadAttestors: AgentConfig["workloadAttestors"] = {},
 ): Promise<Scene> {
   const domain = await Domain.start(server);
   t.teardown(() => domain[Symbol.asyncDispose]());
@@ -116,10 +118,11 @@ export async function scene(
   const socket = join(domain.dir, "broker", "broker.sock");
   const remote = `127.0.0.1:${await freePort()}`;
   const agent = await domain.startAgent({
+    workloadAttestors,
     broker: {
       socket,
       listen: remote,
-      brokers: brokers ?? [{ id: id("/broker"), pidOverTcp: false }],
+      brokers: brokers ?? [{ id: id("/broker"), pidOverTcp: false, pods: false }],
     },
   });
   using client = new WorkloadClient(agent.socket);

@@ -23,7 +23,7 @@ t.test("go-spiffe as a broker, on a Unix socket and over TCP", async (t) => {
   const socket = join(domain.dir, "broker", "broker.sock");
   const listen = `127.0.0.1:${await freePort()}`;
   const agent = await domain.startAgent({
-    broker: { socket, listen, brokers: [{ id: id("/mesh"), pidOverTcp: true }] },
+    broker: { socket, listen, brokers: [{ id: id("/mesh"), pidOverTcp: true, pods: false }] },
   });
   const sleep = spawn(SLEEP, ["1000"]);
   t.teardown(() => sleep.kill("SIGKILL"));

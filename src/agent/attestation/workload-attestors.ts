@@ -2,6 +2,7 @@ import type { WorkloadAttestor } from "../../attestors/contract.ts";
 import { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../attestors/workload/docker/attest.ts";
 import { podmanAttestor } from "../../attestors/workload/podman/attest.ts";
+import type { K8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
 import { systemdAttestor } from "../../attestors/workload/systemd/attest.ts";
 import { TokenHolders } from "../../attestors/workload/token/holders.ts";
 import { OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
@@ -32,6 +33,7 @@ export class WorkloadAttestors implements AsyncDisposable {
   readonly #oneTime: OneTimeTokens;
   readonly #generations: Generations;
   #current: readonly WorkloadAttestor[] = [];
+  #pods: K8sAttestor | undefined;
 
   private constructor(parts: WorkloadAttestorParts) {
     const { logger, clock, spendToken } = parts;
@@ -60,14 +62,20 @@ export class WorkloadAttestors implements AsyncDisposable {
     return this.#current;
   }
 
+  /** The `k8s` attestor of now, where it is on. */
+  get pods(): K8sAttestor | undefined {
+    return this.#pods;
+  }
+
   /** Makes those of another configuration. @returns what makes them the current ones. @throws as `open` */
   async prepare(config: AgentConfig): Promise<() => void> {
     await using made = new AsyncDisposableStack();
-    const next = await this.#make(config, made);
+    const { attestors, pods } = await this.#make(config, made);
     const begin = this.#generations.prepare(made.move());
     return () => {
       begin();
-      this.#current = next;
+      this.#current = attestors;
+      this.#pods = pods;
     };
   }
 
@@ -79,12 +87,15 @@ export class WorkloadAttestors implements AsyncDisposable {
   async #make(
     { trustDomain, workloadAttestors: { docker, podman, k8s, systemd, token } }: AgentConfig,
     stack: AsyncDisposableStack,
-  ): Promise<readonly WorkloadAttestor[]> {
+  ): Promise<{
+    readonly attestors: readonly WorkloadAttestor[];
+    readonly pods: K8sAttestor | undefined;
+  }> {
     const { logger, clock } = this.#parts;
     const shared = { logger, clock, stack, containers: this.#containers };
     const { containers } = shared;
     const pods = k8s === undefined ? undefined : kubernetesAttestor(k8s, shared);
-    return [
+    const attestors = [
       this.#unix,
       ...(pods === undefined ? [] : [pods]),
       ...(docker === undefined
@@ -107,6 +118,7 @@ export class WorkloadAttestors implements AsyncDisposable {
             }),
           ]),
     ];
+    return { attestors, pods };
   }
 }
 

@@ -18,6 +18,7 @@ export interface Broker {
   readonly spiffeId: string;
   readonly expiresAt: EpochSeconds;
   readonly mayNamePids: boolean;
+  readonly mayNamePods: boolean;
 }
 
 /** Of a connection that is held: the same object for each of its calls. */
@@ -56,6 +57,7 @@ export async function verifyBroker(
     spiffeId,
     expiresAt: leaf.notAfter,
     mayNamePids: !caller.isRemote || broker.pidOverTcp,
+    mayNamePods: broker.pods,
   };
 }
 

@@ -3,7 +3,7 @@
  * responses have the Workload API's form, so that the same bytes go out.
  */
 import { bytesEqual } from "../../base/bytes.ts";
-import { type Clock, epochSeconds } from "../../base/clock.ts";
+import { epochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import type { BrokerConfig } from "../../config/broker-section.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
@@ -16,6 +16,7 @@ import type { H2GrpcServer } from "../../rpc/h2/server.ts";
 import { serviceDefinition } from "../../rpc/protos.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
+import type { PodReference } from "../../attestors/workload/kubernetes/attest.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache, ViewUpdate } from "../cache/cache.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";
@@ -30,15 +31,15 @@ import { unmatched } from "../workload-api/unmatched.ts";
 import { encodeView } from "../workload-api/view-messages.ts";
 import { whenSynced } from "../workload-api/when-synced.ts";
 import { type Broker, type BrokerConnection, verifyBroker } from "./broker-caller.ts";
-import { gone, notEntitled, referredProcess } from "./reference.ts";
+import { type PodWatchOptions, findPod, untilPodGone } from "./pod-watch.ts";
+import { gone, holdProcess, notEntitled, readReference } from "./reference.ts";
 
-export interface BrokerApiOptions {
+export interface BrokerApiOptions extends PodWatchOptions {
   readonly config: BrokerConfig;
   readonly attestation: Attestation;
   readonly cache: Cache;
   readonly jwtCache: JwtCache;
   readonly bundles: KnownBundles;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -183,9 +184,13 @@ class BrokerApi {
     onGone: (reason: Error) => void,
   ): Promise<readonly Selector[]> {
     const { attestation } = this.#options;
-    const peer = referredProcess(request, broker.mayNamePids);
+    const reference = readReference(request, broker);
+    if (reference.kind === "pod") {
+      return this.#attestPod({ call, broker }, reference.pod, stack, onGone);
+    }
+    const { pid } = reference;
+    const peer = holdProcess(pid);
     stack.defer(() => peer.release());
-    const { pid } = peer;
     stack.defer(this.#watch.add(peer, () => onGone(gone(`the process ${pid} has ended`))));
     this.#log.info(broker.spiffeId, "a broker asks for the identities of a workload", {
       method: call.path,
@@ -193,6 +198,27 @@ class BrokerApi {
       workloadPid: pid,
     });
     return attestation.attest(peer, call);
+  }
+
+  async #attestPod(
+    { call, broker }: BrokerCall,
+    pod: PodReference,
+    stack: DisposableStack,
+    onGone: (reason: Error) => void,
+  ): Promise<readonly Selector[]> {
+    const { uid, selectors } = await findPod(pod, this.#options, call.signal);
+    const over = new AbortController();
+    stack.defer(() => over.abort());
+    untilPodGone(pod, uid, this.#options, AbortSignal.any([call.signal, over.signal])).then(
+      () => onGone(gone("the pod is on this node no more")),
+      () => undefined, // the call is over
+    );
+    this.#log.info(broker.spiffeId, "a broker asks for the identities of a workload", {
+      method: call.path,
+      broker: broker.spiffeId,
+      workloadPodUid: uid,
+    });
+    return selectors;
   }
 
   #notEntitled(selectors: readonly Selector[]): Error {

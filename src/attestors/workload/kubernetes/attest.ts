@@ -32,12 +32,30 @@ export interface PodClaim {
   readonly nodeName: string | undefined;
 }
 
+/** A pod, by uid, by name or by both. */
+export interface PodReference {
+  readonly uid?: string;
+  readonly key?: { readonly namespace: string; readonly name: string };
+}
+
+/** A pod of this node that was found by a reference. */
+export interface FoundPod {
+  readonly uid: string;
+  /** Without those of one container. */
+  readonly selectors: readonly Selector[];
+}
+
 export interface K8sAttestor extends WorkloadAttestor {
   /**
    * The selectors of a pod of this node, without those of one container.
    * @throws denied when the node has no such pod, or has it no more; unavailable when the kubelet does not say
    */
   selectorsOfPod(claim: PodClaim, signal: AbortSignal): Promise<readonly Selector[]>;
+  /**
+   * @throws not_found when the node has no such pod, or it has ended, or key and uid are not those of one; unavailable when
+   * the kubelet does not say
+   */
+  findPod(reference: PodReference, signal: AbortSignal): Promise<FoundPod>;
 }
 
 export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): K8sAttestor {
@@ -82,17 +100,29 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
     }
   };
 
+  const find = async (
+    pick: (listed: ReadonlyMap<string, Pod>) => Pod | undefined,
+    signal: AbortSignal,
+  ): Promise<Pod | undefined> => {
+    const startMs = clock.nowMs();
+    const listing = await orAborted(pods.listing(HOLDS_MS), signal);
+    const found = pick(listing.pods);
+    // One that is younger than the answer: asked anew at once.
+    if (found !== undefined || listing.atMs >= startMs) return found;
+    return pick((await orAborted(pods.listing(0), signal)).pods);
+  };
+
   return {
     type: K8S_TYPE,
     names: K8S_NAMES,
     async selectorsOfPod(claim, signal) {
-      const startMs = clock.nowMs();
-      const listing = await orAborted(pods.listing(HOLDS_MS), signal);
-      const held = listing.pods.get(claim.uid);
-      // One that is younger than the answer: asked anew at once.
-      const isOld = held === undefined && listing.atMs < startMs;
-      const { pods: listed } = isOld ? await orAborted(pods.listing(0), signal) : listing;
-      return podSelectors(checkedPod(listed.get(claim.uid), claim));
+      const pod = await find((listed) => listed.get(claim.uid), signal);
+      return podSelectors(checkedPod(pod, claim));
+    },
+    async findPod(reference, signal) {
+      const pod = await find((listed) => podOf(listed, reference), signal);
+      if (pod === undefined) throw fail("not_found", "there is no such pod on this node");
+      return { uid: pod.uid, selectors: podSelectors(pod) };
     },
     lookNow(pid, moment) {
       const look = containers.look(pid, moment);
@@ -114,9 +144,23 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
   };
 }
 
+/** One that runs, or is about to. */
+function podOf(listed: ReadonlyMap<string, Pod>, { uid, key }: PodReference): Pod | undefined {
+  const isMeant = (pod: Pod): boolean =>
+    (key === undefined || (pod.namespace === key.namespace && pod.name === key.name)) &&
+    !hasEnded(pod);
+  if (uid === undefined) return key === undefined ? undefined : [...listed.values()].find(isMeant);
+  const pod = listed.get(uid);
+  return pod !== undefined && isMeant(pod) ? pod : undefined;
+}
+
+function hasEnded({ phase }: Pod): boolean {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
 function checkedPod(pod: Pod | undefined, claim: PodClaim): Pod {
   if (pod === undefined) throw fail("denied", "token is of a pod that is not on this node");
-  if (pod.phase === "Succeeded" || pod.phase === "Failed") {
+  if (hasEnded(pod)) {
     throw fail("denied", "token is of a pod that has ended");
   }
   const isSame =

@@ -1,0 +1,12 @@
+// Original file: proto/spiffe/broker/broker.proto
+
+
+export interface KubernetesObjectKey {
+  'namespace'?: (string);
+  'name'?: (string);
+}
+
+export interface KubernetesObjectKey__Output {
+  'namespace': (string);
+  'name': (string);
+}
