@@ -1,13 +1,26 @@
 /** P17, P18: server and clients work without any other program, an OpenSSL one above all. */
 import { X509Certificate, createPrivateKey } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { Program, type Ran, emptyEnvironment, temporaryFolder } from "./program.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const folder = temporaryFolder();
-t.teardown(() => folder.remove());
+// In memory already: the client mounts nothing then, also where it may.
+const memory = mkdtempSync("/dev/shm/assay-no-openssl-");
+t.teardown(() => {
+  folder.remove();
+  rmSync(memory, { recursive: true });
+});
 const called = join(folder.path, "called");
 const bin = join(folder.path, "bin");
 mkdirSync(bin);
@@ -90,19 +103,18 @@ t.test("P17 P18 a CA, a server on it, and certificates for RSA and EC keys", asy
       ...own,
     );
     t.match(made, { code: 0 }, made.err);
-    const files = join(folder.path, keyType);
-    const ran = await run(
-      "provision",
-      "client",
-      `--server=https://localhost:${port}`,
-      "--name=web.example.org",
-      "--san=10.0.0.7",
-      `--ca-file=${join(dir, "cacert.pem")}`,
-      `--token-file=${token}`,
-      `--key-type=${keyType}`,
-      `--dir=${files}`,
-      "--allow-disk",
-    );
+    const files = join(memory, keyType);
+    const options = {
+      server: `https://localhost:${port}`,
+      name: "web.example.org",
+      san: "10.0.0.7",
+      "ca-file": join(dir, "cacert.pem"),
+      "token-file": token,
+      "key-type": keyType,
+      dir: files,
+    };
+    const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+    const ran = await run("provision", "client", ...words);
     t.equal(ran.code, 0, ran.err);
     const certificate = new X509Certificate(readFileSync(join(files, "id.crt")));
     t.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(join(files, "id.key")))));
