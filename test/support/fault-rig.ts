@@ -273,8 +273,19 @@ export class FaultRig implements AsyncDisposable {
 async function started(daemon: Daemon, more = ""): Promise<Record<string, unknown>> {
   const ready = await within("a start", START_MS, daemon.ready).catch(() => undefined);
   if (ready === undefined)
-    throw new Error(`not ready; its log:\n${daemon.log.slice(-3000)}\n${more}`);
+    throw new Error(`not ready (${usage(daemon)}); its log:\n${daemon.log.slice(-3000)}\n${more}`);
   return ready;
+}
+
+/** Whether it waits or was kept waiting: state and processor time, as proc(5) has them. */
+function usage({ child: { pid = 0 } }: Daemon): string {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return `state ${fields[0]}, ${fields[11]} + ${fields[12]} ticks`;
+  } catch {
+    return "it has ended";
+  }
 }
 
 export function entryDraft(path: string, selector: string, more: object = {}): object {
@@ -315,5 +326,6 @@ export function pause(ms: number): Promise<void> {
 
 /** Matches this very process. */
 export const OWN_SELECTOR = `unix:uid:${process.geteuid?.()}`;
-const START_MS = 20_000;
+/** Only what hangs takes so long: a machine that is busy has been seen to take twenty seconds. */
+const START_MS = 60_000;
 const CALL_MS = 10_000;
