@@ -3,7 +3,8 @@
  *
  * core: static checks one after the other, stopping at the first red, then every test that needs Node alone.
  * interop: the real clients. faults: real processes that are killed and starved (FAULTS_ROUNDS makes it long).
- * docker: a real Docker Engine and Podman. kubernetes: a real cluster. trust: Envoy, other domains, upstream authorities, stores.
+ * docker: a real Docker Engine, Podman and systemd. kubernetes: a real cluster. trust: Envoy, other domains, upstream
+ * authorities, stores.
  * acme: certbot and Traefik, with ACME_CLIENTS=all others, too. Ends with one line `N passed, N failed`; exit code 1 when
  * anything failed.
  */

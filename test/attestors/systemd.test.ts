@@ -1,6 +1,6 @@
 /**
- * The `systemd` attestor over the D-Bus wire, against a peer written here: systemd itself runs on no machine that tests
- * this. test/interop/dbus.test.ts has a real message bus in between.
+ * The `systemd` attestor over the D-Bus wire, against a peer written here. test/interop/dbus.test.ts has a real message bus
+ * in between, test/docker/systemd.test.ts a real systemd.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

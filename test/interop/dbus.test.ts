@@ -1,6 +1,6 @@
 /**
- * The `systemd` attestor over a real message bus. The service manager behind it is played: a systemd runs on no machine
- * that tests this.
+ * The `systemd` attestor over a real message bus. The service manager behind it is played, and says what a real one
+ * (test/docker/systemd.test.ts) does not when it is asked to.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

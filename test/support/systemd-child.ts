@@ -1,0 +1,47 @@
+/**
+ * An agent's `systemd` attestor as a unit of a systemd of a test's own. Answers on the socket given, a line for a line:
+ * `{"unit":NAME}` or `{"pid":N}` with the selectors or the error, `{"run":[...]}` with what the command prints.
+ */
+import { execFile } from "node:child_process";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import { systemdAttestor } from "../../src/attestors/workload/systemd/attest.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { attestCall } from "./attest-call.ts";
+
+interface Question {
+  readonly unit?: string;
+  readonly pid?: number;
+  readonly run?: readonly string[];
+}
+
+const [, , path = ""] = process.argv;
+const attestor = systemdAttestor({
+  clock: systemClock,
+  bus: "/run/dbus/system_bus_socket",
+  containers: new ContainerLookup(),
+});
+
+createServer((socket) => {
+  createInterface({ input: socket }).on("line", (line) => {
+    // What the test of this file's own writes is not checked.
+    answer(JSON.parse(line) as Question).then(
+      (said) => socket.write(`${JSON.stringify({ said })}\n`),
+      (error: unknown) => socket.write(`${JSON.stringify({ refused: String(error) })}\n`),
+    );
+  });
+}).listen(path);
+
+async function answer({ unit, pid, run }: Question): Promise<unknown> {
+  if (run !== undefined) return runs(run);
+  const asked =
+    pid ?? Number(await runs(["systemctl", "show", "-p", "MainPID", "--value", unit ?? ""]));
+  const facts = { pid: asked, uid: 0, gid: 0, groups: [] };
+  return (await attestor.attest(facts, attestCall())).map(({ value }) => value);
+}
+
+async function runs([command = "", ...args]: readonly string[]): Promise<string> {
+  return (await promisify(execFile)(command, args)).stdout.trim();
+}
