@@ -31,7 +31,7 @@ const NESTED = section({
 
 const mountText = mountPath("an engine, for example pki");
 
-const VAULT = section({
+const VAULT_FIELDS = {
   address: VAULT_ADDRESS,
   caFile: VAULT_CA_FILE,
   vaultNamespace: VAULT_NAMESPACE,
@@ -72,14 +72,19 @@ const VAULT = section({
     }),
     help: "log in with a service account token",
   },
-});
+} as const;
 
 const OFFLINE = section({});
 
 const DISK_HELP = "an issuing authority in files, read for each signature";
-const VAULT_FIELD = {
-  shape: VAULT,
-  help: "the PKI engine of OpenBao or HashiCorp Vault signs",
+const VAULT_HELP = "the PKI engine of OpenBao or HashiCorp Vault signs";
+/** Of sets: the trust domain's own authorities do name SPIFFE IDs. */
+const NAME_CONSTRAINTS = {
+  nameConstraints: {
+    shape: flag(),
+    help: "keep the set's authorities from naming URIs, SPIFFE IDs among them; no: for verifiers that do not know name constraints",
+    default: true,
+  },
 } as const;
 const OFFLINE_FIELD = {
   shape: OFFLINE,
@@ -88,18 +93,8 @@ const OFFLINE_FIELD = {
 
 /** `upstreamAuthority` of a set beside the trust domain's own. */
 export const SET_UPSTREAM = section({
-  disk: {
-    shape: section({
-      ...DISK_FILES,
-      nameConstraints: {
-        shape: flag(),
-        help: "keep the set's authorities from naming URIs, SPIFFE IDs among them; no: for verifiers that do not know name constraints",
-        default: true,
-      },
-    }),
-    help: DISK_HELP,
-  },
-  vault: VAULT_FIELD,
+  disk: { shape: section({ ...DISK_FILES, ...NAME_CONSTRAINTS }), help: DISK_HELP },
+  vault: { shape: section({ ...VAULT_FIELDS, ...NAME_CONSTRAINTS }), help: VAULT_HELP },
   offline: OFFLINE_FIELD,
 });
 
@@ -110,6 +105,6 @@ export const UPSTREAM_AUTHORITY = section({
     shape: NESTED,
     help: "another server of the trust domain signs, by its downstream API",
   },
-  vault: VAULT_FIELD,
+  vault: { shape: section(VAULT_FIELDS), help: VAULT_HELP },
   offline: OFFLINE_FIELD,
 });

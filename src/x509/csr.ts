@@ -19,8 +19,9 @@ import {
   set,
   smallUnsignedOf,
 } from "./der.ts";
-import { encodeAltNames } from "./extension-encoding.ts";
+import { encodeAltNames, encodeNameConstraints } from "./extension-encoding.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "./extensions.ts";
+import type { NameConstraints } from "./name-constraints.ts";
 import { checkName } from "./names.ts";
 import { OID } from "./oids.ts";
 import {
@@ -60,6 +61,8 @@ export interface CsrParams {
   readonly ipAddresses?: readonly string[];
   /** DER Name; empty when left out. */
   readonly subject?: Uint8Array;
+  /** For an authority's request. */
+  readonly nameConstraints?: NameConstraints;
   readonly signer: Signer;
 }
 
@@ -151,17 +154,16 @@ function notProven(): AssayError {
 /** Makes a request for these names, signed by the key it asks for. */
 export async function createCsr(params: CsrParams): Promise<Uint8Array> {
   const { uris, dnsNames = [], ipAddresses = [], subject = seq(), signer } = params;
+  const { nameConstraints } = params;
   const names = uris.length + dnsNames.length + ipAddresses.length;
+  const extensions = [
+    ...(names === 0 ? [] : [encodeAltNames({ uris, dnsNames, ipAddresses, critical: false })]),
+    ...(nameConstraints === undefined ? [] : [encodeNameConstraints(nameConstraints)]),
+  ];
   const attributes =
-    names === 0
+    extensions.length === 0
       ? context(0)
-      : context(
-          0,
-          seq(
-            oid(OID.extensionRequest),
-            set(seq(encodeAltNames({ uris, dnsNames, ipAddresses, critical: false }))),
-          ),
-        );
+      : context(0, seq(oid(OID.extensionRequest), set(seq(...extensions))));
   const info = seq(integer(0), subject, signer.publicKey, attributes);
   const signature = await signer.sign(info);
   return seq(info, encodeSignatureAlgorithm(signer.keyType), bitString(signature));

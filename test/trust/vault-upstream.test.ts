@@ -1,16 +1,27 @@
 /** A PKI engine signs our authorities: the conformance suite against a real OpenBao, each way to log in, a server on it. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { systemClock } from "../../src/base/clock.ts";
+import { BUILT_IN_PROFILES } from "../../src/config/certificate-profiles.ts";
 import { generateKey } from "../../src/keys/software-signer.ts";
 import { type VaultUpstreamOptions, openVaultUpstream } from "../../src/server/upstream/vault.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { parseCertificate, parseCertificates } from "../../src/x509/certificate.ts";
+import { NO_URIS } from "../../src/x509/name-constraints.ts";
 import { distinguishedName } from "../../src/x509/names.ts";
 import { encodePem } from "../../src/x509/pem.ts";
+import { connectUnix } from "../../src/rpc/channel.ts";
+import {
+  PROVISION,
+  PROVISION_SERVICE,
+  askAt,
+  certificatesIn,
+  makeRequest,
+} from "../server/frontends/provision-rig.ts";
 import { upstreamConformance } from "../server/upstream/conformance.ts";
 import { Domain, id } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
@@ -104,9 +115,10 @@ async function sign(upstream: Awaited<ReturnType<typeof open>>, ttlSeconds = 360
 }
 
 t.test("below a root, and below an intermediate", async (t) => {
-  await upstreamConformance(t, { upstream: await open(), trustDomain, now });
+  const signsForSets = true;
+  await upstreamConformance(t, { upstream: await open(), trustDomain, now, signsForSets });
   const below = await open({ mount: "middle" });
-  await upstreamConformance(t, { upstream: below, trustDomain, now });
+  await upstreamConformance(t, { upstream: below, trustDomain, now, signsForSets });
   const { chain, roots } = await sign(below);
   t.equal(chain.length, 2);
   t.same(
@@ -346,6 +358,53 @@ t.test("a server on it: SVIDs, a new root, taint and revoke", async (t) => {
   t.equal(chain.length, 2, "replaced, below the second root");
   await step("RevokeX509UpstreamAuthority", { subject_key_id: before });
   t.notOk((await domain.bundlePem()).includes(root.trim()));
+});
+
+t.test("a set on it: certificates for services, and none with a SPIFFE ID", async (t) => {
+  const { signer: key } = await generateKey("ec-p256");
+  const ask = { key, trustDomain, set: "web", now: now(), ttlSeconds: 3600 };
+  for (const [change, constraints] of [
+    [{}, NO_URIS],
+    [{ nameConstraints: false }, undefined],
+  ] as const) {
+    const signed = await (await open(change)).authority.sign(ask, never);
+    const own = parseCertificate(signed.chain[0] ?? new Uint8Array());
+    t.same([own.uris, own.nameConstraints], [[], constraints], "as the request asks");
+  }
+  const vault = { address: bao.address, mount: "pki", timeout: 10, tokenFile: OPTIONS.tokenFile };
+  const set = {
+    keyType: "ec-p256",
+    ttlSeconds: 365 * 86_400,
+    upstreamAuthority: { vault: { ...vault, nameConstraints: true } },
+    profiles: ["peer"],
+  } as const;
+  await using domain = await Domain.start({
+    authoritySets: new Map([["web", set]]),
+    certificateProfiles: BUILT_IN_PROFILES,
+    frontends: { provision: { ...PROVISION, set: "web" } },
+  });
+  using admin = connectUnix(`${domain.dir}/server.sock`);
+  const { port = 0 } = domain.server.provisionAddress ?? {};
+  const issue = async () => {
+    const request = { common_name: "web.example.org", names: ["2001:db8::1"] };
+    const { token } = await admin.unary<{ token: string }>(PROVISION_SERVICE, "Authorize", request);
+    const { csr } = await makeRequest("web.example.org");
+    return askAt(port, false, `/v1/sign/${token}`, { method: "PUT", body: csr });
+  };
+  const { body: pem } = await issue();
+  const [leaf, between] = certificatesIn(pem);
+  t.same([leaf?.dnsNames, leaf?.ipAddresses], [["web.example.org"], ["2001:db8::1"]]);
+  t.same(between?.nameConstraints, NO_URIS);
+  const bare = file("web-root.pem", (await askAt(port, false, "/v1/ca", {})).body);
+  t.ok(certificatesIn(readFileSync(bare, "utf8")).length > 0);
+  const chain = file("web-chain.pem", pem);
+  const verify = ["verify", "-x509_strict", "-CAfile", bare, "-untrusted", chain, chain];
+  t.match(execFileSync("openssl", verify, { encoding: "utf8" }), /OK/);
+  t.notOk((await domain.bundlePem()).includes(root.trim()), "in no SPIFFE bundle");
+  // The engine is away: what is active signs on.
+  bao.freeze();
+  t.equal((await issue()).status, 200);
+  bao.thaw();
 });
 
 /** OpenBao reads the claims before it asks the cluster, which here says yes to all. */

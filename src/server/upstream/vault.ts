@@ -21,6 +21,8 @@ export interface VaultUpstreamOptions extends VaultAuth {
   /** PEM: the roots, where the engine does not hold them. */
   readonly bundleFile?: string;
   readonly timeoutMs: number;
+  /** Whether authorities of sets ask to be kept from naming URIs; they do when absent. */
+  readonly nameConstraints?: boolean;
   readonly clock: Clock;
 }
 
@@ -69,8 +71,9 @@ class PkiEngine {
   }
 
   async sign({ key, ttlSeconds, ...owner }: CaRequest, signal: AbortSignal): Promise<SignedCa> {
-    const csr = encodePem("CERTIFICATE REQUEST", await requestFor(key, owner));
-    // Subject and names are the request's; the engine adds what makes it an authority.
+    const { nameConstraints } = this.#options;
+    const csr = encodePem("CERTIFICATE REQUEST", await requestFor(key, owner, nameConstraints));
+    // Subject, names and name constraints are the request's; the engine adds what makes it an authority.
     const body = { csr, use_csr_values: true, ttl: `${ttlSeconds}s`, format: "pem" };
     const data = await this.#ask("POST", `${this.#issuer}/sign-intermediate`, body, signal);
     const [own, ...others] = [
