@@ -4,6 +4,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { CertificateProfile } from "../../config/certificate-profiles.ts";
+import type { Proof } from "../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import { type IssuanceAudit, expectRecord } from "../../observe/audit.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
@@ -24,8 +25,10 @@ import { requireStrongKey } from "./weak-key.ts";
 
 /** What a front end asks for; it has found out that the requester may have it. */
 export interface FrontEndCertificateParams extends FrontEndRequest {
-  /** DER SubjectPublicKeyInfo; the front end has verified that the requester holds the key. */
+  /** DER SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
+  /** Of the same key, checked before anything is signed; absent: the front end has seen that the requester holds the key. */
+  readonly proof?: Proof;
   /** What authorized it, for the audit record. */
   readonly by: FrontEndAuthorization;
 }
@@ -98,9 +101,12 @@ export class FrontEndIssuance {
    */
   async issue(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
     const { random, audit, crlUrl, encodeTbs = encodeNamedLeafTbs } = this.#options;
-    const { publicKey, by } = params;
+    const { publicKey, proof, by } = params;
+    if (proof !== undefined && proof.publicKey !== publicKey) {
+      throw new TypeError("a proof is one for the key that is certified");
+    }
     const decided = this.#decide(params);
-    requireKey(params.profile, publicKey, decided.profile);
+    requireKey(params, decided.profile);
     const {
       id,
       signer,
@@ -131,7 +137,7 @@ export class FrontEndIssuance {
     checkFrontEndBytes(tbs, leaf, authority, signer.keyType);
     const serial = toHex(leaf.serial).replace(/^0+/, "");
     using _record = expectRecord(audit);
-    const der = await finishCertificate(tbs, signer);
+    const der = await finishCertificate(tbs, signer, proof);
     await audit.issued({
       action: `x509.${by.frontEnd}`,
       subject: {
@@ -203,11 +209,10 @@ export class FrontEndIssuance {
 
 /** @throws invalid */
 function requireKey(
-  name: string,
-  publicKey: Uint8Array,
+  { profile: name, publicKey, proof }: FrontEndCertificateParams,
   { keyTypes }: Pick<CertificateProfile, "keyTypes">,
 ): void {
-  requireStrongKey(publicKey);
+  requireStrongKey(publicKey, { isReadLater: proof !== undefined });
   requireAllowedKey(publicKey, false);
   const keyType = keyTypeOfSpki(publicKey);
   if (keyTypes === undefined || (keyType !== undefined && keyTypes.includes(keyType))) return;

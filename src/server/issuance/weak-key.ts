@@ -1,14 +1,22 @@
 /** Public keys whose private ones can be found, refused before they are certified (CA/B Baseline Requirements §6.1.1.3). */
 import { fail } from "../../base/errors.ts";
-import { importSpki, keyTypeOfSpki } from "../../keys/public-key.ts";
+import { importSpki, keyTypeOfSpki, requireSupported } from "../../keys/public-key.ts";
 
 /**
  * @param spki DER SubjectPublicKeyInfo
+ * @param options `isReadLater`: a signature is checked with the key before it is certified, which finds one whose numbers
+ * are none; to read a key takes as long as to sign
  * @throws invalid when the key's type is not supported, its numbers are none, or it is known to be weak
  */
-export function requireStrongKey(spki: Uint8Array): void {
+export function requireStrongKey(
+  spki: Uint8Array,
+  { isReadLater = false }: { readonly isReadLater?: boolean } = {},
+): void {
+  requireSupported(spki);
+  const isRsa = keyTypeOfSpki(spki)?.startsWith("rsa") === true;
+  if (isReadLater && !isRsa) return;
   const key = importSpki(spki);
-  if (keyTypeOfSpki(spki)?.startsWith("rsa") !== true) return;
+  if (!isRsa) return;
   const { n = "", e = "" } = key.export({ format: "jwk" });
   const modulus = numberOf(n);
   const refuse = (why: string): never => {

@@ -480,5 +480,16 @@ t.test(
       new Set(grants.map(({ common_name, failures }) => `${common_name} ${failures}`)),
       new Set(["a 0", "a 3"]),
     );
+    const der = Buffer.from(good.csr.replaceAll(/-----[A-Z ]+-----|\n/g, ""), "base64");
+    der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
+    const label = "CERTIFICATE REQUEST-----";
+    const forged = `-----BEGIN ${label}\n${der.toString("base64")}\n-----END ${label}\n`;
+    const guessed = await rig.authorize("a");
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      rig.server.clock.step(20_000);
+      t.equal((await rig.sign(guessed, forged)).status, 400, "a signature that does not fit");
+    }
+    rig.server.clock.step(20_000);
+    t.match((await rig.sign(guessed, good.csr)).body, /too many attempts/);
   },
 );

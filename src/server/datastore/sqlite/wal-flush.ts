@@ -64,7 +64,7 @@ export class WalFlush implements Flush {
 
   async #flush(): Promise<void> {
     try {
-      await promisify(fdatasync)(this.#descriptor);
+      await flushToDisk(this.#descriptor);
     } catch (cause) {
       throw fail(
         "unavailable",
@@ -74,3 +74,5 @@ export class WalFlush implements Flush {
     }
   }
 }
+
+const flushToDisk = promisify(fdatasync);

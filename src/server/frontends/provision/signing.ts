@@ -10,7 +10,7 @@ import { KeyedQueue } from "../../../base/keyed-queue.ts";
 import { digestOf } from "../../../provision/renewal-proof.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { verifyChain } from "../../../x509/chain.ts";
-import type { CertificateRequest } from "../../../x509/csr.ts";
+import { proofOf, verifyCsr } from "../../../x509/csr.ts";
 import { subjectKeyId } from "../../../x509/subject-key-id.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { ProvisionGrant, ProvisionedCertificate } from "../../datastore/provision.ts";
@@ -104,11 +104,23 @@ export class Signing {
     const grant = await datastore.provisionGrants.get(hash);
     if (grant === undefined) throw unknown();
     this.#requireUsable(grant);
-    const csr = await this.#attempt(grant, body);
-    const keyHash = keyHashOf(csr.publicKey);
+    const csr = await this.#attempt(grant, async () => {
+      const request = readRequest(body);
+      checkRequestedNames(request, grant);
+      if (grant.certificate !== undefined) await verifyCsr(request);
+      return request;
+    });
+    const { publicKey } = csr;
+    const keyHash = keyHashOf(publicKey);
     if (grant.certificate !== undefined) return again(grant, keyHash);
     const wish = await grants.wishFor(grant);
-    const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
+    const signed = await issuer
+      .frontEndCertificate({ ...wish, publicKey, proof: proofOf(csr) })
+      .catch(async (thrown: unknown) => {
+        // Whose request does not fit its key has made an attempt.
+        if (isKind(thrown, "invalid")) await this.#attempt(grant, () => verifyCsr(csr));
+        throw thrown;
+      });
     return datastore.transaction(async ({ provisionGrants }) => {
       const now = await provisionGrants.get(hash);
       // Another server may have been quicker, or somebody took it back.
@@ -125,7 +137,8 @@ export class Signing {
   async #renew(hash: string, shown: Presented, body: Uint8Array): Promise<Signed> {
     const { datastore, grants, issuer } = this.#options;
     const grant = this.#requireRenewable(await datastore.provisionGrants.get(hash), shown);
-    const csr = await readRequest(body);
+    const csr = readRequest(body);
+    await verifyCsr(csr);
     checkRequestedNames(csr, grant);
     const keyHash = keyHashOf(csr.publicKey);
     if (isAnswered(grant, shown, keyHash)) return again(grant, keyHash);
@@ -142,12 +155,10 @@ export class Signing {
     });
   }
 
-  /** The request, if it is one for this grant; otherwise the attempt is counted. */
-  async #attempt(grant: ProvisionGrant, body: Uint8Array): Promise<CertificateRequest> {
+  /** What is read of a request, if it is one for this grant; otherwise the attempt is counted. */
+  async #attempt<T>(grant: ProvisionGrant, read: () => Promise<T>): Promise<T> {
     try {
-      const csr = await readRequest(body);
-      checkRequestedNames(csr, grant);
-      return csr;
+      return await read();
     } catch (thrown) {
       if (!isKind(thrown, "invalid", "unauthenticated")) throw thrown;
       await this.#options.datastore.transaction(async ({ provisionGrants }) => {
