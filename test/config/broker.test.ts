@@ -22,11 +22,14 @@ function broker(section: object, experimental = ["broker-api"]) {
 t.test("a broker endpoint has an address and brokers", (t) => {
   t.same(broker({ socket: "/run/b/b.sock", brokers: [BROKER] }), {
     socket: "/run/b/b.sock",
-    brokers: [{ ...BROKER, pidOverTcp: false }],
+    brokers: [{ ...BROKER, pidOverTcp: false, pods: false }],
   });
-  t.match(broker({ listen: "127.0.0.1:0", brokers: [{ ...BROKER, pidOverTcp: true }] }), {
+  t.match(broker({ listen: "127.0.0.1:0", brokers: [{ ...BROKER, pods: true }] }), {
     listen: "127.0.0.1:0",
-    brokers: [{ pidOverTcp: true }],
+    brokers: [{ pidOverTcp: false, pods: true }],
+  });
+  t.match(broker({ listen: "[::1]:1", brokers: [{ ...BROKER, pidOverTcp: true }] }), {
+    brokers: [{ pidOverTcp: true, pods: false }],
   });
   for (const [section, message] of [
     [{ brokers: [BROKER] }, /neither socket nor listen/],
