@@ -19,7 +19,7 @@ export function settingChanges<T extends SettingTable>(
 ): SettingChanges {
   const differing = (rule: ReloadRule | undefined): string[] =>
     Object.entries<Setting>(before.table).flatMap(([name, setting]) =>
-      differences(before.get(name), after.get(name), camelCase(name)).filter(
+      differencesOf(setting, before.get(name), after.get(name), camelCase(name)).filter(
         (path) => ruleOf(setting, path) === rule,
       ),
     );
@@ -34,7 +34,19 @@ export function settingChanges<T extends SettingTable>(
 }
 
 function ruleOf({ reload, reloadParts = [] }: Setting, path: string): ReloadRule | undefined {
-  return reloadParts.includes(path) ? "now" : reload;
+  const isPart = reloadParts.some((part) => path === part || path.startsWith(`${part}.`));
+  return isPart ? "now" : reload;
+}
+
+/** Of one with parts, a part may be all that there is. */
+function differencesOf(
+  { reloadParts }: Setting,
+  before: unknown,
+  after: unknown,
+  path: string,
+): readonly string[] {
+  if (reloadParts === undefined) return differences(before, after, path);
+  return differences(before ?? {}, after ?? {}, path);
 }
 
 /** Where two values differ, not how they are written: 60m is 1h. Of sections the keys, of lists the whole. */

@@ -96,6 +96,7 @@ export const SERVER_SETTINGS = {
   "certificate-profiles": {
     shape: CERTIFICATE_PROFILES,
     help: "what such certificates may say, beside the profiles server-90d, server-7d, peer and spiffe",
+    reload: "now",
   },
   "x509-ttl": {
     shape: duration(5),
@@ -171,7 +172,22 @@ export const SERVER_SETTINGS = {
   frontends: {
     shape: FRONT_ENDS,
     help: "what the server answers beside its API, on listeners of their own",
-    reloadParts: ["frontends.acme.names.dns", "frontends.acme.names.ip"],
+    reloadParts: [
+      // All of it but where it listens and by which address clients know it.
+      ...[
+        "set",
+        "profiles",
+        "orderTtl",
+        "authorizationTtl",
+        "unusedAccountTtl",
+        "termsOfService",
+        "website",
+        "names",
+        "validation",
+        "limits",
+      ].map((key) => `frontends.acme.${key}`),
+      "frontends.certificates",
+    ],
   },
   "provision-listen": {
     shape: LISTEN_ADDRESS,

@@ -18,6 +18,8 @@ export type AuthoritySetsParts = Pick<
   readonly own: AuthoritySet;
 };
 
+type CertificateProfiles = NonNullable<ServerConfig["certificateProfiles"]>;
+
 export class AuthoritySets implements AsyncDisposable {
   readonly #own: AuthoritySet;
   readonly #others: ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }>;
@@ -44,7 +46,6 @@ export class AuthoritySets implements AsyncDisposable {
     for (const [name, { keyType, ttlSeconds, upstreamAuthority, profiles }] of authoritySets) {
       const upstream = await openUpstream(upstreamAuthority, parts);
       if (upstream !== OFFLINE) opened.use(upstream.authority);
-      const lives = profiles.map((each) => certificateProfiles.get(each)?.maxTtlSeconds ?? 0);
       const isOwnRoot = Object.keys(upstreamAuthority).length === 0;
       const authorities = opened.use(
         await AuthoritySet.open({
@@ -52,7 +53,7 @@ export class AuthoritySets implements AsyncDisposable {
           name,
           upstream,
           x509: { keyType, ttlSeconds },
-          longestTtlSeconds: { x509: Math.max(...lives), jwt: 0 },
+          longestTtlSeconds: longestOf(profiles, certificateProfiles),
           keepsOldKeys: config.revocation !== undefined,
           // The lead is far longer than what it covers; with one, half of caTtl could not be promised.
           margin: 0,
@@ -63,6 +64,13 @@ export class AuthoritySets implements AsyncDisposable {
       others.set(name, { authorities, profiles });
     }
     return new AuthoritySets(own, others, opened.move());
+  }
+
+  /** Authorities live by the longest certificates that their sets' profiles allow from now on. */
+  setCertificateProfiles(all: CertificateProfiles = BUILT_IN_PROFILES): void {
+    for (const { authorities, profiles } of this.#others.values()) {
+      authorities.setLongestTtl(longestOf(profiles, all));
+    }
   }
 
   /** Starts rotation of those beside the trust domain's own by the clock. */
@@ -109,6 +117,16 @@ export class AuthoritySets implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.disposeAsync();
   }
+}
+
+function longestOf(
+  names: readonly string[] = [],
+  profiles: CertificateProfiles,
+): { readonly x509: number; readonly jwt: number } {
+  return {
+    x509: Math.max(0, ...names.map((name) => profiles.get(name)?.maxTtlSeconds ?? 0)),
+    jwt: 0,
+  };
 }
 
 /** Seconds: that the next root can be had ('assay ca trust export') before anything is signed below it. */

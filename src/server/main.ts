@@ -295,6 +295,10 @@ export async function startServer(
       () =>
         authorities.setLongestTtl(longestTtlSeconds(ttl)),
   );
+  reload.part(({ certificateProfiles }) => () => {
+    issuance.setCertificateProfiles(certificateProfiles);
+    sets.setCertificateProfiles(certificateProfiles);
+  });
   reload.part((next) => attestors.prepare(next));
   reload.part((next) => () => limits.setRates(next.limits));
   reloadFederation(reload, federation);
@@ -373,6 +377,7 @@ export async function startServer(
     readiness,
     propagation,
     hub,
+    reload,
     recheck: async (call) => gate?.(call.method, call),
     stopping: stopping.signal,
   });

@@ -6,7 +6,6 @@ import { AcmeFrontEnd } from "./frontends/acme/acme-front-end.ts";
 import type { RevokedCertificate } from "./frontends/acme/certificates.ts";
 import { ConfiguredNames } from "./frontends/acme/policy/configured-names.ts";
 import { StoredExternalAccounts } from "./frontends/acme/policy/external-accounts.ts";
-import { limitLines } from "../config/acme-limits-section.ts";
 import { AcmeRateLimits } from "./frontends/acme/policy/rate-limits.ts";
 import { ChallengeValidator } from "./frontends/acme/validation/challenge-validator.ts";
 import type { RevocationReason } from "../x509/crl.ts";
@@ -23,15 +22,27 @@ export async function openAcme(
   const { clock, random, datastore: store, issuance, readiness, step } = parts;
   const logger = parts.logger.child({ frontend: "acme" });
   return step("acme front end", async () => {
+    let settings = acme;
     const policy = new ConfiguredNames({ config: acme.names, store, clock });
-    parts.reload.part((next) => policy.change(next.frontends?.acme?.names ?? acme.names));
     const shortLived = shortLivedRoots(config);
     if (shortLived !== undefined) logger.warn(SHORT_LIVED_ROOTS, shortLived);
     let own = listeners(config, config.federation);
-    // The one that moves without a restart; the others stay where they were opened.
-    parts.reload.part(({ federation }) => {
-      const moved = listeners(config, federation);
+    const limits = new AcmeRateLimits({ limits: acme.limits, clock });
+    const validator = new ChallengeValidator({
+      config: acme.validation,
+      ownAddresses: () => own,
+      clock,
+      logger,
+    });
+    parts.reload.part((next) => {
+      const changed = next.frontends?.acme ?? acme;
+      const changes = [policy.change(changed.names), validator.change(changed.validation)];
+      // The one that moves without a restart; the others stay where they were opened.
+      const moved = listeners(config, next.federation);
       return () => {
+        for (const change of changes) change();
+        limits.setLimits(changed.limits);
+        settings = changed;
         own = moved;
       };
     });
@@ -40,23 +51,18 @@ export async function openAcme(
       store,
       clock,
       random,
-      required: acme.names.externalAccountRequired,
+      required: () => settings.names.externalAccountRequired,
     });
     const frontEnd = opened.use(
       await AcmeFrontEnd.open({
         config: acme,
+        settings: () => settings,
         store,
         issuance,
-        validator: new ChallengeValidator({
-          config: acme.validation,
-          ownAddresses: () => own,
-          clock,
-          logger,
-        }),
+        validator,
         policy,
         externalAccounts,
-        limits: new AcmeRateLimits({ limits: acme.limits, clock }),
-        limitLines: limitLines(acme.limits),
+        limits,
         revoke: (certificate, reason) => revoke(parts, certificate, reason),
         trail: parts.trail,
         scope: parts.scope,

@@ -1,5 +1,6 @@
 /** What `frontends.certificates` of a configuration asks for. */
 import type { Clock } from "../base/clock.ts";
+import type { Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -33,6 +34,7 @@ interface Parts {
   readonly scope: CallScope;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly reload: Reload<ServerConfig>;
   readonly stopping: AbortSignal;
 }
 
@@ -40,12 +42,11 @@ interface Parts {
 export function certificateHandlers(parts: Parts): ReturnType<typeof certificateApi> {
   const { attestors, authorizedEntries, datastore, bundles, clock } = parts;
   const { revocations } = parts.revocation;
-  const config = parts.config.frontends?.certificates;
-  const frontEnd =
-    config &&
+  const made = ({ frontends }: ServerConfig): CertificateFrontEnd | undefined =>
+    frontends?.certificates &&
     new CertificateFrontEnd({
       ...parts,
-      config,
+      config: frontends.certificates,
       clusterOf: (name) => attestors.cluster(name),
       entries: authorizedEntries,
       registry: datastore.entries,
@@ -55,15 +56,17 @@ export function certificateHandlers(parts: Parts): ReturnType<typeof certificate
         clock,
       }),
     });
+  let frontEnd = made(parts.config);
+  parts.reload.part((next) => () => {
+    frontEnd = made(next);
+  });
   const own = (): Uint8Array[] => bundles.own().x509Authorities.map(({ der }) => der);
   return certificateApi({
     ...parts,
-    frontEnd,
-    async rootsOf({ root }) {
-      if (config === undefined || config.set === TRUST_DOMAIN_SET) {
-        return { roots: own(), serverRoots: [] };
-      }
-      const roots = rootsOfSet(await datastore.authorities.list(config.set), root);
+    frontEnd: () => frontEnd,
+    async rootsOf({ root, set }) {
+      if (set === TRUST_DOMAIN_SET) return { roots: own(), serverRoots: [] };
+      const roots = rootsOfSet(await datastore.authorities.list(set), root);
       return { roots, serverRoots: own() };
     },
   });

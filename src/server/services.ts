@@ -1,6 +1,7 @@
 /** Every gRPC service of the server, made from its parts. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { Reload } from "../config/reload.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import type { HealthHandlers } from "../rpc/gen/assay/health/v1/Health.ts";
@@ -99,6 +100,7 @@ export interface ServerParts {
   readonly readiness: Readiness;
   readonly propagation: Propagation;
   readonly hub: PushHub;
+  readonly reload: Reload<ServerConfig>;
   /** Whether the caller of an open stream may still have it; throws when not. */
   readonly recheck: (call: CallContext) => Promise<void>;
   /** Aborted when the server begins to stop. */
@@ -176,7 +178,12 @@ export function serverServices(parts: ServerParts) {
       }),
     },
     "assay.acme.v1.ExternalAccounts": acmeApi({
-      accounts: new StoredExternalAccounts({ store: datastore, clock, random, required: false }),
+      accounts: new StoredExternalAccounts({
+        store: datastore,
+        clock,
+        random,
+        required: () => false,
+      }),
     }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ trustDomain, sets: parts.sets }),

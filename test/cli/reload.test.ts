@@ -107,37 +107,70 @@ function reloadRecords(dir: string): Values[] {
     .map(({ outcome, subject, reason }) => ({ outcome, subject, reason }));
 }
 
-t.test(
-  "a server: which names ACME accounts may have, and nothing else of that front end",
-  async (t) => {
-    const port = await freePort();
-    const acme = (names: object, more: object = {}): Values => ({
-      frontends: { acme: { listen: `127.0.0.1:${port}`, names, ...more } },
-    });
-    const { daemon } = await startServer(t, acme({ dns: ["a.example.org"] }));
-    using client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
-    await client.register({});
-    const ordered = async (name: string): Promise<string> =>
-      /rejectedIdentifier/.exec((await client.order([name])).text)?.[0] ?? "ordered";
-    t.equal(await ordered("a.example.org"), "ordered");
-    t.equal(await ordered("x.b.example.org"), "rejectedIdentifier");
-    t.match(await daemon.reload(acme({ dns: [".b.example.org"], ip: ["10.0.0.1"] })), {
-      changed: ["frontends.acme.names.dns", "frontends.acme.names.ip"],
-    });
-    t.equal(await ordered("a.example.org"), "rejectedIdentifier");
-    t.equal(await ordered("x.b.example.org"), "ordered");
-    t.match(await daemon.reload(acme({ dns: ["a..b"] })), {
-      level: "error",
-      error: /frontends\.acme\.names\.dns: 'a\.\.b' is no rule for names/,
-    });
-    const other = { dns: ["a.example.org"], externalAccountRequired: true };
-    t.match(await daemon.reload(acme(other)), {
-      level: "error",
-      error: /^frontends\.acme\.names\.externalAccountRequired cannot change/,
-    });
-    t.equal(await ordered("a.example.org"), "rejectedIdentifier", "all of it or nothing");
-  },
-);
+t.test("a server: what of the front end acme changes, and what does not", async (t) => {
+  const port = await freePort();
+  const acme = (names: object, more: object = {}): Values => ({
+    frontends: { acme: { listen: `127.0.0.1:${port}`, names, ...more } },
+  });
+  const { daemon } = await startServer(t, acme({ dns: ["a.example.org"] }));
+  using client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  await client.register({});
+  const ordered = async (name: string): Promise<string> =>
+    /rejectedIdentifier/.exec((await client.order([name])).text)?.[0] ?? "ordered";
+  t.equal(await ordered("a.example.org"), "ordered");
+  t.equal(await ordered("x.b.example.org"), "rejectedIdentifier");
+  t.match(await daemon.reload(acme({ dns: [".b.example.org"], ip: ["10.0.0.1"] })), {
+    changed: ["frontends.acme.names.dns", "frontends.acme.names.ip"],
+  });
+  t.equal(await ordered("a.example.org"), "rejectedIdentifier");
+  t.equal(await ordered("x.b.example.org"), "ordered");
+  const bad: [object, object, RegExp][] = [
+    [{ dns: ["a..b"] }, {}, /frontends\.acme\.names\.dns: 'a\.\.b' is no rule for names/],
+    [
+      {},
+      { validation: { allowedNetworks: ["x"] } },
+      /frontends\.acme\.validation\.allowedNetworks: /,
+    ],
+    [{}, { profiles: ["gone"] }, /there is no certificate profile gone/],
+    [{}, { url: "https://acme.example.org" }, /^frontends\.acme\.url cannot change/],
+    [{}, { listen: "127.0.0.1:1" }, /^frontends\.acme\.listen cannot change/],
+    [{}, { plainHttp: true }, /^frontends\.acme\.plainHttp cannot change/],
+  ];
+  for (const [names, more, error] of bad) {
+    const asked = { dns: ["a.example.org"], ...names };
+    t.match(await daemon.reload(acme(asked, more)), { level: "error", error });
+  }
+  t.match(
+    await daemon.reload({ frontends: {} }),
+    { error: /^frontends\.acme cannot change/ },
+    "it cannot go",
+  );
+  t.equal(await ordered("a.example.org"), "rejectedIdentifier", "all of it or nothing");
+  const more = {
+    website: "https://example.org",
+    limits: { ordersPerAccountPerHour: 7 },
+    validation: { timeout: "5s" },
+  };
+  const certificates = { networks: { "/": ["10.0.0.0/8"] } };
+  const { frontends } = acme({ dns: ["a.example.org"] }, more) as { frontends: object };
+  const next = {
+    frontends: { ...frontends, certificates },
+    certificateProfiles: { short: { ttl: "1h" } },
+  };
+  t.match(await daemon.reload(next), {
+    changed: [
+      "certificateProfiles",
+      "frontends.acme.names.dns",
+      "frontends.acme.names.ip",
+      "frontends.acme.website",
+      "frontends.acme.validation",
+      "frontends.acme.limits",
+      "frontends.certificates",
+    ],
+  });
+  t.equal(await ordered("a.example.org"), "ordered");
+  t.match((await client.get(client.url("newOrder").replace("new-order", "limits"))).text, /most 7/);
+});
 
 t.test("a server: all of it or nothing, and a record of each", async (t) => {
   const { dir, daemon, admin } = await startServer(t);

@@ -66,6 +66,14 @@ t.test("which settings differ, by value and not by how they are written", (t) =>
     limit: { shape: count(1, 9), help: "c", reload: "now" },
     token: { shape: text({ secret: true }), help: "d", reload: "start" },
     names: { shape: list(text(), { most: 9 }), help: "e", reload: "now" },
+    parts: {
+      shape: section({
+        a: { shape: section({ b: { shape: text(), help: "i" } }), help: "j" },
+        ab: { shape: text(), help: "k" },
+      }),
+      help: "l",
+      reloadParts: ["parts.a"],
+    },
     nested: {
       shape: section({
         m: { shape: map(text(), { most: 9 }), help: "f" },
@@ -92,6 +100,13 @@ t.test("which settings differ, by value and not by how they are written", (t) =>
   t.same(changes({ limit: 1, token: "a" }, { ttl: "2h", token: "b", names: [] }), {
     now: ["ttl", "limit", "names"],
     start: ["token"],
+  });
+  const part = { parts: { a: { b: "x" } } };
+  t.same(changes({}, part).now, ["parts.a"], "a part may be all that there is");
+  t.same(changes(part, {}).now, ["parts.a"]);
+  t.same(changes(part, { parts: { a: { b: "y" } } }).now, ["parts.a.b"], "all below it");
+  t.throws(() => changes(part, { parts: { ...part.parts, ab: "z" } }), {
+    message: /^parts\.ab cannot change/,
   });
   const nested = (value: string) => ({ nested: { m: { a: value } } });
   t.same(changes(nested("x"), nested("x")), { now: [], start: [] });

@@ -23,8 +23,8 @@ import { atMost, textField } from "./fields.ts";
 import { spiffeIdMessage } from "./messages.ts";
 
 export interface CertificateApiDeps {
-  /** Absent while it is off. */
-  readonly frontEnd: CertificateFrontEnd | undefined;
+  /** As it is configured now; undefined while it is off. */
+  readonly frontEnd: () => CertificateFrontEnd | undefined;
   /** DER: of what the set signs, and those of the server itself where they are others. */
   readonly rootsOf: (issued: IssuedCertificate) => Promise<{
     readonly roots: readonly Uint8Array[];
@@ -61,11 +61,12 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
 
 /** What a stranger who tries tokens learns of issuers, clusters and entries: nothing. */
 async function admit(
-  { frontEnd, logger, stopping }: CertificateApiDeps,
+  { logger, stopping, ...deps }: CertificateApiDeps,
   proofOfCall: () => Promise<Proof>,
   request: NewCertificateRequest__Output,
   call: CallContext,
 ): Promise<Admitted> {
+  const frontEnd = deps.frontEnd();
   if (frontEnd === undefined) {
     throw fail(
       "precondition",

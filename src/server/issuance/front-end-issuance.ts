@@ -85,9 +85,16 @@ interface Decided extends DecidedNames {
 
 export class FrontEndIssuance {
   readonly #options: FrontEndIssuanceOptions;
+  #profiles: FrontEndIssuanceOptions["profiles"];
 
   constructor(options: FrontEndIssuanceOptions) {
     this.#options = options;
+    this.#profiles = options.profiles;
+  }
+
+  /** Others from now on. */
+  setProfiles(profiles: FrontEndIssuanceOptions["profiles"]): void {
+    this.#profiles = profiles;
   }
 
   /** Whether it could be signed, by set, profile, names and life. @throws invalid, naming the rule */
@@ -173,7 +180,8 @@ export class FrontEndIssuance {
   }
 
   #decide(request: FrontEndRequest): Decided {
-    const { sets, profiles, trustDomain, svidTtlSeconds } = this.#options;
+    const { sets, trustDomain, svidTtlSeconds } = this.#options;
+    const profiles = this.#profiles;
     const set = sets.get(request.set);
     if (set === undefined) {
       throw fail(

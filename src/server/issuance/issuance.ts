@@ -160,6 +160,11 @@ export class Issuance {
     };
   }
 
+  /** Of front ends' certificates, from now on. */
+  setCertificateProfiles(profiles: FrontEndIssuanceOptions["profiles"] = BUILT_IN_PROFILES): void {
+    this.#frontEnds.setProfiles(profiles);
+  }
+
   /** @throws denied when the entry has expired; invalid for a bad CSR; unavailable without an authority */
   async workloadX509({ entry, csr }: WorkloadX509Params): Promise<IssuedX509> {
     const { dnsNames, x509SvidTtl: ttlSeconds } = entry;

@@ -211,7 +211,7 @@ t.test("challenges: so many at once, fewer of one account, and none lost at the 
     },
     limits: { failed: () => undefined },
     urls: new AcmeUrls("https://acme.example.org"),
-    authorizationTtlSeconds: 3600,
+    settings: () => ({ authorizationTtlSeconds: 3600 }),
     clock,
     logger: silentLogger,
     metrics: new Metrics(),

@@ -34,7 +34,7 @@ t.test("one account whose targets hang leaves room for the others", async (t) =>
     },
     limits: { failed: () => undefined },
     urls: new AcmeUrls("https://acme.example.org"),
-    authorizationTtlSeconds: 3600,
+    settings: () => ({ authorizationTtlSeconds: 3600 }),
     clock,
     logger: silentLogger,
     metrics: new Metrics(),
@@ -205,8 +205,7 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
     store,
     policy: { check: async () => [] },
     profiles: new Profiles({
-      names: [],
-      set: "",
+      settings: () => ({ profiles: [], set: "" }),
       externalAccounts: { bound: async () => undefined },
       entries: { get: async () => undefined },
       issuance: { checkFrontEndCertificate: () => undefined },

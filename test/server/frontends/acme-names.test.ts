@@ -18,6 +18,7 @@ import { SeededRandom } from "../../support/seeded-random.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { sampleEntry } from "../datastore/samples.ts";
 
+const NO_NAMES = acmeNames(undefined);
 const NONE: NewExternalAccount = {
   entryId: "",
   names: [],
@@ -38,7 +39,7 @@ async function startRig(t: Test): Promise<{
   return {
     clock,
     store,
-    external: new StoredExternalAccounts({ store, clock, random, required: true }),
+    external: new StoredExternalAccounts({ store, clock, random, required: () => true }),
   };
 }
 
@@ -111,11 +112,11 @@ t.test("names that the operator listed, and no others", async (t) => {
     );
   }
   const changing = new ConfiguredNames({ config: acmeNames(undefined), store, clock });
-  const change = changing.change({ dns: ["example.org"], ip: ["10.0.0.0/8"] });
+  const change = changing.change({ ...NO_NAMES, dns: ["example.org"], ip: ["10.0.0.0/8"] });
   t.same(await refusedOf(changing, ["example.org"]), ["example.org"], "not yet");
   change();
   t.same(await refusedOf(changing, ["example.org", "10.1.2.3", "other.org"]), ["other.org"]);
-  t.throws(() => changing.change({ dns: [], ip: ["x"] }), { message: /no IP address/ });
+  t.throws(() => changing.change({ ...NO_NAMES, ip: ["x"] }), { message: /no IP address/ });
   const silent = new ConfiguredNames({ config: acmeNames(undefined), store, clock });
   t.same(await refusedOf(silent, all), all, "the default is nothing");
 });
@@ -212,7 +213,7 @@ t.test("keys do not look like options of a command line", async (t) => {
     bytes: (length: number) => new Uint8Array(length).fill(drawn++ < 4 ? 0xf8 : 7),
     unit: () => 0,
   };
-  const external = new StoredExternalAccounts({ store, clock, random, required: true });
+  const external = new StoredExternalAccounts({ store, clock, random, required: () => true });
   const { id, macKey } = await external.create(NONE);
   t.match(id, /^[0-9a-f]{24}$/);
   t.equal(Buffer.from(macKey, "base64").toString("base64url")[0], "B", "none begins with a hyphen");

@@ -3,6 +3,7 @@ import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { isKind } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { toBase64Url } from "../../../base/bytes.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { AcmeAccountRecord } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
@@ -22,8 +23,8 @@ export interface AccountsOptions {
   readonly externalAccounts: ExternalAccounts;
   readonly limits: Pick<RateLimits, "account">;
   readonly urls: AcmeUrls;
-  /** Clients have to agree to them; absent: there are none. */
-  readonly termsOfService?: string;
+  /** `termsOfService`: clients have to agree to them; absent: there are none. */
+  readonly settings: () => Pick<AcmeFrontEndConfig, "termsOfService">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -101,8 +102,8 @@ export class Accounts {
   }
 
   async #create(request: SignedRequest, payload: JwtClaims): Promise<AcmeAccountRecord> {
-    const { store, externalAccounts, limits, termsOfService, clock, random, logger } =
-      this.#options;
+    const { store, externalAccounts, limits, settings, clock, random, logger } = this.#options;
+    const { termsOfService } = settings();
     const { key, remoteAddress } = request;
     const contact = checkContact(payload["contact"] ?? []);
     const termsAgreed = payload["termsOfServiceAgreed"] === true;
@@ -155,7 +156,8 @@ export class Accounts {
   }
 
   #shown(account: AcmeAccountRecord): AcmeAnswer {
-    const { urls, termsOfService } = this.#options;
+    const { urls, settings } = this.#options;
+    const { termsOfService } = settings();
     return {
       status: 200,
       body: accountResource(account, urls),

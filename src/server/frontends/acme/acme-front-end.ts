@@ -5,6 +5,7 @@
 import type { Clock } from "../../../base/clock.ts";
 import type { Random } from "../../../base/random.ts";
 import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import { limitLines } from "../../../config/acme-limits-section.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
 import { CallerGuard } from "../../../http/caller-guard.ts";
 import type { TlsIdentity } from "../../../http/tls-identity.ts";
@@ -36,7 +37,9 @@ import { AcmeUrls } from "./urls.ts";
 import { Validations } from "./validations.ts";
 
 export interface AcmeFrontEndParts {
-  readonly config: AcmeFrontEndConfig;
+  readonly config: Pick<AcmeFrontEndConfig, "listen" | "url">;
+  /** What may change while it listens, as it is now. */
+  readonly settings: () => Omit<AcmeFrontEndConfig, "listen" | "url" | "tls">;
   readonly store: Pick<Datastore, "acme" | "entries" | "transaction">;
   readonly issuance: Pick<
     Issuance,
@@ -46,8 +49,6 @@ export interface AcmeFrontEndParts {
   readonly policy: NamePolicy;
   readonly externalAccounts: ExternalAccounts;
   readonly limits: RateLimits;
-  /** One sentence for each limit. */
-  readonly limitLines: readonly string[];
   readonly revoke: CertificatesOptions["revoke"];
   readonly trail: Pick<AuditTrail, "denied">;
   readonly scope: CallScope;
@@ -78,14 +79,9 @@ export class AcmeFrontEnd implements AsyncDisposable {
     const { config, tls, clock, logger } = parts;
     await using opened = new AsyncDisposableStack();
     const urls = new AcmeUrls(config.url);
-    const shared = { ...config, ...parts, urls };
+    const shared = { ...parts, urls };
     const validations = opened.use(new Validations(shared));
-    const profiles = new Profiles({
-      ...parts,
-      names: config.profiles,
-      set: config.set,
-      entries: parts.store.entries,
-    });
+    const profiles = new Profiles({ ...parts, entries: parts.store.entries });
     const orders = new Orders({ ...shared, profiles });
     const issuance = new OrderIssuance({ ...shared, profiles });
     const processing = opened.use(new ProcessingOrders({ ...shared, orders, issuance }));
@@ -103,7 +99,7 @@ export class AcmeFrontEnd implements AsyncDisposable {
     if (config.url === "") urls.settle(urlOf(address, tls !== undefined));
     await validations.resume();
     await processing.resume();
-    opened.use(pruneAcme({ ...config, ...parts }));
+    opened.use(pruneAcme(parts));
     opened.use(readAcme(parts, validations, processing));
     return new AcmeFrontEnd(urls, address, opened.move());
   }
@@ -127,32 +123,23 @@ interface Made {
 }
 
 function routesOf(parts: AcmeFrontEndParts, made: Made): ReturnType<typeof acmeRoutes> {
-  const { config, store, random, clock, logger } = parts;
-  const { urls, profiles, orders } = made;
-  const { termsOfService, website, validation } = config;
+  const { settings, store, random, clock, logger } = parts;
+  const { urls, profiles } = made;
   const nonces = new Nonces({ random });
-  const shared = { ...config, ...parts, ...made };
+  const shared = { ...parts, ...made };
   return acmeRoutes(urls.prefix, {
     ...parts,
     urls,
     nonces,
     requests: new SignedRequests({ store: store.acme, nonces, urls }),
     accounts: new Accounts(shared),
-    orders,
+    orders: made.orders,
     authorizations: new Authorizations(shared),
     finalization: new Finalization(shared),
     certificates: new Certificates(shared),
     changeKey: (request) => changeKey({ request, store, urls, logger }),
-    directory: () =>
-      directoryDocument({
-        urls,
-        profiles,
-        externalAccountRequired: parts.externalAccounts.required,
-        caaIdentities: validation.caaIdentities,
-        ...(termsOfService === undefined ? {} : { termsOfService }),
-        ...(website === undefined ? {} : { website }),
-      }),
-    limits: () => limitsDocument(parts.limitLines),
+    directory: () => directoryDocument({ urls, profiles, settings: settings() }),
+    limits: () => limitsDocument(limitLines(settings().limits)),
     callerLog: new CallerLog(logger, clock),
   });
 }

@@ -1,19 +1,23 @@
 /** What anyone is told before there is an account (RFC 8555 §7.1.1), and about the limits (§6.6). */
 import { type HttpAnswer, text } from "../../../http/http-answer.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import type { Profiles } from "./profiles.ts";
 import type { AcmeUrls } from "./urls.ts";
 
 export interface DirectoryParams {
   readonly urls: AcmeUrls;
   readonly profiles: Pick<Profiles, "described">;
-  readonly externalAccountRequired: boolean;
-  readonly termsOfService?: string;
-  readonly website?: string;
-  readonly caaIdentities: readonly string[];
+  readonly settings: Pick<
+    AcmeFrontEndConfig,
+    "termsOfService" | "website" | "names" | "validation"
+  >;
 }
 
 export function directoryDocument(params: DirectoryParams): HttpAnswer {
-  const { urls, termsOfService, website, caaIdentities, externalAccountRequired } = params;
+  const { urls, settings } = params;
+  const { termsOfService, website, names, validation } = settings;
+  const { caaIdentities } = validation;
+  const { externalAccountRequired } = names;
   const body = {
     newNonce: urls.newNonce,
     newAccount: urls.newAccount,

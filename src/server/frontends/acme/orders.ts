@@ -2,6 +2,7 @@
 import { toBase64Url } from "../../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
 import type { Random } from "../../../base/random.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import type {
   AcmeAccountRecord,
   AcmeAuthorizationRecord,
@@ -28,8 +29,8 @@ export interface OrdersOptions {
   readonly policy: NamePolicy;
   readonly limits: Pick<RateLimits, "order" | "mayValidate">;
   readonly urls: AcmeUrls;
-  /** How long an order may take, and an authorization may be pending. */
-  readonly orderTtlSeconds: number;
+  /** `orderTtlSeconds`: how long an order may take, and an authorization may be pending. */
+  readonly settings: () => Pick<AcmeFrontEndConfig, "orderTtlSeconds">;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -50,7 +51,8 @@ export class Orders {
 
   /** @throws AcmeError */
   async create(request: AccountRequest): Promise<AcmeAnswer> {
-    const { store, profiles, policy, urls, random, orderTtlSeconds } = this.#options;
+    const { store, profiles, policy, urls, random, settings } = this.#options;
+    const { orderTtlSeconds } = settings();
     const { account } = request;
     const payload = payloadOf(request);
     const identifiers = parseIdentifiers(payload["identifiers"]);
@@ -152,7 +154,7 @@ export class Orders {
     { type, value, wildcard }: PolicyIdentifier,
     now: EpochSeconds,
   ): Promise<{ readonly authorization: AcmeAuthorizationRecord; readonly isNew: boolean }> {
-    const { random, orderTtlSeconds } = this.#options;
+    const { random, settings } = this.#options;
     const which = { accountId: account.id, type, value, wildcard };
     const known = await acme.findAuthorization({ ...which, lastsUntil: now + LEAST_LEFT });
     if (known !== undefined) return { authorization: known, isNew: false };
@@ -161,7 +163,7 @@ export class Orders {
       id: toBase64Url(random.bytes(ID_BYTES)),
       ...which,
       status: "pending",
-      expiresAt: now + orderTtlSeconds,
+      expiresAt: now + settings().orderTtlSeconds,
       createdAt: now,
       challenges: challengeTypes({ type, wildcard }).map((each) => ({
         type: each,

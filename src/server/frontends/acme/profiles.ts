@@ -1,6 +1,7 @@
 /** Which certificates an order may be for (draft-ietf-acme-profiles §3), and by which authorities. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { errorFrom } from "../../../base/errors.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { AcmeAccountRecord, AcmeIdentifierRecord } from "../../datastore/acme.ts";
 import type { EntryReader } from "../../datastore/contract.ts";
@@ -11,10 +12,8 @@ import { acmeError } from "./problem.ts";
 import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 
 export interface ProfilesOptions {
-  /** Names of certificate profiles; the first holds where an order names none. */
-  readonly names: readonly string[];
-  /** Authority set of all but `spiffe`. */
-  readonly set: string;
+  /** `profiles`: the first holds where an order names none. `set`: of all but `spiffe`. */
+  readonly settings: () => Pick<AcmeFrontEndConfig, "profiles" | "set">;
   readonly externalAccounts: Pick<ExternalAccounts, "bound">;
   readonly entries: Pick<EntryReader, "get">;
   readonly issuance: Pick<Issuance, "checkFrontEndCertificate">;
@@ -44,15 +43,19 @@ export class Profiles {
 
   /** Name and description of each, for the directory. */
   described(): Record<string, string> {
-    const { names } = this.#options;
+    const { profiles } = this.#options.settings();
     return Object.fromEntries(
-      [...names, SPIFFE].map((name) => [name, DESCRIPTIONS[name] ?? `certificate profile ${name}`]),
+      [...profiles, SPIFFE].map((name) => [
+        name,
+        DESCRIPTIONS[name] ?? `certificate profile ${name}`,
+      ]),
     );
   }
 
   /** @param name as the order has it. @throws AcmeError when it is none of the account's */
   async choose(name: unknown, account: AcmeAccountRecord): Promise<string> {
-    const { names, externalAccounts } = this.#options;
+    const { settings, externalAccounts } = this.#options;
+    const { profiles: names } = settings();
     const { externalAccountId } = account;
     // Some clients send an empty text for none.
     if (name === undefined || name === null || name === "") {
@@ -67,7 +70,8 @@ export class Profiles {
 
   /** @throws AcmeError when it would not be signed */
   async allow(wish: CertificateWish): Promise<AllowedCertificate> {
-    const { set, issuance } = this.#options;
+    const { settings, issuance } = this.#options;
+    const { set } = settings();
     const { profile, identifiers, ttlSeconds } = wish;
     const names = {
       profile,

@@ -1,13 +1,14 @@
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { Loop } from "../../../base/loop.ts";
 import type { Random } from "../../../base/random.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 
 export interface PruneAcmeParams {
   readonly store: Pick<Datastore, "transaction">;
-  /** Of accounts that nothing is left of. */
-  readonly unusedAccountTtlSeconds: number;
+  /** `unusedAccountTtlSeconds`: of accounts that nothing is left of. */
+  readonly settings: () => Pick<AcmeFrontEndConfig, "unusedAccountTtlSeconds">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -15,7 +16,7 @@ export interface PruneAcmeParams {
 
 /** Deletes what ended some time ago; now and every ten minutes. */
 export function pruneAcme(params: PruneAcmeParams): Loop {
-  const { store, unusedAccountTtlSeconds, clock, random, logger } = params;
+  const { store, settings, clock, random, logger } = params;
   return new Loop({
     name: "acme pruner",
     clock,
@@ -24,7 +25,7 @@ export function pruneAcme(params: PruneAcmeParams): Loop {
     async round() {
       const now = epochSeconds(clock);
       const endedBefore = now - KEPT_SECONDS;
-      const unusedBefore = now - unusedAccountTtlSeconds;
+      const unusedBefore = now - settings().unusedAccountTtlSeconds;
       const [many, accounts] = await store.transaction(async ({ acme }) => [
         await acme.prune(endedBefore, PRUNE_AT_ONCE),
         await acme.pruneAccounts({ endedBefore, unusedBefore, limit: PRUNE_AT_ONCE }),

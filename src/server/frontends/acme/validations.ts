@@ -1,6 +1,7 @@
 /** Challenges that are being looked at, each to its end; whose turn it is says the line. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { errorFrom, isKind } from "../../../base/errors.ts";
+import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
@@ -19,8 +20,8 @@ export interface ValidationsOptions {
   readonly validator: Pick<Validator, "validate">;
   readonly limits: Pick<RateLimits, "failed">;
   readonly urls: AcmeUrls;
-  /** How long a valid authorization lasts. */
-  readonly authorizationTtlSeconds: number;
+  /** `authorizationTtlSeconds`: how long a valid authorization lasts. */
+  readonly settings: () => Pick<AcmeFrontEndConfig, "authorizationTtlSeconds">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -128,7 +129,7 @@ export class Validations implements AsyncDisposable {
     type: ChallengeType,
     problem: AcmeProblem | undefined,
   ): Promise<void> {
-    const { store, limits, authorizationTtlSeconds, clock, logger, metrics } = this.#options;
+    const { store, limits, settings, clock, logger, metrics } = this.#options;
     const now = epochSeconds(clock);
     await store.transaction(async ({ acme }) => {
       const present = await acme.authorization(id);
@@ -139,7 +140,7 @@ export class Validations implements AsyncDisposable {
           ? {
               ...withChallenge(present, type, { status: "valid", validatedAt: now }),
               status: "valid" as const,
-              expiresAt: now + authorizationTtlSeconds,
+              expiresAt: now + settings().authorizationTtlSeconds,
             }
           : {
               ...withChallenge(present, type, {

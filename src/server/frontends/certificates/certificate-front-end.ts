@@ -78,6 +78,8 @@ export interface Admitted {
 }
 
 export interface IssuedCertificate extends Wish {
+  /** Name of the authority set that signed. */
+  readonly set: string;
   /** DER, leaf first, without the root. */
   readonly chain: readonly Uint8Array[];
   /** DER. */
@@ -105,11 +107,6 @@ export class CertificateFrontEnd {
 
   constructor(parts: CertificateFrontEndParts) {
     this.#parts = parts;
-  }
-
-  /** The name of the authority set that signs. */
-  get set(): string {
-    return this.#parts.config.set;
   }
 
   /**
@@ -203,7 +200,7 @@ export class CertificateFrontEnd {
 
   /** An X.509-SVID renews itself; another set's certificate stands for the token that it was given for. */
   #renewable(admitted: Admitted, { id }: EntryRecord): Admitted {
-    if (this.set === TRUST_DOMAIN_SET) return admitted;
+    if (this.#parts.config.set === TRUST_DOMAIN_SET) return admitted;
     return {
       ...admitted,
       issue: async () => {

@@ -5,6 +5,7 @@ import type { NamePolicy, PolicyIdentifier, PolicyParams, RefusedIdentifier } fr
 import { NameRules } from "./name-rules.ts";
 
 export interface ConfiguredNamesOptions {
+  /** As it is at first. */
   readonly config: AcmeNamesConfig;
   readonly store: Pick<Datastore, "acmeExternalAccounts" | "entries">;
   readonly clock: Clock;
@@ -16,18 +17,21 @@ export interface ConfiguredNamesOptions {
  */
 export class ConfiguredNames implements NamePolicy {
   readonly #options: ConfiguredNamesOptions;
+  #config: AcmeNamesConfig;
   #everyones: NameRules;
 
   /** @throws invalid for networks that are none */
   constructor(options: ConfiguredNamesOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#everyones = new NameRules(options.config.dns, options.config.ip);
   }
 
   /** @returns what makes the next lists count @throws invalid for networks that are none */
-  change(next: Pick<AcmeNamesConfig, "dns" | "ip">): () => void {
+  change(next: AcmeNamesConfig): () => void {
     const rules = new NameRules(next.dns, next.ip);
     return () => {
+      this.#config = next;
       this.#everyones = rules;
     };
   }
@@ -41,10 +45,10 @@ export class ConfiguredNames implements NamePolicy {
 
   /** @returns undefined when the external account was taken back, or its entry has ended */
   async #rulesOf(externalAccountId: string | undefined): Promise<NameRules | undefined> {
-    const { store, config, clock } = this.#options;
+    const { store, clock } = this.#options;
     if (externalAccountId === undefined) {
       // Accounts from before the operator asked for external ones.
-      return config.externalAccountRequired ? undefined : this.#everyones;
+      return this.#config.externalAccountRequired ? undefined : this.#everyones;
     }
     const external = await store.acmeExternalAccounts.get(externalAccountId);
     if (external === undefined) return undefined;

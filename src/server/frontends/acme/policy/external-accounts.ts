@@ -12,8 +12,8 @@ export interface StoredExternalAccountsOptions {
   readonly store: Datastore;
   readonly clock: Clock;
   readonly random: Random;
-  /** New accounts have to be bound to one. */
-  readonly required: boolean;
+  /** New accounts have to be bound to one, as it is now. */
+  readonly required: () => boolean;
 }
 
 export interface NewExternalAccount {
@@ -28,12 +28,14 @@ export interface NewExternalAccount {
 
 /** External accounts in the datastore: made and deleted by administrators, used by new ACME accounts. */
 export class StoredExternalAccounts implements ExternalAccounts {
-  readonly required: boolean;
   readonly #options: StoredExternalAccountsOptions;
 
   constructor(options: StoredExternalAccountsOptions) {
-    this.required = options.required;
     this.#options = options;
+  }
+
+  get required(): boolean {
+    return this.#options.required();
   }
 
   /** @throws invalid; not_found when there is no such entry; limited */

@@ -35,6 +35,14 @@ export class AcmeRateLimits {
     this.#failures = new Buckets(limits.failedValidationsPerHour, HOUR, clock);
   }
 
+  /** Others from now on; what was counted stays. */
+  setLimits(limits: AcmeLimitsConfig): void {
+    this.#accounts.limit = limits.accountsPerAddressPerHour;
+    this.#orders.limit = limits.ordersPerAccountPerHour;
+    this.#duplicates.limit = limits.duplicatesPerDay;
+    this.#failures.limit = limits.failedValidationsPerHour;
+  }
+
   /** A new account from this address. @returns undefined when it may be made, which counts */
   account(address: string): OverLimit | undefined {
     const key = networkOf(address);
@@ -75,27 +83,27 @@ interface Bucket {
 }
 
 class Buckets {
-  readonly #limit: number;
+  limit: number;
   readonly #windowMs: number;
   readonly #clock: Clock;
   readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
 
   constructor(limit: number, windowMs: number, clock: Clock) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#windowMs = windowMs;
     this.#clock = clock;
   }
 
   /** @returns seconds until one more fits; 0 = now */
   wait(key: string): number {
-    if (this.#limit === 0) return 0;
+    if (this.limit === 0) return 0;
     const { level } = this.#filled(key);
     if (level >= 1) return 0;
-    return Math.ceil(((1 - level) * this.#windowMs) / this.#limit / 1000);
+    return Math.ceil(((1 - level) * this.#windowMs) / this.limit / 1000);
   }
 
   take(key: string): void {
-    if (this.#limit === 0) return;
+    if (this.limit === 0) return;
     const bucket = this.#filled(key);
     bucket.level = Math.max(0, bucket.level - 1);
     this.#buckets.set(key, bucket);
@@ -103,10 +111,10 @@ class Buckets {
 
   #filled(key: string): Bucket {
     const now = this.#clock.nowMs();
-    const bucket = this.#buckets.get(key) ?? { level: this.#limit, atMs: now };
+    const bucket = this.#buckets.get(key) ?? { level: this.limit, atMs: now };
     // A clock that was set back fills nothing.
     const passed = Math.max(0, now - bucket.atMs) / this.#windowMs;
-    bucket.level = Math.min(this.#limit, bucket.level + passed * this.#limit);
+    bucket.level = Math.min(this.limit, bucket.level + passed * this.limit);
     bucket.atMs = now;
     return bucket;
   }

@@ -15,6 +15,7 @@ import { TargetNetworks, type TargetNetworksOptions } from "./target-networks.ts
 import { checkTlsAlpn01 } from "./tls-alpn-01.ts";
 
 export interface ChallengeValidatorOptions {
+  /** As it is at first. */
   readonly config: AcmeValidationConfig;
   /** Where this server listens: never a target. */
   readonly ownAddresses: TargetNetworksOptions["ownListeners"];
@@ -32,13 +33,28 @@ type RecheckParams = Parameters<Validator["recheck"]>[0];
  */
 export class ChallengeValidator implements Validator {
   readonly #options: ChallengeValidatorOptions;
-  readonly #networks: TargetNetworks;
+  #config: AcmeValidationConfig;
+  #networks: TargetNetworks;
 
   /** @throws invalid for networks that are none */
   constructor(options: ChallengeValidatorOptions) {
     this.#options = options;
-    const { config, ownAddresses, machineAddresses } = options;
-    this.#networks = new TargetNetworks({
+    this.#config = options.config;
+    this.#networks = this.#networksOf(options.config);
+  }
+
+  /** @returns what makes it so for challenges that are begun from then on. @throws invalid for networks that are none */
+  change(next: AcmeValidationConfig): () => void {
+    const networks = this.#networksOf(next);
+    return () => {
+      this.#config = next;
+      this.#networks = networks;
+    };
+  }
+
+  #networksOf(config: AcmeValidationConfig): TargetNetworks {
+    const { ownAddresses, machineAddresses } = this.#options;
+    return new TargetNetworks({
       allowed: config.allowedNetworks,
       refused: config.refusedNetworks,
       ownListeners: ownAddresses,
@@ -59,7 +75,7 @@ export class ChallengeValidator implements Validator {
 
   async #meet(params: ValidateParams, tools: DialTools): Promise<void> {
     const { type, identifier, wildcard } = params;
-    const { config } = this.#options;
+    const config = this.#config;
     if (type === "dns-01" ? identifier.type === "ip" : wildcard) {
       // RFC 8555 §8.4, RFC 8738 §7: never offered, so that nobody can answer it.
       throw refuse(
@@ -81,7 +97,7 @@ export class ChallengeValidator implements Validator {
     { type, identifier, wildcard, accountUri }: RecheckParams,
     { lookups }: DialTools,
   ): Promise<void> {
-    const { caaIdentities: identities } = this.#options.config;
+    const { caaIdentities: identities } = this.#config;
     if (identities.length === 0 || identifier.type === "ip") return;
     const { value: name } = identifier;
     await checkCaa({ name, wildcard, challenge: type, accountUri, identities }, lookups);
@@ -92,7 +108,8 @@ export class ChallengeValidator implements Validator {
     { type, identifier, signal, entering }: RecheckParams & Pick<ValidateParams, "entering">,
     work: (tools: DialTools) => Promise<void>,
   ): Promise<AcmeProblem | undefined> {
-    const { config, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
+    const config = this.#config;
     const who = identifier.value;
     try {
       await withDeadline(
