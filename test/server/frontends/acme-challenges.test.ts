@@ -51,6 +51,7 @@ async function alpnServer(
   t: Test,
   change: Forgery = {},
   options: TlsOptions = { ALPNProtocols: ["acme-tls/1"] },
+  host = "127.0.0.1",
 ): Promise<{ readonly port: number; readonly names: string[] }> {
   const { signer, pkcs8 } = await generateKey("ec-p256");
   const subject = distinguishedName([{ type: "CN", value: "challenge" }]);
@@ -77,7 +78,7 @@ async function alpnServer(
     },
   });
   server.on("secureConnection", (socket) => socket.on("error", () => undefined));
-  server.listen(0, "127.0.0.1");
+  server.listen(0, host);
   await once(server, "listening");
   t.teardown(async () => {
     server.close();
@@ -182,6 +183,17 @@ t.test("tls-alpn-01: addresses, and those that do not speak it", async (t) => {
     const { validate } = await startRig(t, { tlsPort: other.port });
     t.match(await validate({ type }), { type: "unauthorized", detail: /does not speak acme-tls/ });
   }
+  const six = encodeExtension(OID.subjectAltName, false, seq(contextPrimitive(7, ipBytes("::1"))));
+  const names = { dnsNames: [], extraExtensions: [proof(), six] };
+  const onSix = await alpnServer(t, names, { ALPNProtocols: ["acme-tls/1"] }, "::1");
+  const allowedNetworks = ["::1"];
+  const sixRig = await startRig(t, { tlsPort: onSix.port, allowedNetworks });
+  const address = { type: "ip", value: "::1" } as const;
+  t.equal(await sixRig.validate({ type, identifier: address }), undefined, "an IPv6 address");
+  t.same(onSix.names, [`1.${"0.".repeat(31)}ip6.arpa`], "RFC 8738 §6, RFC 3596 §2.5");
+  sixRig.dns.zone.set(NAME, { aaaa: ["::1"] });
+  t.match(await sixRig.validate({ type }), { type: "incorrectResponse" }, "it is no name's");
+
   const plain = await serve(t, good);
   const web = await startRig(t, { tlsPort: plain.port });
   t.match(await web.validate({ type }), { type: "tls", detail: /handshake/ });

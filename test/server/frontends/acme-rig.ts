@@ -110,7 +110,7 @@ export function acmeConfig(
       resolvers: [dns.address],
       resolverTimeoutMs: 2000,
       httpPort,
-      allowedNetworks: ["127.0.0.0/8"],
+      allowedNetworks: ["127.0.0.0/8", "::1"],
     },
     limits: acmeLimits(options.limits),
     ...options.acme,

@@ -46,6 +46,17 @@ t.test("http-01 is met by the document alone", async (t) => {
   t.equal(await validate(), undefined, "nobody listens on .9; the next one is asked");
 });
 
+t.test("http-01 of an IPv6 address", async (t) => {
+  const web = await serve(t, good, "::1");
+  const { validate, dns } = await startRig(t, { httpPort: web.port, allowedNetworks: ["::1"] });
+  const identifier = { type: "ip", value: "::1" } as const;
+  t.equal(await validate({ identifier }), undefined);
+  t.same(web.requests, [{ url: PATH, host: `[::1]:${web.port}` }], "RFC 8738 §4, RFC 9110 §7.2");
+  t.same(dns.asked, [], "nobody is asked for it");
+  const elsewhere = await startRig(t, { httpPort: web.port });
+  t.match(await elsewhere.validate({ identifier }), { type: "connection", detail: /loopback/ });
+});
+
 t.test("what DNS says on the way", async (t) => {
   const { port } = await serve(t, good);
   const { validate, dns } = await startRig(t, { httpPort: port, resolverTimeoutMs: 50 });
