@@ -171,11 +171,14 @@ t.test("a machine without the library of the Node that npm brings", async (t) =>
   mkdirSync(join(dir, "path"));
   script("path/npm", "");
   script("path/node", "echo 20");
+  script("path/sleep", "");
   script("path/id", 'echo "$USER_ID"');
   // Debian without lists of packages: nothing can be installed before they are there.
   script(
     "path/apt-get",
-    'case "$*" in *update*) [ -z "$OFFLINE" ] || { echo "no network" >&2; exit 100; }; touch "$HOME/lists" ;; esac',
+    'case "$*" in *update*) [ -z "$OFFLINE" ] || { echo "no network" >&2; exit 100; }',
+    '[ -e "$HOME/tried" ] || { touch "$HOME/tried"; echo "E: Could not get lock" >&2; exit 100; }',
+    'touch "$HOME/lists" ;; esac',
     'case "$*" in *install*libatomic1*) [ -e "$HOME/lists" ] || exit 100; touch "$HOME/library" ;; esac',
   );
   const environment = { ...emptyEnvironment(dir), PATH: `${dir}/path:/usr/bin:/bin` };
