@@ -1,7 +1,8 @@
 /** Members of the families that entries with a template name: who may have which, and what the server checks itself. */
-import { isServerChecked } from "../../attestors/template-values.ts";
-import { fail } from "../../base/errors.ts";
+import { isServerChecked, valueOf } from "../../attestors/template-values.ts";
+import { fail, isKind } from "../../base/errors.ts";
 import { IdTemplate } from "../../spiffe/id-template.ts";
+import type { Selector } from "../../spiffe/selector.ts";
 import type { EntryReader, EntryRecord, EntryTemplate } from "../datastore/contract.ts";
 import { withMemberValues } from "./jwt-claims.ts";
 
@@ -69,7 +70,7 @@ export class Families {
       throw fail("not_found", "entry with a template not found or not authorized");
     }
     const filled = fillEntry(found, found.template, values);
-    await this.#requireNoRights(filled);
+    await requireNoRights(filled, this.#options.registry);
     if (!found.template.trustAgent) {
       if (pod === undefined) {
         throw fail("denied", `entry ${entryId}: the workload's pod is not named`);
@@ -86,17 +87,48 @@ export class Families {
     }
     return filled;
   }
+}
 
-  /** Rights go by SPIFFE ID: a family must not reach those of an entry that happens to be among its members. */
-  async #requireNoRights({ id, spiffeId }: EntryRecord): Promise<void> {
-    const { items } = await this.#options.registry.list({ spiffeId });
-    const holder = items.find(({ admin, downstream }) => admin || downstream);
-    if (holder === undefined) return;
-    throw fail(
-      "denied",
-      `entry ${id}: ${spiffeId} has rights by entry ${holder.id}, and is no member of a family`,
-    );
+/**
+ * The entry of the member that a pod is, by selectors that the server has found out itself.
+ * @returns undefined when it is none: a value is missing, does not fit, or is one that a cluster does not say
+ * @throws denied when the member's SPIFFE ID has rights
+ */
+export async function memberBySelectors(
+  entry: EntryRecord & { readonly template: EntryTemplate },
+  selectors: readonly Selector[],
+  registry: Pick<EntryReader, "list">,
+): Promise<EntryRecord | undefined> {
+  const { variables } = templateOf(entry, entry.template);
+  const values = new Map<string, string>();
+  for (const variable of variables) {
+    const value = isServerChecked(variable) ? valueOf(variable, selectors) : undefined;
+    if (value === undefined) return undefined;
+    values.set(variable.text, value);
   }
+  let filled: EntryRecord;
+  try {
+    filled = fillEntry(entry, entry.template, values);
+  } catch (thrown) {
+    if (isKind(thrown, "denied", "invalid")) return undefined;
+    throw thrown;
+  }
+  await requireNoRights(filled, registry);
+  return filled;
+}
+
+/** Rights go by SPIFFE ID: a family must not reach those of an entry that happens to be among its members. */
+async function requireNoRights(
+  { id, spiffeId }: EntryRecord,
+  registry: Pick<EntryReader, "list">,
+): Promise<void> {
+  const { items } = await registry.list({ spiffeId });
+  const holder = items.find(({ admin, downstream }) => admin || downstream);
+  if (holder === undefined) return;
+  throw fail(
+    "denied",
+    `entry ${id}: ${spiffeId} has rights by entry ${holder.id}, and is no member of a family`,
+  );
 }
 
 function fillEntry(

@@ -270,3 +270,65 @@ t.test("T5: a pod's certificate has the addresses and names of its API object", 
   t.ok(both.names.includes("DNS:also.example.org"), "it matches both entries of that ID");
   t.ok(both.names.includes("DNS:web.example.org"));
 });
+
+t.test("a template's member is the pod that the cluster names, and no other", async (t) => {
+  let pod: object | undefined = podObject({});
+  const nodeAttestors = await fakeCluster(t, () => pod);
+  const cluster = {
+    audiences: ["assay-certificate"],
+    names: ["subdomain"] as const,
+    clusterDomain: "cluster.local",
+    hostNetwork: false,
+  };
+  const certificates = { ...CERTIFICATES, clusters: new Map([["demo", cluster]]) };
+  const server = await startTestServer(t, {
+    config: { nodeAttestors, frontends: { certificates } },
+  });
+  const proof = { pod: { cluster: "demo", token: "good" } };
+  const family = async (path: string, template: string, trust_agent = false): Promise<string> => {
+    const made = await server.admin.unary<{
+      results: { status: { code: number; message: string }; entry: { id: string } }[];
+    }>("assay.template.v1.Templates", "BatchCreateEntry", {
+      entries: [
+        {
+          entry: entry(path, "/spire/pod/demo", "k8s:ns:shop"),
+          template: { id: `spiffe://example.org${path}/${template}`, trust_agent },
+        },
+      ],
+    });
+    t.match(made.results[0], { status: { code: 0 } });
+    return made.results[0]?.entry.id ?? "";
+  };
+  // What a cluster does not say of a pod is nobody's value here, whoever else is trusted.
+  await family("/users", "{{unix.user}}", true);
+  await family("/tiers", "{{k8s.pod-label:tier}}");
+  await refused(t, ask(server, proof), {
+    kind: "denied",
+    message: /no entry below .* matches pod/,
+  });
+  const id = await family("/ns", "{{k8s.ns}}/sa/{{k8s.sa}}/{{k8s.pod-label:app}}");
+  const { names } = await ask(server, proof);
+  t.same(names, [
+    "DNS:web-0.web.shop.svc.cluster.local",
+    "IP Address:10.9.0.5",
+    "IP Address:FD00:9:0:0:0:0:0:5",
+    "URI:spiffe://example.org/ns/shop/sa/web/web",
+  ]);
+  t.match((await issuances(server)).at(-1), {
+    subject: { entryId: id, spiffeId: "spiffe://example.org/ns/shop/sa/web/web" },
+  });
+  const another = ask(server, { ...proof, spiffe_id: "spiffe://example.org/ns/shop/sa/web/db" });
+  await refused(t, another, { kind: "denied", message: /no entry here has the ID/ });
+  for (const label of ["../admin", "a/b", "", undefined]) {
+    pod = podObject({ metadata: { labels: label === undefined ? {} : { app: label } } });
+    await refused(
+      t,
+      ask(server, proof),
+      { kind: "denied", message: /no entry below .* matches pod/ },
+      `a value that is ${label}`,
+    );
+  }
+  pod = podObject({});
+  await server.createEntry(entry("/ns/shop/sa/web/web", "/host", "unix:uid:0", { admin: true }));
+  await refused(t, ask(server, proof), { kind: "denied", message: /has rights by entry/ });
+});

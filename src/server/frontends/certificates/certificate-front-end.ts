@@ -7,12 +7,13 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock
 import { AssayError, errorFrom, fail } from "../../../base/errors.ts";
 import type { CertificatesConfig } from "../../../config/certificates-front-end.ts";
 import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
-import { formatSelector } from "../../../spiffe/selector.ts";
+import { type Selector, formatSelector } from "../../../spiffe/selector.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
 import type { TokenBearer, TokenBearers } from "../../bearers/token-bearers.ts";
 import type { EntryReader, EntryRecord } from "../../datastore/contract.ts";
 import type { AuthorizedEntries } from "../../entries/authorized-entries.ts";
+import { memberBySelectors } from "../../entries/family.ts";
 import { isExpired } from "../../entries/expiry.ts";
 import type { OneTimeTokens } from "../../nodes/one-time-tokens.ts";
 import type { RenewableCertificates } from "../../nodes/renewable-certificates.ts";
@@ -159,10 +160,10 @@ export class CertificateFrontEnd {
     await entries.refresh();
     const own = new Set(selectors.map(formatSelector));
     const parentId = `${trustDomain.id}/spire/pod/${name}`;
-    const matching = entries
+    const found = entries
       .childrenOf(parentId)
-      .filter(({ template }) => template === undefined)
       .filter((entry) => entry.selectors.every((wanted) => own.has(formatSelector(wanted))));
+    const matching = await this.#withMembers(found, selectors);
     const where = `pod ${pod.namespace}/${pod.name}`;
     if (matching.length === 0) {
       throw fail("denied", `no entry below ${parentId} matches ${where}`);
@@ -171,6 +172,20 @@ export class CertificateFrontEnd {
     const entry = one(matching, params);
     const holder = { rule: `pod:${name}`, caller, entry, dnsNames, ipAddresses };
     return this.#admitted(holder, params);
+  }
+
+  /** Entries with a template become those of the one member that the pod is. */
+  async #withMembers(
+    entries: readonly EntryRecord[],
+    selectors: readonly Selector[],
+  ): Promise<EntryRecord[]> {
+    const { registry } = this.#parts;
+    const members = entries.map(async ({ template, ...entry }) =>
+      template === undefined
+        ? entry
+        : memberBySelectors({ ...entry, template }, selectors, registry),
+    );
+    return (await Promise.all(members)).filter((entry) => entry !== undefined);
   }
 
   async #admitBearer(token: string, params: CertificateParams): Promise<Admitted> {
