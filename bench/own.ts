@@ -58,6 +58,8 @@ const entry: Entry = {
   isNodeAlias: false,
   disableX509SvidPrefetch: false,
   jwtSvidIncludeJti: false,
+  dnsNames: [],
+  x509SvidTtl: 0,
   revisionNumber: 0,
   createdAt: 0,
   expiresAt: 0,

@@ -22,6 +22,8 @@ export function entry(id: string, change: Partial<Entry> = {}): Entry {
     isNodeAlias: false,
     disableX509SvidPrefetch: false,
     jwtSvidIncludeJti: false,
+    dnsNames: [],
+    x509SvidTtl: 0,
     revisionNumber: 0,
     createdAt: 0,
     expiresAt: 0,

@@ -132,7 +132,7 @@ t.test(
     ]);
     bench.sync();
     bench.sync([entry("other", { selectors: S("unix:uid:9") })]);
-    bench.sync([{ ...a, admin: true, revisionNumber: 1 }]);
+    bench.sync([{ ...a, admin: true, revisionNumber: 2 }]);
     t.same(watch.seen, [], "nothing that shows has changed");
     bench.own(2);
     t.same(watch.seen.splice(0), [

@@ -385,6 +385,8 @@ const LATE: Entry = {
   isNodeAlias: false,
   disableX509SvidPrefetch: false,
   jwtSvidIncludeJti: false,
+  dnsNames: [],
+  x509SvidTtl: 0,
   revisionNumber: 3,
   createdAt: 1,
   expiresAt: 0,

@@ -112,6 +112,40 @@ t.test(
   },
 );
 
+t.test(
+  "one update that changes nothing in a certificate leaves it; any other makes it anew",
+  (t) => {
+    const whole = { dnsNames: ["a.example.org"], x509SvidTtl: 60, revisionNumber: 4, createdAt: 7 };
+    const cases: readonly [string, Partial<Entry>, "kept" | "anew"][] = [
+      ["hint", { hint: "x" }, "kept"],
+      ["federation", { federatesWith: ["else.example"] }, "kept"],
+      ["end", { expiresAt: 2_000_000_000 }, "kept"],
+      ["admin", { admin: true }, "kept"],
+      ["selectors", { selectors: S("unix:uid:1", "unix:gid:1") }, "kept"],
+      ["names", { dnsNames: ["b.example.org"] }, "anew"],
+      ["no names", { dnsNames: [] }, "anew"],
+      ["names in another order or cut", { dnsNames: ["a.example", "org"] }, "anew"],
+      ["life", { x509SvidTtl: 61 }, "anew"],
+      ["hint and life", { hint: "x", x509SvidTtl: 0 }, "anew"],
+      ["nothing to be seen: an operator wants it, or claims changed", {}, "anew"],
+      ["two updates, one of which may be such", { hint: "x", revisionNumber: 6 }, "anew"],
+      ["an older revision", { hint: "x", revisionNumber: 3 }, "anew"],
+      ["another entry with the id", { hint: "x", createdAt: 8 }, "anew"],
+    ];
+    for (const [name, change, outcome] of cases) {
+      const bench = new Bench();
+      const before = entry("a", whole);
+      bench.sync([before]);
+      bench.sign(before);
+      bench.sync([{ ...before, revisionNumber: 5, ...change }]);
+      t.same(bench.due(), outcome === "kept" ? [] : ["a"], name);
+      bench.sync([{ ...before, revisionNumber: 6, ...change, hint: "later" }]);
+      t.same(bench.due(), outcome === "kept" ? [] : ["a"], `${name}, and a hint after it`);
+    }
+    t.end();
+  },
+);
+
 t.test("an id that is used again for another entry does not serve the old one's SVID", (t) => {
   const bench = new Bench();
   const a = entry("a");

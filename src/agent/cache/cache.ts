@@ -339,7 +339,10 @@ export class Cache {
       entries,
       (entry) => isExpired(entry, now),
       touched,
-      (entry) => this.#departed.set(entry.id, { entry, at: now }),
+      (before, after) => {
+        if (after === undefined) this.#departed.set(before.id, { entry: before, at: now });
+        else this.#svids.keep(before, after);
+      },
     );
     if (changed.size > 0) this.#matches = new WeakMap();
     for (const id of changed) {

@@ -26,14 +26,14 @@ export class EntryIndex {
   /**
    * Takes over a set of entries without those that `isOver` names.
    * @param touched the ids to look at; all of them unless given
-   * @param onGone told of each entry that is no more
+   * @param onChange told of each entry that changed or, without `after`, is no more
    * @returns the ids that came, went or changed
    */
   replace(
     entries: ReadonlyMap<string, Entry>,
     isOver: (entry: Entry) => boolean = () => false,
     touched: Iterable<string> = new Set([...this.#entries.keys(), ...entries.keys()]),
-    onGone: (entry: Entry) => void = () => undefined,
+    onChange: (before: Entry, after: Entry | undefined) => void = () => undefined,
   ): Set<string> {
     const changed = new Set<string>();
     const fresh: Entry[] = [];
@@ -44,7 +44,7 @@ export class EntryIndex {
       if (after === before) continue;
       if (before !== undefined) this.#remove(id);
       if (after !== undefined) fresh.push(after);
-      else if (before !== undefined) onGone(before);
+      if (before !== undefined) onChange(before, after);
       changed.add(id);
       const kind = before === undefined ? "added" : after === undefined ? "removed" : "updated";
       this.changes[kind] += 1;

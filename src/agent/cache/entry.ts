@@ -27,6 +27,10 @@ export interface Entry {
   readonly isNodeAlias: boolean;
   readonly disableX509SvidPrefetch: boolean;
   readonly jwtSvidIncludeJti: boolean;
+  /** Of the SVIDs that the server signs for it. */
+  readonly dnsNames: readonly string[];
+  /** Of its X.509-SVIDs, seconds; 0 = the server's default. */
+  readonly x509SvidTtl: number;
   readonly revisionNumber: number;
   /** Epoch seconds; 0 where the server does not say. */
   readonly createdAt: number;
@@ -45,6 +49,23 @@ export function isExpired({ expiresAt }: Entry, now: EpochSeconds): boolean {
 /** Changes whenever an SVID made for the entry is out of date: an id may be used again for another entry. */
 export function entryVersion(entry: Pick<Entry, "createdAt" | "revisionNumber">): string {
   return `${entry.createdAt}.${entry.revisionNumber}`;
+}
+
+/**
+ * True for one update that leaves all as it was that stands in an X.509-SVID: the one made for `before` is what the
+ * server would make for `after`. An update that changes nothing to be seen has a reason that is not told here (an operator
+ * wants new ones), and so may several at once: then false.
+ */
+export function hasSameSvid(before: Entry, after: Entry): boolean {
+  const { revisionNumber } = after;
+  return (
+    before.createdAt === after.createdAt &&
+    before.revisionNumber + 1 === revisionNumber &&
+    before.spiffeId === after.spiffeId &&
+    before.x509SvidTtl === after.x509SvidTtl &&
+    before.dnsNames.join() === after.dnsNames.join() &&
+    JSON.stringify({ ...before, revisionNumber }) !== JSON.stringify(after)
+  );
 }
 
 /** By creation, then id: the order SVIDs are handed out in, stable across messages and restarts. */

@@ -1,5 +1,5 @@
 import type { EpochSeconds } from "../../base/clock.ts";
-import { type Entry, compareEntries, entryVersion } from "./entry.ts";
+import { type Entry, compareEntries, entryVersion, hasSameSvid } from "./entry.ts";
 
 /** An X.509-SVID made ahead for one entry. Holds a private key: it goes to workloads that match and nowhere else. */
 export interface HeldSvid {
@@ -94,6 +94,11 @@ export class SvidStore {
     this.#svids.set(svid.entryId, svid);
     this.#useOf(svid.entryId).at = ++this.#lastUse;
     this.#failures.delete(svid.entryId);
+  }
+
+  /** The SVID made for `before` stays where it would be no other for `entry`. */
+  keep(before: Entry, entry: Entry): void {
+    if (hasSameSvid(before, entry)) this.rotate(before, entry, Number.POSITIVE_INFINITY);
   }
 
   /** The SVID made for `before`, which `entry` changes in nothing, is made anew at that moment and not earlier. */

@@ -124,6 +124,8 @@ const ENTRY_MASK = {
   created_at: true,
   expires_at: true,
   additional_attributes: true,
+  dns_names: true,
+  x509_svid_ttl: true,
 } as const;
 const SERVICE = "spire.api.server.entry.v1.Entry";
 const DEADLINE_MS = 60_000;

@@ -36,6 +36,8 @@ export function entryFromMessage(message: Entry__Output, template?: Template__Ou
       message.parent_id?.path === SERVER_PATH || selectors.some(({ type }) => type === "spiffe_id"),
     disableX509SvidPrefetch: message.additional_attributes?.disable_x509_svid_prefetch ?? false,
     jwtSvidIncludeJti: message.additional_attributes?.jwt_svid_include_jti ?? false,
+    dnsNames: [...message.dns_names],
+    x509SvidTtl: message.x509_svid_ttl,
     revisionNumber: Number(message.revision_number),
     createdAt: Number(message.created_at),
     expiresAt: Number(message.expires_at),

@@ -147,8 +147,12 @@ export class StoredSvids implements AsyncDisposable {
       });
     }
     this.#beyond = beyond;
-    for (const id of this.#entries.keys()) {
-      if (stored.has(id)) continue;
+    for (const [id, before] of this.#entries) {
+      const after = stored.get(id);
+      if (after !== undefined) {
+        if (before !== after) this.#held.keep(before, after);
+        continue;
+      }
       this.#held.release([id]);
       this.#held.remove(id);
       this.#said.delete(id);
