@@ -25,6 +25,8 @@ export interface ServerCallParams {
   readonly maxMessageBytes: number;
   /** Number of the sweeps of its connection so far. */
   readonly sweep: () => number;
+  /** Answers of the connection that its client has not taken. */
+  readonly queuedBytes: () => number;
 }
 
 /** One class for all kinds of methods: on the wire they differ only in how many messages follow. */
@@ -78,7 +80,7 @@ export class ServerCall implements StreamContext<object, object> {
   send(response: object): Promise<void> {
     const frame = this.#encode(response);
     return new Promise((resolve, reject) => {
-      if (this.#ended || this.#cut !== undefined) return reject(CANCELLED);
+      if (this.#ended || this.#cut !== undefined || !this.#hasRoom(frame)) return reject(CANCELLED);
       this.#respond();
       this.#sends.add(reject);
       this.#stream.write(frame, {
@@ -93,7 +95,7 @@ export class ServerCall implements StreamContext<object, object> {
   /** Ends a unary call: message and status leave together. */
   finish(response: object): void {
     const frame = this.#encode(response);
-    if (this.#ended) return;
+    if (this.#ended || !this.#hasRoom(frame)) return;
     this.#respond();
     this.#endBehind(this.#okTrailers(), frame);
   }
@@ -124,6 +126,14 @@ export class ServerCall implements StreamContext<object, object> {
   check(sweep: number): void {
     const since = this.#reader?.overdueSince(sweep);
     if (since !== undefined && sweep - since > REQUEST_SWEEPS) this.cut(NOT_WHOLE, CANCELLED);
+  }
+
+  /** One answer alone is always taken. Without room the call ends. */
+  #hasRoom(frame: Uint8Array): boolean {
+    const queued = this.#params.queuedBytes();
+    if (queued === 0 || queued + frame.length <= MAX_QUEUED_BYTES) return true;
+    this.cut(TOO_SLOW, CANCELLED);
+    return false;
   }
 
   #respond(): void {
@@ -222,7 +232,7 @@ export class ServerCall implements StreamContext<object, object> {
     if (warnings === undefined) return OK_TRAILERS;
     const fields = ["grpc-status", "0"];
     for (const warning of warnings.slice(0, MAX_WARNINGS)) {
-      fields.push(WARNING_TRAILER, warning.replaceAll(/[^ -~]/g, "?"));
+      fields.push(WARNING_TRAILER, warning.replaceAll(/[^ -~]/g, "?").trim());
     }
     return encodeHeaderBlock(fields);
   }
@@ -230,6 +240,8 @@ export class ServerCall implements StreamContext<object, object> {
 
 /** An agent's whole registry in one answer: 100,000 entries of some 600 bytes. */
 const MAX_RESPONSE_BYTES = 64 << 20;
+/** Answers of one connection that its client has not taken. */
+const MAX_QUEUED_BYTES = 64 << 20;
 /** Requests of one connection that are not whole or that no handler has taken yet. */
 const MAX_UNREAD_BYTES = 64 << 20;
 /** Trailers are headers: a batch must not make more of them than a client takes. */
@@ -241,6 +253,10 @@ const CANCELLED = fail("cancelled", "the call is over");
 const NOT_WHOLE: WireStatus = {
   code: STATUS_CODES.deadline,
   message: "the request message did not arrive in time",
+};
+const TOO_SLOW: WireStatus = {
+  code: STATUS_CODES.unavailable,
+  message: "the client reads its answers too slowly",
 };
 const LATE: WireStatus = { code: STATUS_CODES.deadline, message: "the call's deadline has passed" };
 /** INTERNAL, as gRPC's compression document wants it, though it is the client's doing. */

@@ -2,7 +2,8 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../observe/logger.ts";
 import { acceptCall } from "./h2/accept-call.ts";
-import { MAX_HEADERS, MAX_HEADER_LIST_BYTES } from "./h2/limits.ts";
+import { MAX_HEADERS, MAX_HEADER_LIST_BYTES, STALLED_SWEEPS } from "./h2/limits.ts";
+import { REFUSED_STREAM } from "./http2/error-code.ts";
 import { Http2Session, type SessionLimits, type SessionOwner } from "./http2/session.ts";
 import type { Http2Stream } from "./http2/stream.ts";
 import type { RequestBudget } from "./h2/request-reader.ts";
@@ -18,7 +19,8 @@ export interface ConnectionHost {
   readonly maxMessageBytes: number;
   /** Undefined for a path that nothing was registered for. */
   route(path: string): Route | undefined;
-  serve(call: ServerCall, route: Route): void;
+  /** Resolves when the handler has returned. */
+  serve(call: ServerCall, route: Route): Promise<void>;
 }
 
 export interface Route {
@@ -39,6 +41,10 @@ export class ServerConnection implements SessionOwner {
   #idleSweeps = 0;
   #sweepsToPing = PING_SWEEPS;
   #pinged = false;
+  #sentBytes = 0;
+  #stalledSweeps = 0;
+  /** Handlers that have not returned; some go on for a moment when their stream is gone. */
+  #running = 0;
 
   /** @param onClosed runs when the socket is closed */
   constructor(
@@ -76,8 +82,18 @@ export class ServerConnection implements SessionOwner {
    */
   check(): void {
     this.#session.check();
+    if (this.#isStalled()) {
+      this.#host.logger.info("closed a connection whose client does not read", {
+        peer: this.#label,
+      });
+      return this.destroy();
+    }
     if (this.#session.closing) return;
     this.#sweep += 1;
+    if (!this.#session.begun) {
+      if (this.#sweep >= PREFACE_SWEEPS) this.destroy();
+      return;
+    }
     for (const call of this.#calls) call.check(this.#sweep);
     this.#idleSweeps = this.#session.streams > 0 ? 0 : this.#idleSweeps + 1;
     if (this.#idleSweeps >= IDLE_SWEEPS) return this.close();
@@ -91,6 +107,24 @@ export class ServerConnection implements SessionOwner {
     this.#ping();
   }
 
+  async #run(call: ServerCall, route: Route): Promise<void> {
+    this.#running += 1;
+    try {
+      await this.#host.serve(call, route);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  /** Answers wait, and the client has taken nothing for a while. */
+  #isStalled(): boolean {
+    const { queuedBytes, sentBytes } = this.#session;
+    const moves = queuedBytes === 0 || sentBytes !== this.#sentBytes;
+    this.#sentBytes = sentBytes;
+    this.#stalledSweeps = moves ? 0 : this.#stalledSweeps + 1;
+    return this.#stalledSweeps > STALLED_SWEEPS;
+  }
+
   #ping(): void {
     this.#pinged = true;
     this.#sweepsToPing = PING_ANSWER_SWEEPS;
@@ -101,6 +135,7 @@ export class ServerConnection implements SessionOwner {
   }
 
   onStream(stream: Http2Stream): void {
+    if (this.#running >= MAX_RUNNING) return stream.reset(REFUSED_STREAM);
     const accepted = acceptCall(stream);
     if (accepted === undefined) return;
     const { path, timeoutMs } = accepted;
@@ -114,16 +149,18 @@ export class ServerConnection implements SessionOwner {
       budget: this.#budget,
       maxMessageBytes: this.#host.maxMessageBytes,
       sweep: () => this.#sweep,
+      queuedBytes: () => this.#session.queuedBytes,
     });
     this.#calls.add(call);
     stream.onClose(() => this.#calls.delete(call));
     if (timeoutMs === "malformed") call.endWith(BAD_TIMEOUT);
     else if (route === undefined) call.endWith(UNKNOWN_METHOD);
-    else this.#host.serve(call, route);
+    else void this.#run(call, route);
   }
 }
 
 const MAX_STREAMS_PER_CONNECTION = 256;
+const MAX_RUNNING = 2 * MAX_STREAMS_PER_CONNECTION;
 
 const SESSION_LIMITS: SessionLimits = {
   maxStreams: MAX_STREAMS_PER_CONNECTION,
@@ -139,6 +176,8 @@ const SESSION_LIMITS: SessionLimits = {
 export const SWEEP_MS = 5_000;
 /** Ten minutes without a call. */
 const IDLE_SWEEPS = 600_000 / SWEEP_MS;
+/** Ten seconds and more for the first bytes of HTTP/2. */
+const PREFACE_SWEEPS = 3;
 const PING_SWEEPS = 60_000 / SWEEP_MS;
 const PING_ANSWER_SWEEPS = 20_000 / SWEEP_MS;
 

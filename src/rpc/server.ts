@@ -134,8 +134,8 @@ export class GrpcServer implements AsyncDisposable {
     });
   }
 
-  #begin(call: ServerCall, route: Route): void {
-    if (this.#down === undefined) void this.#serve(call, route);
+  async #begin(call: ServerCall, route: Route): Promise<void> {
+    if (this.#down === undefined) await this.#serve(call, route);
     else call.endWith({ code: STATUS_CODES.unavailable, message: SHUTTING_DOWN });
   }
 

@@ -1,5 +1,10 @@
 /** Connections and calls that outlive their use: idle, silent and half-open clients, requests that nobody takes. */
 import { once } from "node:events";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+} from "node:http2";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import t from "tap";
@@ -193,4 +198,53 @@ t.test("a client that has ended its side before the handler reads", async (t) =>
   go.resolve();
   t.equal((await answer).status, 0);
   t.equal(ended, 1);
+});
+
+/** A client that gives no window for DATA. */
+function shut(socketPath: string): { session: ClientHttp2Session; ask: () => ClientHttp2Stream } {
+  const session = connectHttp2("http://localhost", {
+    createConnection: () => connect(socketPath),
+    settings: { initialWindowSize: 0 },
+  });
+  session.on("error", () => undefined);
+  return {
+    session,
+    ask() {
+      const stream = session.request({ ...POST, ":path": path("GetAgent") });
+      stream.on("error", () => undefined);
+      stream.end(frame(Buffer.alloc(0)));
+      return stream;
+    },
+  };
+}
+
+t.test("answers that nobody takes: bounded, and not kept for long", async (t) => {
+  const version = "x".repeat(10_000_000);
+  await using test = await start({ GetAgent: async () => ({ agent_version: version }) });
+  const { session, ask } = shut(test.socket);
+  t.teardown(() => session.destroy());
+  const first = ask();
+  await once(first, "response");
+  for (let i = 0; i < 5; i++) await once(ask(), "response");
+  const [refused] = (await once(ask(), "response")) as [Record<string, unknown>];
+  t.equal(refused["grpc-status"], "14", "70 MB");
+  t.equal(refused["grpc-message"], "the client reads its answers too slowly");
+  const closed = once(session, "close");
+  await pass(test.clock, 30_000);
+  t.equal(session.closed, false);
+  await pass(test.clock, 10_000);
+  await closed;
+});
+
+t.test("a connection that says nothing is not kept", async (t) => {
+  await using test = await start(echo);
+  const silent = connect(test.socket);
+  silent.on("error", () => undefined);
+  const closed = once(silent, "close");
+  await once(silent, "connect");
+  await rawCall(rawSession(test.socket), path("GetAgent"), frame(Buffer.alloc(0)));
+  silent.resume();
+  await pass(test.clock, 15_000);
+  await closed;
+  t.pass("after 15 seconds");
 });

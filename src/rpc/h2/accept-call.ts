@@ -40,7 +40,8 @@ export function acceptCall(stream: Http2Stream): AcceptedCall | undefined {
 
 function refuse(stream: Http2Stream, headers: Uint8Array): undefined {
   stream.respondAndEnd(headers);
-  stream.discard();
+  // The rest of its body is for nobody.
+  stream.reset();
 }
 
 const NOT_A_POST = encodeHeaderBlock([":status", "405"]);

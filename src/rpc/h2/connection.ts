@@ -2,7 +2,9 @@ import type { Duplex } from "node:stream";
 import { type AssayError, fail } from "../../base/errors.ts";
 import { Http2Session, type SessionLimits, type SessionOwner } from "../http2/session.ts";
 import type { Http2Stream } from "../http2/stream.ts";
+import { REFUSED_STREAM } from "../http2/error-code.ts";
 import { acceptCall } from "./accept-call.ts";
+import type { H2Handler } from "./call.ts";
 import type { CallOwner, H2Host } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import * as limits from "./limits.ts";
@@ -18,6 +20,8 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
   readonly #calls = new Set<StreamCall<C>>();
   readonly #held = new HeldFrames();
   #progressAt = 0;
+  /** Handlers that have not returned; some go on for a moment when their stream is gone. */
+  #running = 0;
   #closing: AssayError | undefined;
   #cancelSilence: (() => void) | undefined;
 
@@ -81,6 +85,7 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
 
   onStream(stream: Http2Stream): void {
     this.#heard();
+    if (this.#running >= MAX_RUNNING) return stream.reset(REFUSED_STREAM);
     const accepted = acceptCall(stream);
     if (accepted === undefined) return;
     const { path, timeoutMs } = accepted;
@@ -95,7 +100,16 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
     if (this.#closing !== undefined) call.end(this.#closing);
     else if (timeoutMs === "malformed") call.end(fail("invalid", "grpc-timeout is malformed"));
     else if (handler === undefined) call.end(UNKNOWN_METHOD);
-    else void call.serve(handler);
+    else void this.#run(call, handler);
+  }
+
+  async #run(call: StreamCall<C>, handler: H2Handler<C>): Promise<void> {
+    this.#running += 1;
+    try {
+      await call.serve(handler);
+    } finally {
+      this.#running -= 1;
+    }
   }
 
   #heard(): void {
@@ -103,6 +117,8 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
     this.#cancelSilence = undefined;
   }
 }
+
+const MAX_RUNNING = 2 * limits.MAX_STREAMS_PER_CONNECTION;
 
 const SESSION_LIMITS: SessionLimits = {
   maxStreams: limits.MAX_STREAMS_PER_CONNECTION,

@@ -35,6 +35,14 @@ export function messageOf(frame: Uint8Array): Uint8Array {
   return frame.subarray(PREFIX_BYTES);
 }
 
+/** The same, without pinning a read buffer that is much larger. */
+export function ownMessageOf(frame: Uint8Array): Uint8Array {
+  const message = messageOf(frame);
+  return frame.buffer.byteLength > 2 * frame.length + SMALL_BYTES
+    ? Uint8Array.from(message)
+    : message;
+}
+
 /**
  * Puts messages together from DATA payloads cut anywhere.
  * `onMessage` gets each whole message; throws `unsupported` for a compressed one unless they are taken, `limited` for
@@ -72,7 +80,7 @@ export class MessageAssembler {
         isFrame(rest) &&
         rest.length - PREFIX_BYTES <= this.#maxBytes
       ) {
-        this.#onMessage(messageOf(rest), false);
+        this.#onMessage(ownMessageOf(rest), false);
         return;
       }
       rest = this.#prefixLength < PREFIX_BYTES ? this.#takePrefix(rest) : this.#takeBody(rest);
@@ -137,4 +145,5 @@ function lengthAt(bytes: Uint8Array, at: number): number {
 }
 
 const PREFIX_BYTES = 5;
+const SMALL_BYTES = 1024;
 const EMPTY = new Uint8Array(0);

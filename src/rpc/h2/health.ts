@@ -45,10 +45,10 @@ export function serveHealth<C>(
     await tell();
     // One after the other, so that the last word is the newest.
     let telling = Promise.resolve();
-    const stop = source.onChange(() => {
-      telling = telling.then(tell);
-    });
     await new Promise<never>((_, reject) => {
+      const stop = source.onChange(() => {
+        telling = telling.then(tell).catch(reject);
+      });
       call.onEnd((reason) => {
         stop();
         reject(reason);

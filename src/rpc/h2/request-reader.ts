@@ -1,6 +1,6 @@
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Http2Stream, StreamReceiver } from "../http2/stream.ts";
-import { MessageAssembler, isFrame, messageOf } from "./frame.ts";
+import { MessageAssembler, isFrame, messageOf, ownMessageOf } from "./frame.ts";
 import {
   MAX_REQUEST_BYTES,
   MAX_REQUEST_BYTES_PER_CONNECTION,
@@ -89,7 +89,8 @@ export class RequestReader implements StreamReceiver {
     for (;;) {
       const message = this.#messages.shift();
       if (message !== undefined) {
-        this.#count();
+        this.#counted -= message.length;
+        this.#budget.requestBytes -= message.length;
         this.#resumeWhenEmpty();
         yield await this.#opened(message);
       } else if (this.#failure !== undefined) {
@@ -142,7 +143,7 @@ export class RequestReader implements StreamReceiver {
       isFrame(chunk) &&
       messageOf(chunk).length <= this.#maxMessageBytes
     ) {
-      this.#messages.push(messageOf(chunk));
+      this.#messages.push(ownMessageOf(chunk));
       return;
     }
     this.#assembler ??= new MessageAssembler(

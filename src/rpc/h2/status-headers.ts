@@ -32,13 +32,18 @@ function statusHeaders(status: WireStatus): readonly string[] {
   return headers;
 }
 
-/** Percent-encodes every byte but printable ASCII, and `%` itself (gRPC over HTTP2, "Status-Message"). */
+/**
+ * Percent-encodes every byte but printable ASCII, and `%` itself (gRPC over HTTP2, "Status-Message"); a blank at either end,
+ * too, which no header may have (RFC 9113 §8.2.1).
+ */
 export function encodeStatusMessage(message: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+  if (/^(?! )[\x20-\x24\x26-\x7e]*$(?<! )/.test(message)) return message;
   return Buffer.from(message, "utf8")
     .toString("latin1")
-    .replace(
-      /[^\x20-\x24\x26-\x7e]/g,
-      (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+    .replace(/[^\x20-\x24\x26-\x7e]|^ +| +$/g, (bytes) =>
+      Array.from(
+        bytes,
+        (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+      ).join(""),
     );
 }

@@ -7,15 +7,20 @@ import {
 import { type HeaderBounds, decodeHeaderBlock } from "./hpack/header-block.ts";
 import { HpackTable } from "./hpack/table.ts";
 
+export interface HeaderReaderBounds extends HeaderBounds {
+  /** Streams whose reset is remembered. */
+  readonly maxResets: number;
+}
+
 /** Header blocks of one connection: put together from their frames and decoded, in order (RFC 9113 §4.3). */
 export class HeaderReader {
-  readonly #bounds: HeaderBounds;
+  readonly #bounds: HeaderReaderBounds;
   readonly #table = new HpackTable();
   #unfinished: Unfinished | undefined;
   /** The streams that were reset last: what their client had sent before it knew is no fault. */
-  readonly #resets: number[] = [];
+  readonly #resets = new Set<number>();
 
-  constructor(bounds: HeaderBounds) {
+  constructor(bounds: HeaderReaderBounds) {
     this.#bounds = bounds;
   }
 
@@ -40,7 +45,7 @@ export class HeaderReader {
       throw new ConnectionViolation(PROTOCOL_ERROR, "CONTINUATION goes on with nothing");
     }
     unfinished.bytes += fragment.length;
-    if (unfinished.bytes > MAX_BLOCK_BYTES) {
+    if (unfinished.bytes > MAX_BLOCK_BYTES || unfinished.parts.length >= MAX_PARTS) {
       throw new ConnectionViolation(ENHANCE_YOUR_CALM, "a header block is too long");
     }
     if (fragment.length > 0) unfinished.parts.push(Uint8Array.from(fragment));
@@ -63,12 +68,16 @@ export class HeaderReader {
   }
 
   noteReset(streamId: number): void {
-    this.#resets.push(streamId);
-    if (this.#resets.length > REMEMBERED_RESETS) this.#resets.shift();
+    this.#resets.add(streamId);
+    if (this.#resets.size <= this.#bounds.maxResets) return;
+    for (const oldest of this.#resets) {
+      this.#resets.delete(oldest);
+      return;
+    }
   }
 
   wasReset(streamId: number): boolean {
-    return this.#resets.includes(streamId);
+    return this.#resets.has(streamId);
   }
 }
 
@@ -81,4 +90,5 @@ interface Unfinished {
 
 /** Compressed; twice what the largest header list may be. */
 const MAX_BLOCK_BYTES = 64 * 1024;
-const REMEMBERED_RESETS = 100;
+/** Of a block; four would do for what fits into it. */
+const MAX_PARTS = 64;

@@ -58,7 +58,11 @@ export class Http2Session implements StreamHost {
   readonly #waiting = new Set<Http2Stream>();
   #state: "preface" | "settings" | "open" | "closing" | "ended" = "preface";
   #lastStreamId = 0;
+  /** Of those that were taken up; what comes after GOAWAY is not. */
+  #lastTaken = 0;
   #sendWindow = DEFAULT_WINDOW;
+  #queuedBytes = 0;
+  #sentBytes = 0;
   #initialSendWindow = DEFAULT_WINDOW;
   #receiveWindow: number;
   #uncredited = 0;
@@ -79,6 +83,7 @@ export class Http2Session implements StreamHost {
     this.#headers = new HeaderReader({
       maxBytes: limits.maxHeaderListBytes,
       maxFields: limits.maxHeaders,
+      maxResets: limits.maxStreams,
     });
     this.#patience = new Patience(limits.maxResets);
     this.#reader = new FrameReader(
@@ -88,6 +93,11 @@ export class Http2Session implements StreamHost {
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     socket.on("close", () => this.#closed());
     socket.on("end", () => this.#end());
+  }
+
+  /** The client has begun as HTTP/2 does. */
+  get begun(): boolean {
+    return this.#state !== "preface";
   }
 
   /** Streams that are open. */
@@ -129,8 +139,28 @@ export class Http2Session implements StreamHost {
     return this.output.isFull ? 0 : this.#sendWindow;
   }
 
+  /** Bytes of answers that are not on their way to the socket yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Changes whenever some of them go. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  queue(bytes: number): void {
+    this.#queuedBytes += bytes;
+  }
+
   spend(bytes: number): void {
     this.#sendWindow -= bytes;
+    this.#queuedBytes -= bytes;
+    this.#sentBytes += bytes;
+  }
+
+  unqueue(bytes: number): void {
+    this.#queuedBytes -= bytes;
   }
 
   wait(stream: Http2Stream): void {
@@ -149,6 +179,7 @@ export class Http2Session implements StreamHost {
   }
 
   reset(streamId: number, code: number): void {
+    if (code !== NO_ERROR) this.#patience.reset();
     this.output.add(frames.encodeNumberFrame(frames.RST_STREAM, streamId, code));
     this.#headers.noteReset(streamId);
   }
@@ -306,6 +337,7 @@ export class Http2Session implements StreamHost {
     }
     this.#lastStreamId = streamId;
     if (this.closing) return;
+    this.#lastTaken = streamId;
     if (fields === undefined) return this.#refuse(streamId, ENHANCE_YOUR_CALM);
     if (malformedRequest(fields) !== undefined) return this.#refuse(streamId, PROTOCOL_ERROR);
     if (this.#streams.size >= this.#limits.maxStreams) {
@@ -325,9 +357,9 @@ export class Http2Session implements StreamHost {
   }
 
   #takeTrailers(stream: Http2Stream, ended: boolean, fields: readonly string[] | undefined): void {
-    if (stream.remoteEnded) return this.#resetOpen(stream, STREAM_CLOSED);
+    if (stream.remoteEnded) return stream.reset(STREAM_CLOSED);
     if (!ended || fields === undefined || malformedTrailers(fields) !== undefined) {
-      return this.#resetOpen(stream, PROTOCOL_ERROR);
+      return stream.reset(PROTOCOL_ERROR);
     }
     stream.takeEnd();
   }
@@ -358,8 +390,8 @@ export class Http2Session implements StreamHost {
     this.#notIdle(streamId);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
-    if (bytes === 0) this.#resetOpen(stream, PROTOCOL_ERROR);
-    else if (!stream.widen(bytes)) this.#resetOpen(stream, FLOW_CONTROL_ERROR);
+    if (bytes === 0) stream.reset(PROTOCOL_ERROR);
+    else if (!stream.widen(bytes)) stream.reset(FLOW_CONTROL_ERROR);
   }
 
   #takeSettings(flags: number, streamId: number, payload: Uint8Array): void {
@@ -377,6 +409,8 @@ export class Http2Session implements StreamHost {
     this.#acks.push(SETTINGS_ACK);
     if (initialWindow === undefined || initialWindow === this.#initialSendWindow) return;
     this.#patience.windowChange(this.#streams.size);
+    // What the new window lets go must not come before its acknowledgement.
+    this.#sendAcks();
     const more = initialWindow - this.#initialSendWindow;
     this.#initialSendWindow = initialWindow;
     for (const stream of this.#streams.values()) {
@@ -401,13 +435,9 @@ export class Http2Session implements StreamHost {
 
   /** Resets a stream for what its client did. */
   #refuse(streamId: number, code: number): void {
-    this.#patience.reset();
-    this.reset(streamId, code);
-  }
-
-  #resetOpen(stream: Http2Stream, code: number): void {
-    this.#patience.reset();
-    stream.reset(code);
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) this.reset(streamId, code);
+    else stream.reset(code);
   }
 
   #notIdle(streamId: number): void {
@@ -433,7 +463,7 @@ export class Http2Session implements StreamHost {
   #goAway(code: number): void {
     if (this.#state === "preface") return;
     const payload = Buffer.alloc(8);
-    payload.writeUInt32BE(this.#lastStreamId, 0);
+    payload.writeUInt32BE(this.#lastTaken, 0);
     payload.writeUInt32BE(code, 4);
     this.output.add(frames.encodeFrame(frames.GOAWAY, 0, 0, payload));
   }

@@ -2,6 +2,7 @@ import { FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from "./e
 import { DATA, MAX_FRAME_PAYLOAD, encodeHeaderFrames, frameHead } from "./frame-header.ts";
 import type { Output, Sender } from "./output.ts";
 import { MAX_WINDOW } from "./settings.ts";
+import { Unread } from "./unread.ts";
 
 /** Who reads a request's body. */
 export interface StreamReceiver {
@@ -16,13 +17,17 @@ export interface StreamHost {
   readonly output: Output;
   /** Bytes of DATA that connection and socket take now. */
   allowance(): number;
-  /** So many bytes of DATA went out. */
+  /** So many bytes of DATA wait to go out. */
+  queue(bytes: number): void;
+  /** So many of them went out. */
   spend(bytes: number): void;
+  /** So many of them never will. */
+  unqueue(bytes: number): void;
   /** The stream has something to send that connection or socket do not take now: it is pumped when they do. */
   wait(stream: Http2Stream): void;
   /** The client may send so many bytes more, on the connection, and on the stream unless its side has ended. */
   credit(stream: Http2Stream | undefined, bytes: number): void;
-  /** Sends RST_STREAM. */
+  /** Sends RST_STREAM; one that is not NO_ERROR counts as the client's doing. */
   reset(streamId: number, code: number): void;
   /** Headers of an answer as this client takes them. */
   headerBlock(block: Uint8Array): Uint8Array;
@@ -48,7 +53,7 @@ export class Http2Stream implements Sender {
   readonly fields: readonly string[];
   readonly #host: StreamHost;
   #receiver: StreamReceiver | undefined;
-  #unread: Uint8Array[] | undefined;
+  #unread: Unread | undefined;
   #paused = false;
   #discarding = false;
   #remoteEnded = false;
@@ -58,6 +63,7 @@ export class Http2Stream implements Sender {
   #expected: number | undefined;
   #sendWindow: number;
   #queue: Chunk[] = [];
+  #queuedBytes = 0;
   #at = 0;
   #headersSent = false;
   #ending = false;
@@ -73,8 +79,9 @@ export class Http2Stream implements Sender {
     this.#host = params.host;
     this.#sendWindow = params.sendWindow;
     this.#receiveWindow = params.receiveWindow;
-    const at = params.fields.indexOf("content-length");
-    if (at >= 0) this.#expected = Number(params.fields[at + 1]);
+    for (let i = 0; i < params.fields.length; i += 2) {
+      if (params.fields[i] === "content-length") this.#expected = Number(params.fields[i + 1]);
+    }
   }
 
   /** Both sides have ended, or either has reset the stream, or the connection is gone. */
@@ -144,6 +151,8 @@ export class Http2Stream implements Sender {
   write(data: Uint8Array, sender?: Sender): void {
     if (this.#closed || this.#ending) return;
     this.#queue.push({ data, sender });
+    this.#queuedBytes += data.length;
+    this.#host.queue(data.length);
     this.pump();
   }
 
@@ -221,8 +230,7 @@ export class Http2Stream implements Sender {
       } else if (this.#discarding) {
         this.#host.credit(ended ? undefined : this, body.length);
       } else {
-        // A copy: whoever reads late must not pin the buffer that it was read into.
-        (this.#unread ??= []).push(Uint8Array.from(body));
+        (this.#unread ??= new Unread()).add(body);
       }
     }
     if (ended) this.takeEnd();
@@ -243,8 +251,13 @@ export class Http2Stream implements Sender {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue = [];
-    for (const chunk of this.#unread ?? []) this.#host.credit(undefined, chunk.length);
+    const unread = this.#unread;
     this.#unread = undefined;
+    for (let chunk = unread?.next(); chunk !== undefined; chunk = unread?.next()) {
+      this.#host.credit(undefined, chunk.length);
+    }
+    this.#host.unqueue(this.#queuedBytes);
+    this.#queuedBytes = 0;
     this.#receiver = undefined;
     this.#host.forget(this);
     const listeners = this.#onClose;
@@ -258,6 +271,7 @@ export class Http2Stream implements Sender {
     output.add(frameHead(DATA, 0, this.id, take));
     output.add(take === chunk.data.length ? chunk.data : chunk.data.subarray(from, from + take));
     this.#sendWindow -= take;
+    this.#queuedBytes -= take;
     this.#host.spend(take);
     this.#at += take;
     if (this.#at < chunk.data.length) return;
@@ -279,9 +293,11 @@ export class Http2Stream implements Sender {
     while (this.#unread !== undefined && !this.#paused) {
       const receiver = this.#receiver;
       if (receiver === undefined && !this.#discarding) return;
-      const chunk = this.#unread.shift();
-      if (this.#unread.length === 0) this.#unread = undefined;
-      if (chunk === undefined) break;
+      const chunk = this.#unread.next();
+      if (chunk === undefined) {
+        this.#unread = undefined;
+        break;
+      }
       this.#host.credit(this.#remoteEnded ? undefined : this, chunk.length);
       receiver?.data(chunk);
     }

@@ -192,6 +192,29 @@ t.test("a mended client that leaves within an answer", async (t) => {
   t.equal(server.connections, 0);
 });
 
+t.test("handlers that go on behind their reset streams are bounded", async (t) => {
+  let running = 0;
+  const stuck = Promise.withResolvers<void>();
+  t.teardown(() => stuck.resolve());
+  const { raw } = await rig(t, {
+    "/S/Stuck": async () => {
+      running += 1;
+      await stuck.promise;
+    },
+  });
+  const client = raw();
+  const parts: Buffer[] = [];
+  for (let i = 0; i < 3_000; i++) {
+    const id = 2 * i + 1;
+    parts.push(frame(HEADERS, 5, id, new Encoder().block(request("/S/Stuck", "a"), PLAIN)));
+    parts.push(frame(RST_STREAM, 0, id, Buffer.from([0, 0, 0, 8])));
+  }
+  client.write(...parts);
+  ask(client, 9_001, "/S/Stuck");
+  t.equal(await client.trailer(9_001), "reset 7", "REFUSED_STREAM");
+  t.equal(running, 2_000);
+});
+
 t.test("10,000 streams at once: no more than 1,000 are served", async (t) => {
   const { raw } = await rig(t, { "/S/Hold": hold });
   const client = raw();

@@ -2,7 +2,7 @@ import { type ServiceError, Metadata } from "@grpc/grpc-js";
 import fc from "fast-check";
 import t from "tap";
 import { fail } from "../../../src/base/errors.ts";
-import { MessageAssembler, encodeFrame } from "../../../src/rpc/h2/frame.ts";
+import { MessageAssembler, encodeFrame, ownMessageOf } from "../../../src/rpc/h2/frame.ts";
 import { MAX_REQUEST_BYTES } from "../../../src/rpc/h2/limits.ts";
 import { parseGrpcTimeout } from "../../../src/rpc/h2/request-headers.ts";
 import { encodeStatusMessage } from "../../../src/rpc/h2/status-headers.ts";
@@ -160,6 +160,7 @@ t.test("grpc-timeout", (t) => {
 t.test("status messages are percent-encoded", (t) => {
   t.equal(encodeStatusMessage("plain ~ text"), "plain ~ text");
   t.equal(encodeStatusMessage("100%"), "100%25");
+  t.equal(encodeStatusMessage("  a b "), "%20%20a b%20");
   t.equal(encodeStatusMessage("a\r\nb\x7fü"), "a%0D%0Ab%7F%C3%BC");
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (text) => {
@@ -191,6 +192,20 @@ t.test("messages are put together from any pieces", (t) => {
     ),
     { seed: 1, numRuns: 300 },
   );
+  t.end();
+});
+
+t.test("a message does not keep the buffer that it was read into", (t) => {
+  const read = Buffer.alloc(65_536);
+  const small = encodeFrame(Buffer.from("small"));
+  read.set(small, 9);
+  const frame = read.subarray(9, 9 + small.length);
+  t.ok(ownMessageOf(frame).buffer.byteLength < 100);
+  t.equal(Buffer.from(ownMessageOf(frame)).toString(), "small");
+  const got: Uint8Array[] = [];
+  new MessageAssembler((message) => got.push(message)).push(frame);
+  t.ok((got[0]?.buffer.byteLength ?? 0) < 100, "from an assembler");
+  t.equal(ownMessageOf(small).buffer, small.buffer, "its own is no copy");
   t.end();
 });
 

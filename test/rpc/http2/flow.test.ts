@@ -235,6 +235,50 @@ t.test(
   },
 );
 
+t.test("sixty thousand pieces of a byte that nobody reads become a few", async (t) => {
+  const streams: Http2Stream[] = [];
+  const { raw } = await sessionRig(t, (stream) => streams.push(stream));
+  const client = raw();
+  const body = Buffer.from(Uint8Array.from({ length: 60_000 }, (_, i) => i % 251));
+  client.write(open(1, 4));
+  for (let at = 0; at < body.length; at += 1_000) {
+    const pieces = Array.from(body.subarray(at, at + 1_000), (byte) =>
+      frame(DATA, 0, 1, Buffer.of(byte)),
+    );
+    client.write(...pieces);
+  }
+  await seen(client);
+  const got: Uint8Array[] = [];
+  streams[0]?.receive({
+    data(chunk) {
+      got.push(chunk);
+      if (got.length === 3) streams[0]?.pause();
+    },
+    end: () => undefined,
+  });
+  t.equal(got.length, 3, "it may pause within");
+  streams[0]?.resume();
+  t.ok(got.length < 20, `${got.length} pieces`);
+  t.ok(Buffer.concat(got).equals(body), "in order");
+  client.write(frame(DATA, 0, 1, Buffer.from("more")));
+  await seen(client);
+  t.equal(Buffer.concat(got).subarray(60_000).toString(), "more");
+});
+
+t.test("a wider window is acknowledged before it is used", async (t) => {
+  const { raw } = await sessionRig(t, answer(1_000));
+  const client = raw();
+  client.write(initialWindow(0), open(1));
+  await seen(client);
+  const before = client.frames.length;
+  client.write(initialWindow(10_000));
+  t.equal(await client.outcome(1), "ok");
+  t.same(
+    client.frames.slice(before).map(({ type }) => type),
+    [SETTINGS, DATA, HEADERS],
+  );
+});
+
 t.test("close lets streams under way end, and takes no more", async (t) => {
   const streams: Http2Stream[] = [];
   const { raw, sessions, closed } = await sessionRig(t, (stream) => streams.push(stream));

@@ -100,6 +100,7 @@ const ROWS: readonly (readonly [name: string, bytes: Buffer, outcome: string])[]
     ]),
     "ok",
   ],
+  ["a header whose value is content-length", withFields(["x", "content-length"]), "ok"],
   ["te: trailers", withFields(["te", "trailers"]), "ok"],
   ["any byte above 127 in a value", withFields(["x", "\xff\x80"]), "ok"],
 
@@ -161,6 +162,14 @@ const ROWS: readonly (readonly [name: string, bytes: Buffer, outcome: string])[]
     Buffer.concat([
       open(1, 0),
       ...Array<Buffer>(6).fill(frame(CONTINUATION, 0, 1, Buffer.alloc(16_000, 0x82))),
+    ]),
+    "goaway 11",
+  ],
+  [
+    "a header block in sixty-five pieces",
+    Buffer.concat([
+      open(1, 0),
+      ...Array<Buffer>(64).fill(frame(CONTINUATION, 0, 1, Buffer.of(0x82))),
     ]),
     "goaway 11",
   ],
@@ -398,6 +407,42 @@ t.test("what a client had sent before it knew that its stream was reset", async 
   );
   t.ok(await client.until(({ type }) => type === PING));
   t.equal(client.frames.filter(({ type }) => type === RST_STREAM || type === GOAWAY).length, 1);
+});
+
+t.test("a reset is remembered as long as so many streams may be open", async (t) => {
+  const { raw } = await sessionRig(t, (stream) => stream.reset(7), { maxStreams: 300 });
+  const client = raw();
+  const ids = Array.from({ length: 300 }, (_, i) => 2 * i + 1);
+  client.write(...ids.map((id) => open(id)));
+  t.equal(await client.outcome(599), "reset 7");
+  client.write(open(1, 5, block([["x", "y"]])), frame(PING, 0, 0, Buffer.alloc(8)));
+  t.ok(await client.until(({ type }) => type === PING), "late trailers of the oldest");
+  t.notOk(client.frames.some(({ type }) => type === GOAWAY));
+});
+
+t.test("what is wrong with an open stream ends it", async (t) => {
+  const { raw, sessions } = await sessionRig(t);
+  for (const payload of [Buffer.alloc(4), Buffer.from([0, 0, 0, 1, 0])]) {
+    const client = raw();
+    client.write(open(1), frame(PRIORITY, 0, 1, payload));
+    t.match(await client.outcome(1), /^reset/);
+    t.equal(sessions.at(-1)?.streams, 0);
+  }
+});
+
+t.test("the last stream that GOAWAY names does not rise", async (t) => {
+  const { raw, sessions } = await sessionRig(t, (stream) => stream.respond(new Uint8Array(0)));
+  const client = raw();
+  client.write(open(1), frame(PING, 0, 0, Buffer.alloc(8)));
+  await client.until(({ type }) => type === PING);
+  sessions[0]?.close();
+  client.write(open(7), frame(DATA, 0, 0, EMPTY));
+  await client.untilClosed();
+  const named = client.frames.filter(({ type }) => type === GOAWAY);
+  t.same(
+    named.map(({ payload }) => payload.readUInt32BE(0)),
+    [1, 1],
+  );
 });
 
 t.test("floods of what is legal", async (t) => {

@@ -6,13 +6,14 @@ import { fail } from "../../../base/errors.ts";
  */
 export function decodeHuffman(coded: Uint8Array): string {
   const end = coded.length * 8;
-  let text = "";
+  const bytes = coded.length * 2 > SCRATCH.length ? Buffer.alloc(coded.length * 2) : SCRATCH;
+  let count = 0;
   let at = 0;
   while (at < end) {
     const short = SHORT[eightBits(coded, at)] ?? 0;
     const length = short >> 8;
     if (short !== 0 && length <= end - at) {
-      text += String.fromCharCode(short & 0xff);
+      bytes[count++] = short & 0xff;
       at += length;
       continue;
     }
@@ -22,10 +23,10 @@ export function decodeHuffman(coded: Uint8Array): string {
       break;
     }
     if (long.symbol === EOS) throw fail("invalid", "a coded string holds the end symbol");
-    text += String.fromCharCode(long.symbol);
+    bytes[count++] = long.symbol;
     at += long.length;
   }
-  return text;
+  return bytes.toString("latin1", 0, count);
 }
 
 /** From the bit `at` on; ones behind the end. */
@@ -58,6 +59,8 @@ function checkPadding(coded: Uint8Array, at: number): void {
 }
 
 const EOS = 256;
+/** The shortest code has five bits. */
+const SCRATCH = Buffer.alloc(8192);
 
 /** Bits of each byte's code, then of EOS; the codes follow, since the code is canonical (RFC 7541 appendix B). */
 export const CODE_LENGTHS: readonly number[] = [
