@@ -4,7 +4,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let bestDistance = Math.max(2, Math.ceil(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance =
-      word.length >= 3 && candidate.startsWith(word) ? 1 : editDistance(word, candidate);
+      word.length >= 3 && (candidate.startsWith(word) || candidate.endsWith(`-${word}`))
+        ? 1
+        : editDistance(word, candidate);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

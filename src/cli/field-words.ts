@@ -8,7 +8,9 @@ export function withFieldWords(message: string, names: FieldNames = {}): string 
   const match = FIELD.exec(message);
   if (match === null) return message;
   const [whole, path = "", rest = ""] = match;
-  const words = names[path.replace(/\[\d+\]$/, "")] ?? wordsOf(path);
+  const name = path.replace(/\[\d+\]$/, "");
+  // A peer's words: `constructor` is no field.
+  const words = Object.hasOwn(names, name) ? names[name] : wordsOf(path);
   return words === undefined ? whole : `${words}: ${rest}`;
 }
 

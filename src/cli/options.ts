@@ -166,6 +166,12 @@ function takeOperand(
       `unexpected word '${word}'; 'assay ${command.name}' takes options only, see 'assay ${command.name} --help'`,
     );
   }
+  const before = spec.many === true ? undefined : values.get(spec.name);
+  if (before !== undefined) {
+    throw new UsageError(
+      `unexpected word '${word}'; '${String(before)}' is the ${spec.value} already, and 'assay ${command.name}' takes one`,
+    );
+  }
   takeValue(spec, values, word);
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { fail } from "../base/errors.ts";
+import { unreadable } from "../base/unreadable.ts";
 
 /**
  * The text of a file, or of standard input for `-`.
@@ -15,7 +16,7 @@ export function readTextFile(path: string, option: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error) {
-      throw fail("not_found", `--${option}: cannot read ${path} (${String(error.code)})`);
+      throw fail("not_found", `--${option}: ${unreadable(path, String(error.code))}`);
     }
     throw error;
   }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { fail } from "../base/errors.ts";
+import { unreadable } from "../base/unreadable.ts";
 import { isMapping } from "./read-value.ts";
 
 /** A configuration file as it was written; what it may say is checked with the settings it is read for. */
@@ -34,7 +35,7 @@ function readText(path: string): { readonly text: string; readonly isPublic: boo
     return { text: readFileSync(path, "utf8"), isPublic: (mode & OTHERS_READ) !== 0 };
   } catch (error) {
     if (error instanceof Error && "code" in error) {
-      throw fail("not_found", `cannot read the configuration file ${path} (${String(error.code)})`);
+      throw fail("not_found", `configuration file: ${unreadable(path, String(error.code))}`);
     }
     throw error;
   }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { fail } from "../base/errors.ts";
+import { unreadable } from "../base/unreadable.ts";
 
 /** Reads a secret from a file: trimmed, one line, bounded. The text never stands in an error. */
 export function readSecretFile(path: string, option: string): string {
@@ -14,7 +15,7 @@ export function readSecretFile(path: string, option: string): string {
     text = readFileSync(path, "utf8").trim();
   } catch (error) {
     if (error instanceof Error && "code" in error) {
-      throw fail("not_found", `${option}: cannot read ${path} (${String(error.code)})`);
+      throw fail("not_found", `${option}: ${unreadable(path, String(error.code))}`);
     }
     throw error;
   }

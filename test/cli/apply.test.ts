@@ -93,7 +93,7 @@ entries:
   const text = await run("entry", "plan", second);
   t.match(text.out, /~ spiffe:\/\/example\.org\/db2 {2}named\n {4}spiffeId: ".*db" -> ".*db2"\n/);
   t.match(text.out, /would create 1, update 2, delete 0; 0 unchanged\n$/);
-  t.match(text.err, /^1 entries are not in the file; --prune deletes them\n$/);
+  t.match(text.err, /^1 entry is not in the file; --prune deletes it\n$/);
   const applied = await json<Plan>("entry", "apply", second, "--prune");
   t.match(applied, {
     create: [{ spiffeId: "spiffe://example.org/new" }],
@@ -201,6 +201,10 @@ t.test("files that say it wrong", async (t) => {
     [entry("selectors: [1]"), /selectors: is not text/],
     [entry("selectors: [a]"), /selectors: /],
     [entry(`${selectors}\n    ttl: 5`), /entries\[0\]\.ttl: is unknown; there are id, spiffeId/],
+    [
+      entry(`${selectors}\n    selector: [a:b]`),
+      /selector: is unknown; did you mean 'selectors'\?/,
+    ],
     [entry(`${selectors}\n    admin: "yes"`), /admin: is neither true nor false/],
     [entry(`${selectors}\n    x509SvidTtl: -1`), /x509SvidTtl: /],
     [entry(`${selectors}\n    x509SvidTtl: soon`), /x509SvidTtl: /],
@@ -217,7 +221,10 @@ t.test("files that say it wrong", async (t) => {
     code: 1,
     err: /two entries that are the same: spiffe:\/\/example\.org\/a/,
   });
-  t.match(await run("entry", "plan", join(dir, "none")), { code: 1, err: /cannot read/ });
+  t.match(await run("entry", "plan", join(dir, "none")), {
+    code: 1,
+    err: /--file: there is no file/,
+  });
   t.same(await json("entry", "count"), { count: 0 });
 });
 

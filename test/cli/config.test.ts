@@ -164,8 +164,15 @@ t.test("a file that is no configuration at all", async (t) => {
     t.equal(ran.code, 1);
     t.match(JSON.parse(ran.out), { file: path, valid: false, problems: [rule] });
   }
-  t.match(await assay(["validate", "/none/such"]), { code: 1, out: /cannot read .*ENOENT/ });
-  t.match(await assay(["show", "/none/such"]), { code: 1, err: /cannot read .*ENOENT/ });
+  t.match(await assay(["validate", "server", "server.yaml"]), {
+    code: 2,
+    err: /unexpected word 'server\.yaml'; 'server' is the FILE already/,
+  });
+  t.match(await assay(["validate", "/none/such"]), {
+    code: 1,
+    out: /there is no file \/none\/such/,
+  });
+  t.match(await assay(["show", "/none/such"]), { code: 1, err: /there is no file \/none\/such/ });
 });
 
 t.test("the whole configuration, and where each value is from", async (t) => {

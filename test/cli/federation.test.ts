@@ -66,7 +66,7 @@ t.test("bundle set, list, show, delete", async (t) => {
   });
   writeFileSync(join(dir, "empty"), "");
   for (const [args, err] of [
-    [["--file", join(dir, "none")], /--file: cannot read .*ENOENT/],
+    [["--file", join(dir, "none")], /--file: there is no file .*none/],
     [["--file", join(dir, "empty")], /neither certificates nor a bundle document/],
     [[], /--file is missing/],
   ] as const) {

@@ -92,6 +92,7 @@ t.test("the nearest word is named, and only when it is near", async (t) => {
   t.equal(nearest("agnet", words), "agent");
   t.equal(nearest("entries", words), "entry");
   t.equal(nearest("fet", words), "fetch");
+  t.equal(nearest("url", ["name", "endpoint-url"]), "endpoint-url", "its last word");
   t.equal(nearest("quux", words), undefined);
 });
 

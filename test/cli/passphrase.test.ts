@@ -34,7 +34,11 @@ t.test("it is hidden, and asked for twice; signing asks once", async (t) => {
   const csr = join(folder.path, "no.csr");
   const signing = at(["ca", "root", "sign", csr, "--dir", dir]);
   t.equal(await signing.end(), 1);
-  t.match(signing.screen, /cannot read .*no\.csr/, "what is wrong is said before it is asked for");
+  t.match(
+    signing.screen,
+    /--csr: there is no file .*no\.csr/,
+    "what is wrong is said before it is asked for",
+  );
 });
 
 t.test("editing: rubbed out, killed, pasted, in pieces", async (t) => {

@@ -271,7 +271,7 @@ t.test("what cannot be is wrong use, and is said before the agent is asked", asy
   t.notOk(existsSync(`${dir}/bad`));
   t.match(await run(["watch", "--config", `${dir}/nowhere.yaml`], env), {
     code: 1,
-    err: /cannot read/,
+    err: /there is no file/,
   });
   t.match(await run(["watch", "--dir", "/proc/assay", "--once"], env), { code: 1 });
 });

@@ -1,5 +1,6 @@
 /** The registry as a file: YAML or JSON with `entries`, each with the keys that `entry list --output json` prints. */
 import { errorFrom, fail } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest.ts";
 import { isMapping } from "../../config/read-value.ts";
 import { readTextFile } from "../read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
@@ -43,7 +44,10 @@ function readEntry(value: unknown, where: string): DesiredEntry {
   if (!isMapping(value)) throw fail("invalid", `${where}: is not a mapping`);
   const [stranger] = Object.keys(value).filter((key) => !KEYS.has(key) && !PRINTED.has(key));
   if (stranger !== undefined) {
-    throw fail("invalid", `${where}.${stranger}: is unknown; there are ${[...KEYS].join(", ")}`);
+    const meant = nearest(stranger.slice(0, MAX_KEY), [...KEYS]);
+    const step =
+      meant === undefined ? `there are ${[...KEYS].join(", ")}` : `did you mean '${meant}'?`;
+    throw fail("invalid", `${where}.${stranger.slice(0, MAX_KEY)}: is unknown; ${step}`);
   }
   const at = <T>(key: string, read: (given: unknown) => T): T => {
     try {
@@ -66,3 +70,5 @@ function readEntry(value: unknown, where: string): DesiredEntry {
 const KEYS: ReadonlySet<string> = new Set(["id", ...ENTRY_FIELDS, CLAIMS_KEY, ...TEMPLATE_KEYS]);
 /** Printed by `entry list`; they mean nothing in a file. */
 const PRINTED: ReadonlySet<string> = new Set(["revisionNumber", "createdAt"]);
+
+const MAX_KEY = 64;

@@ -92,6 +92,10 @@ export function printDiff({ options, output }: CommandContext, diff: RegistryDif
     ],
   );
   if (prune.length === 0 && extra.length > 0 && output.format === "text") {
-    output.note(`${extra.length} entries are not in the file; --prune deletes them`);
+    output.note(
+      extra.length === 1
+        ? "1 entry is not in the file; --prune deletes it"
+        : `${extra.length} entries are not in the file; --prune deletes them`,
+    );
   }
 }

@@ -189,5 +189,5 @@ async function releaseEntries(
 }
 
 function unknownBundle(trustDomain: string): Error {
-  return fail("not_found", `no bundle of ${trustDomain}; create or set it first`);
+  return fail("not_found", `there is no bundle of ${trustDomain}`);
 }

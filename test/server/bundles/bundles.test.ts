@@ -57,7 +57,7 @@ t.test("foreign: create, get, update, set, list, delete", async (t) => {
   const emptied = await bundles.update("b.org", { jwtAuthorities: [] });
   t.equal(emptied.jwtAuthorities.length, 0);
   t.equal(emptied.x509Authorities.length, content.x509Authorities.length);
-  const message = /^no bundle of c\.org; create or set it first$/;
+  const message = /^there is no bundle of c\.org$/;
   await refused(t, bundles.update("c.org", {}), { kind: "not_found", message });
 
   await bundles.set(f.foreign("a.org"));
