@@ -28,6 +28,7 @@ const STATIC_CHECKS: readonly Step[] = [
   { name: "generated schema", command: ["node", "src/config/generate-schema.ts", "--check"] },
 ];
 
+const ON_A_CLUSTER = /^test\/(kubernetes\/|trust\/stores)/;
 const LONG_GROUPS = ["interop", "faults", "docker", "kubernetes", "trust", "acme"];
 
 const group = process.argv[2] ?? "core";
@@ -62,8 +63,11 @@ if (group === "core") {
   );
 } else if (LONG_GROUPS.includes(group)) {
   // The first build of a cluster's binary takes minutes, on a busy machine more than a test may.
-  if (group === "kubernetes") await prepare("test/kubernetes/cluster/prepare.ts");
-  await runTap(testFiles(`test/${group}`));
+  const files = testFiles(`test/${group}`);
+  if (files.some((file) => ON_A_CLUSTER.test(file))) {
+    await prepare("test/kubernetes/cluster/prepare.ts");
+  }
+  await runTap(files);
 } else {
   process.stderr.write(`unknown test group '${group}'; write core, ${LONG_GROUPS.join(", ")}\n`);
   process.exit(2);
