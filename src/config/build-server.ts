@@ -9,6 +9,7 @@ import { federationSetting } from "./build-federation.ts";
 import { certificatesFrontEnd } from "./certificates-front-end.ts";
 import { checkKeyType } from "./common-settings.ts";
 import { formatDuration } from "./duration.ts";
+import { bundlePublishersSetting } from "./bundle-publishers.ts";
 import { keyManagerSetting } from "./key-manager.ts";
 import { type PathContext, socketPathOf } from "./paths.ts";
 import { allOf } from "./problems.ts";
@@ -48,7 +49,8 @@ export function buildServerConfig(settings: Given, context: PathContext): Server
     x509pop: () => x509popSetting(settings),
     nodeAttestors: () => settings.get("node-attestors") ?? {},
     federation: () => federationSetting(settings),
-    bundlePublishers: () => settings.get("bundle-publishers") ?? {},
+    bundlePublishers: () =>
+      bundlePublishersSetting(settings.get("bundle-publishers") ?? {}, context),
     frontends: () => frontEnds(settings, context),
     experimental: () => settings.get("experimental"),
     revocation: () => revocationSetting(settings),

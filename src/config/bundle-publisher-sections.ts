@@ -36,8 +36,7 @@ export const BUNDLE_PUBLISHERS = section({
       },
       credentialsFile: {
         shape: text(),
-        help: "as Amazon's own tools have it (~/.aws/credentials), read again at each use",
-        required: true,
+        help: "as Amazon's own tools have it (~/.aws/credentials), read again at each use; without it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, else AWS_SHARED_CREDENTIALS_FILE of the environment",
       },
       profile: {
         shape: text({ maxLength: 256 }),

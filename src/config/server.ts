@@ -3,7 +3,7 @@ import type { LogLevel } from "../observe/logger.ts";
 import type { AuthoritySetConfig } from "./build-authority-sets.ts";
 import type { CertificatesConfig } from "./certificates-front-end.ts";
 import type { AcmeFrontEndConfig } from "./acme-front-end.ts";
-import type { BUNDLE_PUBLISHERS } from "./bundle-publisher-sections.ts";
+import type { BundlePublishersConfig } from "./bundle-publishers.ts";
 import type { CertificateProfile } from "./certificate-profiles.ts";
 import type { OidcFrontEndConfig } from "./oidc-front-end.ts";
 import type { ProvisionFrontEndConfig } from "./provision-front-end.ts";
@@ -48,7 +48,7 @@ export interface ServerConfig {
   /** `nodeAttestors` of the file. */
   readonly nodeAttestors: ValueOf<typeof SERVER_NODE_ATTESTORS>;
   /** `bundlePublishers` of the file. */
-  readonly bundlePublishers: ValueOf<typeof BUNDLE_PUBLISHERS>;
+  readonly bundlePublishers: BundlePublishersConfig;
   /** `frontends` of the file; absent: none. */
   readonly frontends?: {
     readonly acme?: AcmeFrontEndConfig;

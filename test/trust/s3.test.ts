@@ -29,7 +29,7 @@ const VERSION = "v1.8.0";
 const never = new AbortController().signal;
 
 interface Gateway {
-  readonly options: Omit<S3PublisherOptions, "format">;
+  readonly options: Omit<S3PublisherOptions, "format"> & { readonly credentialsFile: string };
   /** Where its buckets are folders. */
   readonly folder: string;
 }

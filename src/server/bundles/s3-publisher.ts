@@ -9,7 +9,7 @@ import { AssayError, fail } from "../../base/errors.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { type BundleFormat, formatBundle } from "./bundle-format.ts";
 import type { BundlePublisher } from "./bundle-publisher.ts";
-import { readS3Credentials } from "./s3-credentials.ts";
+import { type S3Credentials, readS3Credentials } from "./s3-credentials.ts";
 
 export interface S3PublisherOptions {
   readonly bucket: string;
@@ -18,7 +18,9 @@ export interface S3PublisherOptions {
   readonly region: string;
   /** Absent: Amazon's, with the bucket in the host's name; else a server that has it in the path. */
   readonly endpoint?: string;
-  readonly credentialsFile: string;
+  /** Read at each use; in its place, `credentials`. */
+  readonly credentialsFile?: string;
+  readonly credentials?: S3Credentials;
   readonly profile: string;
   readonly format: BundleFormat;
   /** PEM authorities that replace the host's. */
@@ -57,15 +59,22 @@ export class S3Publisher implements BundlePublisher {
     throw fail("unavailable", `${this.name}: status ${status}${code}${step}`);
   }
 
+  async #credentials(): Promise<S3Credentials> {
+    const { credentialsFile, credentials, profile } = this.#options;
+    if (credentials !== undefined) return credentials;
+    if (credentialsFile === undefined) throw new TypeError("S3 needs credentials");
+    return readS3Credentials(credentialsFile, profile);
+  }
+
   async #put(text: string, type: string, signal: AbortSignal): Promise<Answer> {
-    const { caFile, region, credentialsFile, profile, clock } = this.#options;
+    const { caFile, region, clock } = this.#options;
     const url = this.#url;
     // Loaded when somebody publishes so.
     const { SignatureV4 } = await import("@smithy/signature-v4");
     const signer = new SignatureV4({
       service: "s3",
       region,
-      credentials: await readS3Credentials(credentialsFile, profile),
+      credentials: await this.#credentials(),
       uriEscapePath: false,
       sha256: Sha256,
     });

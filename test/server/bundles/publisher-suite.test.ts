@@ -164,3 +164,28 @@ t.test("S3: what is wrong with its settings; its suite is in test/trust", async 
     message: /object b\/a b\/\$c cannot be reached \(ECONNREFUSED\)/,
   });
 });
+
+t.test("S3: credentials that are given sign the request", async (t) => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(
+      request.headers.authorization ?? "",
+      String(request.headers["x-amz-security-token"]),
+    );
+    request.resume().on("end", () => response.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  const publisher = new S3Publisher({
+    bucket: "b",
+    key: "k",
+    region: "eu-west-1",
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    credentials: { accessKeyId: "AKIA", secretAccessKey: "sesame", sessionToken: "C==" },
+    profile: "default",
+    format: "spiffe",
+    clock: systemClock,
+  });
+  await publisher.publish((await TestCa.create()).bundle(), never);
+  t.match(asked, [/^AWS4-HMAC-SHA256 Credential=AKIA\/\d{8}\/eu-west-1\/s3\//, "C=="]);
+});
