@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { parseAddress } from "../config/address.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
-import type { HealthSource } from "../rpc/h2/health.ts";
+import type { HealthSource } from "../rpc/grpc/health.ts";
 import type { Logger } from "../observe/logger.ts";
 import { AGENT_METRICS } from "../observe/metric-names.ts";
 import type { Metrics } from "../observe/metrics.ts";

@@ -1,8 +1,8 @@
 import { fail } from "../base/errors.ts";
-import { HEALTH_PARTS, serveHealthParts } from "../rpc/h2/health-parts.ts";
-import { serveHealth } from "../rpc/h2/health.ts";
-import { serveReflection } from "../rpc/h2/reflection.ts";
-import { H2GrpcServer } from "../rpc/h2/server.ts";
+import { HEALTH_PARTS, serveHealthParts } from "../rpc/grpc/health-parts.ts";
+import { serveHealth } from "../rpc/grpc/health.ts";
+import { serveReflection } from "../rpc/grpc/reflection.ts";
+import { H2GrpcServer } from "../rpc/grpc/server.ts";
 import type { Peer } from "./peer/peer.ts";
 import { SECRET_DISCOVERY, routeSecretDiscovery } from "./sds/service.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";

@@ -1,10 +1,15 @@
 import type { Clock } from "../base/clock.ts";
 import { type AssayError, fail } from "../base/errors.ts";
-import { headerValues } from "./h2/request-headers.ts";
-import { REQUEST_SWEEPS } from "./h2/limits.ts";
-import { type RequestBudget, RequestReader } from "./h2/request-reader.ts";
-import { OK_TRAILERS, RESPONSE_HEADERS, statusAlone, statusTrailers } from "./h2/status-headers.ts";
-import { encodeFrameOnce } from "./h2/frame.ts";
+import { headerValues } from "./grpc/request-headers.ts";
+import { REQUEST_SWEEPS } from "./grpc/limits.ts";
+import { type RequestBudget, RequestReader } from "./grpc/request-reader.ts";
+import {
+  OK_TRAILERS,
+  RESPONSE_HEADERS,
+  statusAlone,
+  statusTrailers,
+} from "./grpc/status-headers.ts";
+import { encodeFrameOnce } from "./grpc/frame.ts";
 import { encodeHeaderBlock } from "./http2/hpack/header-block.ts";
 import type { Http2Stream } from "./http2/stream.ts";
 import { inflater } from "./inflate.ts";

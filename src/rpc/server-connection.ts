@@ -1,12 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../observe/logger.ts";
-import { acceptCall } from "./h2/accept-call.ts";
-import { MAX_HEADERS, MAX_HEADER_LIST_BYTES, STALLED_SWEEPS } from "./h2/limits.ts";
+import { acceptCall } from "./grpc/accept-call.ts";
+import { MAX_HEADERS, MAX_HEADER_LIST_BYTES, STALLED_SWEEPS } from "./grpc/limits.ts";
 import { REFUSED_STREAM } from "./http2/error-code.ts";
 import { Http2Session, type SessionLimits, type SessionOwner } from "./http2/session.ts";
 import type { Http2Stream } from "./http2/stream.ts";
-import type { RequestBudget } from "./h2/request-reader.ts";
+import type { RequestBudget } from "./grpc/request-reader.ts";
 import type { RpcMethod } from "./protos.ts";
 import { ServerCall } from "./server-call.ts";
 import type { ServiceImplementation } from "./service.ts";

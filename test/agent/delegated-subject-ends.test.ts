@@ -11,8 +11,8 @@ import {
 import { openPeer, type Peer } from "../../src/agent/peer/peer.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLogger as logger } from "../../src/observe/logger.ts";
-import type { H2Call, H2Handler } from "../../src/rpc/h2/call.ts";
-import type { H2GrpcServer } from "../../src/rpc/h2/server.ts";
+import type { H2Call, H2Handler } from "../../src/rpc/grpc/call.ts";
+import type { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
 import { serviceDefinition } from "../../src/rpc/protos.ts";
 
 t.test("a process that ends while it is looked at ends the call alone", async (t) => {

@@ -11,7 +11,7 @@ import { ConnectionShares } from "../../src/agent/workload-api/connection-shares
 import { WorkloadListener } from "../../src/agent/workload-api/listener.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import { H2GrpcServer } from "../../src/rpc/h2/server.ts";
+import { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
 import { procWith } from "../support/engine-stub.ts";
 
 t.test("shares follow from the files a process may open", (t) => {

@@ -7,7 +7,7 @@ import { SvidStore } from "../../src/agent/cache/svid-store.ts";
 import { JwtFrames } from "../../src/agent/workload-api/jwt-frames.ts";
 import { fail } from "../../src/base/errors.ts";
 import type { JWTSVIDResponse__Output } from "../../src/rpc/gen/JWTSVIDResponse.ts";
-import { messageOf } from "../../src/rpc/h2/frame.ts";
+import { messageOf } from "../../src/rpc/grpc/frame.ts";
 import { messageType } from "../../src/rpc/protos.ts";
 import type { Bundle } from "../../src/spiffe/bundle.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";

@@ -2,11 +2,11 @@ import type { Server } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { Logger, LogLevelSwitch } from "../../observe/logger.ts";
-import { HEALTH_PARTS, serveHealthParts } from "../../rpc/h2/health-parts.ts";
-import { type HealthSource, serveHealth } from "../../rpc/h2/health.ts";
-import { serveReflection } from "../../rpc/h2/reflection.ts";
-import { H2GrpcServer } from "../../rpc/h2/server.ts";
-import { serveUnary } from "../../rpc/h2/unary-service.ts";
+import { HEALTH_PARTS, serveHealthParts } from "../../rpc/grpc/health-parts.ts";
+import { type HealthSource, serveHealth } from "../../rpc/grpc/health.ts";
+import { serveReflection } from "../../rpc/grpc/reflection.ts";
+import { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import { serveUnary } from "../../rpc/grpc/unary-service.ts";
 import { loggerHandlers } from "../../rpc/logger-service.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import {

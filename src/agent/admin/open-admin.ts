@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger, LogLevelSwitch } from "../../observe/logger.ts";
-import type { HealthSource } from "../../rpc/h2/health.ts";
+import type { HealthSource } from "../../rpc/grpc/health.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { KnownBundles } from "../cache/known-bundles.ts";

@@ -1,5 +1,5 @@
 import { bearerToken } from "../../attestors/workload/token/bearer.ts";
-import type { H2Call } from "../../rpc/h2/call.ts";
+import type { H2Call } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Attestation } from "./attestation.ts";

@@ -3,7 +3,7 @@ import { epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { parseAddress } from "../../config/address.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
-import { H2GrpcServer } from "../../rpc/h2/server.ts";
+import { H2GrpcServer } from "../../rpc/grpc/server.ts";
 import { peerCertificates } from "../../x509/peer-certificates.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 import { type BrokerAddress, BrokerListener } from "./broker-listener.ts";

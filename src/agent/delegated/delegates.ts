@@ -1,6 +1,6 @@
 import { fail } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { H2Call } from "../../rpc/h2/call.ts";
+import type { H2Call } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";

@@ -4,7 +4,7 @@ import type { FetchJWTSVIDsResponse } from "../../rpc/gen/spire/api/agent/delega
 import type { SubscribeToJWTBundlesResponse } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/SubscribeToJWTBundlesResponse.ts";
 import type { SubscribeToX509BundlesResponse } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/SubscribeToX509BundlesResponse.ts";
 import type { SubscribeToX509SVIDsResponse } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/SubscribeToX509SVIDsResponse.ts";
-import { encodeFrame } from "../../rpc/h2/frame.ts";
+import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import { messageType } from "../../rpc/protos.ts";
 import { encodeJwks } from "../../spiffe/bundle-document.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";

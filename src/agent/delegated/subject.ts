@@ -1,5 +1,5 @@
 import { fail } from "../../base/errors.ts";
-import type { H2Call } from "../../rpc/h2/call.ts";
+import type { H2Call } from "../../rpc/grpc/call.ts";
 import type { Selector__Output } from "../../rpc/gen/spire/api/types/Selector.ts";
 import { type Selector, checkSelector } from "../../spiffe/selector.ts";
 import type { Attestation } from "../attestation/attestation.ts";

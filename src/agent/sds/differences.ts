@@ -1,4 +1,4 @@
-import { encodeFrame } from "../../rpc/h2/frame.ts";
+import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import type { DeltaDiscoveryRequest__Output } from "../../rpc/gen/envoy/service/discovery/v3/DeltaDiscoveryRequest.ts";
 import type { DeltaDiscoveryResponse } from "../../rpc/gen/envoy/service/discovery/v3/DeltaDiscoveryResponse.ts";
 import { messageType } from "../../rpc/protos.ts";

@@ -1,4 +1,4 @@
-import { encodeFrame } from "../../rpc/h2/frame.ts";
+import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import type { DiscoveryRequest__Output } from "../../rpc/gen/envoy/service/discovery/v3/DiscoveryRequest.ts";
 import type { DiscoveryResponse } from "../../rpc/gen/envoy/service/discovery/v3/DiscoveryResponse.ts";
 import { messageType } from "../../rpc/protos.ts";

@@ -1,6 +1,6 @@
 import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
-import type { H2Call } from "../../rpc/h2/call.ts";
+import type { H2Call } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Cache, Subscription, ViewUpdate } from "../cache/cache.ts";
 import type { ViewKind } from "../cache/view.ts";

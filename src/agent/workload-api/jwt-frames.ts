@@ -1,4 +1,4 @@
-import { encodeFrame } from "../../rpc/h2/frame.ts";
+import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import { messageType } from "../../rpc/protos.ts";
 import type { JWTSVIDResponse } from "../../rpc/gen/JWTSVIDResponse.ts";
 import type { Entry } from "../cache/entry.ts";

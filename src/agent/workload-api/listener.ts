@@ -5,7 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { makeFolder } from "../../base/make-folder.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
-import type { H2GrpcServer } from "../../rpc/h2/server.ts";
+import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
 import { type Peer, trackPeer } from "../peer/peer.ts";

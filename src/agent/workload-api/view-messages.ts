@@ -1,6 +1,6 @@
 /** Views as the Workload API's messages (SPIFFE Workload API §5, §6). */
 import { concatBytes } from "../../base/bytes.ts";
-import { encodeFrame } from "../../rpc/h2/frame.ts";
+import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import type { JWTBundlesResponse } from "../../rpc/gen/JWTBundlesResponse.ts";
 import type { X509BundlesResponse } from "../../rpc/gen/X509BundlesResponse.ts";
 import type { X509SVIDResponse } from "../../rpc/gen/X509SVIDResponse.ts";

@@ -358,7 +358,7 @@ function sameCrls(a: readonly IssuedCrl[], b: readonly CrlRecord[]): boolean {
 
 /**
  * Some 50 bytes each, in every list that every workload holds: 250 KB, of which four may wait for a slow connection
- * (rpc/h2/limits.ts, MAX_HELD_BYTES), and 0.1 s of the main thread for each list that is signed anew.
+ * (rpc/grpc/limits.ts, MAX_HELD_BYTES), and 0.1 s of the main thread for each list that is signed anew.
  */
 const MAX_REVOCATIONS = 5000;
 /** Verifiers' clocks differ. */

@@ -8,8 +8,8 @@ import fc from "fast-check";
 import t from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
-import { encodeFrame } from "../../../src/rpc/h2/frame.ts";
-import { H2GrpcServer } from "../../../src/rpc/h2/server.ts";
+import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
+import { H2GrpcServer } from "../../../src/rpc/grpc/server.ts";
 import {
   CONTINUATION,
   DATA,

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { createLogger } from "../../../src/observe/logger.ts";
-import type { H2Call, H2Handler } from "../../../src/rpc/h2/call.ts";
-import { encodeFrame } from "../../../src/rpc/h2/frame.ts";
-import { H2GrpcServer } from "../../../src/rpc/h2/server.ts";
+import type { H2Call, H2Handler } from "../../../src/rpc/grpc/call.ts";
+import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
+import { H2GrpcServer } from "../../../src/rpc/grpc/server.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import {
   DATA,

@@ -1,8 +1,8 @@
 import t from "tap";
 import { fail } from "../../../src/base/errors.ts";
-import type { H2Call } from "../../../src/rpc/h2/call.ts";
-import { encodeFrame } from "../../../src/rpc/h2/frame.ts";
-import { MAX_HELD_BYTES } from "../../../src/rpc/h2/limits.ts";
+import type { H2Call } from "../../../src/rpc/grpc/call.ts";
+import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
+import { MAX_HELD_BYTES } from "../../../src/rpc/grpc/limits.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import {
   DATA,

@@ -1,17 +1,17 @@
 /**
  * A bare FetchX509SVID and FetchJWTSVID server with constant bytes: what H2GrpcServer costs by itself.
- * `node bench/h2/bare.ts SOCKET`, then the load generator's fetch, fetchconn, fetchjwt and hold against it;
+ * `node bench/grpc/bare.ts SOCKET`, then the load generator's fetch, fetchconn, fetchjwt and hold against it;
  * SIGTERM ends it and prints the processor time per call.
  */
 import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import { encodeFrame } from "../../src/rpc/h2/frame.ts";
-import { H2GrpcServer } from "../../src/rpc/h2/server.ts";
+import { encodeFrame } from "../../src/rpc/grpc/frame.ts";
+import { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
 
 const path = process.argv[2];
-if (path === undefined) throw new TypeError("usage: node bench/h2/bare.ts SOCKET");
+if (path === undefined) throw new TypeError("usage: node bench/grpc/bare.ts SOCKET");
 rmSync(path, { force: true });
 
 const x509 = encodeFrame(

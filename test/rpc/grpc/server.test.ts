@@ -2,10 +2,10 @@ import { type ServiceError, Metadata } from "@grpc/grpc-js";
 import fc from "fast-check";
 import t from "tap";
 import { fail } from "../../../src/base/errors.ts";
-import { MessageAssembler, encodeFrame, ownMessageOf } from "../../../src/rpc/h2/frame.ts";
-import { MAX_REQUEST_BYTES } from "../../../src/rpc/h2/limits.ts";
-import { parseGrpcTimeout } from "../../../src/rpc/h2/request-headers.ts";
-import { encodeStatusMessage } from "../../../src/rpc/h2/status-headers.ts";
+import { MessageAssembler, encodeFrame, ownMessageOf } from "../../../src/rpc/grpc/frame.ts";
+import { MAX_REQUEST_BYTES } from "../../../src/rpc/grpc/limits.ts";
+import { parseGrpcTimeout } from "../../../src/rpc/grpc/request-headers.ts";
+import { encodeStatusMessage } from "../../../src/rpc/grpc/status-headers.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import {
   type Header,
