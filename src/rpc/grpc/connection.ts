@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type AssayError, fail } from "../../base/errors.ts";
-import { Http2Session, type SessionLimits, type SessionOwner } from "../http2/session.ts";
+import { Http2Session } from "../http2/session.ts";
+import type { SessionLimits, SessionOwner } from "../http2/session-contract.ts";
 import type { Http2Stream } from "../http2/stream.ts";
 import { REFUSED_STREAM } from "../http2/error-code.ts";
 import { acceptCall } from "./accept-call.ts";

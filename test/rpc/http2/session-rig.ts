@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { encodeHeaderBlock } from "../../../src/rpc/http2/hpack/header-block.ts";
-import { Http2Session, type SessionLimits } from "../../../src/rpc/http2/session.ts";
+import { Http2Session } from "../../../src/rpc/http2/session.ts";
+import type { SessionLimits } from "../../../src/rpc/http2/session-contract.ts";
 import type { Http2Stream } from "../../../src/rpc/http2/stream.ts";
 import { RawClient } from "./raw-client.ts";
 

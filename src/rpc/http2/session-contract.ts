@@ -1,0 +1,23 @@
+import type { Http2Stream } from "./stream.ts";
+
+/** Bounds of a connection; sizes are bytes. */
+export interface SessionLimits {
+  readonly maxStreams: number;
+  /** One request's headers, as HTTP/2 counts them: name + value + 32 each. */
+  readonly maxHeaderListBytes: number;
+  readonly maxHeaders: number;
+  /** What a client may send on one stream, and on the connection, ahead of who reads it. */
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+  /** Streams that are reset between two sweeps, by either side. */
+  readonly maxResets: number;
+}
+
+export interface SessionOwner {
+  /** A request's headers are there. */
+  onStream(stream: Http2Stream): void;
+  /** The client broke the protocol, or its bounds; the connection ends. */
+  onViolation(error: Error): void;
+  /** The socket is closed, and every stream with it. */
+  onClose(): void;
+}
