@@ -104,7 +104,7 @@ t.test(
     const { store, begun, clock, finalize, late, create, processing } = await startRig(t);
     await create("quick");
     const quick = finalize("quick");
-    await settle();
+    await hasBegun(begun, 1);
     await clock.advance(1999);
     await begun[0]?.done();
     t.match(await quick, { status: 200, body: { status: "valid" } });
