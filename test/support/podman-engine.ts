@@ -12,6 +12,21 @@ import { runningProcesses } from "./processes.ts";
 
 const exec = promisify(execFile);
 
+/**
+ * Where both versions' hierarchies are mounted, in a mount namespace in which the second one has no controllers: crun refuses
+ * a host on which it has any.
+ */
+function podmanCommand(
+  args: readonly string[],
+  before = "",
+): readonly [string, ...(readonly string[])] {
+  const mask = `if [ -e ${CONTROLLERS} ]; then mount --bind /dev/null ${CONTROLLERS}; fi`;
+  const script = `set -e; ${before}\n${mask}\nexec podman "$@"`;
+  return ["unshare", "--mount", "sh", "-c", script, "sh", ...args];
+}
+
+const CONTROLLERS = "/sys/fs/cgroup/unified/cgroup.controllers";
+
 export class PodmanEngine extends ContainerEngine {
   static async start(): Promise<PodmanEngine> {
     if (process.getuid?.() !== 0)
@@ -27,14 +42,13 @@ export class PodmanEngine extends ContainerEngine {
 
   /** Podman's own command line, on the same containers. @returns what it prints */
   async podman(...args: readonly string[]): Promise<string> {
-    const { stdout } = await exec("podman", args, { env: this.#env() });
-    return stdout.trim();
+    return this.podmanAfter("", ...args);
   }
 
   /** The same, run by a shell after it has done something. */
   async podmanAfter(script: string, ...args: readonly string[]): Promise<string> {
-    const command = ["-c", `set -e; ${script}\nexec podman "$@"`, "sh", ...args];
-    const { stdout } = await exec("sh", command, { env: this.#env() });
+    const [program, ...words] = podmanCommand(args, script);
+    const { stdout } = await exec(program, words, { env: this.#env() });
     return stdout.trim();
   }
 
@@ -52,7 +66,7 @@ export class PodmanEngine extends ContainerEngine {
   }
 
   protected daemon(): { readonly command: readonly string[]; readonly env: NodeJS.ProcessEnv } {
-    const command = ["podman", "system", "service", "--time=0", `unix://${this.socket}`];
+    const command = podmanCommand(["system", "service", "--time=0", `unix://${this.socket}`]);
     return { command, env: this.#env() };
   }
 
