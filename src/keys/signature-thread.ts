@@ -123,6 +123,8 @@ export class SignatureThread {
   ): Promise<T | undefined> | undefined {
     const { publicKey = NOTHING, data = NOTHING, signature = NOTHING } = proof ?? {};
     const { data: signed = NOTHING } = toSign ?? {};
+    // To the thread, no key means nothing to check.
+    if (proof !== undefined && publicKey.length === 0) return undefined;
     const length = publicKey.length + data.length + signature.length + signed.length;
     if (!this.#isOpen || this.#waiting.length >= SLOTS || length > SLOT_BYTES) return undefined;
     const words = this.#words;

@@ -178,6 +178,7 @@ export class ServerCall implements StreamContext<object, object> {
     this.#cancelTimer?.();
     if (!this.#ended) this.#abort(CANCELLED);
     this.#ended = true;
+    for (const reject of this.#sends) reject(CANCELLED);
   }
 
   #abort(reason: AssayError): void {

@@ -121,7 +121,7 @@ t.test(
       ["federation", { federatesWith: ["else.example"] }, "kept"],
       ["end", { expiresAt: 2_000_000_000 }, "kept"],
       ["admin", { admin: true }, "kept"],
-      ["selectors", { selectors: S("unix:uid:1", "unix:gid:1") }, "kept"],
+      ["selectors", { selectors: S("unix:uid:1", "unix:gid:1") }, "anew"],
       ["names", { dnsNames: ["b.example.org"] }, "anew"],
       ["no names", { dnsNames: [] }, "anew"],
       ["names in another order or cut", { dnsNames: ["a.example", "org"] }, "anew"],

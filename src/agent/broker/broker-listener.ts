@@ -13,6 +13,7 @@ import type { Logger } from "../../observe/logger.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 import type { Place, Places } from "./places.ts";
+import { trackPeer } from "../peer/peer.ts";
 
 export interface BrokerListenerOptions {
   /** The agent's SVID of now is what brokers are shown; connections are closed while there is none. */
@@ -91,7 +92,8 @@ export class BrokerListener implements Disposable {
       return;
     }
     this.#show(identity.svid);
-    const address = socket.remoteAddress === undefined ? LOCAL : addressKey(socket.remoteAddress);
+    const address =
+      socket.remoteAddress === undefined ? localUser(socket) : addressKey(socket.remoteAddress);
     const place = places.take(address, () => socket.destroy());
     const cancel = clock.after(HANDSHAKE_MS, () => socket.destroy());
     this.#handshakes.set(socket, { place, cancel });
@@ -144,4 +146,10 @@ function cannotListen({ host, port }: { host: string; port: number }, cause: Err
 
 /** A broker makes one in milliseconds. */
 const HANDSHAKE_MS = 10_000;
-const LOCAL = "this host";
+
+/** Callers of the Unix socket share a host; each user has places of its own. */
+function localUser(socket: Socket): string {
+  const peer = trackPeer(socket);
+  peer.release();
+  return `uid ${peer.uid}`;
+}

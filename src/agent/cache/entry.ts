@@ -52,7 +52,7 @@ export function entryVersion(entry: Pick<Entry, "createdAt" | "revisionNumber">)
 }
 
 /**
- * True for one update that leaves all as it was that stands in an X.509-SVID: the one made for `before` is what the
+ * True for one update that leaves all as it was that stands in an X.509-SVID, and those who get it: the one made for `before` is what the
  * server would make for `after`. An update that changes nothing to be seen has a reason that is not told here (an operator
  * wants new ones), and so may several at once: then false.
  */
@@ -62,6 +62,8 @@ export function hasSameSvid(before: Entry, after: Entry): boolean {
     before.createdAt === after.createdAt &&
     before.revisionNumber + 1 === revisionNumber &&
     before.spiffeId === after.spiffeId &&
+    // Others get the identity then: not with a key that those before them had.
+    JSON.stringify(before.selectors) === JSON.stringify(after.selectors) &&
     before.x509SvidTtl === after.x509SvidTtl &&
     before.dnsNames.join() === after.dnsNames.join() &&
     JSON.stringify({ ...before, revisionNumber }) !== JSON.stringify(after)

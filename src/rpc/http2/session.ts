@@ -264,7 +264,7 @@ export class Http2Session implements StreamHost {
   #takeData(flags: number, streamId: number, payload: Uint8Array): void {
     onStream(streamId);
     const size = payload.length;
-    if (size === 0) this.#patience.idleFrame();
+    if (size === 0 && (flags & frames.END_STREAM) === 0) this.#patience.idleFrame();
     this.#receiveWindow -= size;
     if (this.#receiveWindow < 0) {
       throw new ConnectionViolation(FLOW_CONTROL_ERROR, "more DATA than the connection's window");
@@ -308,14 +308,14 @@ export class Http2Session implements StreamHost {
     if (known !== undefined) return this.#takeTrailers(known, ended, fields);
     if (streamId <= this.#lastStreamId) {
       // Trailers may have been under way when the stream was reset.
-      if (this.#headers.wasReset(streamId)) return;
+      if (this.#headers.wasReset(streamId)) return this.#patience.idleFrame();
       throw new ConnectionViolation(STREAM_CLOSED, "HEADERS on a stream that has ended");
     }
     if (streamId % 2 === 0) {
       throw new ConnectionViolation(PROTOCOL_ERROR, "a client's streams have odd numbers");
     }
     this.#lastStreamId = streamId;
-    if (this.closing) return;
+    if (this.closing) return this.#patience.idleFrame();
     this.#lastTaken = streamId;
     if (fields === undefined) return this.#refuse(streamId, ENHANCE_YOUR_CALM);
     if (malformedRequest(fields) !== undefined) return this.#refuse(streamId, PROTOCOL_ERROR);
@@ -368,7 +368,7 @@ export class Http2Session implements StreamHost {
     }
     this.#notIdle(streamId);
     const stream = this.#streams.get(streamId);
-    if (stream === undefined) return;
+    if (stream === undefined) return this.#patience.idleFrame();
     if (bytes === 0) stream.reset(PROTOCOL_ERROR);
     else if (!stream.widen(bytes)) stream.reset(FLOW_CONTROL_ERROR);
   }

@@ -27,9 +27,10 @@ export class RenewableCertificates {
   async remember(der: Uint8Array, entryId: string, expiresAt: EpochSeconds): Promise<void> {
     const { datastore, clock } = this.#options;
     await datastore.transaction(async ({ oneTimeTokens }) => {
-      if ((await oneTimeTokens.count()) >= MAX_TOKENS)
+      if ((await oneTimeTokens.count()) >= MAX_WITH_CERTIFICATES) {
         await oneTimeTokens.prune(epochSeconds(clock));
-      if ((await oneTimeTokens.count()) >= MAX_TOKENS) return;
+        if ((await oneTimeTokens.count()) >= MAX_WITH_CERTIFICATES) return;
+      }
       await oneTimeTokens.create({ hash: nameOf(der), entryId, expiresAt });
     });
   }
@@ -49,6 +50,9 @@ export class RenewableCertificates {
     throw fail("denied", "the certificate's entry has ended, or agents serve it now");
   }
 }
+
+/** Half of all places: whoever renews again and again must not keep others from making tokens. */
+const MAX_WITH_CERTIFICATES = MAX_TOKENS / 2;
 
 /** Beside the hashes of tokens, none of which looks like this: no word that anybody sends is taken for a certificate. */
 function nameOf(der: Uint8Array): string {

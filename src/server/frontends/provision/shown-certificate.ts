@@ -18,7 +18,7 @@ export interface ShownCertificate {
 }
 
 /**
- * By the TLS connection; where that shows none, by a signature over the request, with the chain beside it in the body.
+ * By a signature over the request, with the chain beside it in the body; without one by the TLS connection.
  * @throws unauthenticated; invalid when the body cannot be read
  */
 export async function shownCertificate({
@@ -26,9 +26,10 @@ export async function shownCertificate({
   headers,
   body,
 }: Pick<HttpCall, "peer" | "headers" | "body">): Promise<ShownCertificate> {
-  if (peer !== undefined) return { chain: peer };
   const header = headers[PROOF_HEADER];
+  // Behind a proxy the connection shows the proxy's certificate.
   if (typeof header !== "string") {
+    if (peer !== undefined) return { chain: peer };
     throw fail(
       "unauthenticated",
       `show the certificate that is to be renewed as client certificate, or sign with its key (${PROOF_HEADER})`,
