@@ -4,6 +4,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { withDeadline } from "../../../base/deadline.ts";
 import { errorFrom, fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
+import { Serial } from "../../../base/serial.ts";
 import { ecdsaDerFromRaw } from "../../../keys/ecdsa-signature.ts";
 import type { KeyType, Signer } from "../../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../../keys/public-key.ts";
@@ -59,6 +60,8 @@ class Pkcs11KeyManager implements KeyManager {
   readonly #sessions: Sessions;
   readonly #options: Pkcs11Options;
   readonly #prefix: string;
+  /** Keys come and go one at a time: SoftHSM fails now and then when several threads make them. */
+  readonly #changes = new Serial();
 
   constructor(cryptoki: Cryptoki, sessions: Sessions, options: Pkcs11Options) {
     this.#cryptoki = cryptoki;
@@ -74,9 +77,11 @@ class Pkcs11KeyManager implements KeyManager {
   async generate(name: string, keyType: KeyType): Promise<Signer> {
     checkKeyName(name);
     const id = Buffer.from(this.#options.random.bytes(16));
-    const made = await this.#sessions.run(
-      (session) => this.#make(session, name, keyType, id),
-      this.#options.timeoutMs * GENERATE_FACTOR,
+    const made = await this.#changes.run(() =>
+      this.#sessions.run(
+        (session) => this.#make(session, name, keyType, id),
+        this.#options.timeoutMs * GENERATE_FACTOR,
+      ),
     );
     const signer = this.#signer(name, id, made);
     try {
@@ -218,18 +223,20 @@ class Pkcs11KeyManager implements KeyManager {
 
   /** @returns whether there was a private key among them */
   #destroy(name: string, isMeant: (id: Buffer) => boolean): Promise<boolean> {
-    return this.#sessions.run(async (session) => {
-      const cryptoki = this.#cryptoki;
-      let found = false;
-      for (const kind of [CKO.privateKey, CKO.publicKey]) {
-        for (const object of await cryptoki.find(session, this.#called(kind, name))) {
-          if (!isMeant(await cryptoki.attribute(session, object, CKA.id))) continue;
-          await cryptoki.call("C_DestroyObject", session, object);
-          found ||= kind === CKO.privateKey;
+    return this.#changes.run(() =>
+      this.#sessions.run(async (session) => {
+        const cryptoki = this.#cryptoki;
+        let found = false;
+        for (const kind of [CKO.privateKey, CKO.publicKey]) {
+          for (const object of await cryptoki.find(session, this.#called(kind, name))) {
+            if (!isMeant(await cryptoki.attribute(session, object, CKA.id))) continue;
+            await cryptoki.call("C_DestroyObject", session, object);
+            found ||= kind === CKO.privateKey;
+          }
         }
-      }
-      return found;
-    });
+        return found;
+      }),
+    );
   }
 
   #called(kind: number, name: string) {
