@@ -3,7 +3,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../observe/logger.ts";
 import { acceptCall } from "./grpc/accept-call.ts";
 import { MAX_HEADERS, MAX_HEADER_LIST_BYTES, STALLED_SWEEPS } from "./grpc/limits.ts";
-import { REFUSED_STREAM } from "./http2/error-code.ts";
 import { Http2Session } from "./http2/session.ts";
 import type { SessionLimits, SessionOwner } from "./http2/session-contract.ts";
 import type { Http2Stream } from "./http2/stream.ts";
@@ -44,8 +43,6 @@ export class ServerConnection implements SessionOwner {
   #pinged = false;
   #sentBytes = 0;
   #stalledSweeps = 0;
-  /** Handlers that have not returned; some go on for a moment when their stream is gone. */
-  #running = 0;
 
   /** @param onClosed runs when the socket is closed */
   constructor(
@@ -108,15 +105,6 @@ export class ServerConnection implements SessionOwner {
     this.#ping();
   }
 
-  async #run(call: ServerCall, route: Route): Promise<void> {
-    this.#running += 1;
-    try {
-      await this.#host.serve(call, route);
-    } finally {
-      this.#running -= 1;
-    }
-  }
-
   /** Answers wait, and the client has taken nothing for a while. */
   #isStalled(): boolean {
     const { queuedBytes, sentBytes } = this.#session;
@@ -135,10 +123,9 @@ export class ServerConnection implements SessionOwner {
     });
   }
 
-  onStream(stream: Http2Stream): void {
-    if (this.#running >= MAX_RUNNING) return stream.reset(REFUSED_STREAM);
+  onStream(stream: Http2Stream): Promise<void> | undefined {
     const accepted = acceptCall(stream);
-    if (accepted === undefined) return;
+    if (accepted === undefined) return undefined;
     const { path, timeoutMs } = accepted;
     const route = this.#host.route(path);
     const call = new ServerCall({
@@ -156,12 +143,12 @@ export class ServerConnection implements SessionOwner {
     stream.onClose(() => this.#calls.delete(call));
     if (timeoutMs === "malformed") call.endWith(BAD_TIMEOUT);
     else if (route === undefined) call.endWith(UNKNOWN_METHOD);
-    else void this.#run(call, route);
+    else return this.#host.serve(call, route);
+    return undefined;
   }
 }
 
 const MAX_STREAMS_PER_CONNECTION = 256;
-const MAX_RUNNING = 2 * MAX_STREAMS_PER_CONNECTION;
 
 const SESSION_LIMITS: SessionLimits = {
   maxStreams: MAX_STREAMS_PER_CONNECTION,

@@ -21,7 +21,7 @@ const LIMITS = {
 };
 
 /** Answers after a moment: some cases need a stream that is still open. */
-function serve(stream: Http2Stream): void {
+function serve(stream: Http2Stream): undefined {
   stream.discard();
   setTimeout(() => {
     stream.respond(OK);

@@ -3,9 +3,7 @@ import { type AssayError, fail } from "../../base/errors.ts";
 import { Http2Session } from "../http2/session.ts";
 import type { SessionLimits, SessionOwner } from "../http2/session-contract.ts";
 import type { Http2Stream } from "../http2/stream.ts";
-import { REFUSED_STREAM } from "../http2/error-code.ts";
 import { acceptCall } from "./accept-call.ts";
-import type { H2Handler } from "./call.ts";
 import type { CallOwner, H2Host } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import * as limits from "./limits.ts";
@@ -21,8 +19,6 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
   readonly #calls = new Set<StreamCall<C>>();
   readonly #held = new HeldFrames();
   #progressAt = 0;
-  /** Handlers that have not returned; some go on for a moment when their stream is gone. */
-  #running = 0;
   #closing: AssayError | undefined;
   #cancelSilence: (() => void) | undefined;
 
@@ -84,11 +80,10 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
     this.#heard();
   }
 
-  onStream(stream: Http2Stream): void {
+  onStream(stream: Http2Stream): Promise<void> | undefined {
     this.#heard();
-    if (this.#running >= MAX_RUNNING) return stream.reset(REFUSED_STREAM);
     const accepted = acceptCall(stream);
-    if (accepted === undefined) return;
+    if (accepted === undefined) return undefined;
     const { path, timeoutMs } = accepted;
     const call = new StreamCall({
       owner: this,
@@ -101,16 +96,8 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
     if (this.#closing !== undefined) call.end(this.#closing);
     else if (timeoutMs === "malformed") call.end(fail("invalid", "grpc-timeout is malformed"));
     else if (handler === undefined) call.end(UNKNOWN_METHOD);
-    else void this.#run(call, handler);
-  }
-
-  async #run(call: StreamCall<C>, handler: H2Handler<C>): Promise<void> {
-    this.#running += 1;
-    try {
-      await call.serve(handler);
-    } finally {
-      this.#running -= 1;
-    }
+    else return call.serve(handler);
+    return undefined;
   }
 
   #heard(): void {
@@ -118,8 +105,6 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
     this.#cancelSilence = undefined;
   }
 }
-
-const MAX_RUNNING = 2 * limits.MAX_STREAMS_PER_CONNECTION;
 
 const SESSION_LIMITS: SessionLimits = {
   maxStreams: limits.MAX_STREAMS_PER_CONNECTION,

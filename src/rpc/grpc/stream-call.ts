@@ -175,8 +175,8 @@ export class StreamCall<C> implements H2Call<C>, Sender {
   }
 
   #dropOutdated(): void {
-    const now = this.#owner.host.clock.nowMs();
-    if (this.#waiting === undefined || this.#waitingUntilMs > now) return;
+    if (this.#waiting === undefined) return;
+    if (this.#waitingUntilMs > this.#owner.host.clock.nowMs()) return;
     this.#owner.release(this.#waiting);
     this.#waiting = undefined;
   }

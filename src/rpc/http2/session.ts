@@ -36,6 +36,8 @@ export class Http2Session implements StreamHost {
   readonly #streams = new Map<number, Http2Stream>();
   readonly #waiting = new Set<Http2Stream>();
   #state: "preface" | "settings" | "open" | "closing" | "ended" = "preface";
+  /** Streams that somebody works for; some are closed already. */
+  #working = 0;
   #lastStreamId = 0;
   /** Of those that were taken up; what comes after GOAWAY is not. */
   #lastTaken = 0;
@@ -136,10 +138,6 @@ export class Http2Session implements StreamHost {
     this.#sendWindow -= bytes;
     this.#queuedBytes -= bytes;
     this.#sentBytes += bytes;
-  }
-
-  unqueue(bytes: number): void {
-    this.#queuedBytes -= bytes;
   }
 
   wait(stream: Http2Stream): void {
@@ -323,6 +321,7 @@ export class Http2Session implements StreamHost {
       if (this.#acknowledged) this.#patience.refusal();
       return this.#refuse(streamId, REFUSED_STREAM);
     }
+    if (this.#working >= 2 * this.#limits.maxStreams) return this.#refuse(streamId, REFUSED_STREAM);
     const stream = new Http2Stream({
       id: streamId,
       fields,
@@ -332,7 +331,16 @@ export class Http2Session implements StreamHost {
     });
     this.#streams.set(streamId, stream);
     if (ended) stream.takeEnd();
-    if (!stream.closed) this.#owner.onStream(stream);
+    if (!stream.closed) this.#serve(stream);
+  }
+
+  #serve(stream: Http2Stream): void {
+    const work = this.#owner.onStream(stream);
+    if (work === undefined) return;
+    this.#working += 1;
+    void work.then(() => {
+      this.#working -= 1;
+    });
   }
 
   #takeTrailers(stream: Http2Stream, ended: boolean, fields: readonly string[] | undefined): void {

@@ -17,12 +17,10 @@ export interface StreamHost {
   readonly output: Output;
   /** Bytes of DATA that connection and socket take now. */
   allowance(): number;
-  /** So many bytes of DATA wait to go out. */
+  /** So many bytes of DATA more wait to go out; negative: less, as they never will. */
   queue(bytes: number): void;
   /** So many of them went out. */
   spend(bytes: number): void;
-  /** So many of them never will. */
-  unqueue(bytes: number): void;
   /** The stream has something to send that connection or socket do not take now: it is pumped when they do. */
   wait(stream: Http2Stream): void;
   /** The client may send so many bytes more, on the connection, and on the stream unless its side has ended. */
@@ -63,7 +61,6 @@ export class Http2Stream implements Sender {
   #expected: number | undefined;
   #sendWindow: number;
   #queue: Chunk[] = [];
-  #queuedBytes = 0;
   #at = 0;
   #headersSent = false;
   #ending = false;
@@ -151,7 +148,6 @@ export class Http2Stream implements Sender {
   write(data: Uint8Array, sender?: Sender): void {
     if (this.#closed || this.#ending) return;
     this.#queue.push({ data, sender });
-    this.#queuedBytes += data.length;
     this.#host.queue(data.length);
     this.pump();
   }
@@ -250,14 +246,13 @@ export class Http2Stream implements Sender {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#host.queue(this.#queue.reduce((left, { data }) => left - data.length, this.#at));
     this.#queue = [];
     const unread = this.#unread;
     this.#unread = undefined;
     for (let chunk = unread?.next(); chunk !== undefined; chunk = unread?.next()) {
       this.#host.credit(undefined, chunk.length);
     }
-    this.#host.unqueue(this.#queuedBytes);
-    this.#queuedBytes = 0;
     this.#receiver = undefined;
     this.#host.forget(this);
     const listeners = this.#onClose;
@@ -271,7 +266,6 @@ export class Http2Stream implements Sender {
     output.add(frameHead(DATA, 0, this.id, take));
     output.add(take === chunk.data.length ? chunk.data : chunk.data.subarray(from, from + take));
     this.#sendWindow -= take;
-    this.#queuedBytes -= take;
     this.#host.spend(take);
     this.#at += take;
     if (this.#at < chunk.data.length) return;

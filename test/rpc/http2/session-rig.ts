@@ -56,7 +56,10 @@ export async function sessionRig(
   const listener: Server = createServer((socket) => {
     socket.on("error", () => undefined);
     const owner = {
-      onStream: (stream: Http2Stream) => serve(stream, session),
+      onStream(stream: Http2Stream) {
+        serve(stream, session);
+        return undefined;
+      },
       onViolation: (error: Error) => void violations.push(error),
       onClose: () => {
         closed += 1;

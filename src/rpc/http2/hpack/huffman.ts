@@ -93,10 +93,10 @@ for (let length = 0, code = 0, index = 0; length <= 30; length++) {
 
 /** By the next eight bits: length and symbol of a code that is no longer; 0 where it is. */
 const SHORT = new Uint16Array(256);
-for (let symbol = 0; symbol < EOS; symbol++) {
+for (const [index, symbol] of SYMBOLS.entries()) {
   const length = CODE_LENGTHS[symbol] ?? 0;
-  if (length > 8) continue;
-  const code = (FIRST_CODE[length] ?? 0) + SYMBOLS.indexOf(symbol) - (FIRST_INDEX[length] ?? 0);
+  if (length > 8) break;
+  const code = (FIRST_CODE[length] ?? 0) + index - (FIRST_INDEX[length] ?? 0);
   const first = code << (8 - length);
   SHORT.fill((length << 8) | symbol, first, first + (1 << (8 - length)));
 }
