@@ -30,9 +30,9 @@ import { fail } from "../src/base/errors.ts";
 import { systemRandom } from "../src/base/random.ts";
 import { silentLogger as logger } from "../src/observe/logger.ts";
 import { Metrics } from "../src/observe/metrics.ts";
-import type { H2Call, H2Handler } from "../src/rpc/grpc/call.ts";
+import type { GrpcCall, GrpcHandler } from "../src/rpc/grpc/call.ts";
 import { headerValues } from "../src/rpc/grpc/request-headers.ts";
-import type { H2GrpcServer } from "../src/rpc/grpc/server.ts";
+import type { SocketGrpcServer } from "../src/rpc/grpc/server.ts";
 import { messageType } from "../src/rpc/protos.ts";
 import { parseSelector } from "../src/spiffe/selector.ts";
 import { type Asked, type Said, dbusPeer } from "../test/support/dbus-peer.ts";
@@ -138,7 +138,7 @@ const rawHeaders = [
 const x509 = new Uint8Array();
 const jwt = messageType("JWTSVIDRequest").encode({ audience: ["bench"] });
 
-class Call implements H2Call<Peer> {
+class Call implements GrpcCall<Peer> {
   readonly context: Peer;
   readonly path: string;
   readonly deadline = undefined;
@@ -189,10 +189,10 @@ class Call implements H2Call<Peer> {
 }
 const CANCELLED = fail("cancelled", "the client has ended the call");
 
-function routesOf(attestors: readonly WorkloadAttestor[]): ReadonlyMap<string, H2Handler<Peer>> {
-  const routes = new Map<string, H2Handler<Peer>>();
+function routesOf(attestors: readonly WorkloadAttestor[]): ReadonlyMap<string, GrpcHandler<Peer>> {
+  const routes = new Map<string, GrpcHandler<Peer>>();
   const server = {
-    route: (path: string, handler: H2Handler<Peer>) => void routes.set(path, handler),
+    route: (path: string, handler: GrpcHandler<Peer>) => void routes.set(path, handler),
   };
   const metrics = new Metrics();
   const attestation = new Attestation({ attestors, clock, logger, metrics });
@@ -205,15 +205,15 @@ function routesOf(attestors: readonly WorkloadAttestor[]): ReadonlyMap<string, H
     metrics,
     allowedForeignJwtClaims: () => [],
   };
-  routeWorkloadApi(server as unknown as H2GrpcServer<Peer>, options);
+  routeWorkloadApi(server as unknown as SocketGrpcServer<Peer>, options);
   return routes;
 }
 
 /** The least that any handler does. */
-const bare: ReadonlyMap<string, H2Handler<Peer>> = new Map([
+const bare: ReadonlyMap<string, GrpcHandler<Peer>> = new Map([
   [
     "/SpiffeWorkloadAPI/FetchX509SVID",
-    async (call: H2Call<Peer>) => {
+    async (call: GrpcCall<Peer>) => {
       await call.request();
       const { promise, reject } = Promise.withResolvers<never>();
       call.onEnd(reject);
@@ -223,7 +223,7 @@ const bare: ReadonlyMap<string, H2Handler<Peer>> = new Map([
   ],
   [
     "/SpiffeWorkloadAPI/FetchJWTSVID",
-    async (call: H2Call<Peer>) => {
+    async (call: GrpcCall<Peer>) => {
       await call.request();
       call.send(x509);
     },
@@ -260,7 +260,7 @@ for (const method of ["FetchX509SVID", "FetchJWTSVID"]) {
 await connections();
 
 async function callsOf(
-  routes: ReadonlyMap<string, H2Handler<Peer>>,
+  routes: ReadonlyMap<string, GrpcHandler<Peer>>,
   path: string,
   request: Uint8Array,
 ): Promise<number> {
@@ -294,7 +294,7 @@ async function connections(): Promise<void> {
       socket.end();
     });
   };
-  const server = { attach } as unknown as H2GrpcServer<Peer>;
+  const server = { attach } as unknown as SocketGrpcServer<Peer>;
   ends.use(await WorkloadListener.open({ path: open.ours, server, clock, logger }));
   const plain = createServer((socket) => {
     done += 1;

@@ -1,5 +1,5 @@
 /**
- * A bare FetchX509SVID and FetchJWTSVID server with constant bytes: what H2GrpcServer costs by itself.
+ * A bare FetchX509SVID and FetchJWTSVID server with constant bytes: what SocketGrpcServer costs by itself.
  * `node bench/grpc/bare.ts SOCKET`, then the load generator's fetch, fetchconn, fetchjwt and hold against it;
  * SIGTERM ends it and prints the processor time per call.
  */
@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { encodeFrame } from "../../src/rpc/grpc/frame.ts";
-import { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../src/rpc/grpc/server.ts";
 
 const path = process.argv[2];
 if (path === undefined) throw new TypeError("usage: node bench/grpc/bare.ts SOCKET");
@@ -36,7 +36,7 @@ const jwt = encodeFrame(
 );
 
 let calls = 0;
-const server = new H2GrpcServer<undefined>({ clock: systemClock, logger: silentLogger });
+const server = new SocketGrpcServer<undefined>({ clock: systemClock, logger: silentLogger });
 server.route("/SpiffeWorkloadAPI/FetchX509SVID", async (call) => {
   calls++;
   if (call.metadata("workload.spiffe.io").length !== 1) throw new Error("header");

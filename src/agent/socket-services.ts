@@ -2,7 +2,7 @@ import { fail } from "../base/errors.ts";
 import { HEALTH_PARTS, serveHealthParts } from "../rpc/grpc/health-parts.ts";
 import { serveHealth } from "../rpc/grpc/health.ts";
 import { serveReflection } from "../rpc/grpc/reflection.ts";
-import { H2GrpcServer } from "../rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../rpc/grpc/server.ts";
 import type { Peer } from "./peer/peer.ts";
 import { SECRET_DISCOVERY, routeSecretDiscovery } from "./sds/service.ts";
 import { WorkloadListener } from "./workload-api/listener.ts";
@@ -23,10 +23,10 @@ export interface WorkloadSocketOptions {
 /** Every service of the public socket: the Workload API, secrets for Envoy, health, reflection. @throws precondition when it is taken */
 export async function openWorkloadSocket(
   options: WorkloadSocketOptions,
-): Promise<H2GrpcServer<Peer>> {
+): Promise<SocketGrpcServer<Peer>> {
   const { path, parts, health, stack } = options;
   const { clock, logger } = parts;
-  const server = new H2GrpcServer<Peer>({ clock, logger });
+  const server = new SocketGrpcServer<Peer>({ clock, logger });
   stack.defer(() =>
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
   );

@@ -11,8 +11,8 @@ import {
 import { openPeer, type Peer } from "../../src/agent/peer/peer.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLogger as logger } from "../../src/observe/logger.ts";
-import type { H2Call, H2Handler } from "../../src/rpc/grpc/call.ts";
-import type { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
+import type { GrpcCall, GrpcHandler } from "../../src/rpc/grpc/call.ts";
+import type { SocketGrpcServer } from "../../src/rpc/grpc/server.ts";
 import { serviceDefinition } from "../../src/rpc/protos.ts";
 
 t.test("a process that ends while it is looked at ends the call alone", async (t) => {
@@ -49,11 +49,13 @@ t.test("a process that ends while it is looked at ends the call alone", async (t
     match: () => [{ spiffeId }],
     subscribe: () => ({ close: () => undefined }),
   } as unknown as Cache;
-  const handlers = new Map<string, H2Handler<Peer>>();
-  const server = { route: (path: string, handler: H2Handler<Peer>) => handlers.set(path, handler) };
+  const handlers = new Map<string, GrpcHandler<Peer>>();
+  const server = {
+    route: (path: string, handler: GrpcHandler<Peer>) => handlers.set(path, handler),
+  };
   const options = { attestation, cache, bundles: new KnownBundles(), clock, logger };
   routeDelegatedIdentity(
-    server as unknown as H2GrpcServer<Peer>,
+    server as unknown as SocketGrpcServer<Peer>,
     { ...options, authorizedDelegates: () => [spiffeId] } as unknown as DelegatedIdentityOptions,
   );
   const methods = serviceDefinition("spire.api.agent.delegatedidentity.v1.DelegatedIdentity");
@@ -65,7 +67,7 @@ t.test("a process that ends while it is looked at ends the call alone", async (t
     context,
     signal: new AbortController().signal,
     request: async () => method.request.encode({ pid: child.pid }),
-  } as unknown as H2Call<Peer>;
+  } as unknown as GrpcCall<Peer>;
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => void unhandled.push(reason);
   process.on("unhandledRejection", note);

@@ -11,7 +11,7 @@ import { ConnectionShares } from "../../src/agent/workload-api/connection-shares
 import { WorkloadListener } from "../../src/agent/workload-api/listener.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import { H2GrpcServer } from "../../src/rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../src/rpc/grpc/server.ts";
 import { procWith } from "../support/engine-stub.ts";
 
 t.test("shares follow from the files a process may open", (t) => {
@@ -91,7 +91,7 @@ t.test("a connection above its user's share is closed, and a closed one makes ro
   const folder = mkdtempSync(join(tmpdir(), "assay-test-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "api.sock");
-  await using server = new H2GrpcServer<Peer>({ clock: systemClock, logger: silentLogger });
+  await using server = new SocketGrpcServer<Peer>({ clock: systemClock, logger: silentLogger });
   await using _listener = await WorkloadListener.open({
     path,
     server,
@@ -152,7 +152,7 @@ t.test("a container of root's has a share, the host's root has none", async (t) 
     const folder = mkdtempSync(join(tmpdir(), "assay-test-"));
     t.teardown(() => rmSync(folder, { recursive: true }));
     const socket = join(folder, "api.sock");
-    await using server = new H2GrpcServer<Peer>({ clock: systemClock, logger: silentLogger });
+    await using server = new SocketGrpcServer<Peer>({ clock: systemClock, logger: silentLogger });
     await using _listener = await WorkloadListener.open({
       path: socket,
       server,

@@ -5,7 +5,7 @@ import type { Logger, LogLevelSwitch } from "../../observe/logger.ts";
 import { HEALTH_PARTS, serveHealthParts } from "../../rpc/grpc/health-parts.ts";
 import { type HealthSource, serveHealth } from "../../rpc/grpc/health.ts";
 import { serveReflection } from "../../rpc/grpc/reflection.ts";
-import { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { serveUnary } from "../../rpc/grpc/unary-service.ts";
 import { loggerHandlers } from "../../rpc/logger-service.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
@@ -32,12 +32,12 @@ export interface AdminListenerOptions {
 
 /** The agent's admin socket: for the user that runs it alone, and nothing that a workload needs for itself. */
 export class AdminListener implements AsyncDisposable {
-  readonly #server: H2GrpcServer<Peer>;
+  readonly #server: SocketGrpcServer<Peer>;
   readonly #listener: Server;
   readonly #watch: PeerWatch;
 
   private constructor(
-    server: H2GrpcServer<Peer>,
+    server: SocketGrpcServer<Peer>,
     listener: Server,
     { path, logger: log, clock }: AdminListenerOptions,
   ) {
@@ -62,7 +62,7 @@ export class AdminListener implements AsyncDisposable {
   /** @throws precondition when another process answers on the path or it cannot be used */
   static async open(options: AdminListenerOptions): Promise<AdminListener> {
     const { path, health, debug, explain, delegated, logLevel, clock, logger } = options;
-    const server = new H2GrpcServer<Peer>({ clock, logger });
+    const server = new SocketGrpcServer<Peer>({ clock, logger });
     serveUnary(server, DEBUG, { ...debugHandlers(debug) });
     serveUnary(server, EXPLAIN, { ...explainHandlers(explain) });
     serveUnary(server, LOGGER, { ...loggerHandlers(logLevel) });

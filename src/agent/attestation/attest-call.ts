@@ -1,5 +1,5 @@
 import { bearerToken } from "../../attestors/workload/token/bearer.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { Attestation } from "./attestation.ts";
@@ -11,7 +11,7 @@ import type { Attestation } from "./attestation.ts";
  */
 export function attestCall(
   attestation: Attestation,
-  call: H2Call<Peer>,
+  call: GrpcCall<Peer>,
 ): readonly Selector[] | Promise<readonly Selector[]> {
   if (!attestation.takesTokens) return attestation.attest(call.context, call);
   const token = bearerToken(call.metadata("authorization"));

@@ -3,7 +3,7 @@ import { epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import { parseAddress } from "../../config/address.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
-import { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { peerCertificates } from "../../x509/peer-certificates.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 import { type BrokerAddress, BrokerListener } from "./broker-listener.ts";
@@ -22,7 +22,7 @@ export interface OpenBrokerOptions extends BrokerApiOptions {
 export async function openBroker(options: OpenBrokerOptions): Promise<void> {
   const { config, clock, logger, stack } = options;
   const maxConnections = 2 * (UNPROVEN + PROVEN);
-  const server = new H2GrpcServer<BrokerConnection>({ clock, logger, maxConnections });
+  const server = new SocketGrpcServer<BrokerConnection>({ clock, logger, maxConnections });
   routeBrokerApi(server, options);
   stack.defer(() =>
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
@@ -39,7 +39,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<void> {
 
 /** With places of its own: whoever floods one of the two leaves the other alone. */
 function listen(
-  server: H2GrpcServer<BrokerConnection>,
+  server: SocketGrpcServer<BrokerConnection>,
   { config, identity, bundles, clock, logger }: OpenBrokerOptions,
   address: BrokerAddress,
 ): Promise<BrokerListener> {

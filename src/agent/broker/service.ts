@@ -10,9 +10,9 @@ import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { FetchJWTSVIDRequest__Output } from "../../rpc/gen/spiffe/broker/FetchJWTSVIDRequest.ts";
 import type { WorkloadReference__Output } from "../../rpc/gen/spiffe/broker/WorkloadReference.ts";
-import type { H2Call, H2Handler } from "../../rpc/grpc/call.ts";
+import type { GrpcCall, GrpcHandler } from "../../rpc/grpc/call.ts";
 import { serveReflection } from "../../rpc/grpc/reflection.ts";
-import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { serviceDefinition } from "../../rpc/protos.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
@@ -47,7 +47,7 @@ export const BROKER_API = "spiffe.broker.API";
 
 /** Adds its methods and reflection to the server of the broker endpoint. */
 export function routeBrokerApi(
-  server: H2GrpcServer<BrokerConnection>,
+  server: SocketGrpcServer<BrokerConnection>,
   options: BrokerApiOptions,
 ): void {
   const api = new BrokerApi(options);
@@ -76,7 +76,7 @@ export function routeBrokerApi(
     api.fetchJwtSvid(call, request),
   );
   const gated = {
-    route: (path: string, handler: H2Handler<BrokerConnection>): void =>
+    route: (path: string, handler: GrpcHandler<BrokerConnection>): void =>
       server.route(path, (call) => api.admitted(call, () => handler(call))),
   };
   serveReflection(gated, [BROKER_API]);
@@ -87,7 +87,7 @@ interface Referring {
 }
 
 interface BrokerCall {
-  readonly call: H2Call<BrokerConnection>;
+  readonly call: GrpcCall<BrokerConnection>;
   readonly broker: Broker;
 }
 
@@ -107,7 +107,7 @@ class BrokerApi {
 
   /** Runs `work` for a broker, until its SVID ends. @throws invalid without the security header; as `verifyBroker` */
   async admitted(
-    call: H2Call<BrokerConnection>,
+    call: GrpcCall<BrokerConnection>,
     work: (broker: Broker) => Promise<void>,
   ): Promise<void> {
     const { cache, clock } = this.#options;
@@ -172,7 +172,7 @@ class BrokerApi {
     call.send(this.#jwtFrames.of(entries, svids));
   }
 
-  async #verify({ context }: H2Call<BrokerConnection>): Promise<Broker> {
+  async #verify({ context }: GrpcCall<BrokerConnection>): Promise<Broker> {
     const { config, bundles, clock } = this.#options;
     return verifyBroker(context, config.brokers, (name) => bundles.of(name), epochSeconds(clock));
   }

@@ -1,6 +1,6 @@
 import { fail } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -31,7 +31,7 @@ export class Delegates {
   }
 
   /** @throws denied for anyone else; unavailable before the first sync, or when the caller could not be told */
-  async admit(call: H2Call<Peer>): Promise<Delegate> {
+  async admit(call: GrpcCall<Peer>): Promise<Delegate> {
     const { attestation, cache, clock } = this.#options;
     const selectors = await attestation.attest(call.context, call);
     await whenSynced(cache, clock, call.signal);

@@ -5,8 +5,8 @@ import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { FetchJWTSVIDsRequest__Output } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/FetchJWTSVIDsRequest.ts";
 import type { SubscribeToX509SVIDsRequest__Output } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/SubscribeToX509SVIDsRequest.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
-import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
+import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { serviceDefinition } from "../../rpc/protos.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Attestation } from "../attestation/attestation.ts";
@@ -43,14 +43,14 @@ export const DELEGATED_IDENTITY = "spire.api.agent.delegatedidentity.v1.Delegate
 
 /** Adds its methods to the server of the admin socket, whose connections name their peers. */
 export function routeDelegatedIdentity(
-  server: H2GrpcServer<Peer>,
+  server: SocketGrpcServer<Peer>,
   options: DelegatedIdentityOptions,
 ): void {
   const api = new DelegatedIdentity(options);
   const methods = serviceDefinition(DELEGATED_IDENTITY);
   const route = (
     name: string,
-    handle: (call: H2Call<Peer>, request: never) => Promise<void>,
+    handle: (call: GrpcCall<Peer>, request: never) => Promise<void>,
   ): void => {
     const method = methods[name];
     if (method === undefined) throw new TypeError(`${DELEGATED_IDENTITY} has no method ${name}`);
@@ -85,7 +85,7 @@ class DelegatedIdentity {
   }
 
   /** A workload without an identity has an empty list, and its SVIDs when it gets any. */
-  async subscribeToX509Svids(call: H2Call<Peer>, request: SubjectRequest): Promise<void> {
+  async subscribeToX509Svids(call: GrpcCall<Peer>, request: SubjectRequest): Promise<void> {
     const { cache, clock, attestation } = this.#options;
     const delegate = await this.#delegates.admit(call);
     const { promise: ended, reject } = Promise.withResolvers<never>();
@@ -109,7 +109,7 @@ class DelegatedIdentity {
     await Promise.race([follow({ call, cache, clock, kind: "x509", selectors, show }), ended]);
   }
 
-  async fetchJwtSvids(call: H2Call<Peer>, request: FetchJWTSVIDsRequest__Output): Promise<void> {
+  async fetchJwtSvids(call: GrpcCall<Peer>, request: FetchJWTSVIDsRequest__Output): Promise<void> {
     const { cache, jwtCache, attestation } = this.#options;
     const audience = checkAudience(request.audience);
     const delegate = await this.#delegates.admit(call);
@@ -126,7 +126,7 @@ class DelegatedIdentity {
 
   /** All bundles that the agent knows. */
   async subscribeToBundles(
-    call: H2Call<Peer>,
+    call: GrpcCall<Peer>,
     encode: (all: readonly Bundle[]) => Uint8Array,
   ): Promise<void> {
     const delegate = await this.#delegates.admit(call);
@@ -151,7 +151,7 @@ class DelegatedIdentity {
   }
 
   #subject(
-    call: H2Call<Peer>,
+    call: GrpcCall<Peer>,
     request: SubjectRequest,
     onGone: (reason: Error) => void,
   ): Promise<Subject> {
@@ -169,7 +169,7 @@ class DelegatedIdentity {
   }
 
   /** Keys of other processes are about to be handed over. */
-  #note(call: H2Call<Peer>, { spiffeId }: Delegate, { pid, selectors }: Subject): void {
+  #note(call: GrpcCall<Peer>, { spiffeId }: Delegate, { pid, selectors }: Subject): void {
     this.#log.info(spiffeId, "a delegate asks for the identities of a workload", {
       method: call.path,
       delegate: spiffeId,

@@ -1,5 +1,5 @@
 import { fail } from "../../base/errors.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import type { Selector__Output } from "../../rpc/gen/spire/api/types/Selector.ts";
 import { type Selector, checkSelector } from "../../spiffe/selector.ts";
 import type { Attestation } from "../attestation/attestation.ts";
@@ -32,7 +32,7 @@ export interface Subject extends Disposable {
  */
 export async function subjectOf(
   request: SubjectRequest,
-  call: H2Call<Peer>,
+  call: GrpcCall<Peer>,
   { attestation, watch, onGone }: SubjectOptions,
 ): Promise<Subject> {
   const { selectors, pid } = request;

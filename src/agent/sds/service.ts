@@ -8,8 +8,8 @@ import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
-import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
+import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import { attestCall } from "../attestation/attest-call.ts";
 import type { Attestation } from "../attestation/attestation.ts";
@@ -46,11 +46,11 @@ export const SECRET_DISCOVERY = "envoy.service.secret.v3.SecretDiscoveryService"
 
 /** Adds the three methods to the server of the Workload API's socket. They need no security header, as with SPIRE. */
 export function routeSecretDiscovery(
-  server: H2GrpcServer<Peer>,
+  server: SocketGrpcServer<Peer>,
   options: SecretDiscoveryOptions,
 ): void {
   const service = new SecretDiscovery(options);
-  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void => {
+  const route = (method: string, handle: (call: GrpcCall<Peer>) => Promise<void>): void => {
     const path = `/${SECRET_DISCOVERY}/${method}`;
     server.route(path, counted(path, options.metrics, handle));
   };
@@ -72,7 +72,7 @@ class SecretDiscovery {
 
   /** Serves one stream until the call is over; never ends it well, as a proxy would take that for an end of its secrets. */
   async stream(
-    call: H2Call<Peer>,
+    call: GrpcCall<Peer>,
     exchangeOf: (options: ExchangeOptions) => Exchange,
   ): Promise<void> {
     const { attestation, cache, clock } = this.#options;
@@ -117,7 +117,7 @@ class SecretDiscovery {
     await Promise.race([read(), failed]);
   }
 
-  async fetch(call: H2Call<Peer>): Promise<void> {
+  async fetch(call: GrpcCall<Peer>): Promise<void> {
     const request = decodeRequest(await call.request());
     const { names, wantsAll } = wanted(request);
     const { attestation, cache, clock, config } = this.#options;
@@ -141,7 +141,7 @@ class SecretDiscovery {
     call.send(encodeResponse(found, versionOfAll(found)));
   }
 
-  #exchangeOptions(call: H2Call<Peer>): ExchangeOptions {
+  #exchangeOptions(call: GrpcCall<Peer>): ExchangeOptions {
     const { config, random, metrics } = this.#options;
     const { uid, pid } = call.context;
     return {

@@ -4,7 +4,7 @@ import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { WITSVIDRequest__Output } from "../../rpc/gen/WITSVIDRequest.ts";
 import type { WITSVIDResponse } from "../../rpc/gen/WITSVIDResponse.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import { encodeFrame } from "../../rpc/grpc/frame.ts";
 import { messageType } from "../../rpc/protos.ts";
 import type { Selector } from "../../spiffe/selector.ts";
@@ -21,7 +21,7 @@ export interface WitParts {
 }
 
 export interface WitStreamParams {
-  readonly call: H2Call<unknown>;
+  readonly call: GrpcCall<unknown>;
   readonly cache: Cache;
   readonly clock: Clock;
   readonly selectors: readonly Selector[];

@@ -1,12 +1,12 @@
 import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { Cache, Subscription, ViewUpdate } from "../cache/cache.ts";
 import type { ViewKind } from "../cache/view.ts";
 
 export interface FollowParams {
-  readonly call: H2Call<unknown>;
+  readonly call: GrpcCall<unknown>;
   readonly cache: Cache;
   readonly clock: Clock;
   readonly kind: ViewKind;

@@ -5,7 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { makeFolder } from "../../base/make-folder.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
-import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
 import { type Peer, trackPeer } from "../peer/peer.ts";
@@ -15,7 +15,7 @@ import { ConnectionShares } from "./connection-shares.ts";
 
 export interface WorkloadListenerOptions {
   readonly path: string;
-  readonly server: H2GrpcServer<Peer>;
+  readonly server: SocketGrpcServer<Peer>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Default: by the files this process may open; on the host, root and its own user have no bound of their own. */

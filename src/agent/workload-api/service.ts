@@ -8,9 +8,9 @@ import type { Logger } from "../../observe/logger.ts";
 import type { JWTSVIDRequest__Output } from "../../rpc/gen/JWTSVIDRequest.ts";
 import type { ValidateJWTSVIDRequest__Output } from "../../rpc/gen/ValidateJWTSVIDRequest.ts";
 import type { ValidateJWTSVIDResponse } from "../../rpc/gen/ValidateJWTSVIDResponse.ts";
-import type { H2Call } from "../../rpc/grpc/call.ts";
+import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import { encodeFrame } from "../../rpc/grpc/frame.ts";
-import type { H2GrpcServer } from "../../rpc/grpc/server.ts";
+import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { messageType } from "../../rpc/protos.ts";
 import { verifyJwtSvid } from "../../spiffe/jwt-svid.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
@@ -52,11 +52,14 @@ export interface WorkloadApiOptions {
 export const WORKLOAD_API = "SpiffeWorkloadAPI";
 
 /** Adds the methods to the server of the Workload API's socket. */
-export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadApiOptions): void {
+export function routeWorkloadApi(
+  server: SocketGrpcServer<Peer>,
+  options: WorkloadApiOptions,
+): void {
   const api = new WorkloadApi(options);
-  const route = (method: string, handle: (call: H2Call<Peer>) => Promise<void>): void => {
+  const route = (method: string, handle: (call: GrpcCall<Peer>) => Promise<void>): void => {
     const path = `/${WORKLOAD_API}/${method}`;
-    const checked = (call: H2Call<Peer>): Promise<void> => {
+    const checked = (call: GrpcCall<Peer>): Promise<void> => {
       checkSecurityHeader(call);
       return handle(call);
     };
@@ -75,7 +78,7 @@ export function routeWorkloadApi(server: H2GrpcServer<Peer>, options: WorkloadAp
  * Workload Endpoint §3: a request without the header may have been tricked out of a browser or proxy.
  * @throws invalid unless it is there exactly once with the value `true`
  */
-function checkSecurityHeader(call: H2Call<Peer>): void {
+function checkSecurityHeader(call: GrpcCall<Peer>): void {
   const values = call.metadata("workload.spiffe.io");
   if (values.length !== 1 || values[0] !== "true") {
     throw fail("invalid", "security header missing from request");
@@ -92,7 +95,7 @@ class WorkloadApi {
     this.#log = new CallerLog(options.logger, options.clock);
   }
 
-  stream(call: H2Call<Peer>, requestType: string, kind: ViewKind): Promise<void> {
+  stream(call: GrpcCall<Peer>, requestType: string, kind: ViewKind): Promise<void> {
     return this.#follow(
       call,
       // Empty, as the standard has it: nothing can be wrong with it.
@@ -102,7 +105,7 @@ class WorkloadApi {
   }
 
   streamWit(
-    call: H2Call<Peer>,
+    call: GrpcCall<Peer>,
     followThem: (params: WitStreamParams, parts: WitParts, request: Uint8Array) => Promise<never>,
   ): Promise<void> {
     const { wit } = this.#options;
@@ -116,7 +119,7 @@ class WorkloadApi {
 
   /** One function from the request to the end: what a call waits for in turn is what all calls pay for. */
   async #follow(
-    call: H2Call<Peer>,
+    call: GrpcCall<Peer>,
     check: (request: Uint8Array) => void,
     followIt: (params: WitStreamParams, request: Uint8Array) => Promise<never>,
   ): Promise<void> {
@@ -143,7 +146,7 @@ class WorkloadApi {
     }
   }
 
-  async fetchJwtSvid(call: H2Call<Peer>): Promise<void> {
+  async fetchJwtSvid(call: GrpcCall<Peer>): Promise<void> {
     const request = messageType("JWTSVIDRequest").decode(
       await call.request(),
     ) as JWTSVIDRequest__Output;
@@ -169,7 +172,7 @@ class WorkloadApi {
     call.send(this.#jwtFrames.of(entries, svids));
   }
 
-  async validateJwtSvid(call: H2Call<Peer>): Promise<void> {
+  async validateJwtSvid(call: GrpcCall<Peer>): Promise<void> {
     const request = messageType("ValidateJWTSVIDRequest").decode(
       await call.request(),
     ) as ValidateJWTSVIDRequest__Output;

@@ -5,7 +5,7 @@ import type { AssayError } from "../../base/errors.ts";
  * the peer. The call ends with OK when the handler returns and with the error's status when it throws; a streaming
  * handler of the Workload API never returns, since clients take OK for the end of the watch.
  */
-export interface H2Call<C> {
+export interface GrpcCall<C> {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly context: C;
@@ -34,4 +34,4 @@ export interface H2Call<C> {
   flushed(): Promise<void>;
 }
 
-export type H2Handler<C> = (call: H2Call<C>) => Promise<void>;
+export type GrpcHandler<C> = (call: GrpcCall<C>) => Promise<void>;

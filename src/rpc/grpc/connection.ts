@@ -4,15 +4,15 @@ import { Http2Session } from "../http2/session.ts";
 import type { SessionLimits, SessionOwner } from "../http2/session-contract.ts";
 import type { Http2Stream } from "../http2/stream.ts";
 import { acceptCall } from "./accept-call.ts";
-import type { CallOwner, H2Host } from "./host.ts";
+import type { CallOwner, GrpcHost } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import * as limits from "./limits.ts";
 import type { RequestBudget } from "./request-reader.ts";
 import { StreamCall } from "./stream-call.ts";
 
 /** One accepted connection with its HTTP/2 session, open calls and what is held for its client. */
-export class H2Connection<C> implements CallOwner<C>, SessionOwner {
-  readonly host: H2Host<C>;
+export class GrpcConnection<C> implements CallOwner<C>, SessionOwner {
+  readonly host: GrpcHost<C>;
   readonly context: C;
   readonly budget: RequestBudget = { requestBytes: 0 };
   readonly #session: Http2Session;
@@ -22,7 +22,7 @@ export class H2Connection<C> implements CallOwner<C>, SessionOwner {
   #closing: AssayError | undefined;
   #cancelSilence: (() => void) | undefined;
 
-  constructor(host: H2Host<C>, socket: Duplex, context: C) {
+  constructor(host: GrpcHost<C>, socket: Duplex, context: C) {
     this.host = host;
     this.context = context;
     this.#session = new Http2Session(socket, this, SESSION_LIMITS);

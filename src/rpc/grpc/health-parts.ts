@@ -1,5 +1,5 @@
 import { encodeFrame } from "./frame.ts";
-import type { H2GrpcServer } from "./server.ts";
+import type { SocketGrpcServer } from "./server.ts";
 import { serviceDefinition } from "../protos.ts";
 import { type HealthPart, partsMessage } from "../health-parts.ts";
 
@@ -8,7 +8,7 @@ import { type HealthPart, partsMessage } from "../health-parts.ts";
  * @param mayKnow who is told the reasons too: they name addresses and files
  */
 export function serveHealthParts<C>(
-  server: H2GrpcServer<C>,
+  server: SocketGrpcServer<C>,
   parts: () => Promise<readonly HealthPart[]>,
   mayKnow: (caller: C) => boolean,
 ): void {

@@ -2,9 +2,9 @@ import { fail } from "../../base/errors.ts";
 import type { HealthCheckRequest__Output } from "../gen/grpc/health/v1/HealthCheckRequest.ts";
 import type { HealthPart } from "../health-parts.ts";
 import { messageType } from "../protos.ts";
-import type { H2Call } from "./call.ts";
+import type { GrpcCall } from "./call.ts";
 import { encodeFrame } from "./frame.ts";
-import type { H2GrpcServer } from "./server.ts";
+import type { SocketGrpcServer } from "./server.ts";
 
 export interface HealthSource {
   /** Whether the process can serve; asked at each call. */
@@ -20,7 +20,7 @@ export interface HealthSource {
  * other name is NOT_FOUND, `Watch` says SERVICE_UNKNOWN and stays open (health checking protocol, grpc.health.v1).
  */
 export function serveHealth<C>(
-  server: H2GrpcServer<C>,
+  server: SocketGrpcServer<C>,
   services: readonly string[],
   source: HealthSource,
 ): void {
@@ -59,7 +59,7 @@ export function serveHealth<C>(
 
 type Status = "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
 
-async function nameAsked<C>(call: H2Call<C>): Promise<string> {
+async function nameAsked<C>(call: GrpcCall<C>): Promise<string> {
   const request = messageType("grpc.health.v1.HealthCheckRequest").decode(await call.request());
   return (request as HealthCheckRequest__Output).service;
 }

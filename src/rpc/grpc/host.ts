@@ -1,20 +1,20 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../observe/logger.ts";
-import type { H2Handler } from "./call.ts";
+import type { GrpcHandler } from "./call.ts";
 import type { RequestBudget } from "./request-reader.ts";
 
 /** What a connection needs of its server. */
-export interface H2Host<C> {
+export interface GrpcHost<C> {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly routes: ReadonlyMap<string, H2Handler<C>>;
+  readonly routes: ReadonlyMap<string, GrpcHandler<C>>;
   /** Number of sweeps so far: the clock of everything that may take seconds. */
   readonly sweep: number;
 }
 
 /** What a call needs of its connection. */
 export interface CallOwner<C> {
-  readonly host: H2Host<C>;
+  readonly host: GrpcHost<C>;
   readonly context: C;
   readonly budget: RequestBudget;
   /** Counts a frame as held for the client; false when that would be more than the bound. */

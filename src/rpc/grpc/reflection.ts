@@ -4,14 +4,14 @@ import { messageType } from "../protos.ts";
 import { STATUS_CODES } from "../status.ts";
 import { encodeFrame } from "./frame.ts";
 import { type ProtoFile, ProtoFiles } from "./proto-files.ts";
-import type { H2GrpcServer } from "./server.ts";
+import type { SocketGrpcServer } from "./server.ts";
 
 /**
  * Serves grpc.reflection.v1 and v1alpha for `services` (full names, reflection's own need not be among them), so that
  * a person with grpcurl can look around. Nothing but what this socket serves is shown.
  */
 export function serveReflection<C>(
-  server: Pick<H2GrpcServer<C>, "route">,
+  server: Pick<SocketGrpcServer<C>, "route">,
   services: readonly string[],
 ): void {
   const listed = [...services, ...VERSIONS.map((version) => `${version}.ServerReflection`)];

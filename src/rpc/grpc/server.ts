@@ -2,19 +2,19 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
-import type { H2Handler } from "./call.ts";
-import { H2Connection } from "./connection.ts";
-import type { H2Host } from "./host.ts";
+import type { GrpcHandler } from "./call.ts";
+import { GrpcConnection } from "./connection.ts";
+import type { GrpcHost } from "./host.ts";
 import * as limits from "./limits.ts";
 
-export interface H2GrpcServerOptions {
+export interface SocketGrpcServerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Connections open at a time, default `MAX_CONNECTIONS`; more are closed at once. */
   readonly maxConnections?: number;
 }
 
-export interface H2ShutdownParams {
+export interface GrpcShutdownParams {
   /** What open and new calls end with; default `unavailable`. */
   readonly status?: AssayError;
   /** After so long connections that have not ended are destroyed. */
@@ -26,18 +26,18 @@ export interface H2ShutdownParams {
  * connection (the peer). Message framing, deadlines, cancellation and bounds are here, messages' meaning is in the
  * handlers.
  */
-export class H2GrpcServer<C> implements AsyncDisposable {
+export class SocketGrpcServer<C> implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #maxConnections: number;
-  readonly #routes = new Map<string, H2Handler<C>>();
-  readonly #connections = new Map<Socket, H2Connection<C>>();
-  readonly #host: H2Host<C> & { sweep: number };
+  readonly #routes = new Map<string, GrpcHandler<C>>();
+  readonly #connections = new Map<Socket, GrpcConnection<C>>();
+  readonly #host: GrpcHost<C> & { sweep: number };
   #cancelSweep: (() => void) | undefined;
   #closing: AssayError | undefined;
   readonly #emptied = Promise.withResolvers<void>();
 
-  constructor(options: H2GrpcServerOptions) {
+  constructor(options: SocketGrpcServerOptions) {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#maxConnections = options.maxConnections ?? limits.MAX_CONNECTIONS;
@@ -50,7 +50,7 @@ export class H2GrpcServer<C> implements AsyncDisposable {
   }
 
   /** Serves `/package.Service/Method` with `handler`; TypeError when it is served already. */
-  route(path: string, handler: H2Handler<C>): void {
+  route(path: string, handler: GrpcHandler<C>): void {
     if (this.#routes.has(path)) throw new TypeError(`${path} is routed already`);
     this.#routes.set(path, handler);
   }
@@ -62,13 +62,13 @@ export class H2GrpcServer<C> implements AsyncDisposable {
       return;
     }
     socket.on("error", ignore);
-    this.#connections.set(socket, new H2Connection(this.#host, socket, context));
+    this.#connections.set(socket, new GrpcConnection(this.#host, socket, context));
     socket.once("close", () => this.#forget(socket));
     this.#armSweep();
   }
 
   /** Ends every call, then every connection with GOAWAY; resolves when all are gone. */
-  async shutdown(params: H2ShutdownParams): Promise<void> {
+  async shutdown(params: GrpcShutdownParams): Promise<void> {
     this.#closing ??= params.status ?? fail("unavailable", "the server is shutting down");
     for (const connection of this.#connections.values()) connection.shutdown(this.#closing);
     if (this.#connections.size === 0) return;

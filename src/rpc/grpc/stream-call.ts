@@ -2,7 +2,7 @@ import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Sender } from "../http2/output.ts";
 import type { Http2Stream } from "../http2/stream.ts";
 import { type WireStatus, toStatus } from "../status.ts";
-import type { H2Call, H2Handler } from "./call.ts";
+import type { GrpcCall, GrpcHandler } from "./call.ts";
 import { isFrame } from "./frame.ts";
 import type { CallOwner } from "./host.ts";
 import { MAX_RESPONSE_BYTES, REQUEST_SWEEPS, STALLED_SWEEPS } from "./limits.ts";
@@ -14,7 +14,7 @@ import { OK_TRAILERS, RESPONSE_HEADERS, statusAlone, statusTrailers } from "./st
  * One call on one HTTP/2 stream: open (headers not sent), streaming, ending (last frame and trailers on their way),
  * closed. Made for each request, so everything that a plain fetch does not need is made when first asked for.
  */
-export class StreamCall<C> implements H2Call<C>, Sender {
+export class StreamCall<C> implements GrpcCall<C>, Sender {
   readonly path: string;
   readonly deadline: number | undefined;
   readonly #owner: CallOwner<C>;
@@ -94,7 +94,7 @@ export class StreamCall<C> implements H2Call<C>, Sender {
   }
 
   /** Runs the handler and ends the call with its outcome. */
-  async serve(handler: H2Handler<C>): Promise<void> {
+  async serve(handler: GrpcHandler<C>): Promise<void> {
     try {
       await handler(this);
       this.end(undefined);

@@ -1,10 +1,10 @@
 import { serviceDefinition } from "../protos.ts";
 import { encodeFrame } from "./frame.ts";
-import type { H2GrpcServer } from "./server.ts";
+import type { SocketGrpcServer } from "./server.ts";
 
 /** Serves the unary methods of one service by name. Throws TypeError on a method that the service does not have. */
 export function serveUnary<C>(
-  server: H2GrpcServer<C>,
+  server: SocketGrpcServer<C>,
   fullName: string,
   handlers: Readonly<Record<string, (request: never) => Promise<object>>>,
 ): void {

@@ -1,6 +1,6 @@
 import t from "tap";
 import { fail } from "../../../src/base/errors.ts";
-import type { H2Call } from "../../../src/rpc/grpc/call.ts";
+import type { GrpcCall } from "../../../src/rpc/grpc/call.ts";
 import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
 import { MAX_HELD_BYTES } from "../../../src/rpc/grpc/limits.ts";
 import { settle } from "../../support/virtual-clock.ts";
@@ -50,7 +50,7 @@ t.test("silence is not waited for", async (t) => {
 });
 
 t.test("a client that does not read keeps the newest frame only, and is closed", async (t) => {
-  const opened = Promise.withResolvers<H2Call<string>>();
+  const opened = Promise.withResolvers<GrpcCall<string>>();
   const ended = Promise.withResolvers<string>();
   const { raw, clock } = await rig(t, {
     "/S/Views": async (one) => {
@@ -96,7 +96,7 @@ t.test("a client that does not read keeps the newest frame only, and is closed",
 t.test(
   "at most 1 MB is held for a connection; one frame for many streams counts once",
   async (t) => {
-    const calls: H2Call<string>[] = [];
+    const calls: GrpcCall<string>[] = [];
     const { raw } = await rig(t, {
       "/S/Views": async (one) => {
         await one.request();

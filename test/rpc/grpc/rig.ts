@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { createLogger } from "../../../src/observe/logger.ts";
-import type { H2Call, H2Handler } from "../../../src/rpc/grpc/call.ts";
+import type { GrpcCall, GrpcHandler } from "../../../src/rpc/grpc/call.ts";
 import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
-import { H2GrpcServer } from "../../../src/rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../../src/rpc/grpc/server.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import {
   DATA,
@@ -24,13 +24,13 @@ import {
 export interface Rig {
   readonly path: string;
   readonly clock: VirtualClock;
-  readonly server: H2GrpcServer<string>;
+  readonly server: SocketGrpcServer<string>;
   readonly log: string[];
   readonly raw: () => RawClient;
   readonly client: () => Client;
 }
 
-export type Routes = Readonly<Record<string, H2Handler<string>>>;
+export type Routes = Readonly<Record<string, GrpcHandler<string>>>;
 
 export async function rig(t: Tap, routes: Routes, maxConnections = 10_000): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), "h2-"));
@@ -43,7 +43,7 @@ export async function rig(t: Tap, routes: Routes, maxConnections = 10_000): Prom
     write: (line) => log.push(line),
     nowMs: () => clock.nowMs(),
   });
-  const server = new H2GrpcServer<string>({ clock, logger, maxConnections });
+  const server = new SocketGrpcServer<string>({ clock, logger, maxConnections });
   for (const [route, handler] of Object.entries(routes)) server.route(route, handler);
   const listener: Server = createServer((socket) => server.attach(socket, "pid 7"));
   await new Promise<void>((resolve) => listener.listen(path, resolve));
@@ -110,12 +110,12 @@ export async function refusal(call: Promise<unknown>): Promise<ServiceError> {
   throw new Error("the call was answered");
 }
 
-export const echo = async (call: H2Call<string>): Promise<void> => {
+export const echo = async (call: GrpcCall<string>): Promise<void> => {
   call.send(encodeFrame(await call.request()));
 };
 
 /** Sends one message and holds the stream until the client goes. */
-export const hold = async (call: H2Call<string>): Promise<void> => {
+export const hold = async (call: GrpcCall<string>): Promise<void> => {
   await call.request();
   call.send(encodeFrame(Buffer.from("first")));
   await new Promise((_, reject) => call.onEnd(reject));

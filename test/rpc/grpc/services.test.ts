@@ -11,7 +11,7 @@ import { serveHealthParts } from "../../../src/rpc/grpc/health-parts.ts";
 import { serveHealth } from "../../../src/rpc/grpc/health.ts";
 import { ProtoFiles } from "../../../src/rpc/grpc/proto-files.ts";
 import { serveReflection } from "../../../src/rpc/grpc/reflection.ts";
-import { H2GrpcServer } from "../../../src/rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../../src/rpc/grpc/server.ts";
 import { messageType } from "../../../src/rpc/protos.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import {
@@ -33,7 +33,7 @@ async function rig(t: { teardown(run: () => Promise<void>): void }) {
   const dir = mkdtempSync(join(tmpdir(), "h2-"));
   const path = join(dir, "s");
   const clock = new VirtualClock();
-  const server = new H2GrpcServer<undefined>({ clock, logger: silentLogger });
+  const server = new SocketGrpcServer<undefined>({ clock, logger: silentLogger });
   const health = {
     up: true,
     trusted: false,

@@ -9,7 +9,7 @@ import t from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
-import { H2GrpcServer } from "../../../src/rpc/grpc/server.ts";
+import { SocketGrpcServer } from "../../../src/rpc/grpc/server.ts";
 import {
   CONTINUATION,
   DATA,
@@ -225,7 +225,7 @@ function headerFrames(streamId: number, block: Buffer, framing: Framing): Buffer
 async function withServer(run: (path: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "h2-"));
   const path = join(dir, "s");
-  const server = new H2GrpcServer<undefined>({ clock: systemClock, logger: silentLogger });
+  const server = new SocketGrpcServer<undefined>({ clock: systemClock, logger: silentLogger });
   server.route(PATH, async (call) => {
     call.send(encodeFrame(await call.request()));
   });
