@@ -75,15 +75,20 @@ export class EntryGraph {
       return true;
     };
     const parents = this.#walkFrom(agentId, live);
+    let groups = 0;
     // A Set hands out what is added while it is walked, and each parent once: cycles end.
     for (const parent of parents) {
+      const before = entries.length;
       for (const entry of this.#byParent.get(parent)) {
         if (!live(entry)) continue;
         entries.push(entry);
-        parents.add(entry.spiffeId);
+        // Few of very many are.
+        if (this.#byParent.has(entry.spiffeId)) parents.add(entry.spiffeId);
       }
+      if (entries.length > before) groups += 1;
     }
-    entries.sort(compareEntries);
+    // Each group is in order already.
+    if (groups > 1) entries.sort(compareEntries);
     return { entries, validFrom: now, validUntil };
   }
 

@@ -28,6 +28,10 @@ export class OrderedGroups {
     return this.#groups.get(key) ?? NONE;
   }
 
+  has(key: string): boolean {
+    return this.#groups.has(key);
+  }
+
   add(key: string, entry: EntryRecord): void {
     const group = this.#groups.get(key);
     if (group === undefined) {
