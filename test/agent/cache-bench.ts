@@ -106,8 +106,8 @@ export class Bench {
   }
 
   due(tainted: string[] = []): string[] {
-    const { awaited, others } = this.cache.due(new Set(tainted));
-    return [...awaited, ...others].map(({ id }) => id);
+    const { awaited, others, ahead } = this.cache.due(new Set(tainted));
+    return [...awaited, ...others, ...ahead].map(({ id }) => id);
   }
 
   watch(selectors = S("unix:uid:1"), kind: ViewKind = "x509") {

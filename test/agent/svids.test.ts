@@ -236,8 +236,8 @@ t.test("an SVID store survives a clock that is set back", (t) => {
   const store = new SvidStore(10);
   const a = entry("a");
   store.failed(a, 1e12);
-  t.same(store.due([a], 1e12, new Set()).others, []);
-  t.same(store.due([a], 1e12 - 3600_000, new Set()).others, [a]);
+  t.same(store.due([a], 1e12, new Set()).ahead, []);
+  t.same(store.due([a], 1e12 - 3600_000, new Set()).ahead, [a]);
   t.end();
 });
 

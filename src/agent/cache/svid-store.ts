@@ -29,8 +29,10 @@ export function handedOutUntil({ expiresAt }: { readonly expiresAt: EpochSeconds
 export interface DueSvids {
   /** Streams wait for these. */
   readonly awaited: readonly Entry[];
-  /** What streams hold first, then what is held, then what may be asked for some day as far as the bound allows. */
+  /** To be replaced: what streams hold first, then what is held. */
   readonly others: readonly Entry[];
+  /** What may be asked for some day, as far as the bound allows: the first few, in order. */
+  readonly ahead: readonly Entry[];
 }
 
 interface Use {
@@ -160,16 +162,19 @@ export class SvidStore {
   /** The entries that need a new SVID now; `tainted` are authorities whose SVIDs are to be replaced. */
   due(entries: Iterable<Entry>, nowMs: number, tainted: ReadonlySet<string>): DueSvids {
     const now = Math.floor(nowMs / 1000);
-    const ranks: Entry[][] = [[], [], [], []];
+    const ranks: Entry[][] = [[], [], []];
+    const ahead: Entry[] = [];
     let idle = 0;
     for (const entry of entries) {
-      const held = this.#isHeld(entry.id);
-      const svid = this.usable(entry, now);
+      // Whatever is held or has an SVID has been used; most of very many entries have not.
+      const use = this.#uses.get(entry.id);
+      const held = use !== undefined && use.holds > 0;
+      const svid = use === undefined ? undefined : this.usable(entry, now);
       if (svid !== undefined && !held) idle += 1;
       if (this.#retryLater(entry, nowMs)) continue;
       if (svid === undefined) {
         if (held) ranks[0]?.push(entry);
-        else if (isMadeAhead(entry)) ranks[3]?.push(entry);
+        else if (isMadeAhead(entry)) putAmongFirst(ahead, entry);
       } else if (
         svid.version !== entryVersion(entry) ||
         isRenewalDue(svid, nowMs) ||
@@ -178,10 +183,10 @@ export class SvidStore {
         ranks[held ? 1 : 2]?.push(entry);
       }
     }
-    const ahead = (ranks[3] ?? []).sort(compareEntries).slice(0, Math.max(0, this.#maxIdle - idle));
     return {
       awaited: ranks[0] ?? [],
-      others: [...(ranks[1] ?? []), ...(ranks[2] ?? []), ...ahead],
+      others: [...(ranks[1] ?? []), ...(ranks[2] ?? [])],
+      ahead: ahead.slice(0, Math.max(0, this.#maxIdle - idle)),
     };
   }
 
@@ -203,6 +208,7 @@ export class SvidStore {
   }
 
   #retryLater(entry: Entry, nowMs: number): boolean {
+    if (this.#failures.size === 0) return false;
     const failure = this.#failures.get(entry.id);
     return (
       failure !== undefined &&
@@ -218,6 +224,16 @@ function isMadeAhead({ disableX509SvidPrefetch, storeSvid, isNodeAlias }: Entry)
   return !disableX509SvidPrefetch && !storeSvid && !isNodeAlias;
 }
 
+/** Of very many entries only the first few are wanted in order. */
+function putAmongFirst(first: Entry[], entry: Entry): void {
+  const last = first.at(-1);
+  if (last !== undefined && first.length >= AHEAD_AT_ONCE && compareEntries(entry, last) >= 0)
+    return;
+  const after = first.findIndex((other) => compareEntries(entry, other) < 0);
+  first.splice(after < 0 ? first.length : after, 0, entry);
+  if (first.length > AHEAD_AT_ONCE) first.pop();
+}
+
 /** A clock that was set back must not stop renewals: nothing lives as long as that seems then. */
 function isRenewalDue({ renewAtMs, expiresAt }: HeldSvid, nowMs: number): boolean {
   const reserveMs = expiresAt * 1000 - renewAtMs;
@@ -225,6 +241,8 @@ function isRenewalDue({ renewAtMs, expiresAt }: HeldSvid, nowMs: number): boolea
 }
 
 const LAST_SECONDS = 2;
+/** A workload that comes waits for no more than these. */
+const AHEAD_AT_ONCE = 20;
 const RETRY_BASE_MS = 5000;
 const RETRY_MAX_MS = 8 * 60_000;
 const MAX_SKEW_MS = 10 * 60_000;

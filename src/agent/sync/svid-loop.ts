@@ -3,11 +3,12 @@ import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Cache } from "../cache/cache.ts";
+import type { Entry } from "../cache/entry.ts";
 import type { SvidMaker } from "./svid-maker.ts";
 
 export interface SvidLoopOptions {
   readonly cache: Cache;
-  readonly maker: SvidMaker;
+  readonly maker: Pick<SvidMaker, "make">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -17,13 +18,18 @@ export interface SvidLoopOptions {
   readonly onEmpty: () => void;
 }
 
-/** Has the cache's SVIDs signed: the awaited ones first, the others at their time. */
+/**
+ * Has the cache's SVIDs signed: the awaited ones first, the others at their time, and those that nobody has asked for yet
+ * at a measured pace: whoever registers thousands of entries is not to wait for their certificates.
+ */
 export class SvidLoop implements AsyncDisposable {
   readonly #options: SvidLoopOptions;
   readonly #loop: Loop;
   /** Authorities whose SVIDs are replaced. */
   #replaced: ReadonlySet<string> = new Set();
   #isFailing = false;
+  /** Before, nothing is made ahead. */
+  #aheadAtMs = 0;
 
   constructor(options: SvidLoopOptions) {
     this.#options = options;
@@ -64,18 +70,41 @@ export class SvidLoop implements AsyncDisposable {
 
   async #round(signal: AbortSignal): Promise<number> {
     const { cache, maker, isFading, onEmpty } = this.#options;
-    const { awaited, others } = cache.due(this.#replaced);
+    const { awaited, others, ahead } = cache.due(this.#replaced);
     if (isFading()) {
       if (cache.svidCount === 0) onEmpty();
       return SVID_CHECK_MS;
     }
     // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
     const due = awaited.length > 0 ? awaited : others;
-    if (cache.synced) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
+    if (cache.synced) {
+      if (due.length > 0) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
+      else if (ahead.length > 0) return await this.#makeAhead(ahead, signal);
+    }
     this.#isFailing = false;
-    return due.length > SVIDS_PER_ROUND || due === awaited ? 0 : SVID_CHECK_MS;
+    if (due.length > SVIDS_PER_ROUND || due === awaited) return 0;
+    return ahead.length > 0 ? Math.max(0, this.#waitMs()) : SVID_CHECK_MS;
+  }
+
+  async #makeAhead(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
+    const { clock, maker, random } = this.#options;
+    // Woken earlier: by another update, most likely.
+    const waitMs = this.#waitMs();
+    if (waitMs > 0) return waitMs;
+    await maker.make(entries, signal);
+    this.#isFailing = false;
+    this.#aheadAtMs = clock.nowMs() + AHEAD_PAUSE_MS * (0.5 + random.unit());
+    return this.#waitMs();
+  }
+
+  #waitMs(): number {
+    const leftMs = this.#aheadAtMs - this.#options.clock.nowMs();
+    // A clock that was set back makes no pause longer.
+    return leftMs > 2 * AHEAD_PAUSE_MS ? 0 : leftMs;
   }
 }
 
 const SVID_CHECK_MS = 5000;
 const SVIDS_PER_ROUND = 200;
+/** With twenty at a time: a hundred in a second. */
+const AHEAD_PAUSE_MS = 200;

@@ -1,0 +1,86 @@
+/** SVIDs that nobody has asked for yet are made at a measured pace, and keep nobody waiting. */
+import t from "tap";
+import type { Entry } from "../../src/agent/cache/entry.ts";
+import { SvidLoop } from "../../src/agent/sync/svid-loop.ts";
+import { silentLogger as logger } from "../../src/observe/logger.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+import { settle } from "../support/virtual-clock.ts";
+import { Bench, S, entry } from "./cache-bench.ts";
+
+function running(bench: Bench): { loop: SvidLoop; made: string[][] } {
+  const made: string[][] = [];
+  const loop = new SvidLoop({
+    cache: bench.cache,
+    maker: {
+      make: async (entries: readonly Entry[]) => {
+        made.push(entries.map(({ id }) => id));
+        bench.sign(...entries);
+      },
+    },
+    clock: bench.clock,
+    random: new SeededRandom(),
+    logger,
+    isFading: () => false,
+    onEmpty: () => undefined,
+  });
+  return { loop, made };
+}
+
+function many(from: number, count: number): Entry[] {
+  return Array.from({ length: count }, (_, i) =>
+    entry(`e${String(from + i).padStart(4, "0")}`, { selectors: S(`unix:uid:${from + i}`) }),
+  );
+}
+
+t.test("thousands of new entries: twenty at once, then a hundred in a second", async (t) => {
+  const bench = new Bench({ maxIdleSvids: 1000 });
+  const { loop, made } = running(bench);
+  await using _loop = loop;
+  bench.sync(many(0, 3000).reverse());
+  loop.wake();
+  await settle();
+  t.same(
+    made.map((ids) => ids.length),
+    [20],
+  );
+  t.same(
+    made[0],
+    many(0, 20).map(({ id }) => id),
+    "the oldest first",
+  );
+  for (let update = 1; update <= 50; update += 1) {
+    bench.sync(many(3000 + update, 1));
+    loop.wake();
+    await settle();
+  }
+  t.equal(made.length, 1, "updates make no haste");
+  const watch = bench.watch(S("unix:uid:2999"));
+  await settle();
+  t.same(made.splice(1), [["e2999"]], "who waits gets it at once");
+  t.match(watch.seen, [/e2999/]);
+  await bench.clock.advance(10_000);
+  const count = bench.cache.svidCount;
+  t.ok(count >= 800 && count <= 1000, `${count} after ten seconds`);
+  await bench.clock.advance(10_000);
+  t.equal(bench.cache.svidCount, 1001, "as many as may lie idle, and the one in use");
+  await bench.clock.advance(60_000);
+  t.equal(bench.cache.svidCount, 1001);
+  t.ok(made.every((ids) => ids.length <= 20));
+});
+
+t.test("renewals and changes do not wait for what is made ahead", async (t) => {
+  const bench = new Bench({ maxIdleSvids: 1000 });
+  const { loop, made } = running(bench);
+  await using _loop = loop;
+  bench.sync(many(0, 500));
+  loop.wake();
+  await settle();
+  const changed = many(0, 10).map((one) => ({ ...one, revisionNumber: 1, dnsNames: ["x"] }));
+  bench.sync(changed);
+  loop.wake();
+  await settle();
+  t.same(made.slice(1), [changed.map(({ id }) => id)]);
+  bench.clock.jump(-3600_000);
+  await bench.clock.advance(500);
+  t.ok(bench.cache.svidCount > 20, "a clock that was set back makes no pause longer");
+});
