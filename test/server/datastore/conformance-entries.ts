@@ -1,8 +1,11 @@
 import type {
+  Change,
   EntryFilter,
   EntryRecord,
   SelectorMatch,
+  Writers,
 } from "../../../src/server/datastore/contract.ts";
+import { SeededRandom } from "../../support/seeded-random.ts";
 import type { Check } from "./conformance.ts";
 import {
   listIds,
@@ -234,6 +237,43 @@ export async function entriesConformance(check: Check): Promise<void> {
     for (const size of [0, -1, 1.5, 10_001, Number.NaN]) {
       await rejectsWith(t, "invalid", () => store.entries.list({}, { size }));
     }
+  });
+
+  await check("what was just written is read as it stands", async (t, { store, reopen }) => {
+    const random = new SeededRandom("written");
+    const pick = (n: number): number => Math.floor(random.unit() * n);
+    const ids = Array.from({ length: 40 }, (_, i) => `e${i}`);
+    const said: (readonly Change[])[] = [];
+    let after = 0;
+    const change = async (w: Writers): Promise<void> => {
+      for (let i = 0; i <= pick(5); i += 1) {
+        const id = ids[pick(ids.length)] ?? "";
+        const record = sampleEntry(id, {
+          hint: `h${pick(9)}`,
+          ...(pick(2) === 0 && { selectors: selectors("unix:uid:2", "unix:uid:10", "k8s:ns:a") }),
+          ...(pick(3) === 0 && { template: { id: "spiffe://td/{{k8s.ns}}", trustAgent: true } }),
+        });
+        if (pick(3) === 0) await w.entries.delete(id);
+        else if ((await w.entries.get(id)) === undefined) await w.entries.create(record);
+        else await w.entries.update(record);
+      }
+      if (pick(4) === 0) throw new Error("taken back");
+    };
+    for (let round = 0; round < 60; round += 1) {
+      // Some in one commit, some undone.
+      await Promise.allSettled(
+        Array.from({ length: 1 + pick(4) }, () => store.transaction(change)),
+      );
+      const rows = await store.changes.since(after, 1000);
+      said.push(rows);
+      after = rows.at(-1)?.revision ?? after;
+      const byId = (a: EntryRecord, b: EntryRecord): number => (a.id < b.id ? -1 : 1);
+      const fresh = [...(await store.entries.getMany(ids))].sort(byId);
+      const stored = [...(await store.entries.list({})).items].sort(byId);
+      t.same(fresh, stored, `round ${round}`);
+    }
+    const again = reopen === undefined ? store : await reopen();
+    t.same(said.flat(), await again.changes.since(0, 10_000), "and so is what changed");
   });
 
   await check("expired entries", async (t, { store }) => {

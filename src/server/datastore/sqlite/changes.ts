@@ -46,6 +46,11 @@ export class SqliteChangeReader implements ChangeReader {
     return [...known, ...rows];
   }
 
+  /** Rows of a commit, without a gap. Not needed where those before them are not known: they are read then. */
+  took(rows: readonly Change[]): void {
+    if (rows[0]?.revision === this.#upTo + 1) this.#remember([...this.#recent, ...rows]);
+  }
+
   /** What was pruned is not to be shown any more. */
   forget(): void {
     this.#recent = [];

@@ -1,4 +1,6 @@
+import type { Change, EntryRecord } from "../contract.ts";
 import type { Connection } from "./connection.ts";
+import type { Written } from "./transaction.ts";
 
 /**
  * Transactions that waited for each other share one commit: each is a savepoint of its own, and none is acknowledged before
@@ -9,9 +11,9 @@ export class CommitGroup {
   readonly #done = Promise.withResolvers<void>();
   readonly #startedMs: number;
   #members = 0;
-  #revision: number | undefined;
+  readonly #changes: Change[] = [];
+  readonly #entries = new Map<string, EntryRecord | undefined>();
   #over = false;
-  #committed = false;
 
   constructor(connection: Connection, nowMs: number) {
     this.#connection = connection;
@@ -24,10 +26,6 @@ export class CommitGroup {
   /** Settles when the commit is on the disk. */
   get done(): Promise<void> {
     return this.#done.promise;
-  }
-
-  get committed(): boolean {
-    return this.#committed;
   }
 
   get over(): boolean {
@@ -43,14 +41,14 @@ export class CommitGroup {
     return this.#members >= MAX_MEMBERS || Math.abs(nowMs - this.#startedMs) >= maxAgeMs;
   }
 
-  /** @param revision the newest that the member wrote; `undefined` when it wrote none */
-  join(revision: number | undefined): void {
+  join({ changes, entries }: Written): void {
     this.#members += 1;
-    this.#revision = revision ?? this.#revision;
+    this.#changes.push(...changes);
+    for (const [id, entry] of entries) this.#entries.set(id, entry);
   }
 
-  /** @returns the newest revision, `undefined` when the feed did not grow or nothing was committed */
-  commit(): number | undefined {
+  /** @returns what all of them wrote, `undefined` when nothing was committed */
+  commit(): Written | undefined {
     this.#over = true;
     try {
       this.#connection.run("COMMIT");
@@ -60,8 +58,7 @@ export class CommitGroup {
       this.#done.reject(thrown);
       return undefined;
     }
-    this.#committed = true;
-    return this.#revision;
+    return { changes: this.#changes, entries: this.#entries };
   }
 
   /** After a commit that is on the disk: lets its members go on. */

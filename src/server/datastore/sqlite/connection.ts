@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { fail } from "../../../base/errors.ts";
-import type { ChangeSubject } from "../contract.ts";
+import type { ChangeSubject, EntryRecord } from "../contract.ts";
 import type { Row } from "./row.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
 
@@ -15,6 +15,8 @@ export interface TransactionScope extends SqlReader {
   run(sql: string, ...parameters: SQLInputValue[]): WriteResult;
   /** Notes a row for the change feed; it is written once, at the end, however often it was noted. */
   changed(subject: ChangeSubject, key: string): void;
+  /** An entry as it is from the commit on; `undefined` when it is no more. */
+  wroteEntry(id: string, entry: EntryRecord | undefined): void;
 }
 
 export interface WriteResult {

@@ -92,7 +92,7 @@ export class SqliteEntryWriter extends SqliteEntryReader implements EntryWriter 
   async create(entry: EntryRecord): Promise<void> {
     const n = this.#write(entry, () => this.#scope.run(INSERT, ...entryValues(entry)));
     this.#index(Number(n.lastInsertRowid), entry);
-    this.#scope.changed("entry", entry.id);
+    this.#changed(entry.id, entry);
   }
 
   async update(entry: EntryRecord): Promise<void> {
@@ -104,7 +104,7 @@ export class SqliteEntryWriter extends SqliteEntryReader implements EntryWriter 
     this.#write(entry, () => this.#scope.run(UPDATE, ...entryValues(entry), entry.id));
     this.#unindex(old);
     this.#index(readInteger(old, "n"), entry);
-    this.#scope.changed("entry", entry.id);
+    this.#changed(entry.id, entry);
   }
 
   async delete(id: string): Promise<boolean> {
@@ -114,8 +114,13 @@ export class SqliteEntryWriter extends SqliteEntryReader implements EntryWriter 
     );
     if (old === undefined) return false;
     this.#unindex(old);
-    this.#scope.changed("entry", id);
+    this.#changed(id, undefined);
     return true;
+  }
+
+  #changed(id: string, entry: EntryRecord | undefined): void {
+    this.#scope.changed("entry", id);
+    this.#scope.wroteEntry(id, entry);
   }
 
   /** A refused statement leaves the transaction as it was before it: a batch can go on. */

@@ -12,7 +12,6 @@ import type {
   OneTimeTokenReader,
   BundleReader,
   Datastore,
-  EntryReader,
   NodeReader,
   RelationshipReader,
   RevocationReader,
@@ -36,7 +35,7 @@ import { SqliteBundleReader } from "./bundles.ts";
 import { SqliteChangeReader } from "./changes.ts";
 import { CommitGroup } from "./commit-group.ts";
 import { Connection } from "./connection.ts";
-import { SqliteEntryReader } from "./entries.ts";
+import { RecentEntries } from "./recent-entries.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
@@ -153,7 +152,7 @@ interface OpenFiles {
 }
 
 class SqliteDatastore implements Datastore {
-  readonly entries: EntryReader;
+  readonly entries: RecentEntries;
   readonly nodes: NodeReader;
   readonly tokens: TokenReader;
   readonly boundTokens: BoundTokenReader;
@@ -193,7 +192,7 @@ class SqliteDatastore implements Datastore {
     this.#reader = reader;
     this.#lock = lock;
     this.#flushes = flush;
-    this.entries = new SqliteEntryReader(reader);
+    this.entries = new RecentEntries(reader);
     this.nodes = new SqliteNodeReader(reader);
     this.tokens = new SqliteTokenReader(reader);
     this.boundTokens = new SqliteBoundTokenReader(reader);
@@ -267,8 +266,12 @@ class SqliteDatastore implements Datastore {
     const group = this.#group;
     this.#group = undefined;
     if (group === undefined || group.over) return;
-    const revision = group.commit();
-    if (revision === undefined && !group.committed) return;
+    const written = group.commit();
+    if (written === undefined) return;
+    // Before anyone reads: from here on the reading connection shows what was committed.
+    this.entries.took(written.entries);
+    this.changes.took(written.changes);
+    const revision = written.changes.at(-1)?.revision;
     this.#flushing += 1;
     void this.#flushes.flush().then(
       () => {

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { ChangeSubject, Writers } from "../contract.ts";
+import type { Change, ChangeSubject, EntryRecord, Writers } from "../contract.ts";
 import { SqliteAcmeWriter } from "./acme.ts";
 import { SqliteAcmeExternalAccountWriter } from "./acme-external-accounts.ts";
 import { SqliteAuthorityWriter } from "./authorities.ts";
@@ -17,12 +17,21 @@ import { SqliteRevokedAuthorityWriter } from "./revoked-authorities.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
 
+/** What a transaction leaves behind, for those who follow: they need not read again what was just written. */
+export interface Written {
+  /** In order, without a gap. */
+  readonly changes: readonly Change[];
+  /** The entries among them; `undefined` for one that is no more. */
+  readonly entries: ReadonlyMap<string, EntryRecord | undefined>;
+}
+
 /** The life of one transaction, a savepoint in a group: begin, write, then release or roll back, exactly once. */
 export class Transaction implements TransactionScope {
   readonly writers: Writers;
   readonly #connection: Connection;
   readonly #changes: (readonly [ChangeSubject, string])[] = [];
   readonly #changed = new Map<ChangeSubject, Set<string>>();
+  readonly #entries = new Map<string, EntryRecord | undefined>();
   #open = true;
 
   constructor(connection: Connection) {
@@ -73,17 +82,29 @@ export class Transaction implements TransactionScope {
     this.#changes.push([subject, key]);
   }
 
-  /** @returns the newest revision written, `undefined` when the feed did not grow */
-  release(atMs: number): number | undefined {
+  wroteEntry(id: string, entry: EntryRecord | undefined): void {
+    this.#entries.set(id, entry);
+  }
+
+  release(atMs: number): Written {
     this.#requireOpen();
-    let revision: number | undefined;
-    if (this.#changes.length > 0) {
-      const rows = JSON.stringify(this.#changes);
-      revision = Number(this.#connection.run(INSERT_CHANGES, atMs, rows).lastInsertRowid);
-    }
+    const changes = this.#changes.length === 0 ? [] : this.#writeChanges(atMs);
     this.#connection.run("RELEASE member");
     this.#open = false;
-    return revision;
+    return { changes, entries: this.#entries };
+  }
+
+  #writeChanges(atMs: number): readonly Change[] {
+    const rows = JSON.stringify(this.#changes);
+    const last = Number(this.#connection.run(INSERT_CHANGES, atMs, rows).lastInsertRowid);
+    // One statement's rows: AUTOINCREMENT counts on, and nobody else writes meanwhile.
+    const first = last - this.#changes.length + 1;
+    return this.#changes.map(([subject, key], index) => ({
+      revision: first + index,
+      subject,
+      key,
+      atMs,
+    }));
   }
 
   /** @returns false when SQLite has rolled back the whole group by itself, as it does when the disk is full, for one */
