@@ -5,7 +5,7 @@ import { createSecureContext } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { TlsIdentity } from "./tls-identity.ts";
+import type { TlsIdentity } from "../base/tls-identity.ts";
 
 export interface CertificateFilesOptions {
   readonly certificateFile: string;

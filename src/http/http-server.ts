@@ -1,11 +1,10 @@
 /** What every HTTP/1.1 listener shares: where it listens, TLS with the certificate of the moment, bounds. */
-import { constants } from "node:crypto";
 import { type Server as HttpsServer, createServer as createHttpsServer } from "node:https";
 import type { Server as NetServer } from "node:net";
 import { createServer } from "../base/node-http.ts";
 import { fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { TlsIdentity } from "./tls-identity.ts";
+import { type TlsIdentity, serverContext } from "../base/tls-identity.ts";
 
 /** Where a listener listens. */
 export type HttpPlace =
@@ -103,15 +102,7 @@ function secured(
       if (identity === undefined) return;
       const { certPem, keyPem } = identity;
       if (identity === shown || (certPem === shown?.certPem && keyPem === shown.keyPem)) return;
-      server.setSecureContext({
-        cert: certPem,
-        key: keyPem,
-        // None, instead of the web's roots: nothing is verified here, and nothing is to be added to the own chain.
-        ca: [],
-        minVersion: "TLSv1.2",
-        // A session that is resumed would show nobody the certificate of today.
-        secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
-      });
+      server.setSecureContext(serverContext(identity));
       shown = identity;
     } catch (cause) {
       const error = fail("invalid", "certificate and key cannot be used", { cause });

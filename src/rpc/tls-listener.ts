@@ -1,4 +1,4 @@
-import { constants, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { type AddressInfo, type Server as NetServer, type Socket, createServer } from "node:net";
 import {
   type TLSSocket,
@@ -6,13 +6,9 @@ import {
   createServer as createTlsServer,
 } from "node:tls";
 import { fail } from "../base/errors.ts";
+import { listenOnTcp } from "../base/listen.ts";
+import { type TlsIdentity, serverContext } from "../base/tls-identity.ts";
 import type { LogFields, Logger } from "../observe/logger.ts";
-
-/** What the listener shows of itself: certificates leaf first, and the leaf's key. */
-export interface ServerIdentity {
-  readonly certPem: string;
-  readonly keyPem: string;
-}
 
 export interface TlsListenerOptions {
   readonly host: string;
@@ -22,7 +18,7 @@ export interface TlsListenerOptions {
    * Asked at each connection: a new answer is what the next handshake shows. While there was none yet, connections are
    * closed.
    */
-  readonly secureContext: () => ServerIdentity | undefined;
+  readonly secureContext: () => TlsIdentity | undefined;
   /** Handshake done, HTTP/2 agreed on; `label` names this connection and no other. */
   readonly onConnection: (socket: TLSSocket, label: string) => void;
   readonly handshakeTimeoutMs: number;
@@ -45,7 +41,7 @@ export class TlsListener implements AsyncDisposable {
   readonly #tls: TlsServer;
   readonly #open = new Map<string, Connection>();
   readonly #perAddress = new Map<string, number>();
-  #shown: ServerIdentity | undefined;
+  #shown: TlsIdentity | undefined;
   #full = false;
 
   private constructor(options: TlsListenerOptions) {
@@ -71,15 +67,7 @@ export class TlsListener implements AsyncDisposable {
   static async listen(options: TlsListenerOptions): Promise<TlsListener> {
     const listener = new TlsListener(options);
     const { host, port, logger } = options;
-    const ready = Promise.withResolvers<void>();
-    listener.#net.once("listening", ready.resolve);
-    listener.#net.once("error", ready.reject);
-    listener.#net.listen({ host, port });
-    try {
-      await ready.promise;
-    } catch (cause) {
-      throw cannotListen(host, port, cause);
-    }
+    await listenOnTcp(listener.#net, { host, port });
     listener.#net.on("error", (error) => logger.warn("listener failed", { error }));
     return listener;
   }
@@ -88,13 +76,9 @@ export class TlsListener implements AsyncDisposable {
    * Tries whether `listen` would get its address, and gives it back at once.
    * @throws precondition when it would not
    */
-  static async probe({ host, port }: { host: string; port: number }): Promise<void> {
+  static async probe(address: { host: string; port: number }): Promise<void> {
     const server = createServer();
-    const ready = Promise.withResolvers<void>();
-    server.once("listening", ready.resolve);
-    server.once("error", (cause) => ready.reject(cannotListen(host, port, cause)));
-    server.listen({ host, port });
-    await ready.promise;
+    await listenOnTcp(server, address);
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
@@ -165,14 +149,7 @@ export class TlsListener implements AsyncDisposable {
     if (identity === undefined) return;
     if (identity.certPem === this.#shown?.certPem && identity.keyPem === this.#shown.keyPem) return;
     try {
-      this.#tls.setSecureContext({
-        cert: identity.certPem,
-        key: identity.keyPem,
-        // None, instead of the web's roots: nothing is verified here, and nothing is to be added to a client's chain.
-        ca: [],
-        minVersion: "TLSv1.2",
-        secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-      });
+      this.#tls.setSecureContext(serverContext(identity));
       this.#shown = identity;
     } catch (cause) {
       const error = fail("invalid", "server certificate and key cannot be used", { cause });
@@ -193,11 +170,6 @@ export class TlsListener implements AsyncDisposable {
     connection.handedOver = true;
     onConnection(socket, `tls:${randomUUID()}`);
   }
-}
-
-function cannotListen(host: string, port: number, cause: unknown): Error {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return fail("precondition", `cannot listen on ${host} port ${port}: ${why}`, { cause });
 }
 
 /** The same for a TCP connection and for the TLS on it, which Node keeps as two sockets. */

@@ -1,7 +1,8 @@
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect, createServer } from "node:net";
 import { dirname } from "node:path";
-import { AssayError, fail } from "../base/errors.ts";
+import { fail } from "../base/errors.ts";
+import { cannotListen } from "../base/listen.ts";
 import { makeFolder } from "../base/make-folder.ts";
 
 export interface SocketFileOptions {
@@ -78,12 +79,6 @@ async function findStale(path: string): Promise<boolean> {
     throw fail("precondition", `another process serves ${path}, stop it or choose another path`);
   }
   return true;
-}
-
-function cannotListen(path: string, cause: unknown): Error {
-  if (cause instanceof AssayError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return fail("precondition", `cannot listen on ${path}: ${why}`, { cause });
 }
 
 function answers(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { WebTls } from "../config/web-tls.ts";
 import { CertificateFiles } from "../http/certificate-files.ts";
-import type { TlsIdentity } from "../http/tls-identity.ts";
+import type { TlsIdentity } from "../base/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";

@@ -3,14 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AssayError } from "../../src/base/errors.ts";
+import type { TlsIdentity } from "../../src/base/tls-identity.ts";
 import { createLogger, type Logger } from "../../src/observe/logger.ts";
 import { type Channel, connectTls } from "../../src/rpc/channel.ts";
 import { GrpcServer, type GrpcServerOptions } from "../../src/rpc/server.ts";
-import {
-  type ServerIdentity,
-  TlsListener,
-  type TlsListenerOptions,
-} from "../../src/rpc/tls-listener.ts";
+import { TlsListener, type TlsListenerOptions } from "../../src/rpc/tls-listener.ts";
 import { peerCertificates } from "../../src/x509/peer-certificates.ts";
 import type { IssuedLeaf, LeafOptions, TestCa } from "../support/test-ca.ts";
 
@@ -45,11 +42,11 @@ export interface TestServer extends AsyncDisposable {
   /** Chains of the connections accepted so far, by label. */
   readonly chains: Map<string, Uint8Array[]>;
   /** Replace to rotate. */
-  identity: ServerIdentity;
+  identity: TlsIdentity;
 }
 
 export async function startTlsServer(
-  identity: ServerIdentity,
+  identity: TlsIdentity,
   options: Partial<TlsListenerOptions & GrpcServerOptions> = {},
 ): Promise<TestServer> {
   const { logger, lines } = memoryLogger();
@@ -89,7 +86,7 @@ export async function startTlsServer(
   };
 }
 
-export function dial(test: TestServer, ca: TestCa | undefined, client?: ServerIdentity): Channel {
+export function dial(test: TestServer, ca: TestCa | undefined, client?: TlsIdentity): Channel {
   return connectTls({
     target: test.target,
     rootsPem: ca?.pem,

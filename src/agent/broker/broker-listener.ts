@@ -1,5 +1,4 @@
 /** TLS for the broker endpoint, on a Unix socket or a TCP port. Nothing is verified in the handshake: calls are. */
-import { constants } from "node:crypto";
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import {
   type TLSSocket,
@@ -8,7 +7,8 @@ import {
 } from "node:tls";
 import { addressKey } from "../../base/address-key.ts";
 import type { Clock } from "../../base/clock.ts";
-import { fail } from "../../base/errors.ts";
+import { listenOnTcp } from "../../base/listen.ts";
+import { serverContext } from "../../base/tls-identity.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
@@ -63,11 +63,7 @@ export class BrokerListener implements Disposable {
     if ("path" in address) {
       await listenOnSocketFile({ path: address.path, mode: 0o777, directoryMode: 0o755 }, server);
     } else {
-      await new Promise<void>((resolve, reject) => {
-        server.once("listening", resolve);
-        server.once("error", (cause) => reject(cannotListen(address, cause)));
-        server.listen(address);
-      });
+      await listenOnTcp(server, address);
     }
     server.on("error", (error) => options.logger.warn("a connection was not accepted", { error }));
     return listener;
@@ -122,15 +118,7 @@ export class BrokerListener implements Disposable {
 
   #show(svid: AgentSvid): void {
     if (this.#shown === svid) return;
-    this.#tls.setSecureContext({
-      cert: svid.certPem,
-      key: svid.keyPem,
-      // None, instead of the web's roots: nothing is to be added to a client's chain.
-      ca: [],
-      minVersion: "TLSv1.2",
-      // No session is resumed: that would part the connection from the certificate that its handshake showed.
-      secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-    });
+    this.#tls.setSecureContext(serverContext(svid));
     this.#shown = svid;
   }
 }
@@ -138,10 +126,6 @@ export class BrokerListener implements Disposable {
 interface Handshake {
   readonly place: Place;
   readonly cancel: () => void;
-}
-
-function cannotListen({ host, port }: { host: string; port: number }, cause: Error): Error {
-  return fail("precondition", `cannot listen on ${host} port ${port}: ${cause.message}`, { cause });
 }
 
 /** A broker makes one in milliseconds. */

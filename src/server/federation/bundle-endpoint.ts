@@ -6,7 +6,7 @@ import type { ServerConfig } from "../../config/server.ts";
 import { CertificateFiles } from "../../http/certificate-files.ts";
 import { HttpListener, type HttpRoute } from "../../http/http-listener.ts";
 import { type PublicDocument, documentRoute } from "../../http/public-document.ts";
-import type { TlsIdentity } from "../../http/tls-identity.ts";
+import type { TlsIdentity } from "../../base/tls-identity.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Readiness } from "../../observe/readiness.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";

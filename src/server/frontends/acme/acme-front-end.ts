@@ -8,7 +8,7 @@ import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
 import { limitLines } from "../../../config/acme-limits-section.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
 import { CallerGuard } from "../../../http/caller-guard.ts";
-import type { TlsIdentity } from "../../../http/tls-identity.ts";
+import type { TlsIdentity } from "../../../base/tls-identity.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Metrics } from "../../../observe/metrics.ts";

@@ -9,7 +9,7 @@ import { text } from "../../../http/http-answer.ts";
 import { HttpListener, type HttpRoute } from "../../../http/http-listener.ts";
 import type { HttpPlace } from "../../../http/http-server.ts";
 import { documentRoute } from "../../../http/public-document.ts";
-import type { TlsIdentity } from "../../../http/tls-identity.ts";
+import type { TlsIdentity } from "../../../base/tls-identity.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
 import type { Logger } from "../../../observe/logger.ts";

@@ -3,7 +3,7 @@ import type { Clock } from "../../../base/clock.ts";
 import type { ProvisionFrontEndConfig } from "../../../config/provision-front-end.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
 import { CallerGuard } from "../../../http/caller-guard.ts";
-import type { TlsIdentity } from "../../../http/tls-identity.ts";
+import type { TlsIdentity } from "../../../base/tls-identity.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
