@@ -6,6 +6,7 @@ import {
   createServer as createTlsServer,
 } from "node:tls";
 import { fail } from "../base/errors.ts";
+import { KeyedCounts } from "../base/keyed-counts.ts";
 import { listenOnTcp } from "../base/listen.ts";
 import { type TlsIdentity, serverContext } from "../base/tls-identity.ts";
 import type { LogFields, Logger } from "../observe/logger.ts";
@@ -40,7 +41,7 @@ export class TlsListener implements AsyncDisposable {
   readonly #net: NetServer;
   readonly #tls: TlsServer;
   readonly #open = new Map<string, Connection>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #perAddress = new KeyedCounts<string>();
   #shown: TlsIdentity | undefined;
   #full = false;
 
@@ -107,7 +108,7 @@ export class TlsListener implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    const held = this.#perAddress.get(address) ?? 0;
+    const held = this.#perAddress.of(address);
     if (this.#open.size >= maxConnections || held >= perAddress) {
       this.#refuse({ address, held, open: this.#open.size });
       socket.destroy();
@@ -115,7 +116,7 @@ export class TlsListener implements AsyncDisposable {
     }
     const key = connectionKey(socket);
     this.#open.set(key, { socket, handedOver: false });
-    this.#perAddress.set(address, held + 1);
+    this.#perAddress.add(address);
     socket.once("close", () => this.#forget(key, address));
     this.#refresh();
     if (this.#shown === undefined) {
@@ -129,9 +130,7 @@ export class TlsListener implements AsyncDisposable {
   #forget(key: string, address: string): void {
     this.#open.delete(key);
     this.#full = false;
-    const held = (this.#perAddress.get(address) ?? 1) - 1;
-    if (held > 0) this.#perAddress.set(address, held);
-    else this.#perAddress.delete(address);
+    this.#perAddress.remove(address);
   }
 
   /** One warning until a place becomes free, however many knock. */

@@ -4,6 +4,7 @@ import { bytesEqual, concatBytes, toBase64, toBase64Url, toHex } from "../../src
 import { epochSeconds, sleep, systemClock } from "../../src/base/clock.ts";
 import { Generations } from "../../src/base/generations.ts";
 import { AssayError, errorFrom, fail, isKind } from "../../src/base/errors.ts";
+import { KeyedCounts } from "../../src/base/keyed-counts.ts";
 import { Loop } from "../../src/base/loop.ts";
 import { LruMap } from "../../src/base/lru.ts";
 import { systemRandom, uuid } from "../../src/base/random.ts";
@@ -154,6 +155,19 @@ t.test("an LRU map drops what was used longest ago", async (t) => {
     ["f", "h"],
     "what is asked for again and again was used last",
   );
+});
+
+t.test("counts by key forget a key of which there is none", async (t) => {
+  const counts = new KeyedCounts<string>();
+  t.same([counts.of("a"), counts.size], [0, 0]);
+  for (const key of ["a", "b", "a"]) counts.add(key);
+  t.same([counts.of("a"), counts.of("b"), counts.size], [2, 1, 2]);
+  counts.remove("a");
+  counts.remove("b");
+  t.same([counts.of("a"), counts.of("b"), counts.size], [1, 0, 1]);
+  counts.remove("b");
+  counts.add("b");
+  t.equal(counts.of("b"), 1, "nothing was taken where there was none");
 });
 
 t.test("bytes and identifiers", async (t) => {

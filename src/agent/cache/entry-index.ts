@@ -1,3 +1,4 @@
+import { KeyedCounts } from "../../base/keyed-counts.ts";
 import { type Selector, formatSelector } from "../../spiffe/selector.ts";
 import { type Entry, compareEntries } from "./entry.ts";
 
@@ -54,11 +55,10 @@ export class EntryIndex {
       const kind = before === undefined ? "added" : after === undefined ? "removed" : "updated";
       this.changes[kind] += 1;
     }
-    const counts = new Map<string, number>();
+    const counts = new KeyedCounts<string>();
     for (const { selectors } of fresh) {
       for (const selector of selectors) {
-        const text = formatSelector(selector);
-        counts.set(text, (counts.get(text) ?? 0) + 1);
+        counts.add(formatSelector(selector));
       }
     }
     for (const entry of fresh) this.#add(entry, counts);
@@ -78,12 +78,12 @@ export class EntryIndex {
     return found.sort(compareEntries);
   }
 
-  #add(entry: Entry, counts: ReadonlyMap<string, number>): void {
+  #add(entry: Entry, counts: KeyedCounts<string>): void {
     const selectors = entry.selectors.map(formatSelector);
     let at: string | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const selector of selectors) {
-      const count = (counts.get(selector) ?? 0) + (this.#bySelector.get(selector)?.size ?? 0);
+      const count = counts.of(selector) + (this.#bySelector.get(selector)?.size ?? 0);
       if (count < least) {
         at = selector;
         least = count;

@@ -1,3 +1,4 @@
+import { KeyedCounts } from "../../base/keyed-counts.ts";
 import type { ConnectionHolder } from "./connection-holder.ts";
 
 /** Who may hold how many connections of the Workload API's socket, which every local user can reach. */
@@ -19,7 +20,7 @@ export class ConnectionShares {
   readonly total: number;
   readonly perUser: number;
   readonly #unlimited: ReadonlySet<ConnectionHolder>;
-  readonly #held = new Map<ConnectionHolder, number>();
+  readonly #held = new KeyedCounts<ConnectionHolder>();
   /** Of users without a share of their own, not looked at yet. */
   readonly #unlooked = new Set<Unlooked>();
   readonly #maxUnlooked: number;
@@ -47,7 +48,7 @@ export class ConnectionShares {
     if (this.#ofUnlimited < this.#maxUnlooked) return this.#takeUnlooked(find);
     for (const place of this.#unlooked) {
       place.holder = place.find();
-      this.#count(place.holder, 1);
+      this.#held.add(place.holder);
     }
     this.#unlooked.clear();
     return this.#takeFor(find(), 1);
@@ -55,16 +56,15 @@ export class ConnectionShares {
 
   /** @param ofUnlimited 1: of a user without a share */
   #takeFor(holder: ConnectionHolder, ofUnlimited: number): Place | undefined {
-    const held = this.#held.get(holder) ?? 0;
-    if (held >= this.perUser && !this.#unlimited.has(holder)) return undefined;
+    if (this.#held.of(holder) >= this.perUser && !this.#unlimited.has(holder)) return undefined;
     this.#all += 1;
     this.#ofUnlimited += ofUnlimited;
-    this.#count(holder, 1);
+    this.#held.add(holder);
     return {
       give: () => {
         this.#all -= 1;
         this.#ofUnlimited -= ofUnlimited;
-        this.#count(holder, -1);
+        this.#held.remove(holder);
       },
     };
   }
@@ -79,15 +79,9 @@ export class ConnectionShares {
         this.#all -= 1;
         this.#ofUnlimited -= 1;
         this.#unlooked.delete(place);
-        if (place.holder !== undefined) this.#count(place.holder, -1);
+        if (place.holder !== undefined) this.#held.remove(place.holder);
       },
     };
-  }
-
-  #count(holder: ConnectionHolder, by: number): void {
-    const held = (this.#held.get(holder) ?? 0) + by;
-    if (held === 0) this.#held.delete(holder);
-    else this.#held.set(holder, held);
   }
 }
 

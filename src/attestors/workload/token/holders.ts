@@ -1,6 +1,7 @@
 /** Who a token was first shown by: whoever else shows it during its life found it somewhere. */
 import type { EpochSeconds } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { KeyedCounts } from "../../../base/keyed-counts.ts";
 
 /** A connection of the Workload API: the same object for all calls on it. */
 export interface TokenConnection {
@@ -47,7 +48,7 @@ export interface TokenHoldersOptions {
 export class TokenHolders {
   readonly #held = new Map<string, Held>();
   /** Tokens by share. */
-  readonly #counts = new Map<string, number>();
+  readonly #ofShare = new KeyedCounts<string>();
   readonly #max: number;
   readonly #maxEach: number;
   /** No token ends before. */
@@ -76,7 +77,7 @@ export class TokenHolders {
       return;
     }
     if (this.#isFull(share)) this.#forgetBefore(now);
-    if (this.#countOf(share) >= this.#maxEach) {
+    if (this.#ofShare.of(share) >= this.#maxEach) {
       throw fail(
         "limited",
         `more than ${this.#maxEach} tokens of one user, container or pod are in use; try again when one has expired`,
@@ -86,16 +87,12 @@ export class TokenHolders {
       throw fail("limited", `more than ${this.#max} tokens are in use; try again later`);
     }
     this.#held.set(fingerprint, { holder, share, until });
-    this.#counts.set(share, this.#countOf(share) + 1);
+    this.#ofShare.add(share);
     this.#ends(until);
   }
 
   #isFull(share: string): boolean {
-    return this.#held.size >= this.#max || this.#countOf(share) >= this.#maxEach;
-  }
-
-  #countOf(share: string): number {
-    return this.#counts.get(share) ?? 0;
+    return this.#held.size >= this.#max || this.#ofShare.of(share) >= this.#maxEach;
   }
 
   #ends(at: EpochSeconds): void {
@@ -112,9 +109,7 @@ export class TokenHolders {
         continue;
       }
       this.#held.delete(fingerprint);
-      const left = this.#countOf(share) - 1;
-      if (left === 0) this.#counts.delete(share);
-      else this.#counts.set(share, left);
+      this.#ofShare.remove(share);
     }
   }
 }

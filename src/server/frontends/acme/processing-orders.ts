@@ -2,6 +2,7 @@
 import { Backoff } from "../../../base/backoff.ts";
 import { type Clock, sleep } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { KeyedCounts } from "../../../base/keyed-counts.ts";
 import type { Random } from "../../../base/random.ts";
 import { jwsKey } from "../../../jwt/jws-key.ts";
 import type { JwtClaims } from "../../../jwt/jws-parts.ts";
@@ -25,7 +26,7 @@ export class ProcessingOrders implements AsyncDisposable {
   readonly #options: ProcessingOrdersOptions;
   readonly #stopping = new AbortController();
   readonly #underway = new Set<Promise<void>>();
-  readonly #ofAccount = new Map<string, number>();
+  readonly #ofAccount = new KeyedCounts<string>();
   /** Those that are gone on with. */
   readonly #goingOn = new Map<string, Promise<void>>();
 
@@ -49,19 +50,17 @@ export class ProcessingOrders implements AsyncDisposable {
   /** @throws AcmeError when too many are under way, of this account or of all */
   begin(params: Omit<IssueParams, "signal">): Promise<void> {
     const { id } = params.account;
-    const own = this.#ofAccount.get(id) ?? 0;
+    const own = this.#ofAccount.of(id);
     if (this.#underway.size >= MAX_UNDERWAY || own >= MAX_UNDERWAY_OF_ACCOUNT) {
       throw acmeError("rateLimited", "too many certificates are being made; come again", {
         headers: { "retry-after": String(ROOM_RETRY) },
       });
     }
-    this.#ofAccount.set(id, own + 1);
+    this.#ofAccount.add(id);
     const { signal } = this.#stopping;
     const work = this.#options.issuance.issue({ ...params, signal }).finally(() => {
       this.#underway.delete(work);
-      const left = (this.#ofAccount.get(id) ?? 0) - 1;
-      if (left <= 0) this.#ofAccount.delete(id);
-      else this.#ofAccount.set(id, left);
+      this.#ofAccount.remove(id);
     });
     this.#underway.add(work);
     return work;

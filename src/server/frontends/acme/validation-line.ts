@@ -6,6 +6,7 @@
 import { addressKey } from "../../../base/address-key.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { KeyedCounts } from "../../../base/keyed-counts.ts";
 
 /** What a validation is given to run with. */
 export interface LinePlace {
@@ -38,7 +39,7 @@ export class ValidationLine<T> implements AsyncDisposable {
   /** Of those, the ones that have lasted; longest first. */
   readonly #slow = new Set<Place>();
   /** How many places each account has. */
-  readonly #ofAccount = new Map<string, number>();
+  readonly #ofAccount = new KeyedCounts<string>();
   readonly #running = new Set<Promise<void>>();
   #disposed = false;
 
@@ -91,7 +92,7 @@ export class ValidationLine<T> implements AsyncDisposable {
   /** Of the first account that may have another place, which then goes to the end. */
   #takeTurn(): { readonly accountId: string; readonly task: T } | undefined {
     for (const [accountId, [task, ...others]] of this.#waiting) {
-      if ((this.#ofAccount.get(accountId) ?? 0) >= MAX_OF_ACCOUNT || task === undefined) continue;
+      if (this.#ofAccount.of(accountId) >= MAX_OF_ACCOUNT || task === undefined) continue;
       this.#waiting.delete(accountId);
       if (others.length > 0) this.#waiting.set(accountId, others);
       this.#manyWaiting -= 1;
@@ -109,7 +110,7 @@ export class ValidationLine<T> implements AsyncDisposable {
       target: undefined,
     };
     this.#places.add(place);
-    this.#ofAccount.set(accountId, (this.#ofAccount.get(accountId) ?? 0) + 1);
+    this.#ofAccount.add(accountId);
     const { signal } = place.ending;
     const running = run(task, { signal, entering: (at) => this.#enter(place, at) }).finally(() => {
       this.#running.delete(running);
@@ -138,10 +139,10 @@ export class ValidationLine<T> implements AsyncDisposable {
 
   /** @param slow longest first */
   #end(slow: readonly Place[]): void {
-    const many = new Map<string, number>();
-    for (const { accountId } of slow) many.set(accountId, (many.get(accountId) ?? 0) + 1);
-    const most = Math.max(...many.values());
-    const ended = slow.find(({ accountId }) => many.get(accountId) === most);
+    const many = new KeyedCounts<string>();
+    for (const { accountId } of slow) many.add(accountId);
+    const most = Math.max(...slow.map(({ accountId }) => many.of(accountId)));
+    const ended = slow.find(({ accountId }) => many.of(accountId) === most);
     if (ended === undefined) return;
     this.#leave(ended);
     ended.ending.abort(
@@ -154,9 +155,7 @@ export class ValidationLine<T> implements AsyncDisposable {
     if (!this.#places.delete(place)) return;
     this.#slow.delete(place);
     place.stopTimer();
-    const left = (this.#ofAccount.get(place.accountId) ?? 0) - 1;
-    if (left <= 0) this.#ofAccount.delete(place.accountId);
-    else this.#ofAccount.set(place.accountId, left);
+    this.#ofAccount.remove(place.accountId);
   }
 }
 
