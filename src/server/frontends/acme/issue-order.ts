@@ -89,7 +89,7 @@ export class OrderIssuance {
     };
     await store.transaction(async ({ acme }) => {
       const present = await acme.order(id);
-      // Another server was quicker: what was signed here is handed to nobody.
+      // Read again after signing: an order may end, or be pruned, meanwhile, and what was signed is handed to nobody.
       if (present?.status !== "open") throw notReady(present?.status ?? "gone");
       await acme.createCertificate(certificate);
       await acme.updateOrder({

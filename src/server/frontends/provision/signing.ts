@@ -1,7 +1,7 @@
 /**
  * A token's one certificate, and its renewals. What is answered is on disk before it leaves: whoever has lost the answer
  * asks again with the same key and gets the same certificate; another key gets nothing. What was signed and not written
- * (a crash, another server that was quicker) was handed to nobody.
+ * (a crash, a token that was taken back meanwhile) was handed to nobody.
  */
 import { bytesEqual, toBase64, toHex } from "../../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
@@ -123,7 +123,7 @@ export class Signing {
       });
     return datastore.transaction(async ({ provisionGrants }) => {
       const now = await provisionGrants.get(hash);
-      // Another server may have been quicker, or somebody took it back.
+      // Read again after signing: somebody may have taken it back, or failed attempts have burned it.
       if (now === undefined) throw unknown();
       this.#requireUsable(now);
       if (now.certificate !== undefined) return again(now, keyHash);
