@@ -42,7 +42,7 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
   return {
     async NewCertificateByToken(request, call) {
       await deps.limits.attest(call);
-      const proof = (): Promise<Proof> => proofOf(request);
+      const proof = (): Promise<Proof> => callerProof(request);
       return answer(deps, await admit(deps, proof, request, call));
     },
 
@@ -131,7 +131,7 @@ async function answer(
   };
 }
 
-async function proofOf({
+async function callerProof({
   proof,
   pod,
   token,
