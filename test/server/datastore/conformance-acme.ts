@@ -1,9 +1,15 @@
 import type {
   AcmeAccountRecord,
   AcmeAuthorizationRecord,
-  AcmeCertificateRecord,
   AcmeOrderRecord,
 } from "../../../src/server/datastore/acme.ts";
+import {
+  sampleAccount,
+  sampleAuthorization,
+  sampleCertificate,
+  sampleChallenge,
+  sampleOrder,
+} from "./acme-samples.ts";
 import type { Check } from "./conformance.ts";
 import { holding, rejectsWith } from "./samples.ts";
 
@@ -56,7 +62,7 @@ export async function acmeConformance(check: Check): Promise<void> {
       for (const id of ["order", "authorization", "certificate"]) {
         await acme.createAccount(account(id, 1, ended));
       }
-      await acme.createOrder({ ...sampleOrder("o"), accountId: "order" });
+      await acme.createOrder(sampleOrder("o", { accountId: "order" }));
       await acme.createAuthorization(sampleAuthorization("z", { accountId: "authorization" }));
       await acme.createCertificate({ ...sampleCertificate("c"), accountId: "certificate" });
       await acme.createAccount(account("unused", 10));
@@ -86,7 +92,7 @@ export async function acmeConformance(check: Check): Promise<void> {
     const orders = ["a", "b", "c", "d"].map((id) => sampleOrder(id));
     await store.transaction(async (w) => {
       for (const order of orders) await w.acme.createOrder(order);
-      await w.acme.createOrder({ ...sampleOrder("x"), accountId: "other" });
+      await w.acme.createOrder(sampleOrder("x", { accountId: "other" }));
     });
     t.same(await store.acme.order("a"), orders[0]);
     t.equal(await store.acme.order("none"), undefined);
@@ -104,12 +110,12 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.same(await store.acme.order("b"), valid);
     t.same(await store.acme.order("c"), invalid);
     t.same(await store.acme.processingOrders(10), []);
-    const made = { ...sampleOrder("d"), csr: "MAA" };
+    const made = sampleOrder("d", { csr: "MAA" });
     await store.transaction(async (w) => {
       await w.acme.updateOrder(made);
-      await w.acme.updateOrder({ ...sampleOrder("a"), csr: "MAA" });
+      await w.acme.updateOrder(sampleOrder("a", { csr: "MAA" }));
     });
-    t.same(await store.acme.processingOrders(1), [{ ...sampleOrder("a"), csr: "MAA" }]);
+    t.same(await store.acme.processingOrders(1), [sampleOrder("a", { csr: "MAA" })]);
     t.equal((await store.acme.processingOrders(10)).length, 2);
     t.same(await store.acme.order("d"), made);
     t.same(await store.acme.orderIds("account", 10), ["d", "b", "a"], "newest first");
@@ -147,7 +153,7 @@ export async function acmeConformance(check: Check): Promise<void> {
     const valid: AcmeAuthorizationRecord = {
       ...pending,
       status: "valid",
-      challenges: [{ ...CHALLENGE, status: "valid", validatedAt: 7 }],
+      challenges: [sampleChallenge({ status: "valid", validatedAt: 7 })],
     };
     await store.transaction((w) => w.acme.updateAuthorization(valid));
     t.same(await find(50), valid, "a valid one goes first");
@@ -158,14 +164,14 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.equal(await store.acme.countPending("account", 200), 0);
     const looked: AcmeAuthorizationRecord = {
       ...later,
-      challenges: [{ ...CHALLENGE, status: "processing" }],
+      challenges: [sampleChallenge({ status: "processing" })],
     };
     await store.transaction((w) => w.acme.updateAuthorization(looked));
     t.same(await store.acme.processing(10), [looked]);
     const decided: AcmeAuthorizationRecord = {
       ...looked,
       status: "invalid",
-      challenges: [{ ...CHALLENGE, status: "invalid", error: "{}" }],
+      challenges: [sampleChallenge({ status: "invalid", error: "{}" })],
     };
     await store.transaction((w) => w.acme.updateAuthorization(decided));
     t.same(await store.acme.processing(10), []);
@@ -206,84 +212,4 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.equal(await prune(1001, 2), 1);
     t.equal(await store.acme.certificate("a"), undefined);
   });
-}
-
-const CHALLENGE = {
-  type: "http-01",
-  token: "token",
-  status: "pending",
-  validatedAt: 0,
-  error: "",
-} as const;
-
-function sampleAccount(id: string): AcmeAccountRecord {
-  return {
-    id,
-    keyId: `key-${id}`,
-    jwk: "{}",
-    status: "valid",
-    contact: ["mailto:a@example.org"],
-    termsAgreed: true,
-    externalAccountId: "kid",
-    createdAt: 1,
-    usedAt: 2,
-  };
-}
-
-function sampleOrder(id: string): AcmeOrderRecord {
-  return {
-    id,
-    accountId: "account",
-    status: "open",
-    identifiers: [
-      { type: "dns", value: "*.example.org" },
-      { type: "ip", value: "10.0.0.1" },
-    ],
-    authorizations: ["a", "b"],
-    profile: "server-90d",
-    notBefore: 3,
-    notAfter: 4,
-    expiresAt: 100,
-    createdAt: 1,
-    error: "",
-    certificateId: "",
-    replaces: "aki.serial",
-    csr: "",
-  };
-}
-
-function sampleAuthorization(
-  id: string,
-  over: Partial<AcmeAuthorizationRecord> = {},
-): AcmeAuthorizationRecord {
-  return {
-    id,
-    accountId: "account",
-    type: "dns",
-    value: "example.org",
-    wildcard: false,
-    status: "pending",
-    expiresAt: 150,
-    createdAt: 1,
-    challenges: [CHALLENGE],
-    ...over,
-  };
-}
-
-function sampleCertificate(id: string): AcmeCertificateRecord {
-  return {
-    id,
-    accountId: "account",
-    orderId: "order",
-    serial: "01a",
-    authorityId: "aa",
-    spiffeId: "spiffe://example.org/a",
-    chain: ["AA==", "AQ=="],
-    alternates: [["AA==", "Ag=="]],
-    identifiers: [{ type: "dns", value: "a.example.org" }],
-    notBefore: 1,
-    notAfter: 1000,
-    replacedBy: "",
-    revokedAt: 0,
-  };
 }

@@ -7,7 +7,6 @@ import type { ServerConfig } from "../../../src/config/server.ts";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { Metrics } from "../../../src/observe/metrics.ts";
-import type { AcmeAuthorizationRecord } from "../../../src/server/datastore/acme.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { Certificates } from "../../../src/server/frontends/acme/certificates.ts";
 import { Nonces } from "../../../src/server/frontends/acme/nonces.ts";
@@ -27,6 +26,7 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 import { startDnsServer } from "../../support/dns-server.ts";
 import { freePort } from "../../support/free-port.ts";
 import { type TestServer, startTestServer } from "../../support/server.ts";
+import { sampleAuthorization, sampleChallenge } from "../datastore/acme-samples.ts";
 import { PROVISION } from "./provision-rig.ts";
 import { WEB, acmeConfig, acmeRig, issue, meet, problem, readChain } from "./acme-rig.ts";
 
@@ -217,19 +217,12 @@ t.test("challenges: so many at once, fewer of one account, and none lost at the 
     metrics: new Metrics(),
   });
   const begin = async (accountId: string, at: number): Promise<void> => {
-    const authorization: AcmeAuthorizationRecord = {
-      id: `${accountId}-${at}`,
+    const authorization = sampleAuthorization(`${accountId}-${at}`, {
       accountId,
-      type: "dns",
       value: `${at}.example.org`,
-      wildcard: false,
-      status: "pending",
       expiresAt: clock.nowMs() / 1000 + 3600,
-      createdAt: 0,
-      challenges: [
-        { type: "http-01", token: "t", status: "processing", validatedAt: 0, error: "" },
-      ],
-    };
+      challenges: [sampleChallenge({ status: "processing" })],
+    });
     await store.transaction((writers) => writers.acme.createAuthorization(authorization));
     validations.start({ authorization, type: "http-01", thumbprint: "x" });
   };

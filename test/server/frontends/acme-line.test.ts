@@ -19,7 +19,13 @@ import { Validations } from "../../../src/server/frontends/acme/validations.ts";
 import { parseCsr } from "../../../src/x509/csr.ts";
 import { csrFor } from "../../support/csr.ts";
 import { refused } from "../../support/refused.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { VirtualClock, settle } from "../../support/virtual-clock.ts";
+import {
+  sampleAccount,
+  sampleAuthorization,
+  sampleChallenge,
+  sampleOrder,
+} from "../datastore/acme-samples.ts";
 
 t.test("one account whose targets hang leaves room for the others", async (t) => {
   const clock = new VirtualClock(0);
@@ -39,17 +45,13 @@ t.test("one account whose targets hang leaves room for the others", async (t) =>
     logger: silentLogger,
     metrics: new Metrics(),
   });
-  const authorization = (accountId: string, id: string): AcmeAuthorizationRecord => ({
-    id,
-    accountId,
-    type: "dns",
-    value: `${id}.example.org`,
-    wildcard: false,
-    status: "pending",
-    expiresAt: 3600,
-    createdAt: 0,
-    challenges: [{ type: "http-01", token: "t", status: "processing", validatedAt: 0, error: "" }],
-  });
+  const authorization = (accountId: string, id: string): AcmeAuthorizationRecord =>
+    sampleAuthorization(id, {
+      accountId,
+      value: `${id}.example.org`,
+      expiresAt: 3600,
+      challenges: [sampleChallenge({ status: "processing" })],
+    });
   // As if it deactivated each one that it has begun, so that no more than a few are pending at once.
   let many = 0;
   const greedy = (): void => {
@@ -70,18 +72,20 @@ t.test("one account whose targets hang leaves room for the others", async (t) =>
   t.equal(validations.waiting, 300, "the other's is looked at, past them");
 });
 
-/** A line whose tasks hang until they are told to end. */
+/** A line whose tasks hang until they are told to end, or end by hand. */
 function hangingLine() {
   const clock = new VirtualClock(0);
   const begun: string[] = [];
   const ended: string[] = [];
   const places = new Map<string, LinePlace>();
+  const finish = new Map<string, () => void>();
   const line = new ValidationLine<string>({
     clock,
     run: (name, place) =>
       new Promise((resolve) => {
         begun.push(name);
         places.set(name, place);
+        finish.set(name, resolve);
         place.signal.addEventListener("abort", () => {
           ended.push(name);
           resolve();
@@ -91,7 +95,7 @@ function hangingLine() {
   const add = (account: string, many: number): void => {
     for (let at = 0; at < many; at++) line.add(account, `${account} ${at}`);
   };
-  return { clock, begun, ended, places, line, add };
+  return { clock, begun, ended, places, finish, line, add };
 }
 
 t.test("accounts take turns", async (t) => {
@@ -105,6 +109,22 @@ t.test("accounts take turns", async (t) => {
   await clock.advance(1);
   t.equal(line.slow, 64, "whoever has lasted for a second makes room");
   t.same(begun.slice(64), ["e 0", "f 0", "e 1", "e 2"], "each in turn, the first have theirs");
+  await line[Symbol.asyncDispose]();
+});
+
+t.test("an account has a place back when one of its tasks has ended", async (t) => {
+  const { clock, begun, finish, line, add } = hangingLine();
+  add("a", 20);
+  t.equal(begun.length, 16, "as many as one account has");
+  finish.get("a 3")?.();
+  await settle();
+  t.same(begun.slice(16), ["a 16"], "a prompt one");
+  await clock.advance(1000);
+  finish.get("a 5")?.();
+  finish.get("a 16")?.();
+  await settle();
+  t.same(begun.slice(17), ["a 17", "a 18"], "slow ones");
+  t.equal(line.waiting, 1);
   await line[Symbol.asyncDispose]();
 });
 
@@ -168,36 +188,20 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
   const clock = new VirtualClock(100_000_000);
   await using store = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
   const names = Array.from({ length: 40 }, (_, at) => `n${at}.example.org`);
-  const order = (accountId: string): AcmeOrderRecord => ({
-    id: "o",
-    accountId,
-    status: "open",
-    identifiers: names.map((value) => ({ type: "dns", value })),
-    authorizations: names,
-    profile: "server-7d",
-    notBefore: 0,
-    notAfter: 0,
-    expiresAt: 1e9,
-    createdAt: 0,
-    error: "",
-    certificateId: "",
-    replaces: "",
-    csr: "",
-  });
-  const authorizations = names.map((value): AcmeAuthorizationRecord => {
-    const challenge = { type: "http-01", token: "t", status: "valid", validatedAt: 1 } as const;
-    return {
-      id: value,
-      accountId: "",
-      type: "dns",
-      value,
-      wildcard: false,
-      status: "valid",
+  const order = (accountId: string): AcmeOrderRecord =>
+    sampleOrder("o", {
+      accountId,
+      identifiers: names.map((value) => ({ type: "dns", value })),
+      authorizations: names,
+      profile: "server-7d",
+      notBefore: 0,
+      notAfter: 0,
       expiresAt: 1e9,
-      createdAt: 0,
-      challenges: [{ ...challenge, error: "" }],
-    };
-  });
+    });
+  const met = sampleChallenge({ status: "valid", validatedAt: 1 });
+  const authorizations = names.map((value) =>
+    sampleAuthorization(value, { value, status: "valid", expiresAt: 1e9, challenges: [met] }),
+  );
   const running = new Map<string, number>();
   const most = new Map<string, number>();
   let asked = 0;
@@ -233,17 +237,7 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
   const csr = { request: parseCsr(Buffer.from(csrFor({ names }), "base64url")) };
   const { signal } = new AbortController();
   const issue = (id: string) => {
-    const account = {
-      id,
-      keyId: "",
-      jwk: "",
-      status: "valid",
-      contact: [],
-      termsAgreed: false,
-      externalAccountId: "",
-      createdAt: 0,
-      usedAt: 0,
-    } as const;
+    const account = { ...sampleAccount(id), externalAccountId: "" };
     const known = {
       order: order(id),
       authorizations,

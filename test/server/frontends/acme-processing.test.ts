@@ -19,6 +19,7 @@ import { csrFor } from "../../support/csr.ts";
 import { refused } from "../../support/refused.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
 import { VirtualClock, settle } from "../../support/virtual-clock.ts";
+import { sampleAccount, sampleOrder } from "../datastore/acme-samples.ts";
 
 /** Waits for its turn, and makes the order valid, as far as that goes without a certificate. */
 interface Begun {
@@ -33,17 +34,7 @@ async function startRig(t: Test) {
   const store = await openSqliteDatastore({ path: ":memory:", clock, logger: silentLogger });
   t.teardown(() => store[Symbol.asyncDispose]());
   const key = jwsKey({ ...makeAcmeKey().jwk });
-  const account = {
-    id: "account",
-    keyId: key.thumbprint,
-    jwk: key.jwk,
-    status: "valid",
-    contact: [],
-    termsAgreed: false,
-    externalAccountId: "",
-    createdAt: 0,
-    usedAt: 0,
-  } as const;
+  const account = { ...sampleAccount("account"), keyId: key.thumbprint, jwk: key.jwk };
   await store.transaction((w) => w.acme.createAccount(account));
   const orders = {
     async require(_: unknown, id: string): Promise<KnownOrder> {
@@ -78,7 +69,15 @@ async function startRig(t: Test) {
   const urls = new AcmeUrls("https://acme.example.org");
   const finalization = new Finalization({ store, orders, processing, urls, clock });
   const create = (id: string): Promise<void> =>
-    store.transaction((w) => w.acme.createOrder({ ...ORDER, id }));
+    store.transaction((w) =>
+      w.acme.createOrder(
+        sampleOrder(id, {
+          identifiers: [{ type: "dns", value: "a.example.org" }],
+          authorizations: [],
+          expiresAt: 1_000_000,
+        }),
+      ),
+    );
   await create("order");
   const csr = csrFor({ names: ["a.example.org"] });
   const finalize = (id = "order", sent = csr) => {
@@ -190,10 +189,17 @@ t.test("of one account so many are made at once", async (t) => {
   await refused(t, finalize(), { message: /too many certificates are being made/ });
   for (const each of begun) await each.done();
   await Promise.all(asked);
+  const again = finalize();
+  await Promise.race([again, hasBegun(begun, 301)]);
+  await begun[300]?.done();
+  t.match(await again, { body: { status: "valid" } }, "there is room once more");
 });
 
 async function hasBegun(begun: readonly Begun[], many: number): Promise<void> {
-  while (begun.length < many) await settle();
+  for (let turns = 0; begun.length < many; turns++) {
+    if (turns > 10_000) throw new Error(`${begun.length} have begun, not ${many}`);
+    await settle();
+  }
 }
 
 async function requireOrder(store: Datastore, id: string): Promise<AcmeOrderRecord> {
@@ -201,20 +207,3 @@ async function requireOrder(store: Datastore, id: string): Promise<AcmeOrderReco
   if (order === undefined) throw new Error(`there is no ${id}`);
   return order;
 }
-
-const ORDER: AcmeOrderRecord = {
-  id: "",
-  accountId: "account",
-  status: "open",
-  identifiers: [{ type: "dns", value: "a.example.org" }],
-  authorizations: [],
-  profile: "server-7d",
-  notBefore: 0,
-  notAfter: 0,
-  expiresAt: 1_000_000,
-  createdAt: 0,
-  error: "",
-  certificateId: "",
-  replaces: "",
-  csr: "",
-};
