@@ -1,23 +1,8 @@
 /** `authoritySets` and `certificateProfiles` of a server's file: what is filled in, and what is refused. */
 import t from "tap";
-import { buildServerConfig } from "../../src/config/build-server.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
-import { Settings } from "../../src/config/source.ts";
+import { serverConfigOf as configOf } from "../support/file-settings.ts";
 
-const context = { uid: 1000, env: { HOME: "/home/u" } };
 const DAY = 86_400;
-
-function configOf(document: object): ServerConfig {
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { ...document } },
-    context,
-  });
-  return buildServerConfig(settings, context);
-}
 
 t.test("what is filled in", (t) => {
   const bare = configOf({});

@@ -1,19 +1,9 @@
 /** `federation` of a server's file: the rules between its fields. */
 import t from "tap";
-import { buildServerConfig } from "../../src/config/build-server.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { Settings } from "../../src/config/source.ts";
+import { serverConfigOf } from "../support/file-settings.ts";
 
 function build(federation: unknown) {
-  const context = { uid: 1000, env: { HOME: "/home/u" } };
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { trustDomain: "example.org", federation } },
-    context,
-  });
-  return buildServerConfig(settings, context).federation;
+  return serverConfigOf({ trustDomain: "example.org", federation }).federation;
 }
 
 const web = { endpointUrl: "https://partner.example/bundle", profile: "https_web" };

@@ -1,23 +1,8 @@
 /** `frontends` of a server's file: what is filled in, and what is refused. */
 import t from "tap";
-import { buildServerConfig } from "../../src/config/build-server.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
-import { Settings } from "../../src/config/source.ts";
+import { serverConfigOf as configOf } from "../support/file-settings.ts";
 
-const context = { uid: 1000, env: { HOME: "/home/u" } };
 const FILES = { certificateFile: "/etc/tls.pem", keyFile: "/etc/tls.key" };
-
-function configOf(document: object): ServerConfig {
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { ...document } },
-    context,
-  });
-  return buildServerConfig(settings, context);
-}
 
 t.test("what follows from what", async (t) => {
   const { frontends, ca } = configOf({
@@ -145,15 +130,8 @@ t.test("frontends.acme: what follows from what, and what is refused", async (t) 
 });
 
 /** With options of the command line. */
-function provisionOf(document: object, options: Readonly<Record<string, string>> = {}) {
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: (name) => options[name],
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { ...document } },
-    context,
-  });
-  return buildServerConfig(settings, context).frontends?.provision;
+function provisionOf(document: object, given: Readonly<Record<string, string>> = {}) {
+  return configOf(document, { given }).frontends?.provision;
 }
 
 t.test("provision: a section, options, or both", async (t) => {

@@ -4,10 +4,8 @@ import t from "tap";
 import { parse } from "yaml";
 import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
 import { buildAgentConfig } from "../../src/config/build-agent.ts";
-import { buildServerConfig } from "../../src/config/build-server.ts";
 import type { PathContext } from "../../src/config/paths.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { Settings } from "../../src/config/source.ts";
+import { USER, fileSettings, serverConfigOf } from "../support/file-settings.ts";
 
 type Texts = Readonly<Record<string, string>>;
 type Root = Readonly<Record<string, unknown>>;
@@ -15,32 +13,20 @@ type Root = Readonly<Record<string, unknown>>;
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 function contextOf(env: Texts): PathContext {
-  return { uid: 1000, env: { HOME: "/home/u", ...env } };
+  return { ...USER, env: { ...USER.env, ...env } };
 }
 
 function server(root: Root, env: Texts = {}) {
-  const context = contextOf(env);
-  const file = { name: "FILE", root };
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file,
-    context,
-  });
-  return buildServerConfig(settings, context);
+  return serverConfigOf(root, { context: contextOf(env) });
 }
 
 function agent(root: Root, env: Texts = {}, given: Texts = {}) {
   const context = contextOf(env);
-  const file = { name: "FILE", root: { server: "server:8081", ...root } };
-  const settings = new Settings({
-    table: AGENT_SETTINGS,
-    given: (name) => given[name],
-    fromEnv: () => undefined,
-    file,
-    context,
-  });
+  const settings = fileSettings(
+    AGENT_SETTINGS,
+    { server: "server:8081", ...root },
+    { context, given },
+  );
   return buildAgentConfig(settings, context);
 }
 

@@ -5,8 +5,8 @@ import { settingChanges } from "../../src/config/changes.ts";
 import { Reload, type ReloadOutcome } from "../../src/config/reload.ts";
 import type { SettingTable } from "../../src/config/setting.ts";
 import { count, duration, list, map, section, text } from "../../src/config/shape.ts";
-import { Settings } from "../../src/config/source.ts";
 import { LogLevelSwitch } from "../../src/observe/logger.ts";
+import { fileSettings } from "../support/file-settings.ts";
 
 function change(config: number) {
   return async () => ({ config, settings: ["a"] });
@@ -82,16 +82,8 @@ t.test("which settings differ, by value and not by how they are written", (t) =>
       help: "h",
     },
   } as const satisfies SettingTable;
-  const read = (root: Readonly<Record<string, unknown>>) =>
-    new Settings({
-      table,
-      given: () => undefined,
-      fromEnv: () => undefined,
-      file: { name: "FILE", root },
-      context: { uid: 0, env: {} },
-    });
   const changes = (before: object, after: object) =>
-    settingChanges(read({ ...before }), read({ ...after }), "server");
+    settingChanges(fileSettings(table, before), fileSettings(table, after), "server");
   t.same(changes({ ttl: "1h", names: ["a", "b"] }, { ttl: "60m", names: "a, b" }), {
     now: [],
     start: [],

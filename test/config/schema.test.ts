@@ -12,7 +12,7 @@ import { isMapping, readValue } from "../../src/config/read-value.ts";
 import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
 import { type SettingTable, camelCase, fileFields } from "../../src/config/setting.ts";
 import { type Field, type Shape, section } from "../../src/config/shape.ts";
-import { Settings } from "../../src/config/source.ts";
+import { USER, fileSettings } from "../support/file-settings.ts";
 
 const TABLES = {
   server: SERVER_SETTINGS,
@@ -23,19 +23,11 @@ const published = JSON.parse(readFileSync("doc/config.schema.json", "utf8")) as 
 // `type: [object, null]` is plain JSON Schema; only ajv's strict mode dislikes it.
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
 ajv.addSchema(published);
-const context = { uid: 1000, env: { HOME: "/home/u" } };
 
 /** What our reader says is wrong with a file. */
 function problems(table: SettingTable, root: Readonly<Record<string, unknown>>): readonly string[] {
-  const settings = new Settings({
-    table,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root },
-    context,
-  });
   try {
-    settings.check();
+    fileSettings(table, root).check();
     return [];
   } catch (error) {
     return problemsOf(error);
@@ -69,7 +61,7 @@ t.test("every setting is in it, with a description, and its default is valid", (
       const key = camelCase(name);
       t.match(properties[key]?.description, /^[^a-z].*[^.]\.$/, `${role} ${key}`);
       const { default: given } = setting;
-      const node = typeof given === "function" ? given(context) : given;
+      const node = typeof given === "function" ? given(USER) : given;
       if (node === undefined) continue;
       t.same(problems(table, { [key]: node }), [], `the default of ${role} ${key}`);
       t.ok(validator(role)({ [key]: node }));
@@ -96,11 +88,11 @@ t.test("sections: camelCase keys, a sentence each, defaults that are valid", (t)
       seen += 1;
       t.match(path, /^(\.?[a-z][A-Za-z0-9]*|\[\]|\.\*)+$/);
       t.match(field.help, /^[^.].*[^.]$/, path);
-      const node = typeof field.default === "function" ? field.default(context) : field.default;
+      const node = typeof field.default === "function" ? field.default(USER) : field.default;
       t.notOk(field.required === true && node !== undefined, `${path}: required has no default`);
       if (node === undefined) continue;
       const report = (at: string, problem: string) => t.fail(`default of ${path}${at}: ${problem}`);
-      readValue(field.shape, node, "", { context, report });
+      readValue(field.shape, node, "", { context: USER, report });
       t.ok(ajv.validate(schemaOf(field.shape), node), `default of ${path}`);
     }
   }

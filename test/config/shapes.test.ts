@@ -17,10 +17,9 @@ import {
   text,
 } from "../../src/config/shape.ts";
 import { shownValues } from "../../src/config/shown.ts";
-import { Settings } from "../../src/config/source.ts";
+import { USER, fileSettings } from "../support/file-settings.ts";
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
-const context = { uid: 1000, env: { HOME: "/home/u" } };
 
 const ISSUER = section({
   url: {
@@ -60,7 +59,7 @@ const NESTED = section({
 function readNested(node: unknown): { value: unknown; problems: readonly string[] } {
   const found: string[] = [];
   const report = (path: string, problem: string): void => void found.push(`${path}: ${problem}`);
-  return { value: readValue(NESTED, node, "", { context, report }), problems: found };
+  return { value: readValue(NESTED, node, "", { context: USER, report }), problems: found };
 }
 
 t.test("sections, lists and maps: defaults filled in, errors with their whole path", (t) => {
@@ -129,7 +128,7 @@ t.test("sections, lists and maps: defaults filled in, errors with their whole pa
   const secret = text({ secret: true, pattern: "^x$", rule: "is not x" });
   const said: string[] = [];
   readValue(secret, "tell-nobody", "p", {
-    context,
+    context: USER,
     report: (_, problem) => void said.push(problem),
   });
   t.same(said, ["is not x"], "a secret is not repeated");
@@ -164,16 +163,10 @@ t.test("what is shown of it: each value with its origin, no secret", (t) => {
     more: ["tell-nobody"],
     docker: null,
   };
-  const settings = new Settings({
-    table,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { nested } },
-    context,
-  });
+  const settings = fileSettings(table, { nested });
   settings.check();
   t.same(
-    shownValues(settings, context).map(({ path, value, isSecret, from }) => [
+    shownValues(settings, USER).map(({ path, value, isSecret, from }) => [
       path,
       isSecret ? "***" : value,
       from,
@@ -188,7 +181,7 @@ t.test("what is shown of it: each value with its origin, no secret", (t) => {
       ["nested.docker", {}, "file"],
     ],
   );
-  t.notMatch(JSON.stringify(shownValues(settings, context)), /tell-nobody/);
+  t.notMatch(JSON.stringify(shownValues(settings, USER)), /tell-nobody/);
   t.end();
 });
 

@@ -1,24 +1,9 @@
 /** Listeners whose roots go before the clients that know them come again. */
 import t from "tap";
-import { buildServerConfig } from "../../../src/config/build-server.ts";
-import { SERVER_SETTINGS } from "../../../src/config/server-settings.ts";
-import { Settings } from "../../../src/config/source.ts";
 import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { shortLivedRoots } from "../../../src/server/short-lived-roots.ts";
+import { serverConfigOf as configOf } from "../../support/file-settings.ts";
 import { startTestServer } from "../../support/server.ts";
-
-const context = { uid: 1000, env: { HOME: "/home/u" } };
-
-function configOf(document: object): ReturnType<typeof buildServerConfig> {
-  const settings = new Settings({
-    table: SERVER_SETTINGS,
-    given: () => undefined,
-    fromEnv: () => undefined,
-    file: { name: "FILE", root: { ...document } },
-    context,
-  });
-  return buildServerConfig(settings, context);
-}
 
 const SETS = { web: {} };
 const ACME = { listen: "127.0.0.1:0", url: "https://acme.example.org", svid: true, set: "web" };

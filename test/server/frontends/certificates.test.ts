@@ -1,22 +1,19 @@
 /** Certificates with names and addresses: who may have which, on a real server (requirement T11). */
 import t from "tap";
 import { Networks, canonicalAddress } from "../../../src/base/networks.ts";
-import { buildServerConfig } from "../../../src/config/build-server.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
-import { SERVER_SETTINGS } from "../../../src/config/server-settings.ts";
-import { Settings } from "../../../src/config/source.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { NewCertificateRequest } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateRequest.ts";
 import { LIFE } from "../../attestors/kubernetes-peers.ts";
 import { TestIssuer, oidcConfig, oidcSection } from "../../support/oidc-issuer.ts";
 import { type Refusal, refused } from "../../support/refused.ts";
+import { serverConfigOf } from "../../support/file-settings.ts";
 import { type TlsIdentity, identityOf, startTestServer } from "../../support/server.ts";
 import { TestCa } from "../../support/test-ca.ts";
 import { mint } from "../api/calls.ts";
 import { CERTIFICATES, CERTIFICATE_SERVICE, ask, entry, issuances } from "./ask-certificate.ts";
 
 const DAY = 24 * 3600;
-const CONTEXT = { uid: 1000, env: { HOME: "/home/u" } };
 
 t.test("addresses and networks are read strictly", async (t) => {
   for (const [text, canonical] of [
@@ -286,16 +283,8 @@ t.test(
 );
 
 t.test("what the section may not say", async (t) => {
-  const configOf = (certificates: object, more: object = {}) => {
-    const settings = new Settings({
-      table: SERVER_SETTINGS,
-      given: () => undefined,
-      fromEnv: () => undefined,
-      file: { name: "FILE", root: { frontends: { certificates }, ...more } },
-      context: CONTEXT,
-    });
-    return buildServerConfig(settings, CONTEXT).frontends?.certificates;
-  };
+  const configOf = (certificates: object, more: object = {}) =>
+    serverConfigOf({ frontends: { certificates }, ...more }).frontends?.certificates;
   t.match(configOf({}), { set: "trust-domain", profile: "spiffe", ttlSeconds: 0 });
   t.match(configOf({ set: "web" }, { authoritySets: { web: {} } }), { profile: "server-90d" });
   t.equal(
