@@ -5,11 +5,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import t from "tap";
+import t, { type Test } from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { encodeFrame } from "../../../src/rpc/grpc/frame.ts";
 import { SocketGrpcServer } from "../../../src/rpc/grpc/server.ts";
+import type { Http2Stream } from "../../../src/rpc/http2/stream.ts";
 import {
   CONTINUATION,
   DATA,
@@ -43,12 +44,28 @@ const form: fc.Arbitrary<Form> = fc.record({
 });
 const authority = fc.constantFrom("/run/agent.sock", "", "localhost", "a|b", "\xff", undefined);
 
-t.test("every request has the headers that its client encoded, however", async (t) => {
-  let seen: (readonly string[])[] = [];
-  const { raw } = await sessionRig(t, (stream) => {
+/** Sessions that keep what headers their streams had. */
+async function seeing(t: Test, answer: (stream: Http2Stream) => void) {
+  const seen: (readonly string[])[] = [];
+  const rig = await sessionRig(t, (stream) => {
     seen.push(stream.fields);
-    stream.reset();
+    answer(stream);
   });
+  return { ...rig, seen };
+}
+
+const refuse = (stream: Http2Stream): void => stream.reset();
+
+/** Node's own client, and what its requests brought. */
+async function nodeClient(t: Test) {
+  const { path, seen } = await seeing(t, echo);
+  const session = connectHttp2("http://localhost", { createConnection: () => connect(path) });
+  t.teardown(() => session.destroy());
+  return { session, seen };
+}
+
+t.test("every request has the headers that its client encoded, however", async (t) => {
+  const { raw, seen } = await seeing(t, refuse);
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -65,7 +82,7 @@ t.test("every request has the headers that its client encoded, however", async (
       ),
       fc.integer({ min: 1, max: 300 }),
       async (requests, pieceLength) => {
-        seen = [];
+        seen.length = 0;
         const encoder = new Encoder();
         const wanted: string[][] = [];
         const parts: Buffer[] = [];
@@ -91,11 +108,7 @@ t.test("every request has the headers that its client encoded, however", async (
 });
 
 t.test("the table cycles over hundreds of requests", async (t) => {
-  const seen: (readonly string[])[] = [];
-  const { raw } = await sessionRig(t, (stream) => {
-    seen.push(stream.fields);
-    stream.reset();
-  });
+  const { raw, seen } = await seeing(t, refuse);
   const encoder = new Encoder();
   const parts: Buffer[] = [];
   const wanted: string[][] = [];
@@ -115,13 +128,7 @@ t.test("the table cycles over hundreds of requests", async (t) => {
 });
 
 t.test("what Node's client encodes and reads", async (t) => {
-  const seen: (readonly string[])[] = [];
-  const { path } = await sessionRig(t, (stream) => {
-    seen.push(stream.fields);
-    echo(stream);
-  });
-  const session = connectHttp2("http://localhost", { createConnection: () => connect(path) });
-  t.teardown(() => session.destroy());
+  const { session, seen } = await nodeClient(t);
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(token, fc.stringMatching(/^[!-~]{1,60}$/)), { maxLength: 20 }),
@@ -146,13 +153,7 @@ t.test("what Node's client encodes and reads", async (t) => {
 });
 
 t.test("names of the static table, as Node's client indexes them", async (t) => {
-  const seen: (readonly string[])[] = [];
-  const { path } = await sessionRig(t, (stream) => {
-    seen.push(stream.fields);
-    echo(stream);
-  });
-  const session = connectHttp2("http://localhost", { createConnection: () => connect(path) });
-  t.teardown(() => session.destroy());
+  const { session, seen } = await nodeClient(t);
   const headers = Object.fromEntries(
     STATIC_NAMES.split(" ").map((name, at) => [name, `value-${at}`]),
   );

@@ -259,21 +259,25 @@ t.test("transactions that wait for each other share a commit and nothing else", 
   t.equal((await store.changes.since(0, 10)).length, 2, "pruning stands between two of them");
 });
 
-t.test("nothing is acknowledged or announced before it is on the disk", async (t) => {
+/** A datastore whose every flush ends by hand. */
+async function slowDisk(clock: VirtualClock) {
   const flushes: PromiseWithResolvers<void>[] = [];
+  const flush = (): Promise<void> => {
+    const asked = Promise.withResolvers<void>();
+    flushes.push(asked);
+    return asked.promise;
+  };
   const store = await openSqliteDatastore({
     path: newPath(),
-    clock: new VirtualClock(),
+    clock,
     logger: silentLogger,
-    openFlush: async () => ({
-      flush: () => {
-        const flush = Promise.withResolvers<void>();
-        flushes.push(flush);
-        return flush.promise;
-      },
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
+    openFlush: async () => ({ flush, [Symbol.asyncDispose]: async () => undefined }),
   });
+  return { store, flushes };
+}
+
+t.test("nothing is acknowledged or announced before it is on the disk", async (t) => {
+  const { store, flushes } = await slowDisk(new VirtualClock());
   const told: string[] = [];
   store.onCommit((revision) => told.push(`revision ${revision}`));
   const write = (id: string): Promise<unknown> =>
@@ -304,21 +308,8 @@ t.test("nothing is acknowledged or announced before it is on the disk", async (t
 });
 
 t.test("a long group is committed while the disk has nothing to do", async (t) => {
-  const flushes: PromiseWithResolvers<void>[] = [];
   const clock = new VirtualClock();
-  const store = await openSqliteDatastore({
-    path: newPath(),
-    clock,
-    logger: silentLogger,
-    openFlush: async () => ({
-      flush: () => {
-        const flush = Promise.withResolvers<void>();
-        flushes.push(flush);
-        return flush.promise;
-      },
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
-  });
+  const { store, flushes } = await slowDisk(clock);
   const seen: number[] = [];
   const write = (id: string): Promise<unknown> =>
     store.transaction(async ({ entries }) => {
