@@ -8,7 +8,11 @@ import type { ProvisionHandlers } from "../../rpc/gen/assay/provision/v1/Provisi
 import type { CallContext, Implementation } from "../../rpc/service.ts";
 import type { ProvisionApiToken, ProvisionGrant } from "../datastore/provision.ts";
 import { callerOf } from "../endpoints/caller.ts";
-import type { GrantRequest, Grantor } from "../frontends/provision/grant-request.ts";
+import {
+  type GrantRequest,
+  type Grantor,
+  administrator,
+} from "../frontends/provision/grant-request.ts";
 import type { Provisioning } from "../open-provisioning.ts";
 import { atMost, integerField, pageField, textField } from "./fields.ts";
 
@@ -96,7 +100,7 @@ function grantRequest(request: AuthorizeRequest__Output): GrantRequest {
 function grantorOf(call: CallContext): Grantor {
   const { role, id } = callerOf(call);
   const label = id === undefined ? role : `${role} ${id.toString()}`;
-  return { label, allowNames: [], allowEntries: true, isAdministrator: true, anonymous: false };
+  return administrator(label);
 }
 
 function grantMessage(grant: ProvisionGrant): Grant {

@@ -8,6 +8,7 @@ import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import type { Datastore } from "../../../src/server/datastore/contract.ts";
+import { administrator } from "../../../src/server/frontends/provision/grant-request.ts";
 import { Grants } from "../../../src/server/frontends/provision/grants.ts";
 import { secretHash } from "../../../src/server/frontends/provision/secret-hash.ts";
 import { Signing } from "../../../src/server/frontends/provision/signing.ts";
@@ -139,15 +140,8 @@ t.test(
       };
     };
     const servers = await Promise.all(Array.from({ length: 32 }, () => server(datastore)));
-    const admin = {
-      label: "local",
-      allowNames: [],
-      allowEntries: true,
-      isAdministrator: true,
-      anonymous: false,
-    };
     const request = { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds: 0 };
-    const made = await servers[0]?.grants.authorize(request, admin);
+    const made = await servers[0]?.grants.authorize(request, administrator("local"));
     const hash = secretHash(made?.token ?? "");
     const outcomes = await Promise.allSettled(
       servers.map(async ({ signing }) => {
@@ -420,17 +414,10 @@ t.test("authorizations are bounded, and those that have ended make room", async 
     random: systemRandom,
     maxGrants: 2,
   });
-  const admin = {
-    label: "local",
-    allowNames: [],
-    allowEntries: true,
-    isAdministrator: true,
-    anonymous: false,
-  };
   const authorize = (tokenLifeSeconds: number, more = {}) =>
     grants.authorize(
       { commonName: "a", names: [], lifeSeconds: 0, tokenLifeSeconds },
-      { ...admin, ...more },
+      { ...administrator("local"), ...more },
     );
   await refused(t, authorize(10, { apiTokenHash: "gone" }), {
     kind: "unauthenticated",

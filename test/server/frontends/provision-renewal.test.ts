@@ -4,6 +4,7 @@ import { toHex } from "../../../src/base/bytes.ts";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { administrator } from "../../../src/server/frontends/provision/grant-request.ts";
 import { Grants } from "../../../src/server/frontends/provision/grants.ts";
 import { secretHash } from "../../../src/server/frontends/provision/secret-hash.ts";
 import { Signing } from "../../../src/server/frontends/provision/signing.ts";
@@ -60,7 +61,7 @@ async function rig(t: Test) {
   });
   const { token } = await grants.authorize(
     { commonName: NAME, names: [], lifeSeconds: 0, tokenLifeSeconds: 0 },
-    { label: "local", allowNames: [], allowEntries: true, isAdministrator: true, anonymous: false },
+    administrator("local"),
   );
   const csr = async () => Buffer.from((await makeRequest(NAME)).csr);
   const chainOf = (chain: readonly string[]) => chain.map((der) => Buffer.from(der, "base64"));

@@ -5,7 +5,7 @@ import type { HttpCall } from "../../../http/http-call.ts";
 import type { EntryReader } from "../../datastore/contract.ts";
 import { PeerIdentity, type TrustedRoots } from "../../endpoints/peer-identity.ts";
 import { type ApiTokens, apiTokenLabel } from "./api-tokens.ts";
-import type { Grantor } from "./grant-request.ts";
+import { type Grantor, administrator } from "./grant-request.ts";
 
 export interface CallersOptions {
   readonly apiTokens: Pick<ApiTokens, "verify">;
@@ -33,7 +33,7 @@ export async function grantorOf(
       anonymous: false,
     };
   }
-  if (peer !== undefined) return administrator(peer, options);
+  if (peer !== undefined) return requireAdministrator(peer, options);
   if (options.anonymous) return ANYONE;
   throw fail(
     "unauthenticated",
@@ -46,7 +46,7 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }
 
-async function administrator(
+async function requireAdministrator(
   presented: readonly Uint8Array[],
   { entries, roots, isRevoked, clock }: CallersOptions,
 ): Promise<Grantor> {
@@ -62,13 +62,7 @@ async function administrator(
   if (!items.some(({ admin, expiresAt }) => admin && (expiresAt === 0 || expiresAt > now))) {
     throw fail("denied", `'${spiffeId}' is no administrator; its entry needs --admin`);
   }
-  return {
-    label: `admin ${spiffeId}`,
-    allowNames: [],
-    allowEntries: true,
-    isAdministrator: true,
-    anonymous: false,
-  };
+  return administrator(`admin ${spiffeId}`);
 }
 
 const ANYONE: Grantor = {

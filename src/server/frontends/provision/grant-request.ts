@@ -35,6 +35,17 @@ export interface Grantor {
   readonly anonymous: boolean;
 }
 
+/** May authorize whatever there is. @param label as `Grantor` has it */
+export function administrator(label: string): Grantor {
+  return {
+    label,
+    allowNames: [],
+    allowEntries: true,
+    isAdministrator: true,
+    anonymous: false,
+  };
+}
+
 export interface GrantNames {
   readonly commonName: string;
   /** Lower case, sorted, each once. */
