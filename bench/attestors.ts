@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Asked, type Said, dbusPeer } from "../test/support/dbus-peer.ts";
+import { dbusPeer, webUnit } from "../test/support/dbus-peer.ts";
 import { Stack } from "../test/support/stack.ts";
 
 const exec = promisify(execFile);
@@ -26,7 +26,7 @@ const bus = await dbusPeer(
         await end();
       }),
   },
-  unit,
+  webUnit,
 );
 const config = join(bus.socket, "../agent.json");
 const sections: Readonly<Record<string, object>> = {
@@ -70,16 +70,6 @@ process.stdout.write(
     `${wanted.join(" ")}: ${shareOfAll.toFixed(3)} of baseline, ${costOfAll} us of CPU a call\n` +
     `median of the rounds' ratios: ${median(ratios).toFixed(3)} (${ratios.map((each) => each.toFixed(2)).join(" ")})\n`,
 );
-
-function unit({ member, args }: Asked): Said {
-  if (member === "GetUnitByPID") return ["o", "/org/freedesktop/systemd1/unit/web_2eservice"];
-  const texts: Readonly<Record<string, string>> = {
-    Id: "web.service",
-    FragmentPath: "/etc/systemd/system/web.service",
-    Slice: "system.slice",
-  };
-  return ["v", texts[String(args[1])] ?? ""];
-}
 
 async function load(mode: string, socket: string): Promise<{ rate: number; calls: number }> {
   const at = socket === "" ? [] : ["-sock", socket];

@@ -7,13 +7,13 @@ import { systemRandom } from "../src/base/random.ts";
 import { generateKey } from "../src/keys/software-signer.ts";
 import { silentLogger } from "../src/observe/logger.ts";
 import { AuthoritySet } from "../src/server/ca/authority-set.ts";
-import type { EntryRecord } from "../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { Issuance } from "../src/server/issuance/issuance.ts";
 import { openMemoryKeyManager } from "../src/server/keymanager/memory.ts";
 import { selfSigned } from "../src/server/upstream/self.ts";
 import { TrustDomain } from "../src/spiffe/trust-domain.ts";
 import { createCsr, parseCsr } from "../src/x509/csr.ts";
+import { sampleEntry } from "../test/server/datastore/samples.ts";
 
 const SECONDS = Number(process.argv[2] ?? 5);
 const IN_FLIGHT = 16;
@@ -42,25 +42,7 @@ const issuance = new Issuance({
   audit,
   ttl: { x509SvidSeconds: 3600, jwtSvidSeconds: 300, agentSvidSeconds: 3600 },
 });
-const entry: EntryRecord = {
-  id: "bench",
-  spiffeId: "spiffe://example.org/ns/default/sa/web",
-  parentId: "spiffe://example.org/spire/agent/bench",
-  selectors: [{ type: "unix", value: "uid:1000" }],
-  x509SvidTtl: 0,
-  jwtSvidTtl: 0,
-  federatesWith: [],
-  admin: false,
-  downstream: false,
-  storeSvid: false,
-  expiresAt: 0,
-  dnsNames: [],
-  hint: "",
-  disableX509SvidPrefetch: false,
-  jwtSvidIncludeJti: false,
-  revisionNumber: 0,
-  createdAt: 0,
-};
+const entry = sampleEntry("bench", { spiffeId: "spiffe://example.org/ns/default/sa/web" });
 // Keys of their own, as agents send them; parsing is part of a round, for it is part of each request.
 const requests = await Promise.all(
   Array.from({ length: 1000 }, async () => {

@@ -11,7 +11,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Attestation } from "../src/agent/attestation/attestation.ts";
 import { Cache } from "../src/agent/cache/cache.ts";
-import type { Entry } from "../src/agent/cache/entry.ts";
 import { JwtCache } from "../src/agent/cache/jwt-cache.ts";
 import { type Peer, trackPeer } from "../src/agent/peer/peer.ts";
 import { WorkloadListener } from "../src/agent/workload-api/listener.ts";
@@ -34,8 +33,8 @@ import type { GrpcCall, GrpcHandler } from "../src/rpc/grpc/call.ts";
 import { headerValues } from "../src/rpc/grpc/request-headers.ts";
 import type { SocketGrpcServer } from "../src/rpc/grpc/server.ts";
 import { messageType } from "../src/rpc/protos.ts";
-import { parseSelector } from "../src/spiffe/selector.ts";
-import { type Asked, type Said, dbusPeer } from "../test/support/dbus-peer.ts";
+import { S, bundle, entry as cachedEntry } from "../test/agent/cache-bench.ts";
+import { dbusPeer, webUnit } from "../test/support/dbus-peer.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 9);
 const CALLS = 4000;
@@ -46,32 +45,12 @@ const dir = mkdtempSync(join(tmpdir(), "assay-own-"));
 ends.defer(() => rmSync(dir, { recursive: true }));
 
 const cache = new Cache({ clock, encode: encodeView, maxIdleSvids: 100, allowUnregistered: false });
-const entry: Entry = {
-  id: "web",
-  spiffeId: "spiffe://example.org/web",
-  selectors: [parseSelector(`unix:uid:${process.getuid?.() ?? 0}`)],
-  federatesWith: [],
-  hint: "",
-  admin: false,
-  downstream: false,
-  storeSvid: false,
-  isNodeAlias: false,
-  disableX509SvidPrefetch: false,
-  jwtSvidIncludeJti: false,
-  dnsNames: [],
-  x509SvidTtl: 0,
-  revisionNumber: 0,
-  createdAt: 0,
-  expiresAt: 0,
-};
-const own = {
-  trustDomain: "example.org",
-  x509Authorities: [],
-  jwtAuthorities: [],
-  refreshHint: 0,
-  sequence: 1,
-};
-cache.apply({ entries: new Map([["web", entry]]), own, foreign: new Map() });
+const entry = cachedEntry("web", { selectors: S(`unix:uid:${process.getuid?.() ?? 0}`) });
+cache.apply({
+  entries: new Map([["web", entry]]),
+  own: bundle("example.org"),
+  foreign: new Map(),
+});
 const expiresAt = epochSeconds(clock) + 3600;
 const svid = {
   entryId: "web",
@@ -97,7 +76,10 @@ const jwtCache = new JwtCache({
   }),
 });
 
-const bus = await dbusPeer({ teardown: (end) => ends.defer(async () => void (await end())) }, unit);
+const bus = await dbusPeer(
+  { teardown: (end) => ends.defer(async () => void (await end())) },
+  webUnit,
+);
 bus.pid = process.pid;
 const containers = ends.use(new ContainerLookup());
 const unix = unixAttestor({ logger, clock });
@@ -339,16 +321,6 @@ async function connectedPeer(): Promise<Peer> {
     listener.close();
   });
   return trackPeer(socket);
-}
-
-function unit({ member, args }: Asked): Said {
-  if (member === "GetUnitByPID") return ["o", "/org/freedesktop/systemd1/unit/web_2eservice"];
-  const texts: Readonly<Record<string, string>> = {
-    Id: "web.service",
-    FragmentPath: "/etc/web.service",
-    Slice: "system.slice",
-  };
-  return ["v", texts[String(args[1])] ?? ""];
 }
 
 function us(value: number): string {

@@ -15,7 +15,6 @@ import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { fail } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
-import type { Bundle } from "../../src/spiffe/bundle.ts";
 import { type Selector, parseSelector } from "../../src/spiffe/selector.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
@@ -23,6 +22,7 @@ import { connectingProcess, end } from "../support/caller.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, OWN_SELECTOR, TRUST_DOMAIN, id } from "../support/running.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
+import { S, bundle, entry as cachedEntry } from "./cache-bench.ts";
 
 const UID = process.geteuid?.() ?? 0;
 
@@ -332,7 +332,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
     },
     stopping: new AbortController().signal,
   });
-  cache.apply({ entries: new Map(), own: OWN_BUNDLE, foreign: new Map() });
+  cache.apply({ entries: new Map(), own: bundle(TRUST_DOMAIN), foreign: new Map() });
   t.match(await ExplainPid({ pid: process.pid }), {
     verdict: "NOT_SYNCED",
     nearest: [{ id: "late", obstacles: ["NOT_HELD"], revision_number: "3" }],
@@ -341,7 +341,11 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
   t.equal(asked.length, 1);
   const held = { ...LATE, revisionNumber: 2, selectors: [parseSelector("unix:uid:4294967290")] };
   const sync = (entry: Entry) =>
-    cache.apply({ entries: new Map([["late", entry]]), own: OWN_BUNDLE, foreign: new Map() });
+    cache.apply({
+      entries: new Map([["late", entry]]),
+      own: bundle(TRUST_DOMAIN),
+      foreign: new Map(),
+    });
   sync(held);
   const stale = await ExplainPid({ pid: process.pid });
   t.match(stale, { verdict: "NOT_SYNCED", nearest: [{ obstacles: ["NOT_HELD"] }] });
@@ -366,31 +370,7 @@ t.test("an entry that the server has for the agent, which does not hold it", asy
   cache[Symbol.dispose]();
 });
 
-const OWN_BUNDLE: Bundle = {
-  trustDomain: TRUST_DOMAIN,
-  x509Authorities: [],
-  jwtAuthorities: [],
-  refreshHint: 0,
-  sequence: 1,
-};
-const LATE: Entry = {
-  id: "late",
-  spiffeId: id("/late"),
-  selectors: [parseSelector(OWN_SELECTOR)],
-  federatesWith: [],
-  hint: "",
-  admin: false,
-  downstream: false,
-  storeSvid: false,
-  isNodeAlias: false,
-  disableX509SvidPrefetch: false,
-  jwtSvidIncludeJti: false,
-  dnsNames: [],
-  x509SvidTtl: 0,
-  revisionNumber: 3,
-  createdAt: 1,
-  expiresAt: 0,
-};
+const LATE = cachedEntry("late", { selectors: S(OWN_SELECTOR), revisionNumber: 3, createdAt: 1 });
 
 /** A living process that has no executable any more: its first thread has ended and others go on. */
 async function processWithoutMainThread(): Promise<ChildProcess> {

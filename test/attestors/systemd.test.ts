@@ -18,31 +18,15 @@ import { isKind } from "../../src/base/errors.ts";
 import { formatSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { temporaryFolder } from "../support/caller.ts";
-import { type Asked, type DbusPeer, type Said, dbusPeer, reply } from "../support/dbus-peer.ts";
+import { type DbusPeer, WEB_UNIT_PATH, dbusPeer, reply, webUnit } from "../support/dbus-peer.ts";
 import { refused } from "../support/refused.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { workloadAttestorConformance } from "./workload-conformance.ts";
 
-const UNIT_PATH = "/org/freedesktop/systemd1/unit/web_2eservice";
-const PROPERTIES: Readonly<Record<string, string>> = {
-  "Unit.Id": "web.service",
-  "Unit.FragmentPath": "/etc/systemd/system/web.service",
-  "Service.Slice": "system.slice",
-};
-
-function web({ member, args }: Asked): Said | undefined {
-  if (member === "GetUnitByPID") return ["o", UNIT_PATH];
-  const name = `${String(args[0]).split(".").at(-1)}.${args[1]}`;
-  const value = PROPERTIES[name];
-  return value === undefined
-    ? { error: "org.freedesktop.DBus.Error.UnknownProperty" }
-    : ["v", value];
-}
-
 const facts = (pid: number): ProcessFacts => ({ pid, uid: 0, gid: 0, groups: [] });
 
-async function open(t: Test, answer: DbusPeer["answer"] = web) {
+async function open(t: Test, answer: DbusPeer["answer"] = webUnit) {
   const peer = await dbusPeer(t, answer);
   const clock = new VirtualClock();
   const procDir = temporaryFolder(t);
@@ -86,7 +70,7 @@ t.test("the unit that systemd names, in either byte order", async (t) => {
       args: [1],
     });
     t.match(peer.asked.at(-1), {
-      path: UNIT_PATH,
+      path: WEB_UNIT_PATH,
       member: "Get",
       args: ["org.freedesktop.systemd1.Service", "Slice"],
     });
@@ -147,7 +131,7 @@ t.test("a process that moves or ends while it is asked about has no unit", async
   const during = (change: () => void): void => {
     peer.answer = (asked) => {
       change();
-      return web(asked);
+      return webUnit(asked);
     };
   };
   const moved = { kind: "unavailable", message: /ended or moved to another cgroup/ } as const;
@@ -210,7 +194,7 @@ t.test("a bus that hangs or is not there", async (t) => {
   await asked.promise;
   await clock.advance(4000);
   await refused(t, waiting, { kind: "deadline", message: /did not answer within 4000 ms/ });
-  peer.answer = web;
+  peer.answer = webUnit;
   t.same(await found(), WEB);
   t.equal(peer.connections, 2, "what hung is not asked again");
 

@@ -264,3 +264,20 @@ export function reply(
   ]);
   return Buffer.concat([padded(head, 8), body]);
 }
+
+/** As the systemd of a host answers where every process is of `web.service`. */
+export function webUnit({ member, args }: Asked): Said | undefined {
+  if (member === "GetUnitByPID") return ["o", WEB_UNIT_PATH];
+  const name = `${String(args[0]).split(".").at(-1)}.${args[1]}`;
+  const value = WEB_UNIT[name];
+  return value === undefined
+    ? { error: "org.freedesktop.DBus.Error.UnknownProperty" }
+    : ["v", value];
+}
+
+export const WEB_UNIT_PATH = "/org/freedesktop/systemd1/unit/web_2eservice";
+const WEB_UNIT: Readonly<Record<string, string>> = {
+  "Unit.Id": "web.service",
+  "Unit.FragmentPath": "/etc/systemd/system/web.service",
+  "Service.Slice": "system.slice",
+};

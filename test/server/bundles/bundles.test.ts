@@ -5,7 +5,8 @@ import type { ForeignBundle } from "../../../src/server/bundles/foreign-bundle.t
 import { settle } from "../../support/virtual-clock.ts";
 import { refused } from "../../support/refused.ts";
 import { Domain, TRUST_DOMAIN } from "../ca/domain.ts";
-import { Fixture, entry, openBundles } from "./fixture.ts";
+import { sampleEntry } from "../datastore/samples.ts";
+import { Fixture, openBundles } from "./fixture.ts";
 
 t.test("own: there once an authority is, and follows each change of it", async (t) => {
   await using domain = await Domain.open();
@@ -181,10 +182,10 @@ t.test("delete: what happens to entries that federate with it", async (t) => {
   const { datastore } = f.domain;
   for (const name of ["a.org", "b.org", "c.org"]) await bundles.set(f.foreign(name));
   await datastore.transaction(async ({ entries }) => {
-    await entries.create(entry("1", ["a.org", "b.org"]));
-    await entries.create(entry("2", ["b.org"]));
-    await entries.create(entry("3", ["a.org"]));
-    await entries.create(entry("4", []));
+    await entries.create(sampleEntry("1", { federatesWith: ["a.org", "b.org"] }));
+    await entries.create(sampleEntry("2", { federatesWith: ["b.org"] }));
+    await entries.create(sampleEntry("3", { federatesWith: ["a.org"] }));
+    await entries.create(sampleEntry("4", { federatesWith: [] }));
   });
   const message =
     /^2 entries federate with b\.org; delete them, or use the mode dissociate or delete$/;
@@ -209,8 +210,8 @@ t.test("delete: all or nothing", async (t) => {
   await f.bundles.set(f.foreign("b.org"));
   const { datastore } = f.domain;
   await datastore.transaction(async ({ entries }) => {
-    await entries.create(entry("1", ["b.org"]));
-    await entries.create(entry("2", ["b.org"]));
+    await entries.create(sampleEntry("1", { federatesWith: ["b.org"] }));
+    await entries.create(sampleEntry("2", { federatesWith: ["b.org"] }));
   });
   const before = await f.bundles.get("b.org");
   await datastore[Symbol.asyncDispose]();

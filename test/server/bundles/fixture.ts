@@ -3,7 +3,6 @@ import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { BundleService } from "../../../src/server/bundles/bundle-service.ts";
 import type { ForeignBundle } from "../../../src/server/bundles/foreign-bundle.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
-import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
 import type { JwtAuthority, X509Authority } from "../../../src/spiffe/bundle.ts";
 import { Domain, TRUST_DOMAIN } from "../ca/domain.ts";
 
@@ -52,26 +51,4 @@ export class Fixture implements AsyncDisposable {
 
 export function openBundles(domain: Domain, logger: Logger = silentLogger): Promise<BundleService> {
   return BundleService.open({ trustDomain: TRUST_DOMAIN, datastore: domain.datastore, logger });
-}
-
-export function entry(id: string, federatesWith: readonly string[]): EntryRecord {
-  return {
-    id,
-    spiffeId: `spiffe://example.org/${id}`,
-    parentId: "spiffe://example.org/spire/agent/x",
-    selectors: [{ type: "unix", value: "uid:1000" }],
-    x509SvidTtl: 0,
-    jwtSvidTtl: 0,
-    federatesWith,
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    expiresAt: 0,
-    dnsNames: [],
-    hint: "",
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    revisionNumber: 0,
-    createdAt: 0,
-  };
 }

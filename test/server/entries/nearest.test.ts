@@ -11,27 +11,11 @@ const AGENT = "spiffe://example.org/spire/agent/x/1";
 const never = new AbortController().signal;
 
 function entry(id: string, selectors: readonly string[], change: Partial<EntryRecord> = {}) {
-  const record: EntryRecord = {
-    id,
-    spiffeId: `spiffe://example.org/${id}`,
+  return sampleEntry(id, {
     parentId: "spiffe://example.org/nobody",
     selectors: selectors.map(parseSelector),
-    x509SvidTtl: 0,
-    jwtSvidTtl: 0,
-    federatesWith: [],
-    dnsNames: [],
-    hint: "",
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    expiresAt: 0,
-    revisionNumber: 0,
-    createdAt: 1,
     ...change,
-  };
-  return record;
+  });
 }
 
 function graphOf(...entries: readonly EntryRecord[]): EntryGraph {

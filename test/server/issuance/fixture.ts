@@ -9,6 +9,7 @@ import { Issuance, type IssuanceOptions } from "../../../src/server/issuance/iss
 import { type Certificate, parseCertificate } from "../../../src/x509/certificate.ts";
 import { type CertificateRequest, createCsr, parseCsr } from "../../../src/x509/csr.ts";
 import { DAY, Domain, HOUR, TRUST_DOMAIN } from "../ca/domain.ts";
+import { sampleEntry } from "../datastore/samples.ts";
 
 export const TTL = { x509SvidSeconds: HOUR, jwtSvidSeconds: 300, agentSvidSeconds: 2 * HOUR };
 
@@ -44,26 +45,11 @@ export class Fixture implements AsyncDisposable {
   }
 
   entry(fields: Partial<EntryRecord> = {}): EntryRecord {
-    return {
-      id: "entry-1",
+    return sampleEntry("entry-1", {
       spiffeId: "spiffe://example.org/web",
-      parentId: "spiffe://example.org/spire/agent/x",
-      selectors: [{ type: "unix", value: "uid:1000" }],
-      x509SvidTtl: 0,
-      jwtSvidTtl: 0,
-      federatesWith: [],
-      admin: false,
-      downstream: false,
-      storeSvid: false,
-      expiresAt: 0,
-      dnsNames: [],
-      hint: "",
-      disableX509SvidPrefetch: false,
-      jwtSvidIncludeJti: false,
-      revisionNumber: 0,
       createdAt: this.now,
       ...fields,
-    };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
