@@ -1,37 +1,27 @@
 /** Flow control (RFC 9113 §5.2, §6.9): what either side may send, and that one stream does not starve another. */
 import t from "tap";
 import type { Http2Stream } from "../../../src/rpc/http2/stream.ts";
+import { number, open, setting } from "./client-frames.ts";
 import {
   DATA,
-  Encoder,
   type Frame,
   GOAWAY,
   HEADERS,
   PING,
-  PLAIN,
   RST_STREAM,
   type RawClient,
   SETTINGS,
   WINDOW_UPDATE,
   frame,
-  request,
 } from "./raw-client.ts";
 import { DONE, OK, sessionRig } from "./session-rig.ts";
 
-function open(streamId: number, flags = 5): Buffer {
-  return frame(HEADERS, flags, streamId, new Encoder().block(request("/a", "a"), PLAIN));
-}
-
 function window(streamId: number, bytes: number): Buffer {
-  const payload = Buffer.alloc(4);
-  payload.writeUInt32BE(bytes, 0);
-  return frame(WINDOW_UPDATE, 0, streamId, payload);
+  return frame(WINDOW_UPDATE, 0, streamId, number(bytes));
 }
 
 function initialWindow(bytes: number): Buffer {
-  const payload = Buffer.from([0, 4, 0, 0, 0, 0]);
-  payload.writeUInt32BE(bytes, 2);
-  return frame(SETTINGS, 0, 0, payload);
+  return frame(SETTINGS, 0, 0, setting(4, bytes));
 }
 
 let pings = 0;
@@ -64,7 +54,7 @@ function answer(bytes: number): (stream: Http2Stream) => void {
 t.test("a stream's window, a byte at a time and then all", async (t) => {
   const { raw } = await sessionRig(t, answer(50_000));
   const client = raw();
-  client.write(initialWindow(0), open(1));
+  client.write(initialWindow(0), open(1, 5));
   await seen(client);
   t.equal(bytesOf(client, 1), 0, "nothing without a window");
   for (let i = 1; i <= 20; i++) {
@@ -91,7 +81,7 @@ t.test("a stream's window, a byte at a time and then all", async (t) => {
 t.test("the connection's window is shared in turns", async (t) => {
   const { raw } = await sessionRig(t, answer(60_000));
   const client = raw();
-  client.write(open(1), open(3), open(5));
+  client.write(open(1, 5), open(3, 5), open(5, 5));
   await seen(client);
   const all = (): number => [1, 3, 5].reduce((sum, id) => sum + bytesOf(client, id), 0);
   t.equal(all(), 65_535);
@@ -103,7 +93,7 @@ t.test("the connection's window is shared in turns", async (t) => {
 t.test("a stream that nobody reads holds no other up", async (t) => {
   const { raw, sessions } = await sessionRig(t, answer(100_000));
   const client = raw();
-  client.write(window(0, 10_000_000), initialWindow(0), open(1), open(3), window(3, 100_000));
+  client.write(window(0, 10_000_000), initialWindow(0), open(1, 5), open(3, 5), window(3, 100_000));
   t.equal(await client.outcome(3), "ok");
   t.equal(bytesOf(client, 1), 0);
   client.write(frame(RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
@@ -114,7 +104,7 @@ t.test("a stream that nobody reads holds no other up", async (t) => {
 t.test("a client that reads slowly gets all of it, and the others too", async (t) => {
   const { raw } = await sessionRig(t, answer(2_000_000));
   const client = raw();
-  client.write(initialWindow(4_000_000), window(0, 100_000_000), open(1), open(3));
+  client.write(initialWindow(4_000_000), window(0, 100_000_000), open(1, 5), open(3, 5));
   client.socket.pause();
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
   client.socket.resume();
@@ -130,13 +120,13 @@ t.test("what a client sends is bounded by the windows it was given", async (t) =
   });
   const piece = (id: number): Buffer => frame(DATA, 0, id, Buffer.alloc(16_000));
   const one = raw();
-  one.write(open(1, 4), ...Array.from({ length: 5 }, () => piece(1)));
+  one.write(open(1), ...Array.from({ length: 5 }, () => piece(1)));
   t.equal(await one.outcome(1), "reset 3", "80,000 bytes on a stream whose window is 65,535");
   await seen(one);
   t.notOk(one.closed, "the connection goes on");
 
   const two = raw();
-  two.write(open(1, 4), open(3, 4));
+  two.write(open(1), open(3));
   for (let i = 0; i < 4; i++) two.write(piece(1), piece(3));
   const goaway = await two.until(({ type }) => type === GOAWAY);
   t.equal(
@@ -172,11 +162,11 @@ t.test("what is read makes room, on the stream and on the connection", async (t)
     client.frames
       .filter((one) => one.type === WINDOW_UPDATE && one.streamId === id)
       .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
-  client.write(open(1, 4), ...Array.from({ length: 6 }, () => piece(1)));
+  client.write(open(1), ...Array.from({ length: 6 }, () => piece(1)));
   await seen(client);
   t.equal(got[0], 10_000, "a paused stream takes one piece");
   t.equal(widened(1), 0, "and no room is made for it");
-  client.write(open(3, 4));
+  client.write(open(3));
   let sent = 60_000;
   for (let round = 0; round < 20; round++) {
     client.write(piece(3));
@@ -191,7 +181,7 @@ t.test("what is read makes room, on the stream and on the connection", async (t)
   await seen(client);
   t.equal(got[0], 60_000);
   t.ok(widened(0) > before && widened(1) > 0, "room comes back");
-  client.write(open(5, 4), piece(5));
+  client.write(open(5), piece(5));
   await seen(client);
   t.equal(got[2], 10_000);
 });
@@ -199,7 +189,7 @@ t.test("what is read makes room, on the stream and on the connection", async (t)
 t.test("padding counts as read", async (t) => {
   const { raw } = await sessionRig(t, (stream) => stream.discard());
   const client = raw();
-  client.write(open(1, 4));
+  client.write(open(1));
   const padded = frame(DATA, 8, 1, Buffer.concat([Buffer.of(255), Buffer.alloc(256)]));
   for (let i = 0; i < 1_000; i++) {
     client.write(padded);
@@ -218,7 +208,7 @@ t.test(
     });
     const client = raw();
     const body = frame(DATA, 1, 1, Buffer.from("early"));
-    client.write(open(1, 4), body);
+    client.write(open(1), body);
     await seen(client);
     const got: string[] = [];
     streams[0]?.receive({
@@ -227,7 +217,7 @@ t.test(
     });
     t.same(got, ["early", "end"]);
     for (let id = 3; id < 43; id += 2) {
-      client.write(open(id, 4), frame(DATA, 0, id, Buffer.alloc(10_000)));
+      client.write(open(id), frame(DATA, 0, id, Buffer.alloc(10_000)));
       client.write(frame(RST_STREAM, 0, id, Buffer.from([0, 0, 0, 8])));
       await seen(client);
     }
@@ -240,7 +230,7 @@ t.test("sixty thousand pieces of a byte that nobody reads become a few", async (
   const { raw } = await sessionRig(t, (stream) => streams.push(stream));
   const client = raw();
   const body = Buffer.from(Uint8Array.from({ length: 60_000 }, (_, i) => i % 251));
-  client.write(open(1, 4));
+  client.write(open(1));
   for (let at = 0; at < body.length; at += 1_000) {
     const pieces = Array.from(body.subarray(at, at + 1_000), (byte) =>
       frame(DATA, 0, 1, Buffer.of(byte)),
@@ -268,7 +258,7 @@ t.test("sixty thousand pieces of a byte that nobody reads become a few", async (
 t.test("a wider window is acknowledged before it is used", async (t) => {
   const { raw } = await sessionRig(t, answer(1_000));
   const client = raw();
-  client.write(initialWindow(0), open(1));
+  client.write(initialWindow(0), open(1, 5));
   await seen(client);
   const before = client.frames.length;
   client.write(initialWindow(10_000));
@@ -283,11 +273,11 @@ t.test("close lets streams under way end, and takes no more", async (t) => {
   const streams: Http2Stream[] = [];
   const { raw, sessions, closed } = await sessionRig(t, (stream) => streams.push(stream));
   const client = raw();
-  client.write(open(1));
+  client.write(open(1, 5));
   await seen(client);
   sessions[0]?.close();
   await client.until(({ type }) => type === GOAWAY);
-  client.write(open(3));
+  client.write(open(3, 5));
   await seen(client);
   t.equal(streams.length, 1);
   streams[0]?.respond(OK);
