@@ -6,6 +6,7 @@ import { type PeerCertificate, type TLSSocket, checkServerIdentity } from "node:
 import { toHex } from "../base/bytes.ts";
 import { AssayError, fail } from "../base/errors.ts";
 import { request as requestHttp } from "../base/node-http.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { peerCertificates } from "../x509/peer-certificates.ts";
 import { encodePem } from "../x509/pem.ts";
@@ -132,20 +133,12 @@ function shownNames({ subjectaltname }: PeerCertificate): string {
 }
 
 async function bounded(answer: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of answer as AsyncIterable<Buffer>) {
-    length += part.length;
-    if (length > MAX_ANSWER_BYTES) {
-      answer.destroy();
-      throw fail(
-        "unauthenticated",
-        `the server's answer is refused: it is longer than ${MAX_ANSWER_BYTES} bytes`,
-      );
-    }
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString("utf8");
+  const bytes = await readAtMost(answer, MAX_ANSWER_BYTES);
+  if (bytes !== undefined) return Buffer.from(bytes).toString("utf8");
+  throw fail(
+    "unauthenticated",
+    `the server's answer is refused: it is longer than ${MAX_ANSWER_BYTES} bytes`,
+  );
 }
 
 function wireError(cause: unknown, { host }: URL): AssayError {

@@ -7,9 +7,9 @@ import type { Agent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { Agent as HttpAgent, request as requestHttp } from "../base/node-http.ts";
 import { orAborted } from "../base/abort.ts";
-import { concatBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
+import { readAtMost } from "../base/read-at-most.ts";
 
 export interface VaultClientOptions {
   /** `https://vault.example.org:8200`; plain HTTP on loopback addresses only. */
@@ -260,16 +260,11 @@ async function readText(path: string, what: string): Promise<string> {
 }
 
 async function readBody(answer: IncomingMessage): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of answer as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > MAX_BODY_BYTES) {
-      throw fail("unavailable", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
-    }
-    parts.push(part);
+  const bytes = await readAtMost(answer, MAX_BODY_BYTES);
+  if (bytes === undefined) {
+    throw fail("unavailable", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
   }
-  return new TextDecoder().decode(concatBytes(parts));
+  return new TextDecoder().decode(bytes);
 }
 
 function parseObject(text: string, address: string): VaultAnswer {

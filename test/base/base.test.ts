@@ -7,6 +7,7 @@ import { AssayError, errorFrom, fail, isKind } from "../../src/base/errors.ts";
 import { KeyedCounts } from "../../src/base/keyed-counts.ts";
 import { Loop } from "../../src/base/loop.ts";
 import { LruMap } from "../../src/base/lru.ts";
+import { readAtMost } from "../../src/base/read-at-most.ts";
 import { systemRandom, uuid } from "../../src/base/random.ts";
 import { createLogger, silentLogger } from "../../src/observe/logger.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
@@ -168,6 +169,21 @@ t.test("counts by key forget a key of which there is none", async (t) => {
   counts.remove("b");
   counts.add("b");
   t.equal(counts.of("b"), 1, "nothing was taken where there was none");
+});
+
+t.test("what somebody sends is read to a bound, and not beyond", async (t) => {
+  let read = 0;
+  async function* parts(...lengths: readonly number[]) {
+    for (const length of lengths) {
+      read += 1;
+      yield new Uint8Array(length).fill(read);
+    }
+  }
+  t.same(await readAtMost(parts(2, 1), 3), Uint8Array.of(1, 1, 2), "as many as there may be");
+  t.same(await readAtMost(parts(), 0), new Uint8Array());
+  read = 0;
+  t.equal(await readAtMost(parts(2, 2, 2), 3), undefined);
+  t.equal(read, 2, "the rest is not asked for");
 });
 
 t.test("bytes and identifiers", async (t) => {

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { request as requestHttp } from "../../base/node-http.ts";
-import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
+import { readAtMost } from "../../base/read-at-most.ts";
 
 export interface WebDocumentOptions {
   /** As `checkWebUrl` returned it. */
@@ -95,16 +95,11 @@ async function readBody(url: URL, answer: IncomingMessage): Promise<string> {
     );
   }
   if (status !== 200) throw fail("unavailable", `${url.href} answered with status ${status}`);
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of answer as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > MAX_DOCUMENT_BYTES) {
-      throw fail("invalid", `${url.href} serves more than ${MAX_DOCUMENT_BYTES} bytes`);
-    }
-    parts.push(part);
+  const bytes = await readAtMost(answer, MAX_DOCUMENT_BYTES);
+  if (bytes === undefined) {
+    throw fail("invalid", `${url.href} serves more than ${MAX_DOCUMENT_BYTES} bytes`);
   }
-  return new TextDecoder().decode(concatBytes(parts));
+  return new TextDecoder().decode(bytes);
 }
 
 /** As WHATWG URLs spell IPv4 (RFC 5735 §3) and IPv6 loopback addresses, and the name that always means them. */

@@ -4,9 +4,9 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import { Agent as HttpAgent, request as httpRequest } from "../../base/node-http.ts";
-import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
+import { readAtMost } from "../../base/read-at-most.ts";
 import type { KubernetesConnection } from "./connection.ts";
 import { type Credentials, CredentialReader } from "./credentials.ts";
 
@@ -129,19 +129,14 @@ export class KubernetesClient implements Disposable {
 
   async #read(answer: IncomingMessage): Promise<KubernetesAnswer> {
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = this.#options;
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of answer as AsyncIterable<Uint8Array>) {
-      length += part.length;
-      if (length > maxAnswerBytes) {
-        throw fail("unavailable", `${this.server} answered with more than ${maxAnswerBytes} bytes`);
-      }
-      parts.push(part);
+    const bytes = await readAtMost(answer, maxAnswerBytes);
+    if (bytes === undefined) {
+      throw fail("unavailable", `${this.server} answered with more than ${maxAnswerBytes} bytes`);
     }
     const status = answer.statusCode ?? 0;
     // RFC 9110 §15.3.5: without content.
     if (status === 204) return { status, body: {} };
-    const body = parseObject(new TextDecoder().decode(concatBytes(parts)));
+    const body = parseObject(new TextDecoder().decode(bytes));
     if (body === undefined && status >= 200 && status < 300) {
       throw fail("unavailable", `${this.server} answered with something that is no JSON object`);
     }

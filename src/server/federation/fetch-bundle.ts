@@ -6,10 +6,10 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { get } from "../../base/node-http.ts";
-import { concatBytes } from "../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { LruMap } from "../../base/lru.ts";
+import { readAtMost } from "../../base/read-at-most.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import { checkEndpointUrl } from "../../spiffe/endpoint-url.ts";
@@ -282,15 +282,10 @@ async function readText(url: string, answer: IncomingMessage): Promise<string> {
   const tooLarge = (): Error =>
     fail("invalid", `${url} serves more than ${MAX_DOCUMENT_BYTES} bytes, which is no bundle`);
   if (Number(answer.headers["content-length"] ?? 0) > MAX_DOCUMENT_BYTES) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of answer as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > MAX_DOCUMENT_BYTES) throw tooLarge();
-    parts.push(part);
-  }
+  const bytes = await readAtMost(answer, MAX_DOCUMENT_BYTES);
+  if (bytes === undefined) throw tooLarge();
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(concatBytes(parts));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
     throw fail("invalid", `${url} serves something that is no UTF-8`, { cause });
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "../../../base/node-http.ts";
 import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import { readAtMost } from "../../../base/read-at-most.ts";
 
 export interface JsonAnswer {
   readonly status: number;
@@ -61,17 +62,11 @@ export class SocketHttp implements Disposable {
 }
 
 async function readBody(answer: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of answer as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) {
-      // Leaving the loop destroys the connection: the rest is not read.
-      throw fail("unavailable", `its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    }
-    chunks.push(chunk);
+  const bytes = await readAtMost(answer, MAX_ANSWER_BYTES);
+  if (bytes === undefined) {
+    throw fail("unavailable", `its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.from(bytes).toString("utf8");
 }
 
 /** Refusals may come as plain text; a good answer may not. */

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import { type Socket, isIP } from "node:net";
 import { type TLSSocket, connect as connectTls } from "node:tls";
-import { concatBytes } from "../../../../base/bytes.ts";
 import { get } from "../../../../base/node-http.ts";
+import { readAtMost } from "../../../../base/read-at-most.ts";
 import type { AcmeIdentifier } from "../contract.ts";
 import { type DialTools, dial, handshake } from "./dial.ts";
 import { refuse, shown } from "./refusal.ts";
@@ -134,24 +134,16 @@ async function readAnswer(answer: IncomingMessage, place: Place): Promise<Answer
       `${nameOf(place)} answers with status ${status}, not with the key authorization`,
     );
   }
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const part of answer as AsyncIterable<Uint8Array>) {
-      length += part.length;
-      if (length > MAX_BODY_BYTES) break;
-      parts.push(part);
-    }
-  } catch (cause) {
+  const bytes = await readAtMost(answer, MAX_BODY_BYTES).catch((cause: unknown) => {
     throw refuse("connection", `${nameOf(place)} breaks off its answer`, cause);
-  }
-  if (length > MAX_BODY_BYTES) {
+  });
+  if (bytes === undefined) {
     throw refuse(
       "incorrectResponse",
       `${nameOf(place)} answers with more than ${MAX_BODY_BYTES} bytes`,
     );
   }
-  return { kind: "body", text: Buffer.from(concatBytes(parts)).toString("latin1") };
+  return { kind: "body", text: Buffer.from(bytes).toString("latin1") };
 }
 
 function redirected(from: Place, location: string, path: string, tools: Http01Tools): Place {
