@@ -1,5 +1,5 @@
-import type { ExternalAccount__Output } from "../../rpc/gen/assay/acme/v1/ExternalAccount.ts";
 import type { ListExternalAccountsResponse__Output } from "../../rpc/gen/assay/acme/v1/ListExternalAccountsResponse.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
@@ -17,17 +17,13 @@ export const command: Command = {
   async run(context) {
     const { output } = context;
     using server = await connectServer(context);
-    const found: ExternalAccount__Output[] = [];
-    let token = "";
-    do {
-      const page = await server.call<ListExternalAccountsResponse__Output>(
-        EXTERNAL_ACCOUNTS_SERVICE,
-        "ListExternalAccounts",
-        { page_size: PAGE_SIZE, page_token: token },
-      );
-      found.push(...page.external_accounts);
-      token = page.next_page_token;
-    } while (token !== "");
+    const found = await allPages({
+      server,
+      service: EXTERNAL_ACCOUNTS_SERVICE,
+      method: "ListExternalAccounts",
+      pageSize: PAGE_SIZE,
+      itemsOf: (page: ListExternalAccountsResponse__Output) => page.external_accounts,
+    });
     const accounts = found.map(externalAccountJson);
     output.data(accounts, () =>
       accounts.flatMap((account, index) => [

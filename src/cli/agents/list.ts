@@ -1,5 +1,6 @@
 import type { ListAgentsResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/ListAgentsResponse.ts";
 import type { Agent__Output } from "../../rpc/gen/spire/api/types/Agent.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import {
@@ -42,19 +43,15 @@ export const command: Command = {
 };
 
 /** All pages. */
-export async function listAgents(server: RpcClient, filter: object): Promise<Agent__Output[]> {
-  const agents: Agent__Output[] = [];
-  let token = "";
-  do {
-    const page = await server.call<ListAgentsResponse__Output>(AGENT_SERVICE, "ListAgents", {
-      filter,
-      page_size: PAGE_SIZE,
-      page_token: token,
-    });
-    agents.push(...page.agents);
-    token = page.next_page_token;
-  } while (token !== "");
-  return agents;
+export function listAgents(server: RpcClient, filter: object): Promise<Agent__Output[]> {
+  return allPages({
+    server,
+    service: AGENT_SERVICE,
+    method: "ListAgents",
+    request: { filter },
+    pageSize: PAGE_SIZE,
+    itemsOf: (page: ListAgentsResponse__Output) => page.agents,
+  });
 }
 
 const PAGE_SIZE = 500;

@@ -1,5 +1,5 @@
-import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { ListFederatedBundlesResponse__Output } from "../../rpc/gen/spire/api/server/bundle/v1/ListFederatedBundlesResponse.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { factLines } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
@@ -14,17 +14,13 @@ export const command: Command = {
   async run(context) {
     const { output } = context;
     using server = await connectServer(context);
-    const bundles: Bundle__Output[] = [];
-    let token = "";
-    do {
-      const page = await server.call<ListFederatedBundlesResponse__Output>(
-        BUNDLE_SERVICE,
-        "ListFederatedBundles",
-        { page_size: PAGE_SIZE, page_token: token },
-      );
-      bundles.push(...page.bundles);
-      token = page.next_page_token;
-    } while (token !== "");
+    const bundles = await allPages({
+      server,
+      service: BUNDLE_SERVICE,
+      method: "ListFederatedBundles",
+      pageSize: PAGE_SIZE,
+      itemsOf: (page: ListFederatedBundlesResponse__Output) => page.bundles,
+    });
     const rows = bundles.map(bundleOfMessage).map((bundle) => ({
       trustDomain: bundle.trustDomain,
       x509Authorities: bundle.x509Authorities.length,

@@ -1,5 +1,6 @@
 import type { ListEntriesResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/ListEntriesResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import {
@@ -35,19 +36,15 @@ export const command: Command = {
 };
 
 /** All pages. */
-export async function listEntries(server: RpcClient, filter: object): Promise<Entry__Output[]> {
-  const entries: Entry__Output[] = [];
-  let token = "";
-  do {
-    const page = await server.call<ListEntriesResponse__Output>(ENTRY_SERVICE, "ListEntries", {
-      filter,
-      page_size: PAGE_SIZE,
-      page_token: token,
-    });
-    entries.push(...page.entries);
-    token = page.next_page_token;
-  } while (token !== "");
-  return entries;
+export function listEntries(server: RpcClient, filter: object): Promise<Entry__Output[]> {
+  return allPages({
+    server,
+    service: ENTRY_SERVICE,
+    method: "ListEntries",
+    request: { filter },
+    pageSize: PAGE_SIZE,
+    itemsOf: (page: ListEntriesResponse__Output) => page.entries,
+  });
 }
 
 const PAGE_SIZE = 500;

@@ -1,5 +1,5 @@
-import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/types/FederationRelationship.ts";
 import type { ListFederationRelationshipsResponse__Output } from "../../rpc/gen/spire/api/server/trustdomain/v1/ListFederationRelationshipsResponse.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
@@ -32,17 +32,13 @@ export const command: Command = {
 
 /** As every server of SPIRE's API tells it. */
 async function listPlain(server: RpcClient): Promise<RelationshipJson[]> {
-  const relationships: FederationRelationship__Output[] = [];
-  let token = "";
-  do {
-    const page = await server.call<ListFederationRelationshipsResponse__Output>(
-      TRUST_DOMAIN_SERVICE,
-      "ListFederationRelationships",
-      { page_size: PAGE_SIZE, page_token: token },
-    );
-    relationships.push(...page.federation_relationships);
-    token = page.next_page_token;
-  } while (token !== "");
+  const relationships = await allPages({
+    server,
+    service: TRUST_DOMAIN_SERVICE,
+    method: "ListFederationRelationships",
+    pageSize: PAGE_SIZE,
+    itemsOf: (page: ListFederationRelationshipsResponse__Output) => page.federation_relationships,
+  });
   return relationships.map(relationshipJson);
 }
 

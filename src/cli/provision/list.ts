@@ -1,6 +1,6 @@
-import type { Grant__Output } from "../../rpc/gen/assay/provision/v1/Grant.ts";
 import type { ListApiTokensResponse__Output } from "../../rpc/gen/assay/provision/v1/ListApiTokensResponse.ts";
 import type { ListGrantsResponse__Output } from "../../rpc/gen/assay/provision/v1/ListGrantsResponse.ts";
+import { allPages } from "../all-pages.ts";
 import type { Command } from "../command.ts";
 import { OUTPUT_OPTION } from "../options.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
@@ -35,16 +35,13 @@ export const command: Command = {
       );
       return undefined;
     }
-    const grants: Grant__Output[] = [];
-    let token = "";
-    do {
-      const page = await server.call<ListGrantsResponse__Output>(PROVISION_SERVICE, "ListGrants", {
-        page_size: PAGE,
-        page_token: token,
-      });
-      grants.push(...page.grants);
-      token = page.next_page_token;
-    } while (token !== "");
+    const grants = await allPages({
+      server,
+      service: PROVISION_SERVICE,
+      method: "ListGrants",
+      pageSize: PAGE,
+      itemsOf: (page: ListGrantsResponse__Output) => page.grants,
+    });
     output.data(grants.map(grantJson), () =>
       grants.length === 0 ? ["none"] : grants.map(grantLine),
     );
