@@ -102,6 +102,10 @@ export const SERVER_METRICS = {
     "Calls of the front end provision, by attempt (authorize, sign, renew) and outcome (ok, or the kind of error).",
     ["attempt", "outcome"],
   ),
+  renewable: gauge(
+    "assay_server_renewable_certificates",
+    "Certificates that stand for one-time tokens when they are renewed.",
+  ),
   guardedAnswers: counter(
     "assay_server_guarded_answers_total",
     "Answers to bad calls, by front end and what the guard made of them: answered, slowed, cut.",

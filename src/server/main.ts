@@ -47,6 +47,7 @@ import { openWit } from "./open-wit.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { longestTtlSeconds } from "./issuance/x509-profile.ts";
 import { NodeService } from "./nodes/node-service.ts";
+import { watchRenewable } from "./nodes/renewable-watch.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Propagation } from "./push/propagation.ts";
 import { crlUrlOf, openRevocation } from "./revocation/open-revocation.ts";
@@ -313,6 +314,7 @@ export async function startServer(
     stopping: stopping.signal,
   });
   readiness.add(federationAdvice(federation));
+  started.use(watchRenewable({ store: datastore, clock, random, logger, metrics, readiness }));
   observeSets(sets.others, { metrics, readiness, clock });
   // It follows an authority that came late, and without it every caller is turned away.
   readiness.add({ name: "server SVID", missing: () => identity.problem });

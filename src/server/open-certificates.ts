@@ -42,6 +42,11 @@ interface Parts {
 export function certificateHandlers(parts: Parts): ReturnType<typeof certificateApi> {
   const { attestors, authorizedEntries, datastore, bundles, clock } = parts;
   const { revocations } = parts.revocation;
+  const renewable = new RenewableCertificates({
+    datastore,
+    isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
+    clock,
+  });
   const made = ({ frontends }: ServerConfig): CertificateFrontEnd | undefined =>
     frontends?.certificates &&
     new CertificateFrontEnd({
@@ -50,11 +55,7 @@ export function certificateHandlers(parts: Parts): ReturnType<typeof certificate
       clusterOf: (name) => attestors.cluster(name),
       entries: authorizedEntries,
       registry: datastore.entries,
-      renewable: new RenewableCertificates({
-        datastore,
-        isRevoked: (authorityId, serial) => revocations.isRevoked(authorityId, serial),
-        clock,
-      }),
+      renewable,
     });
   let frontEnd = made(parts.config);
   parts.reload.part((next) => () => {

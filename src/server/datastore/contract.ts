@@ -21,6 +21,10 @@ import type {
   ProvisionGrantWriter,
 } from "./provision.ts";
 import type { AcmeReader, AcmeWriter } from "./acme.ts";
+import type {
+  RenewableCertificateReader,
+  RenewableCertificateWriter,
+} from "./renewable-certificates.ts";
 import type { RevokedAuthorityReader, RevokedAuthorityWriter } from "./revoked-authorities.ts";
 
 /** What makes an entry the name of a family: its SPIFFE ID is their prefix then, and nobody's identity. */
@@ -375,6 +379,7 @@ export interface Readers {
   readonly tokens: TokenReader;
   readonly boundTokens: BoundTokenReader;
   readonly oneTimeTokens: OneTimeTokenReader;
+  readonly renewableCertificates: RenewableCertificateReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -393,6 +398,7 @@ export interface Writers {
   readonly tokens: TokenWriter;
   readonly boundTokens: BoundTokenWriter;
   readonly oneTimeTokens: OneTimeTokenWriter;
+  readonly renewableCertificates: RenewableCertificateWriter;
   readonly bundles: BundleWriter;
   readonly relationships: RelationshipWriter;
   readonly authorities: AuthorityWriter;

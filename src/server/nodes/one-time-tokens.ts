@@ -83,13 +83,18 @@ export class OneTimeTokens {
   /**
    * Looks at a token that its holder brings to the server itself: its entry has to be below `ONCE_PARENT`, so that a
    * token never stands for an entry of which an agent is to prove more.
-   * @returns the entry, and what spends the token for a key: whoever has that key may ask again with it until it expires
+   * @returns the entry, the token's hash, and what spends the token for a key: whoever has that key may ask again with it
+   * until it expires
    * @throws denied when it is unknown, spent or expired, or its entry is another's
    */
   async redeem(
     token: string,
     publicKey: Uint8Array,
-  ): Promise<{ readonly entry: EntryRecord; readonly spend: () => Promise<void> }> {
+  ): Promise<{
+    readonly entry: EntryRecord;
+    readonly tokenHash: string;
+    readonly spend: () => Promise<void>;
+  }> {
     const { datastore, clock } = this.#options;
     const hash = oneTimeTokenHash(token);
     const keyHash = toHex(createHash("sha256").update(publicKey).digest());
@@ -111,7 +116,7 @@ export class OneTimeTokens {
         await look(writers);
         await bindToken(writers.boundTokens, binding, keyHash);
       });
-    return { entry, spend };
+    return { entry, tokenHash: hash, spend };
   }
 }
 
@@ -140,5 +145,4 @@ export function oneTimeTokenHash(token: string): string {
 }
 
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
-/** Those that wait, and certificates that take their place (renewable-certificates.ts). */
-export const MAX_TOKENS = 100_000;
+const MAX_TOKENS = 100_000;

@@ -12,7 +12,7 @@ export interface TokenPrunerOptions {
 }
 
 /**
- * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, authorizations of `provision` and API tokens
+ * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, certificates that stand for such, authorizations of `provision` and API tokens
  * for them, and bound tokens that nobody accepts any more; now and every five minutes, until disposed.
  */
 export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOptions): Loop {
@@ -23,11 +23,12 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
     backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
     async round() {
       const now = epochSeconds(clock);
-      const { tokens, bound, once, grants, external } = await store.transaction(
+      const { tokens, bound, once, renewable, grants, external } = await store.transaction(
         async (writers) => ({
           tokens: await writers.tokens.prune(now),
           bound: await writers.boundTokens.prune(now),
           once: await writers.oneTimeTokens.prune(now),
+          renewable: await writers.renewableCertificates.prune(now),
           grants:
             (await writers.provisionGrants.prune(now)) +
             (await writers.provisionApiTokens.prune(now)),
@@ -36,6 +37,8 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
       );
       if (tokens > 0) logger.info("expired join tokens pruned", { tokens });
       if (once > 0) logger.info("expired one-time tokens pruned", { tokens: once });
+      if (renewable > 0)
+        logger.info("ended renewable certificates pruned", { certificates: renewable });
       if (grants > 0) logger.info("ended authorizations of provision pruned", { grants });
       if (external > 0) logger.info("expired ACME external accounts pruned", { external });
       if (bound > 0) logger.debug("expired bound tokens pruned", { tokens: bound });

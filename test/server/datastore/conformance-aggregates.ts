@@ -118,6 +118,37 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     t.equal(await again.oneTimeTokens.get("ab"), undefined);
   });
 
+  await check("renewable certificates", async (t, { store, reopen }) => {
+    const first = {
+      hash: "ab",
+      tokenHash: "t",
+      entryId: "e",
+      authorityId: "aa",
+      serial: "01",
+      expiresAt: 100,
+    };
+    // Older by its hash: they come as they were made.
+    const second = { ...first, hash: "aa", serial: "02", expiresAt: 90 };
+    const other = { ...first, hash: "cd", tokenHash: "u" };
+    for (const each of [first, second, other]) {
+      await store.transaction((w) => w.renewableCertificates.create(each));
+    }
+    await rejectsWith(t, "exists", () =>
+      store.transaction((w) => w.renewableCertificates.create(first)),
+    );
+    t.same(await store.renewableCertificates.get("ab"), first);
+    t.same(await store.renewableCertificates.ofToken("t"), [first, second]);
+    t.equal(await store.renewableCertificates.count(), 3);
+    t.equal(await store.transaction((w) => w.renewableCertificates.delete("cd")), true);
+    t.equal(await store.transaction((w) => w.renewableCertificates.delete("cd")), false);
+    t.equal(await store.transaction((w) => w.renewableCertificates.prune(90)), 0);
+    t.equal(await store.changes.current(), 0, "they are not in the change feed");
+    const again = reopen === undefined ? store : await reopen();
+    t.same(await again.renewableCertificates.ofToken("t"), [first, second], "and survive");
+    t.equal(await again.transaction((w) => w.renewableCertificates.prune(91)), 1);
+    t.equal(await again.renewableCertificates.get("aa"), undefined);
+  });
+
   await check("bundles", async (t, { store }) => {
     const put = (td: string, content: string) =>
       store.transaction((w) => w.bundles.put(td, content));

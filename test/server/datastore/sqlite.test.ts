@@ -176,6 +176,25 @@ t.test("migrations go forward one by one, each whole or not at all", async (t) =
   );
 });
 
+t.test("certificates that lay among one-time tokens are found again", async (t) => {
+  const path = newPath();
+  mkdirSync(dirname(path));
+  const before = MIGRATIONS.filter(({ number }) => number < 16);
+  const database = new DatabaseSync(path);
+  migrate(database, before, checkSchema(database, before, path));
+  const rows = `('cd', 'e', 100), ('certificate ab', 'e', 200)`;
+  database.exec(`INSERT INTO one_time_tokens (hash, entry_id, expires_at) VALUES ${rows}`);
+  database.close();
+  await using store = await openSqliteDatastore({
+    path,
+    clock: new VirtualClock(),
+    logger: silentLogger,
+  });
+  t.match(await store.renewableCertificates.get("ab"), { entryId: "e", expiresAt: 200 });
+  t.equal(await store.renewableCertificates.count(), 1);
+  t.equal(await store.oneTimeTokens.count(), 1);
+});
+
 t.test("the feed pruner", async (t) => {
   const clock = new VirtualClock();
   const kept: number[] = [];

@@ -1,10 +1,14 @@
 /** A one-time token's certificate of another set than the trust domain's own: it renews by its key, and by nothing else. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
 import { Networks } from "../../../src/base/networks.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import { proveHeld } from "../../../src/provision/renewal-proof.ts";
+import type { GetPartsResponse__Output } from "../../../src/rpc/gen/assay/health/v1/GetPartsResponse.ts";
 import type { NewCertificateResponse__Output } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";
+import { DATABASE_FILE } from "../../../src/server/data-folder.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { createCsr } from "../../../src/x509/csr.ts";
 import { type Refusal, refused } from "../../support/refused.ts";
@@ -74,14 +78,26 @@ const by =
     ...more,
   });
 
-async function first(server: TestServer): Promise<Awaited<ReturnType<typeof call>>> {
+async function tokenFor(server: TestServer): Promise<string> {
   const request = { entry_id: "vm1", ttl: 60 };
   const { token } = await server.admin.unary<{ token: string }>(
     "assay.token.v1.OneTime",
     "Create",
     request,
   );
-  return call(server, { one_time_token: token });
+  return token;
+}
+
+async function first(server: TestServer): Promise<Awaited<ReturnType<typeof call>>> {
+  return call(server, { one_time_token: await tokenFor(server) });
+}
+
+async function revoke(server: TestServer, der: Uint8Array): Promise<void> {
+  const { serial, authorityKeyId = "" } = parseCertificate(der);
+  await server.admin.unary("assay.revocation.v1.Revocation", "RevokeX509SVID", {
+    serial,
+    authority_id: authorityKeyId,
+  });
 }
 
 t.test("it stands for its token until it ends", async (t) => {
@@ -99,12 +115,12 @@ t.test("it stands for its token until it ends", async (t) => {
   t.ok(await call(server, by(one)), "an answer that was lost");
   const rsa = await call(server, by(two), await generateKey("rsa-2048"));
   t.ok(await call(server, by(rsa)), "with another type of key");
-  await refused(t, call(server, by(one, { dns_names: ["vm2.example.org"] })), {
+  await refused(t, call(server, by(rsa, { dns_names: ["vm2.example.org"] })), {
     kind: "denied",
     message: /vm2\.example\.org/,
   });
   server.clock.step(601_000);
-  await refused(t, call(server, by(two)), { kind: "denied" }, "it has ended");
+  await refused(t, call(server, by(rsa)), { kind: "denied" }, "it has ended");
 });
 
 t.test("whoever has not its key has nothing", async (t) => {
@@ -151,15 +167,65 @@ t.test("whoever has not its key has nothing", async (t) => {
     await refused(t, call(server, fields), expected, name);
   }
   t.ok(await call(server, by(held)), "and the holder still has it");
-  const { serial, authorityKeyId = "" } = parseCertificate(der);
-  await server.admin.unary("assay.revocation.v1.Revocation", "RevokeX509SVID", {
-    serial,
-    authority_id: authorityKeyId,
-  });
+  await revoke(server, der);
   await refused(t, call(server, by(held)), denied, "once it was revoked");
   const again = await first(server);
   await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", {
     ids: ["vm1"],
   });
   await refused(t, call(server, by(again)), denied, "once its entry is gone");
+});
+
+t.test("whoever renews again and again takes nobody's place", async (t) => {
+  const server = await rig(t);
+  using database = new DatabaseSync(join(server.dataDir, DATABASE_FILE));
+  const count = (): unknown =>
+    database.prepare("SELECT count(*) AS n FROM renewable_certificates").get()?.["n"];
+  const denied = { kind: "denied", message: /the proof gives no certificate here/ } as const;
+  const one = await first(server);
+  const lost = [];
+  for (let i = 0; i < 5; i++) lost.push(await call(server, by(one)));
+  t.equal(count(), 4, "three and the one that is shown");
+  const [oldest = one, , third = one, , newest = one] = lost;
+  await refused(t, call(server, by(oldest)), denied, "newer ones took its place");
+  t.ok(await call(server, by(third)), "answers that overtook each other");
+  t.equal(count(), 4);
+  await revoke(server, newest.der);
+  await refused(t, call(server, by(third)), denied, "a later one was revoked");
+});
+
+t.test("places that run out are told of before, and cost no token", async (t) => {
+  const server = await rig(t);
+  using database = new DatabaseSync(join(server.dataDir, DATABASE_FILE));
+  const held = await first(server);
+  const tell = async (): Promise<string | undefined> => {
+    await server.clock.advance(31_000);
+    const { parts } = await server.admin.unary<GetPartsResponse__Output>(
+      "assay.health.v1.Health",
+      "GetParts",
+      {},
+    );
+    return parts.find(({ name }) => name === "renewable certificates")?.reason;
+  };
+  const fill = (from: number, to: number): void => {
+    const end = Math.floor(server.clock.nowMs() / 1000) + 600;
+    database.exec(`WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${to})
+      INSERT INTO renewable_certificates (hash, token_hash, entry_id, authority_id, serial, expires_at)
+      SELECT 'x' || i, 'x' || i, 'vm1', '', '', ${end} FROM n`);
+  };
+  fill(1, 79_998);
+  t.equal(await tell(), "");
+  fill(79_999, 79_999);
+  t.match(await tell(), /^80000 of 100000 places are taken; .* shorter ttl/);
+  fill(80_000, 99_999);
+  const token = await tokenFor(server);
+  const key = await generateKey("ec-p256");
+  await refused(t, call(server, { one_time_token: token }, key), {
+    kind: "limited",
+    message: /100000 certificates .* the token still counts/,
+  });
+  t.ok(await call(server, by(held)), "a renewal has its place");
+  database.exec("UPDATE renewable_certificates SET expires_at = 0 WHERE hash LIKE 'x%'");
+  t.ok(await call(server, { one_time_token: token }), "the token was not spent, by no key");
+  t.equal(await tell(), "");
 });

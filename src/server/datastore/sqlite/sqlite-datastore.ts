@@ -24,6 +24,8 @@ import { SqliteProvisionGrantReader } from "./provision-grants.ts";
 import type { AcmeReader } from "../acme.ts";
 import { SqliteAcmeReader } from "./acme.ts";
 import { SqliteRevocationReader } from "./revocations.ts";
+import { SqliteRenewableCertificateReader } from "./renewable-certificates.ts";
+import type { RenewableCertificateReader } from "../renewable-certificates.ts";
 import { SqliteRevokedAuthorityReader } from "./revoked-authorities.ts";
 import type { RevokedAuthorityReader } from "../revoked-authorities.ts";
 import type { AcmeExternalAccountReader } from "../acme-external-accounts.ts";
@@ -157,6 +159,7 @@ class SqliteDatastore implements Datastore {
   readonly tokens: TokenReader;
   readonly boundTokens: BoundTokenReader;
   readonly oneTimeTokens: OneTimeTokenReader;
+  readonly renewableCertificates: RenewableCertificateReader;
   readonly bundles: BundleReader;
   readonly relationships: RelationshipReader;
   readonly authorities: AuthorityReader;
@@ -197,6 +200,7 @@ class SqliteDatastore implements Datastore {
     this.tokens = new SqliteTokenReader(reader);
     this.boundTokens = new SqliteBoundTokenReader(reader);
     this.oneTimeTokens = new SqliteOneTimeTokenReader(reader);
+    this.renewableCertificates = new SqliteRenewableCertificateReader(reader);
     this.bundles = new SqliteBundleReader(reader);
     this.relationships = new SqliteRelationshipReader(reader);
     this.authorities = new SqliteAuthorityReader(reader);

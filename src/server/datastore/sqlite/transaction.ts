@@ -13,6 +13,7 @@ import { SqliteProvisionApiTokenWriter } from "./provision-api-tokens.ts";
 import { SqliteProvisionGrantWriter } from "./provision-grants.ts";
 import type { Row } from "./row.ts";
 import { SqliteRevocationWriter } from "./revocations.ts";
+import { SqliteRenewableCertificateWriter } from "./renewable-certificates.ts";
 import { SqliteRevokedAuthorityWriter } from "./revoked-authorities.ts";
 import { SqliteRelationshipWriter } from "./relationships.ts";
 import { SqliteTokenWriter } from "./tokens.ts";
@@ -43,6 +44,7 @@ export class Transaction implements TransactionScope {
       tokens: new SqliteTokenWriter(this),
       boundTokens: new SqliteBoundTokenWriter(this),
       oneTimeTokens: new SqliteOneTimeTokenWriter(this),
+      renewableCertificates: new SqliteRenewableCertificateWriter(this),
       bundles: new SqliteBundleWriter(this),
       relationships: new SqliteRelationshipWriter(this),
       authorities: new SqliteAuthorityWriter(this),

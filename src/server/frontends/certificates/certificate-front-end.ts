@@ -16,7 +16,7 @@ import type { AuthorizedEntries } from "../../entries/authorized-entries.ts";
 import { memberBySelectors } from "../../entries/family.ts";
 import { isExpired } from "../../entries/expiry.ts";
 import type { OneTimeTokens } from "../../nodes/one-time-tokens.ts";
-import type { RenewableCertificates } from "../../nodes/renewable-certificates.ts";
+import type { RenewableCertificates, Renews } from "../../nodes/renewable-certificates.ts";
 import { type Holder, type Wish, granted } from "./granted-names.ts";
 import { factsOfPod, reviewedPod } from "./pods.ts";
 
@@ -57,7 +57,7 @@ export interface CertificateFrontEndParts {
   readonly clusterOf: (name: string) => Pick<PsatCluster, "client"> | undefined;
   readonly bearers: Pick<TokenBearers, "admit">;
   readonly oneTimeTokens: Pick<OneTimeTokens, "redeem">;
-  readonly renewable: Pick<RenewableCertificates, "remember" | "entryOf">;
+  readonly renewable: Pick<RenewableCertificates, "requirePlace" | "remember" | "find">;
   readonly entries: Pick<AuthorizedEntries, "childrenOf" | "refresh">;
   readonly registry: Pick<EntryReader, "list">;
   readonly clock: Clock;
@@ -122,20 +122,20 @@ export class CertificateFrontEnd {
         return this.#admitBearer(proof.token, params);
       case "once": {
         const redeemed = this.#parts.oneTimeTokens.redeem(proof.token, params.publicKey);
-        const { entry, spend } = await redeemed.catch(notProven);
+        const { entry, tokenHash, spend } = await redeemed.catch(notProven);
         const caller = { role: "token", id: `once:${entry.id}` };
         const admitted = this.#admitted(
           nameless("once", caller, one([entry], params)),
           params,
           spend,
         );
-        return this.#renewable(admitted, entry);
+        return this.#renewable(admitted, { entryId: entry.id, tokenHash });
       }
       case "certificate": {
-        const entry = await this.#parts.renewable.entryOf(proof.der).catch(notProven);
+        const { entry, renews } = await this.#parts.renewable.find(proof.der).catch(notProven);
         const caller = { role: "token", id: `certificate:${entry.id}` };
         const holder = nameless("certificate", caller, one([entry], params));
-        return this.#renewable(this.#admitted(holder, params), entry);
+        return this.#renewable(this.#admitted(holder, params), renews);
       }
       case "svid": {
         const { spiffeId: id } = proof;
@@ -214,14 +214,17 @@ export class CertificateFrontEnd {
   }
 
   /** An X.509-SVID renews itself; another set's certificate stands for the token that it was given for. */
-  #renewable(admitted: Admitted, { id }: EntryRecord): Admitted {
-    if (this.#parts.config.set === TRUST_DOMAIN_SET) return admitted;
+  #renewable(admitted: Admitted, renews: Renews): Admitted {
+    const { config, renewable } = this.#parts;
+    if (config.set === TRUST_DOMAIN_SET) return admitted;
     return {
       ...admitted,
       issue: async () => {
+        // Before the token is spent.
+        await renewable.requirePlace(renews);
         const issued = await admitted.issue();
         const [leaf] = issued.chain;
-        if (leaf !== undefined) await this.#parts.renewable.remember(leaf, id, issued.notAfter);
+        if (leaf !== undefined) await renewable.remember(leaf, renews);
         return issued;
       },
     };

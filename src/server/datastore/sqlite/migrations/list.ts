@@ -14,6 +14,7 @@ import { revokedAuthorities } from "./012-revoked-authorities.ts";
 import { acmeExternalAccounts } from "./013-acme-external-accounts.ts";
 import { acmeAccountUse } from "./014-acme-account-use.ts";
 import { acmeProcessing } from "./015-acme-processing.ts";
+import { renewableCertificates } from "./016-renewable-certificates.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   acmeExternalAccounts,
   acmeAccountUse,
   acmeProcessing,
+  renewableCertificates,
 ];
