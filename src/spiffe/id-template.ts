@@ -76,6 +76,22 @@ export class IdTemplate {
     });
     return SpiffeId.parse(texts.join("/"));
   }
+
+  /** The values that `fill` makes this ID of, by variable; undefined when it is none of the family. */
+  match(id: SpiffeId): ReadonlyMap<string, string> | undefined {
+    const [prefix, ...segments] = this.#segments;
+    const text = id.toString();
+    if (typeof prefix !== "string" || !text.startsWith(`${prefix}/`)) return undefined;
+    const parts = text.slice(prefix.length + 1).split("/");
+    if (parts.length !== segments.length) return undefined;
+    const values = new Map<string, string>();
+    for (const [index, segment] of segments.entries()) {
+      const part = parts[index] ?? "";
+      if (typeof segment === "string" ? part !== segment : !isOneSegment(part)) return undefined;
+      if (typeof segment !== "string") values.set(segment.text, part);
+    }
+    return values;
+  }
 }
 
 /** SPIFFE-ID §2.2, and bounded. */

@@ -12,8 +12,9 @@ import {
 } from "../../src/config/certificate-profiles.ts";
 import { checkAnswer } from "../../src/cli/init-certificate/request.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
+import { parseSelector } from "../../src/spiffe/selector.ts";
 import { readAuditLog } from "../support/audit-records.ts";
-import { Domain } from "../support/running.ts";
+import { Domain, OWN_SELECTOR } from "../support/running.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { type Ran, emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
 
@@ -149,6 +150,35 @@ t.test("by the agent's SVID, which it waits for", async (t) => {
     names: ["DNS:near.test", "IP Address:127.0.0.9", "URI:spiffe://example.org/near"],
   });
   t.equal(await reach(t, where, "127.0.0.9"), "hello");
+});
+
+t.test("by the agent's SVID of a family's member", async (t) => {
+  const uid = process.geteuid?.();
+  using admin = connectUnix(`${domain.dir}/server.sock`);
+  const { results } = await admin.unary<{ results: { entry: { id: string } }[] }>(
+    "assay.template.v1.Templates",
+    "BatchCreateEntry",
+    {
+      entries: [
+        {
+          entry: {
+            spiffe_id: { trust_domain: "example.org", path: "/u" },
+            parent_id: { trust_domain: "example.org", path: "/host" },
+            selectors: [parseSelector(OWN_SELECTOR)],
+            dns_names: ["users.test"],
+          },
+          template: { id: "spiffe://example.org/u/{{unix.uid}}", trust_agent: true },
+        },
+      ],
+    },
+  );
+  const where = `${dir}/member`;
+  const socket = ["--socket", `${domain.dir}/api.sock`];
+  const args = ["--dir", where, ...socket, "--spiffe-id", `spiffe://example.org/u/${uid}`];
+  const ran = await init(...args);
+  t.match(ran, { code: 0 }, ran.err);
+  t.equal(certificateIn(where).subjectAltName, `DNS:users.test, URI:spiffe://example.org/u/${uid}`);
+  await domain.deleteEntry(results[0]?.entry.id ?? "");
 });
 
 t.test("what is refused leaves no file, and says the next step", async (t) => {

@@ -2,8 +2,8 @@ import { fail } from "../../base/errors.ts";
 
 /**
  * Who may call a method. `any` needs no caller at all; `local` is the admin Unix socket; `admin` and `downstream` are
- * workloads whose entries say so; `workload` is any whose ID has an entry; `agent` is an attested node with its active
- * SVID.
+ * workloads whose entries say so; `workload` is any whose ID has an entry, or is a member of one with a template; `agent`
+ * is an attested node with its active SVID.
  */
 export type CallerRole = "any" | "local" | "admin" | "agent" | "downstream" | "workload";
 

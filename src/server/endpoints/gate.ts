@@ -6,6 +6,7 @@ import { knownRequestId } from "../../rpc/request-id.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { type Caller, type CallerStore, setCaller, setProvenId } from "./caller.ts";
 import type { KnownPeer, Peer } from "./peer-identity.ts";
+import { entriesWithId } from "../entries/family.ts";
 import { type CallerRole, rolesFor } from "./authorization.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import { epochSeconds } from "../../base/clock.ts";
@@ -117,14 +118,18 @@ export class Gate {
   }
 
   async #roleOf(roles: ReadonlySet<CallerRole>, peer: KnownPeer): Promise<CallerRole> {
-    if (roles.has("admin") || roles.has("downstream") || roles.has("workload")) {
+    if (roles.has("admin") || roles.has("downstream")) {
       const { items } = await this.#options.entries.list({ spiffeId: peer.id.toString() });
       const now = epochSeconds(this.#options.clock);
       const alive = items.filter(({ expiresAt }) => expiresAt === 0 || expiresAt >= now);
       for (const role of ENTRY_ROLES) {
         if (roles.has(role) && alive.some((entry: EntryRecord) => entry[role])) return role;
       }
-      if (roles.has("workload") && alive.length > 0) return "workload";
+    }
+    if (roles.has("workload")) {
+      const { entries, clock } = this.#options;
+      const own = await entriesWithId(peer.id, entries, epochSeconds(clock));
+      if (own.length > 0) return "workload";
     }
     if (!roles.has("agent"))
       throw fail("denied", `'${peer.id.toString()}' has no role that may call it`);

@@ -1,9 +1,12 @@
 /** Members of the families that entries with a template name: who may have which, and what the server checks itself. */
+import type { EpochSeconds } from "../../base/clock.ts";
 import { isServerChecked, valueOf } from "../../attestors/template-values.ts";
 import { fail, isKind } from "../../base/errors.ts";
 import { IdTemplate } from "../../spiffe/id-template.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { EntryReader, EntryRecord, EntryTemplate } from "../datastore/contract.ts";
+import { isExpired } from "./expiry.ts";
 import { withMemberValues } from "./jwt-claims.ts";
 
 /** A workload's pod, as its agent says. */
@@ -117,6 +120,54 @@ export async function memberBySelectors(
   return filled;
 }
 
+/**
+ * The entries that whoever has proved to have this SPIFFE ID stands for, without expired ones: those with the ID, and what
+ * those with a template make of it. No two members of a family have the same ID, so that it says which values are its own.
+ * One with rights is no member.
+ */
+export async function entriesWithId(
+  id: SpiffeId,
+  registry: Pick<EntryReader, "list">,
+  now: EpochSeconds,
+): Promise<EntryRecord[]> {
+  const live = async (spiffeId: string): Promise<EntryRecord[]> => {
+    const { items } = await registry.list({ spiffeId });
+    return items.filter((entry) => !isExpired(entry, now));
+  };
+  const plain = (await live(id.toString())).filter(({ template }) => template === undefined);
+  if (plain.some(({ admin, downstream }) => admin || downstream)) return plain;
+  const families = (await Promise.all(prefixesOf(id).map(live))).flat();
+  const members = families.map((entry) =>
+    entry.template === undefined ? undefined : memberWithId(entry, entry.template, id),
+  );
+  return [...plain, ...members.filter((member) => member !== undefined)];
+}
+
+function memberWithId(
+  entry: EntryRecord,
+  template: EntryTemplate,
+  id: SpiffeId,
+): EntryRecord | undefined {
+  try {
+    const values = templateOf(entry, template).match(id);
+    return values === undefined ? undefined : fillEntry(entry, template, values);
+  } catch (thrown) {
+    // One that cannot be read, or that the server could not have signed for.
+    if (isKind(thrown, "denied", "invalid")) return undefined;
+    throw thrown;
+  }
+}
+
+/** IDs above it that have a path; the parts of a template below such a one are bounded. */
+function prefixesOf(id: SpiffeId): string[] {
+  const { id: domain } = id.trustDomain;
+  const segments = id.path.split("/").slice(1);
+  const first = Math.max(1, segments.length - MAX_SEGMENTS);
+  return segments
+    .slice(first)
+    .map((_, index) => `${domain}/${segments.slice(0, first + index).join("/")}`);
+}
+
 /** Rights go by SPIFFE ID: a family must not reach those of an entry that happens to be among its members. */
 async function requireNoRights(
   { id, spiffeId }: EntryRecord,
@@ -176,3 +227,6 @@ function factOf(facts: PodFacts, name: string, key: string | undefined): string 
       return undefined;
   }
 }
+
+/** As many as a template of 1024 characters can have. */
+const MAX_SEGMENTS = 512;

@@ -7,6 +7,7 @@ import t, { type Test } from "tap";
 import { KubernetesClient } from "../../../src/attestors/kubernetes/client.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { IdTemplate } from "../../../src/spiffe/id-template.ts";
+import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";
 import { ClusterPods } from "../../../src/server/cluster-pods.ts";
 import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
@@ -98,6 +99,19 @@ t.test("a value is exactly one segment", async (t) => {
     { message: /longer than/ },
     "the ID's own bound",
   );
+});
+
+t.test("the values are found again in an ID, and in no other", async (t) => {
+  const template = IdTemplate.parse(PODS, PREFIX);
+  const values = (path: string) => {
+    const found = template.match(SpiffeId.parse(`${PREFIX}${path}`));
+    return found && Object.fromEntries(found);
+  };
+  t.same(values("/prod/sa/web.1_A-b"), { "k8s.ns": "prod", "k8s.sa": "web.1_A-b" });
+  for (const path of ["", "/prod", "/prod/sa", "/prod/sb/web", "/prod/sa/web/x", "x/prod/sa/web"]) {
+    t.equal(values(path), undefined, path);
+  }
+  t.equal(template.match(SpiffeId.parse("spiffe://other.org/ns/prod/sa/web")), undefined);
 });
 
 const entry = (over: object = {}) => ({

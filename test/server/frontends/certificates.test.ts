@@ -144,6 +144,70 @@ t.test("T11: an entry's names, and addresses of the networks that its path has",
   await refused(t, ask(server, {}, { identity: own }), { kind: "denied" }, "the entry is gone");
 });
 
+t.test("the member of a family shows its SVID, and has the names of all", async (t) => {
+  const server = await startTestServer(t, {
+    config: { frontends: { certificates: CERTIFICATES } },
+  });
+  const family = async (path: string, template: string, more: object): Promise<string> => {
+    const { results } = await server.admin.unary<{
+      results: { status: { message: string }; entry: { id: string } | null }[];
+    }>("assay.template.v1.Templates", "BatchCreateEntry", {
+      entries: [
+        {
+          entry: entry(path, "/host", "k8s:ns:shop", more),
+          template: { id: `spiffe://example.org${path}/${template}` },
+        },
+      ],
+    });
+    const [result] = results;
+    if (result?.entry === null || result === undefined) throw new Error(result?.status.message);
+    return result.entry.id;
+  };
+  const names = { dns_names: ["pods.example.org", "all.example.org"] };
+  const pods = await family("/web", "{{k8s.ns}}/sa/{{k8s.sa}}", names);
+  const member = await mint(server, "/web/shop/sa/front", 3600);
+  const given = await ask(server, { ip_addresses: ["10.1.2.3"] }, { identity: member });
+  t.same(given.names, [
+    "DNS:all.example.org",
+    "DNS:pods.example.org",
+    "IP Address:10.1.2.3",
+    "URI:spiffe://example.org/web/shop/sa/front",
+  ]);
+  t.match((await issuances(server)).at(-1), {
+    caller: { role: "workload", id: "spiffe://example.org/web/shop/sa/front" },
+    subject: { rule: "svid", entryId: pods, spiffeId: "spiffe://example.org/web/shop/sa/front" },
+  });
+  const short = {
+    ...names,
+    dns_names: ["all.example.org"],
+    expires_at: Math.floor(server.clock.nowMs() / 1000) + 60,
+  };
+  const brief = await family("/web/shop", "sa/{{k8s.sa}}", short);
+  t.same((await ask(server, {}, { identity: member })).names, [
+    "DNS:all.example.org",
+    "URI:spiffe://example.org/web/shop/sa/front",
+  ]);
+  server.clock.step(61_000);
+  t.match((await ask(server, {}, { identity: member })).names, { length: 3 }, brief);
+
+  const noRole = { kind: "denied", message: /has no role/ } as const;
+  for (const path of ["/web", "/web/shop/sa", "/web/shop/sa/front/x", "/web/shop/sb/front"]) {
+    const identity = await mint(server, path, 3600);
+    await refused(t, ask(server, {}, { identity }), noRole, path);
+  }
+  const admin = await server.createEntry(
+    entry("/web/a/sa/b", "/host", "unix:uid:1", { admin: true, dns_names: ["admin.example.org"] }),
+  );
+  const powerful = await mint(server, "/web/a/sa/b", 3600);
+  t.match((await ask(server, {}, { identity: powerful })).names, [
+    "DNS:admin.example.org",
+    "URI:spiffe://example.org/web/a/sa/b",
+  ]);
+  const ids = [pods, admin];
+  await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", { ids });
+  await refused(t, ask(server, {}, { identity: member }), noRole, "the family is gone");
+});
+
 t.test("a one-time token counts for one key, and a refused wish spends nothing", async (t) => {
   const server = await startTestServer(t, {
     config: { frontends: { certificates: CERTIFICATES } },

@@ -13,8 +13,7 @@ import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
 import type { TokenBearer, TokenBearers } from "../../bearers/token-bearers.ts";
 import type { EntryReader, EntryRecord } from "../../datastore/contract.ts";
 import type { AuthorizedEntries } from "../../entries/authorized-entries.ts";
-import { memberBySelectors } from "../../entries/family.ts";
-import { isExpired } from "../../entries/expiry.ts";
+import { entriesWithId, memberBySelectors } from "../../entries/family.ts";
 import type { OneTimeTokens } from "../../nodes/one-time-tokens.ts";
 import type { RenewableCertificates, Renews } from "../../nodes/renewable-certificates.ts";
 import { type Holder, type Wish, granted } from "./granted-names.ts";
@@ -139,7 +138,15 @@ export class CertificateFrontEnd {
       }
       case "svid": {
         const { spiffeId: id } = proof;
-        const entry = one(await this.#ownEntries(id), params, "one of them");
+        const { registry, clock } = this.#parts;
+        const own = await entriesWithId(SpiffeId.parse(id), registry, epochSeconds(clock));
+        if (own.length === 0) {
+          throw fail(
+            "denied",
+            `no entry has the ID ${id} any more, and none with a template has such a member`,
+          );
+        }
+        const entry = one(own, params, "one of them");
         return this.#admitted(nameless("svid", { role: "workload", id }, entry), params);
       }
     }
@@ -228,12 +235,6 @@ export class CertificateFrontEnd {
         return issued;
       },
     };
-  }
-
-  async #ownEntries(spiffeId: string): Promise<EntryRecord[]> {
-    const { items } = await this.#parts.registry.list({ spiffeId });
-    const now = epochSeconds(this.#parts.clock);
-    return items.filter((entry) => !isExpired(entry, now));
   }
 
   #admitted(
