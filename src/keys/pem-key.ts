@@ -8,14 +8,18 @@ import { signerFromPkcs8 } from "./software-signer.ts";
  * @throws invalid when it is no key, one of a type that is not supported, or the passphrase is not its own
  */
 export function signerFromPem(pem: string, passphrase?: string): Signer {
-  let pkcs8: Uint8Array;
+  return signerFromPkcs8(pkcs8FromPem(pem, passphrase));
+}
+
+/** The key of such a file as DER, not encrypted. @throws invalid, likewise */
+export function pkcs8FromPem(pem: string, passphrase?: string): Uint8Array {
   try {
     const key = createPrivateKey({
       key: pem,
       format: "pem",
       ...(passphrase === undefined ? {} : { passphrase }),
     });
-    pkcs8 = key.export({ format: "der", type: "pkcs8" });
+    return key.export({ format: "der", type: "pkcs8" });
   } catch {
     // The cause is dropped: a parser's words about a private key belong in no log.
     const why =
@@ -24,5 +28,4 @@ export function signerFromPem(pem: string, passphrase?: string): Signer {
         : "or the passphrase is another key's";
     throw fail("invalid", `private key is not a PEM key, ${why}`);
   }
-  return signerFromPkcs8(pkcs8);
 }

@@ -8,7 +8,7 @@ import { makePrivateFolder } from "../../config/folders.ts";
 import type { KeyType } from "../../keys/contract.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { encodePem } from "../../x509/pem.ts";
-import { makeRoot } from "./make-root.ts";
+import { type MadeRoot, makeRoot } from "./make-root.ts";
 
 export interface NewCa {
   readonly trustDomain: TrustDomain;
@@ -26,18 +26,23 @@ export function isFreshFolder(dir: string): boolean {
 }
 
 /**
- * Makes the folder where it is missing, and the CA in it.
+ * Makes the folder where it is missing, and the CA in it, a new one unless told otherwise.
  * @returns the CA's certificate, DER
  * @throws exists when there is one, or a server's state; precondition when the folder holds what others read
  */
-export async function initCaFolder(dir: string, wanted: NewCa): Promise<Uint8Array> {
+export async function initCaFolder(
+  dir: string,
+  wanted: NewCa,
+  rootOf: (wanted: NewCa) => Promise<MadeRoot> = makeRoot,
+): Promise<Uint8Array> {
   const found = OURS.find((name) => existsSync(join(dir, name)));
   if (found !== undefined) {
     throw fail("exists", `${join(dir, found)} is there already; a CA is never overwritten`);
   }
+  // Before anything is made: it may be refused.
+  const { certificate, pkcs8 } = await rootOf(wanted);
   makePrivateFolder(dir, "--dir");
   closeToOthers(dir);
-  const { certificate, pkcs8 } = await makeRoot(wanted);
   await writeNew(join(dir, KEY), encodePem("PRIVATE KEY", pkcs8), 0o400);
   await writeNew(join(dir, CERTIFICATE), encodePem("CERTIFICATE", certificate), 0o444);
   // Last: with it the folder is a CA's.

@@ -10,6 +10,7 @@ import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { UsageError, orUsage } from "../grammar.ts";
 import { OUTPUT_OPTION } from "../options.ts";
+import { adoptedRoot } from "./adopted-root.ts";
 import { type NewCa, initCaFolder } from "./ca-folder.ts";
 
 export const command: Command = {
@@ -17,6 +18,11 @@ export const command: Command = {
   operand: "dir",
   options: [
     { name: "dir", value: "DIR", help: "folder that is to hold all of it", required: true },
+    {
+      name: "from",
+      value: "OLD",
+      help: "take over the CA of this folder, cacert.pem and cakey.pem, as Pollendina and others have them",
+    },
     {
       name: "trust-domain",
       value: "TD",
@@ -30,7 +36,12 @@ export const command: Command = {
       choices: KEY_TYPES,
       fallback: "ec-p384",
     },
-    { name: "ttl", value: "DURATION", help: "life of the CA", fallback: "3650d" },
+    {
+      name: "ttl",
+      value: "DURATION",
+      help: "life of the CA; with --from: its name and key get a new certificate",
+      fallback: "3650d",
+    },
     {
       name: "host",
       value: "NAME",
@@ -49,32 +60,44 @@ export const command: Command = {
   examples: [
     "assay ca init ./ca --host ca.example.org",
     "assay ca init /srv/ca --key-type rsa-4096 --ttl 1825d",
+    "assay ca init ./ca --from ./pollendina",
   ],
   notes: [
     "Makes cacert.pem, cakey.pem (not encrypted: whoever has the folder has the CA) and server.yaml, the configuration of",
     "'assay server --data-dir DIR', which keeps everything else there, too. Edit it, and start the server again.",
+    "With --from the certificate stays as it is, so that whoever trusts it goes on, and the key is copied; OLD is not changed.",
   ],
   async run({ options, output }) {
     const dir = resolve(options.required("dir"));
     const hosts = options.list("host");
+    const from = options.text("from");
+    if (from !== undefined && options.given("key-type") !== undefined) {
+      throw new UsageError("--key-type has no meaning with --from, which keeps the key");
+    }
+    const ttlSeconds = options.seconds("ttl");
     const wanted: NewCa = {
       trustDomain: orUsage(() =>
         TrustDomain.parse(options.text("trust-domain") ?? DEFAULT_TRUST_DOMAIN),
       ),
       keyType: KEY_TYPES.find((known) => known === options.text("key-type")) ?? "ec-p384",
-      ttlSeconds: options.seconds("ttl") ?? TEN_YEARS,
+      ttlSeconds: ttlSeconds ?? TEN_YEARS,
       hosts:
         hosts.length === 0
           ? usualHosts()
           : orUsage(() => identityNames("x", hosts).dnsNames.slice(1)),
       listen: listenAddress(options.text("listen")),
     };
-    const der = await initCaFolder(dir, wanted);
+    const anew = ttlSeconds === undefined ? {} : { ttlSeconds };
+    const der = await (from === undefined
+      ? initCaFolder(dir, wanted)
+      : initCaFolder(dir, wanted, () => adoptedRoot({ from: resolve(from), ...anew })));
     const { notAfter } = parseCertificate(der);
     const fingerprint = fingerprintOf(der);
     const facts = { dir, fingerprint, expiresAt: isoTime(notAfter) };
     output.data(facts, () => [
-      `made a CA in ${dir}, until ${isoTime(notAfter)}`,
+      from === undefined
+        ? `made a CA in ${dir}, until ${isoTime(notAfter)}`
+        : `took over the CA of ${from} into ${dir}, until ${isoTime(notAfter)}`,
       `fingerprint ${fingerprint}`,
       `serve it with 'assay server --data-dir ${dir}'`,
     ]);
