@@ -176,19 +176,7 @@ class ApiService {
     }
     const asked = this.#options.clientCertificates === true && socket instanceof TLSSocket;
     const peer = asked ? peerCertificates(socket) : [];
-    const call: HttpCall = {
-      method,
-      path: target.path,
-      params,
-      query: target.query,
-      headers,
-      body,
-      remoteAddress: socket.remoteAddress ?? "",
-      ...(peer.length === 0 ? {} : { peer }),
-      get signal() {
-        return end.signal;
-      },
-    };
+    const call = new ServedRequest(request, target, { params, body, peer, end });
     return { answer: await this.#handle(route, call), route: route.path };
   }
 
@@ -207,13 +195,62 @@ class ApiService {
   }
 }
 
+/** What is not asked for is not made: most calls have no query, and look at no signal. */
+class ServedRequest implements HttpCall {
+  readonly method: string;
+  readonly path: string;
+  readonly params: HttpCall["params"];
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+  readonly remoteAddress: string;
+  readonly peer?: readonly Uint8Array[];
+  readonly #query: string;
+  readonly #end: CallEnd;
+
+  constructor(
+    { method = "", headers, socket }: IncomingMessage,
+    { path, query }: Target,
+    { params, body, peer, end }: RequestParts,
+  ) {
+    this.method = method;
+    this.path = path;
+    this.params = params;
+    this.headers = headers;
+    this.body = body;
+    this.remoteAddress = socket.remoteAddress ?? "";
+    if (peer.length > 0) this.peer = peer;
+    this.#query = query;
+    this.#end = end;
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#query);
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+}
+
+interface RequestParts extends Pick<HttpCall, "params" | "body"> {
+  /** Empty: none was shown. */
+  readonly peer: readonly Uint8Array[];
+  readonly end: CallEnd;
+}
+
+interface Target {
+  readonly path: string;
+  /** Without its question mark. */
+  readonly query: string;
+}
+
 /** RFC 9112 §3.2: the origin form, and the absolute one, which a server must take too. */
-function targetOf(url: string): { path: string; query: URLSearchParams } | undefined {
+function targetOf(url: string): Target | undefined {
   const origin = url.startsWith("/") ? url : /^https?:\/\/[^/?#]+(\/.*)$/i.exec(url)?.[1];
   if (origin === undefined) return undefined;
   const at = origin.indexOf("?");
-  if (at < 0) return { path: origin, query: new URLSearchParams() };
-  return { path: origin.slice(0, at), query: new URLSearchParams(origin.slice(at + 1)) };
+  if (at < 0) return { path: origin, query: "" };
+  return { path: origin.slice(0, at), query: origin.slice(at + 1) };
 }
 
 /** RFC 9112 §6. */

@@ -13,16 +13,23 @@ export type RouteMatch =
   | { readonly kind: "none" };
 
 export class ApiRoutes {
-  readonly #patterns: readonly { readonly route: ApiRoute; readonly segments: readonly string[] }[];
+  /** By the number of segments. */
+  readonly #patterns = new Map<number, Pattern[]>();
 
   constructor(routes: readonly ApiRoute[]) {
-    this.#patterns = routes.map((route) => ({ route, segments: route.path.split("/") }));
+    for (const route of routes) {
+      const segments = route.path.split("/");
+      const alike = this.#patterns.get(segments.length) ?? [];
+      alike.push({ route, segments });
+      this.#patterns.set(segments.length, alike);
+    }
   }
 
   /** @param path as it came, still encoded */
   find(method: string, path: string): RouteMatch {
     const segments = path.split("/", MAX_SEGMENTS + 1);
-    const here = this.#patterns.filter((pattern) => fits(pattern.segments, segments));
+    const alike = this.#patterns.get(segments.length) ?? [];
+    const here = alike.filter((pattern) => fits(pattern.segments, segments));
     if (here.length === 0) return { kind: "none" };
     const found =
       here.find(({ route }) => route.method === method) ??
@@ -43,8 +50,13 @@ export class ApiRoutes {
   }
 }
 
+interface Pattern {
+  readonly route: ApiRoute;
+  readonly segments: readonly string[];
+}
+
+/** Of as many segments. */
 function fits(pattern: readonly string[], segments: readonly string[]): boolean {
-  if (pattern.length !== segments.length) return false;
   return pattern.every((segment, at) => segment.startsWith(":") || segment === segments[at]);
 }
 

@@ -8,6 +8,7 @@ export interface HttpCall {
   readonly path: string;
   /** Of the route's pattern, percent-decoded; empty where the path ends before it. */
   readonly params: Readonly<Record<string, string>>;
+  /** Read anew at each look. */
   readonly query: URLSearchParams;
   /** As Node gives them: names in lower case. */
   readonly headers: IncomingHttpHeaders;

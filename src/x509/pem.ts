@@ -9,8 +9,14 @@ export interface PemBlock {
 
 /** One PEM block (RFC 7468 §2), 64 characters a line, with a newline at the end. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+  return pemOfBase64(label, toBase64(der));
+}
+
+/** The same of what is in base64 already, without line breaks and padded (RFC 4648 §4). */
+export function pemOfBase64(label: string, base64: string): string {
+  let text = `-----BEGIN ${label}-----\n`;
+  for (let at = 0; at < base64.length; at += 64) text += `${base64.slice(at, at + 64)}\n`;
+  return `${text}-----END ${label}-----\n`;
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { HttpAnswer } from "../../../http/http-answer.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/names.ts";
-import { encodePem } from "../../../x509/pem.ts";
+import { encodePem, pemOfBase64 } from "../../../x509/pem.ts";
 
 /**
  * Leaf first, PEM only; whoever asks for text by name gets a summary before it, which PEM readers pass over
@@ -13,12 +13,11 @@ export function certificateAnswer(
   chain: readonly string[],
   accept: string | undefined,
 ): HttpAnswer {
-  const ders = chain.map((der) => new Uint8Array(Buffer.from(der, "base64")));
-  const pem = ders.map((der) => encodePem("CERTIFICATE", der)).join("");
-  const [leaf] = ders;
+  const pem = chain.map((der) => pemOfBase64("CERTIFICATE", der)).join("");
+  const [leaf] = chain;
   if (leaf === undefined || !asksForText(accept))
     return { status: 200, type: PEM_CHAIN, body: pem };
-  const body = `${summary(parseCertificate(leaf))}${pem}`;
+  const body = `${summary(parseCertificate(Buffer.from(leaf, "base64")))}${pem}`;
   return { status: 200, type: "text/plain; charset=utf-8", body };
 }
 

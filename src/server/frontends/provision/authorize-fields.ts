@@ -14,7 +14,8 @@ export function authorizeFields({
   body,
   headers,
 }: Pick<HttpCall, "query" | "body" | "headers">): AuthorizeFields {
-  const fields = new URLSearchParams(query);
+  // One of our own, as each look makes one.
+  const fields = query;
   if (body.length > 0) {
     const [type = ""] = (headers["content-type"] ?? FORM).split(";", 1);
     if (type.trim().toLowerCase() !== FORM) {
