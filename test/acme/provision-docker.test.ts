@@ -145,6 +145,30 @@ t.test(
   },
 );
 
+t.test("P7 the CA of before goes on in the image", async (t) => {
+  const old = join(folder, "pollendina");
+  const data = join(folder, "taken-over");
+  for (const dir of [old, data]) mkdirSync(dir, { mode: 0o700 });
+  const files = ["-keyout", join(old, "cakey.pem"), "-out", join(old, "cacert.pem")];
+  const extensions = ["-addext", "keyUsage=keyCertSign,cRLSign", "-subj", "/C=US/CN=Test CA"];
+  const made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"];
+  await promisify(execFile)("openssl", [...made, ...extensions, ...files]);
+  for (const name of ["", "cakey.pem", "cacert.pem"]) chownSync(join(old, name), 12345, 12345);
+  chownSync(data, 12345, 12345);
+  const volumes = ["--volume", `${data}:/data`, "--network", "none"];
+  const from = ["--user", "12345:12345", "--volume", `${old}:/old:ro`];
+  const init = ["ca", "init", "/data", "--from", "/old"];
+  const said = await docker("run", "--rm", ...volumes, ...from, ASSAY_IMAGE, ...init);
+  t.match(said, /took over the CA of \/old into \/data/);
+  const server = await docker("run", "--detach", ...volumes, ASSAY_IMAGE);
+  await logged(server, /server started/);
+  const pem = (dir: string): string => readFileSync(join(dir, "cacert.pem"), "utf8");
+  t.equal(pem(data), pem(old));
+  const shown = ["authority", "x509", "show", "--set", "services", "--output", "json"];
+  t.match(await docker("exec", server, "assay", ...shown), /active/);
+  await docker("stop", server);
+});
+
 t.test(
   "P16 provision exec: an unmodified image, renewed and told, and nothing left behind",
   async (t) => {
