@@ -5,12 +5,14 @@ import t, { type Test } from "tap";
 import { Networks } from "../../../src/base/networks.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
+import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { proveHeld } from "../../../src/provision/renewal-proof.ts";
 import type { GetPartsResponse__Output } from "../../../src/rpc/gen/assay/health/v1/GetPartsResponse.ts";
 import type { NewCertificateResponse__Output } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";
 import { DATABASE_FILE } from "../../../src/server/data-folder.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { createCsr } from "../../../src/x509/csr.ts";
+import { parsePrometheus } from "../../support/prometheus.ts";
 import { type Refusal, refused } from "../../support/refused.ts";
 import { type TestServer, startTestServer } from "../../support/server.ts";
 import { TestCa } from "../../support/test-ca.ts";
@@ -31,9 +33,11 @@ const WEB = {
   profiles: ["server-90d"],
 } as const;
 
-async function rig(t: Test) {
+async function rig(t: Test, logger: Logger = silentLogger) {
   const server = await startTestServer(t, {
+    logger,
     config: {
+      metricsListen: "127.0.0.1:0",
       authoritySets: new Map([["web", WEB]]),
       certificateProfiles: BUILT_IN_PROFILES,
       revocation: { crlTtl: 3600 },
@@ -195,7 +199,15 @@ t.test("whoever renews again and again takes nobody's place", async (t) => {
 });
 
 t.test("places that run out are told of before, and cost no token", async (t) => {
-  const server = await rig(t);
+  const warned: unknown[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    child: () => logger,
+    warn: (message, fields) => {
+      if (message.startsWith("places")) warned.push(fields);
+    },
+  };
+  const server = await rig(t, logger);
   using database = new DatabaseSync(join(server.dataDir, DATABASE_FILE));
   const held = await first(server);
   const tell = async (): Promise<string | undefined> => {
@@ -215,8 +227,15 @@ t.test("places that run out are told of before, and cost no token", async (t) =>
   };
   fill(1, 79_998);
   t.equal(await tell(), "");
+  t.same(warned, []);
   fill(79_999, 79_999);
-  t.match(await tell(), /^80000 of 100000 places are taken; .* shorter ttl/);
+  const low = /^80000 of 100000 places are taken; .* shorter ttl/;
+  t.match(await tell(), low);
+  t.match(await tell(), low, "for as long as it lasts");
+  t.same(warned, [{ taken: 80_000, places: 100_000 }], "and once in the log");
+  const { host = "", port = 0 } = server.server.metricsAddress ?? {};
+  const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  t.equal(parsePrometheus(text).value("assay_server_renewable_certificates"), 80_000);
   fill(80_000, 99_999);
   const token = await tokenFor(server);
   const key = await generateKey("ec-p256");
