@@ -1,8 +1,9 @@
 #!/bin/sh
-# systemd-boot.sh DIR CHECKOUT: becomes a systemd that knows the units of DIR/units alone. In namespaces of its own (mount,
-# PID, cgroup, network, UTS, IPC), which the caller has made; of the machine it can write to DIR and to no more.
+# systemd-boot.sh DIR CHECKOUT [unified]: becomes a systemd that knows the units of DIR/units alone, and the accounts of
+# DIR/etc if there are any. In namespaces of its own (mount, PID, cgroup, network, UTS, IPC), which the caller has made; of
+# the machine it can write to DIR and to no more. unified: it finds cgroup v2 alone, as a machine of today does.
 set -eu
-dir=$1 checkout=$2 root=$1/root
+dir=$1 checkout=$2 hierarchy=${3-} root=$1/root
 mkdir -p "$root"
 mount --make-rprivate /
 mount --bind / "$root"
@@ -14,21 +15,32 @@ for shown in "$checkout" "$dir"; do
 done
 mount -o remount,bind,ro "$root$checkout"
 
+for file in passwd group subuid subgid; do
+  if [ -f "$dir/etc/$file" ]; then mount --bind "$dir/etc/$file" "$root/etc/$file"; fi
+done
+
 mount -t proc proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/run"
-mkdir "$root/run/dbus"
+# A user namespace may mount what its maker sees whole: /proc is not, for what is mounted on it.
+mkdir "$root/run/dbus" "$root/run/whole"
+chmod 700 "$root/run/whole"
+mount -t proc proc "$root/run/whole"
 mount -t tmpfs tmpfs "$root/dev"
 mkdir "$root/dev/pts" "$root/dev/shm"
+chmod 1777 "$root/dev/shm"
 minor=3
 for node in null port zero - full random urandom; do
   case $node in null | zero | full | random | urandom) mknod -m 666 "$root/dev/$node" c 1 $minor ;; esac
   minor=$((minor + 1))
 done
+mknod -m 666 "$root/dev/tty" c 5 0
+mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+if [ -n "$hierarchy" ] || [ -f /sys/fs/cgroup/cgroup.controllers ]; then
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 else
   mount -t tmpfs tmpfs "$root/sys/fs/cgroup"

@@ -1,27 +1,33 @@
 /**
  * An agent's `systemd` attestor as a unit of a systemd of a test's own. Answers on the socket given, a line for a line:
- * `{"unit":NAME}` or `{"pid":N}` with the selectors or the error, `{"run":[...]}` with what the command prints.
+ * `{"unit":NAME}` or `{"pid":N}` with the selectors or the error, with `"by":"podman"` those of users' own engines,
+ * `{"run":[...]}` with what the command prints.
  */
 import { execFile } from "node:child_process";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
+import { podmanAttestor } from "../../src/attestors/workload/podman/attest.ts";
 import { systemdAttestor } from "../../src/attestors/workload/systemd/attest.ts";
+import { StatusFile } from "../../src/agent/peer/proc.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { attestCall } from "./attest-call.ts";
 
 interface Question {
   readonly unit?: string;
   readonly pid?: number;
+  readonly by?: "podman";
   readonly run?: readonly string[];
 }
 
 const [, , path = ""] = process.argv;
-const attestor = systemdAttestor({
-  clock: systemClock,
-  bus: "/run/dbus/system_bus_socket",
-  containers: new ContainerLookup(),
+const shared = { clock: systemClock, containers: new ContainerLookup() };
+const systemd = systemdAttestor({ ...shared, bus: "/run/dbus/system_bus_socket" });
+const podman = podmanAttestor({
+  ...shared,
+  socket: "/run/podman/podman.sock",
+  userSocket: "/run/user/{uid}/podman/podman.sock",
 });
 
 createServer((socket) => {
@@ -34,11 +40,13 @@ createServer((socket) => {
   });
 }).listen(path);
 
-async function answer({ unit, pid, run }: Question): Promise<unknown> {
+async function answer({ unit, pid, by, run }: Question): Promise<unknown> {
   if (run !== undefined) return runs(run);
   const asked =
     pid ?? Number(await runs(["systemctl", "show", "-p", "MainPID", "--value", unit ?? ""]));
-  const facts = { pid: asked, uid: 0, gid: 0, groups: [] };
+  using status = new StatusFile("/proc", asked);
+  const facts = { pid: asked, ...status.read().ids };
+  const attestor = by === "podman" ? podman : systemd;
   return (await attestor.attest(facts, attestCall())).map(({ value }) => value);
 }
 

@@ -21,6 +21,13 @@ import { setTimeout } from "node:timers/promises";
 import { needPackages } from "./debian.ts";
 import { HIERARCHIES, removeCgroup } from "./hierarchies.ts";
 
+/** A user whose own manager runs beside the system's, on cgroup v2 alone. */
+export interface MachineUser {
+  readonly uid: number;
+  /** Files of their home folder, by path in it. */
+  readonly home: Readonly<Record<string, string>>;
+}
+
 const CHECKOUT = join(import.meta.dirname, "../..");
 
 export class SystemdMachine implements AsyncDisposable {
@@ -28,23 +35,32 @@ export class SystemdMachine implements AsyncDisposable {
   readonly #cgroups = HIERARCHIES.filter((mount) => !CONTROLLER.test(mount)).map((mount) =>
     join(mount, `assay-systemd-${process.pid}`),
   );
+  readonly #user: MachineUser | undefined;
   #process: ChildProcess | undefined;
   #socket: Socket | undefined;
   #answers: AsyncIterator<string> | undefined;
 
   /** @param units the lines of each unit's file; all are started, of a template the instance `a` */
-  static async start(units: Readonly<Record<string, string>>): Promise<SystemdMachine> {
+  static async start(
+    units: Readonly<Record<string, string>>,
+    user?: MachineUser,
+  ): Promise<SystemdMachine> {
     if (process.getuid?.() !== 0) throw new Error("a systemd needs root: run this as root");
     await needPackages(["systemd", "dbus-daemon", "dbus-system-bus-common"]);
-    const machine = new SystemdMachine();
+    if (user !== undefined) await needPackages(["dbus-user-session", "uidmap"]);
+    const machine = new SystemdMachine(user);
     try {
-      await machine.#boot(units);
+      await machine.#boot(user === undefined ? units : { ...units, ...machine.#home(user) });
       return machine;
     } catch (cause) {
       const log = readFileSync(join(machine.dir, "log"), "utf8").slice(-2000);
       await machine[Symbol.asyncDispose]();
       throw new Error(`systemd did not start: ${log}`, { cause });
     }
+  }
+
+  private constructor(user: MachineUser | undefined) {
+    this.#user = user;
   }
 
   /** Path of a unit's file. */
@@ -54,7 +70,7 @@ export class SystemdMachine implements AsyncDisposable {
 
   /** The selectors of a process in this machine, or of a unit's main process. @throws what the attestor does */
   async selectors(
-    subject: { readonly pid: number } | { readonly unit: string },
+    subject: ({ readonly pid: number } | { readonly unit: string }) & { readonly by?: "podman" },
   ): Promise<string[]> {
     return (await this.#ask(subject)) as string[];
   }
@@ -62,6 +78,14 @@ export class SystemdMachine implements AsyncDisposable {
   /** A command in this machine, to its end. @returns what it prints */
   async run(...command: readonly string[]): Promise<string> {
     return String(await this.#ask({ run: command }));
+  }
+
+  /** A command of the user's. @returns what it prints */
+  async runAsUser(...command: readonly string[]): Promise<string> {
+    const uid = String(this.#user?.uid);
+    const identity = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+    const env = ["env", "--ignore-environment", `--chdir=${HOME}`, ...userEnv(uid)];
+    return this.run(...identity, ...env, ...command);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -77,6 +101,37 @@ export class SystemdMachine implements AsyncDisposable {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
+  /** Writes accounts and home of a user. @returns the units of their manager */
+  #home({ uid, home }: MachineUser): Record<string, string> {
+    const accounts: Record<string, string> = {
+      passwd: `root:x:0:0::/root:/bin/sh\nuser:x:${uid}:${uid}::${HOME}:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n`,
+      group: `root:x:0:\nuser:x:${uid}:\nmessagebus:x:100:\n`,
+      subuid: `user:${SUBORDINATE}:65536\n`,
+      subgid: `user:${SUBORDINATE}:65536\n`,
+    };
+    mkdirSync(join(this.dir, "etc"));
+    for (const [name, text] of Object.entries(accounts)) {
+      writeFileSync(join(this.dir, "etc", name), text);
+    }
+    for (const [name, text] of Object.entries(home)) {
+      const path = join(this.dir, "home", name);
+      mkdirSync(join(path, ".."), { recursive: true });
+      writeFileSync(path, text);
+    }
+    const make = `mkdir -p /run/user && cp -r "${this.dir}/home" ${HOME} && mkdir -m 700 /run/user/%i && chown -R %i:%i /run/user/%i ${HOME}`;
+    return {
+      [`user@.service`]: `[Service]
+Type=notify
+User=%i
+Slice=user-%i.slice
+Delegate=yes
+Environment=${userEnv("%i").join(" ")} SYSTEMD_UNIT_PATH=/usr/lib/systemd/user
+ExecStartPre=+/bin/sh -c '${make}'
+ExecStart=/lib/systemd/systemd --user
+KillMode=mixed`,
+    };
+  }
+
   async #boot(units: Readonly<Record<string, string>>): Promise<void> {
     mkdirSync(join(this.dir, "units"));
     const socket = join(this.dir, "child.sock");
@@ -86,7 +141,9 @@ export class SystemdMachine implements AsyncDisposable {
       "agent.service": `[Service]\nExecStart=${process.execPath} ${child} ${socket}`,
       ...units,
     };
-    const wanted = Object.keys(all).map((name) => name.replace("@.", "@a."));
+    const instanceOf = (name: string): string =>
+      name === "user@.service" ? `${this.#user?.uid}` : "a";
+    const wanted = Object.keys(all).map((name) => name.replace("@.", `@${instanceOf(name)}.`));
     const target = `[Unit]\nWants=${wanted.join(" ")}`;
     for (const [name, text] of Object.entries({ ...all, "test.target": target })) {
       const header = text.includes("[Unit]") ? "" : "[Unit]\n";
@@ -107,6 +164,7 @@ export class SystemdMachine implements AsyncDisposable {
         boot,
         this.dir,
         CHECKOUT,
+        this.#user === undefined ? [] : ["unified"],
       ),
       { stdio: ["ignore", log, log] },
     );
@@ -129,6 +187,20 @@ export class SystemdMachine implements AsyncDisposable {
   }
 }
 
+function userEnv(uid: string): string[] {
+  const runtime = `/run/user/${uid}`;
+  return [
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "TMPDIR=/tmp",
+    `HOME=${HOME}`,
+    `XDG_RUNTIME_DIR=${runtime}`,
+    `DBUS_SESSION_BUS_ADDRESS=unix:path=${runtime}/bus`,
+  ];
+}
+
+const HOME = "/run/home";
+/** Where the user's subordinate ids begin. */
+export const SUBORDINATE = 300_000;
 /** Hierarchies that systemd does not manage by itself. */
 const CONTROLLER =
   /\/(cpu|cpuacct|cpu,cpuacct|memory|devices|freezer|blkio|pids|net_cls|perf_event|hugetlb|rdma|misc)$/;
