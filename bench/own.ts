@@ -81,7 +81,7 @@ const bus = await dbusPeer(
   webUnit,
 );
 bus.pid = process.pid;
-const containers = ends.use(new ContainerLookup());
+const containers = ends.use(new ContainerLookup({ clock }));
 const unix = unixAttestor({ logger, clock });
 const kubelet = new KubernetesClient({
   connection: { server: "https://127.0.0.1:1", authorities: undefined, token: undefined } as never,

@@ -1,5 +1,12 @@
 /** PID to container: every sample of the corpus, and that nothing below a container's own cgroup or in a mount table counts. */
-import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
@@ -20,6 +27,7 @@ import { buildAgentConfig } from "../../src/config/build-agent.ts";
 import { Settings } from "../../src/config/source.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { connectingProcess, end, temporaryFolder } from "../support/caller.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 interface Sample {
   readonly name: string;
@@ -285,6 +293,74 @@ t.test("the lookup", async (t) => {
     const look = new ContainerLookup({ procDir, trustedUid: uid }).look(7);
     t.equal(isPodmans(look, ID), true);
   });
+
+  await t.test(
+    "a part of the tree that somebody else may write to names no containers",
+    async (t) => {
+      const [procDir, tree, pids] = [temporaryFolder(t), temporaryFolder(t), temporaryFolder(t)];
+      const trustedUid = process.getuid?.() ?? 0;
+      write(procDir, "self", "0::/\n");
+      const mount = (path: string, type: string, options: string): string =>
+        `30 29 0:26 / ${path} rw - ${type} ${type} ${options}\n`;
+      writeFileSync(
+        join(procDir, "self/mountinfo"),
+        mount(tree, "cgroup2", "rw") + mount(pids, "cgroup", "rw,xattr,pids,cpu"),
+      );
+      const clock = new VirtualClock();
+      const found = (lines: string, options: object = {}): unknown => {
+        write(procDir, "7", lines);
+        const look = new ContainerLookup({ procDir, trustedUid, ...options }).look(7);
+        return look.container ?? look.unknown;
+      };
+      const container = { containerId: ID };
+      const path = `/handed/docker/${ID}`;
+      mkdirSync(join(tree, path), { recursive: true });
+      t.same(found(`0::${path}\n`), container);
+      chmodSync(join(tree, "handed"), 0o775);
+      t.match(found(`0::${path}\n`), ID, "its group may name things there: the raw lines");
+      t.match(found(`0::${path}/below/${"f".repeat(64)}\n`), ID);
+      t.same(
+        found(`0::/${ID}\n`, { trustedUid: trustedUid + 1 }),
+        container,
+        "nobody else writes to the root",
+      );
+      chmodSync(join(tree, "handed"), 0o755);
+      t.match(found(`0::${path}\n`, { trustedUid: trustedUid + 1 }), ID, "it is somebody else's");
+      t.match(found(`0::/gone/docker/${ID}\n`), ID, "there is no such directory");
+
+      mkdirSync(join(pids, path), { recursive: true });
+      const both = `5:pids,cpu:${path}\n0::${path}\n`;
+      t.same(found(both), container);
+      chmodSync(join(pids, "handed"), 0o757);
+      t.same(found(both), container, "one hierarchy in which root alone can have made it will do");
+      t.match(found(`5:cpu,pids:${path}\n0::/\n`), ID);
+      t.same(found(`6:freezer:${path}\n0::/\n`), container, "a hierarchy that is out of sight");
+      t.same(found(`0::/../gone/docker/${ID}\n`), container, "out of sight too");
+
+      write(procDir, "7", `0::${path}\n`);
+      const lookup = new ContainerLookup({ procDir, trustedUid, clock });
+      t.same(lookup.read(7), container);
+      chmodSync(join(tree, "handed"), 0o775);
+      await clock.advance(1999);
+      t.same(lookup.read(7), container, "for two seconds");
+      await clock.advance(1);
+      t.equal(lookup.read(7), undefined);
+      clock.jump(-60_000);
+      chmodSync(join(tree, "handed"), 0o755);
+      t.same(lookup.read(7), container, "a clock that was set back proves nothing");
+
+      chmodSync(join(tree, "handed"), 0o775);
+      write(procDir, "self", "0::/\n");
+      writeFileSync(join(procDir, "self/uid_map"), "         0       1000          1\n");
+      t.same(found(`0::${path}\n`), container, "an agent in a user namespace cannot tell");
+      writeFileSync(join(procDir, "self/uid_map"), "         0          0 4294967295\n");
+      t.match(found(`0::${path}\n`), ID);
+
+      const name = "caf\u00e9";
+      mkdirSync(join(tree, name, ID), { recursive: true });
+      t.same(found(`0::/${name}/${ID}\n`), container, "names of other scripts");
+    },
+  );
 
   await t.test("takes longer texts than one read, and refuses endless ones", async (t) => {
     const procDir = temporaryFolder(t);

@@ -109,6 +109,18 @@ t.test("a cgroup of the victim's name below some service", async (t) => {
   t.match(ids, /no identity issued/);
 });
 
+t.test("a cgroup of the victim's name in a part of the tree that a user was given", async (t) => {
+  const { ids, cgroup } = await fetchMoved(
+    t,
+    () => `/assay-handed/docker/${victim.id}`,
+    () => {
+      for (const mount of HIERARCHIES) chownSync(join(mount, "assay-handed"), 1000, 1000);
+    },
+  );
+  t.match(cgroup, `/assay-handed/docker/${victim.id}`, "it did move");
+  t.match(ids, /no identity issued/);
+});
+
 t.test("Podman's container in a unit's cgroup counts where root made it", async (t) => {
   const unit = "/system.slice/assay-test.service";
   const path = `${unit}/libpod-payload-${victim.id}`;

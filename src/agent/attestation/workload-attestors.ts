@@ -26,7 +26,7 @@ export interface WorkloadAttestorParts {
 export class WorkloadAttestors implements AsyncDisposable {
   readonly #parts: WorkloadAttestorParts;
   // One for all: each holds files of processes open, out of the few that are kept from the callers.
-  readonly #containers = new ContainerLookup();
+  readonly #containers: ContainerLookup;
   readonly #unix: WorkloadAttestor;
   /** Whom tokens belong to stays so, whatever the configuration: a new one must not make a stolen token good. */
   readonly #holders = new TokenHolders();
@@ -38,6 +38,7 @@ export class WorkloadAttestors implements AsyncDisposable {
   private constructor(parts: WorkloadAttestorParts) {
     const { logger, clock, spendToken } = parts;
     this.#parts = parts;
+    this.#containers = new ContainerLookup({ clock });
     this.#unix = unixAttestor({ logger, clock });
     this.#oneTime = new OneTimeTokens(spendToken, clock);
     this.#generations = new Generations(clock, GRACE_MS, (thrown) =>

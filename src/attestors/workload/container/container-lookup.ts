@@ -1,20 +1,24 @@
+import type { Clock } from "../../../base/clock.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { Moment } from "../../contract.ts";
 import { CgroupFiles } from "./cgroup-files.ts";
 import {
+  type ContainerPlace,
   type ContainerRef,
   type UserContainerRef,
   containerOf,
   unknownContainer,
   userContainerOf,
 } from "./container-of.ts";
-import { SplitContainers, splitContainerOf } from "./split-containers.ts";
+import { CgroupOwners, splitContainerOf } from "./cgroup-owners.ts";
 
 export interface ContainerLookupOptions {
   /** Default: /proc. */
   readonly procDir?: string;
   /** Whose cgroup directories are the system's. Default: root's. */
   readonly trustedUid?: number;
+  /** Without one, whose a cgroup is is looked at each time. */
+  readonly clock?: Clock;
 }
 
 /** Where a process was at one moment. */
@@ -36,15 +40,17 @@ export interface ContainerLook {
 export class ContainerLookup implements Disposable {
   readonly #files: CgroupFiles;
   /** By the text that was read, never by PID. */
-  readonly #known = new LruMap<string, ContainerLook>(MAX_KNOWN);
-  readonly #split: SplitContainers;
+  readonly #known = new LruMap<string, Known>(MAX_KNOWN);
+  readonly #clock: Clock | undefined;
+  readonly #owners: CgroupOwners;
   #ownCgroup: string | undefined;
   /** What was read last for several attestors at once. */
   #seen: Seen | undefined;
 
-  constructor({ procDir = "/proc", trustedUid = 0 }: ContainerLookupOptions = {}) {
+  constructor({ procDir = "/proc", trustedUid = 0, clock }: ContainerLookupOptions = {}) {
+    this.#clock = clock;
     this.#files = new CgroupFiles(procDir);
-    this.#split = new SplitContainers(procDir, trustedUid);
+    this.#owners = new CgroupOwners(procDir, trustedUid);
   }
 
   /**
@@ -71,16 +77,27 @@ export class ContainerLookup implements Disposable {
   #look(pid: number): ContainerLook {
     const text = this.#files.read(String(pid));
     const known = this.#known.get(text);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#serves(known)) return known.look;
     const split = text.includes(SPLIT) ? splitContainerOf(text) : undefined;
     // Whose a directory is may change: it is looked at each time.
-    if (split !== undefined && this.#split.isBelieved(split)) {
+    if (split !== undefined && this.#owners.madeSplit(split)) {
       return { cgroup: text, container: { containerId: split.containerId } };
     }
-    const found = lookAt(text, this.#own());
+    let seenAtMs: number | undefined;
+    const look = lookAt(text, this.#own(), (place) => {
+      seenAtMs ??= this.#clock?.nowMs() ?? Number.NaN;
+      return this.#owners.mayHaveMade(place);
+    });
     // A process may make cgroups with names as long as it likes.
-    if (split === undefined && text.length <= MAX_KEPT_TEXT) this.#known.set(text, found);
-    return found;
+    if (split === undefined && text.length <= MAX_KEPT_TEXT)
+      this.#known.set(text, { look, seenAtMs });
+    return look;
+  }
+
+  #serves({ seenAtMs }: Known): boolean {
+    if (seenAtMs === undefined) return true;
+    const ageMs = (this.#clock?.nowMs() ?? Number.NaN) - seenAtMs;
+    return ageMs >= 0 && ageMs < SERVES_MS;
   }
 
   /** Looks again: whether the kernel still says the same. */
@@ -103,6 +120,12 @@ export class ContainerLookup implements Disposable {
   }
 }
 
+interface Known {
+  readonly look: ContainerLook;
+  /** When it was seen whose the directories are; absent where that does not matter. */
+  readonly seenAtMs: number | undefined;
+}
+
 interface Seen {
   readonly moment: Moment;
   readonly pid: number;
@@ -116,8 +139,12 @@ export function isPodmans(look: ContainerLook, containerId: string): boolean {
   );
 }
 
-function lookAt(text: string, ownCgroup: string): ContainerLook {
-  const container = containerOf(text, { ownCgroup });
+function lookAt(
+  text: string,
+  ownCgroup: string,
+  isBelieved: (place: ContainerPlace) => boolean,
+): ContainerLook {
+  const container = containerOf(text, { ownCgroup, isBelieved });
   if (container !== undefined) return { cgroup: text, container };
   const userContainer = userContainerOf(text);
   if (userContainer !== undefined) return { cgroup: text, userContainer };
@@ -129,3 +156,4 @@ function lookAt(text: string, ownCgroup: string): ContainerLook {
 const SPLIT = "libpod-payload-";
 const MAX_KEPT_TEXT = 4096;
 const MAX_KNOWN = 1024;
+const SERVES_MS = 2000;

@@ -33,6 +33,17 @@ export interface UserContainerRef {
 export interface ContainerOfOptions {
   /** The agent's own /proc/self/cgroup: where its own containers end. */
   readonly ownCgroup?: string;
+  /** False where somebody else than the system may have named the container. Default: nowhere. */
+  readonly isBelieved?: (place: ContainerPlace) => boolean;
+}
+
+/** Where a cgroup path names a container. */
+export interface ContainerPlace {
+  readonly hierarchy: string;
+  /** The directories above the container's own, from the hierarchy's root: whoever may write there could have named it. */
+  readonly folders: readonly string[];
+  /** The path begins with `..`: these directories are not where they seem to be. */
+  readonly isOutside: boolean;
 }
 
 /**
@@ -42,18 +53,21 @@ export interface ContainerOfOptions {
  */
 export function containerOf(
   cgroupText: string,
-  { ownCgroup = "" }: ContainerOfOptions = {},
+  { ownCgroup = "", isBelieved = () => true }: ContainerOfOptions = {},
 ): ContainerRef | undefined {
   const own = new Map(
     parseCgroups(ownCgroup).map(({ hierarchy, components }) => [hierarchy, components]),
   );
   let shared: ContainerRef | undefined;
   let found: ContainerRef | undefined;
-  for (const { hierarchy, components } of parseCgroups(cgroupText)) {
+  for (const { hierarchy, components, isOutside } of parseCgroups(cgroupText)) {
     const from = firstBelowShared(components, own.get(hierarchy) ?? []);
-    const below = outermost(components.slice(from));
+    const at = outermost(components, from);
+    const below = at < 0 ? undefined : refOf(components.slice(from, at + 1));
     if (below === undefined) {
       shared ??= innermost(components.slice(0, from));
+    } else if (!isBelieved({ hierarchy, folders: foldersOf(components, from, at), isOutside })) {
+      continue;
     } else if (found === undefined || (found.podUid === undefined && isSame(found, below))) {
       found = below;
     } else if (!isSame(found, below)) {
@@ -96,14 +110,21 @@ function firstBelowShared(components: readonly string[], own: readonly string[])
   return first;
 }
 
-function outermost(components: readonly string[]): ContainerRef | undefined {
-  for (const [index, component] of components.entries()) {
-    if (containerIdOf(component, components[index - 1]) !== undefined) {
-      return refOf(components.slice(0, index + 1));
-    }
-    if (isOwnMaking(component)) return undefined;
+/** The index of the outermost container's component, -1 for none. */
+function outermost(components: readonly string[], from: number): number {
+  for (let at = from; at < components.length; at += 1) {
+    const component = components[at] ?? "";
+    const parent = at === from ? undefined : components[at - 1];
+    if (containerIdOf(component, parent) !== undefined) return at;
+    if (isOwnMaking(component)) return -1;
   }
-  return undefined;
+  return -1;
+}
+
+function foldersOf(components: readonly string[], from: number, to: number): string[] {
+  const folders: string[] = [];
+  for (let at = from; at < to; at += 1) folders.push(`/${components.slice(0, at + 1).join("/")}`);
+  return folders;
 }
 
 function innermost(components: readonly string[]): ContainerRef | undefined {
@@ -154,7 +175,7 @@ const CONTAINER_COMPONENTS: readonly RegExp[] = [
   // A systemd-style name given to a runtime that was set up for cgroupfs: SLICE:RUNTIME:ID.
   /^[^:]+\.slice:(?:docker|cri-containerd|crio|libpod|nerdctl):([0-9a-f]{64})$/,
 ];
-/** In the cgroup of the unit that runs it (Podman's `--cgroups=split`); the system's: split-containers.ts. */
+/** In the cgroup of the unit that runs it (Podman's `--cgroups=split`); the system's: cgroup-owners.ts. */
 const PAYLOAD = /^libpod-payload-([0-9a-f]{64})$/;
 /** A pod's cgroup: `pod<uid>`, or `kubepods-burstable-pod<uid with underscores>.slice`, also before a colon. */
 const POD =

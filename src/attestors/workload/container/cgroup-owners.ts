@@ -1,0 +1,122 @@
+import { readFileSync, statSync } from "node:fs";
+import { parseCgroups } from "./cgroup-lines.ts";
+import type { ContainerPlace } from "./container-of.ts";
+
+/** A Podman container within the cgroup of the unit that runs it (`--cgroups=split`, what Quadlet does). */
+export interface SplitContainer {
+  /** 64 lower-case hex digits. */
+  readonly containerId: string;
+  /** Of systemd's units: empty for cgroup v2, else `name=systemd`. */
+  readonly hierarchy: string;
+  /** The unit's cgroup and the container's, from the hierarchy's root. */
+  readonly paths: readonly [unit: string, container: string];
+}
+
+/**
+ * What a cgroup path names, before anybody looked whose it is: a service may have been handed to any user
+ * (`Delegate=yes` with `User=`), who then makes what they like in it.
+ */
+export function splitContainerOf(cgroupText: string): SplitContainer | undefined {
+  for (const { hierarchy, components, isOutside } of parseCgroups(cgroupText)) {
+    if (isOutside || !UNIT_HIERARCHIES.includes(hierarchy)) continue;
+    const at = components.findIndex((component) => !component.endsWith(".slice"));
+    const [unit = "", payload = ""] = components.slice(at, at + 2);
+    const containerId = /^libpod-payload-([0-9a-f]{64})$/.exec(payload)?.[1];
+    if (containerId === undefined || at < 1 || !unit.endsWith(".service")) continue;
+    if (components[0] === "user.slice") continue;
+    const above = `/${components.slice(0, at + 1).join("/")}`;
+    return { containerId, hierarchy, paths: [above, `${above}/${payload}`] };
+  }
+  return undefined;
+}
+
+/** Whose cgroups are, as the cgroup file system says: where the agent sees the whole tree, as on the host itself. */
+export class CgroupOwners {
+  readonly #trustedUid: number;
+  readonly #mounts: ReadonlyMap<string, string>;
+  readonly #seesAllUsers: boolean;
+
+  /** @param trustedUid whose directories count: root's */
+  constructor(procDir: string, trustedUid: number) {
+    this.#trustedUid = trustedUid;
+    this.#mounts = cgroupMounts(procDir);
+    this.#seesAllUsers = seesAllUsers(procDir);
+  }
+
+  /**
+   * Whether root made both the unit's directory, in which nobody else can then make any, and the container's. False where
+   * that cannot be seen.
+   */
+  madeSplit({ hierarchy, paths }: SplitContainer): boolean {
+    const mount = this.#mounts.get(hierarchy);
+    return mount !== undefined && paths.every((path) => this.#isTrusted(mount, path));
+  }
+
+  /**
+   * Whether nobody but root can have made a container's directory where it is: a part of the tree that was handed to a
+   * user (`cgcreate -a`) has any names that this user likes. True where that cannot be seen: whose a directory is says
+   * nothing in a user namespace of the agent's own either.
+   */
+  mayHaveMade({ hierarchy, folders, isOutside }: ContainerPlace): boolean {
+    if (isOutside || !this.#seesAllUsers) return true;
+    const mount = this.#mounts.get(sorted(hierarchy.split(",")));
+    return mount === undefined || folders.every((folder) => this.#isTrusted(mount, folder));
+  }
+
+  /** @param path as it was read: a character for each byte */
+  #isTrusted(mount: string, path: string): boolean {
+    try {
+      const { uid, mode } = statSync(
+        Buffer.concat([Buffer.from(mount), Buffer.from(path, "latin1")]),
+      );
+      return uid === this.#trustedUid && (mode & OTHERS_WRITE) === 0;
+    } catch {
+      return false; // it is gone, or hidden
+    }
+  }
+}
+
+/** True in the initial user namespace, or one like it (user_namespaces(7)). */
+function seesAllUsers(procDir: string): boolean {
+  try {
+    return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync(`${procDir}/self/uid_map`, "utf8"));
+  } catch {
+    return true; // a kernel without user namespaces
+  }
+}
+
+/** Where hierarchies are mounted as a whole (proc_pid_mountinfo(5)). */
+function cgroupMounts(procDir: string): ReadonlyMap<string, string> {
+  const mounts = new Map<string, string>();
+  let text = "";
+  try {
+    text = readFileSync(`${procDir}/self/mountinfo`, "utf8");
+  } catch {
+    return mounts; // nothing is believed then
+  }
+  for (const line of text.split("\n")) {
+    const [before = "", after = ""] = line.split(" - ");
+    const [, , , root, mount = ""] = before.split(" ");
+    const [type, , options = ""] = after.split(" ");
+    if (root !== "/") continue;
+    if (type === "cgroup2") mounts.set("", mount);
+    if (type === "cgroup") mounts.set(hierarchyOf(options), mount);
+  }
+  return mounts;
+}
+
+/** As /proc/PID/cgroup names it, sorted: its controllers, or a name of its own. */
+function hierarchyOf(options: string): string {
+  return sorted(options.split(",").filter((word) => !MOUNT_OPTIONS.test(word)));
+}
+
+function sorted(words: readonly string[]): string {
+  return words.toSorted().join(",");
+}
+
+const SYSTEMD = "name=systemd";
+/** What else stands among the options of a v1 hierarchy (cgroups(7)). */
+const MOUNT_OPTIONS =
+  /^(?:rw|ro|noprefix|clone_children|xattr|cpuset_v2_mode|favordynmods|release_agent=.*)$/;
+const OTHERS_WRITE = 0o022;
+const UNIT_HIERARCHIES = ["", SYSTEMD];
