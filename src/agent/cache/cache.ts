@@ -281,7 +281,8 @@ export class Cache {
     for (const id of this.#members.prune((member) => this.#svids.isUsed(member))) {
       this.#svids.remove(id);
     }
-    return this.#svids.due(this.#identities(), clock.nowMs(), tainted);
+    const identities = [...this.#index.withoutTemplates(), ...this.#members.values()];
+    return this.#svids.due(identities, clock.nowMs(), tainted);
   }
 
   /**
@@ -316,16 +317,6 @@ export class Cache {
 
   #isKnown(id: string): boolean {
     return (this.#index.get(id) ?? this.#members.get(id)) !== undefined;
-  }
-
-  /** Entries that are one identity each. */
-  #identities(): readonly Entry[] {
-    const found: Entry[] = [];
-    this.#index.each((entry) => {
-      if (entry.template === undefined) found.push(entry);
-    });
-    found.push(...this.#members.values());
-    return found;
   }
 
   #hold(view: View): void {

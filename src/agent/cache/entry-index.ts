@@ -24,9 +24,13 @@ export class EntryIndex {
     for (const { entry } of this.#entries.values()) yield entry;
   }
 
-  /** As `entries`, at a third of the cost: of a hundred thousand entries that is felt. */
-  each(visit: (entry: Entry) => void): void {
-    for (const { entry } of this.#entries.values()) visit(entry);
+  /** Those that are one identity each. A list: where they are very many, a generator costs three times as much. */
+  withoutTemplates(): Entry[] {
+    const found: Entry[] = [];
+    for (const { entry } of this.#entries.values()) {
+      if (entry.template === undefined) found.push(entry);
+    }
+    return found;
   }
 
   /**
