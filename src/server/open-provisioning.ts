@@ -81,7 +81,7 @@ export async function openProvisioning(
   return {
     grants,
     signing,
-    apiTokens: new ApiTokens({ datastore, clock, random }),
+    apiTokens: new ApiTokens({ datastore, clock, random, onDeleted: () => grants.forget() }),
     roots,
     listenerRoots: () => (config.tls.kind === "svid" ? ownRoots() : []),
   };

@@ -1,5 +1,6 @@
 /** What those who authorize may hand out of themselves. */
 import t from "tap";
+import { readAuditLog } from "../../support/audit-records.ts";
 import { parsePrometheus } from "../../support/prometheus.ts";
 import { PROVISION, PROVISION_SERVICE, makeRequest, provisionRig } from "./provision-rig.ts";
 
@@ -72,6 +73,21 @@ t.test("what an API token authorized goes with it, unless it was used", async (t
   t.equal((await rig.sign(unused, csr)).status, 401, "nobody had used it");
   t.equal((await rig.sign(used, csr)).body, first.body, "a lost answer is answered again");
   t.equal((await rig.sign(others, csr)).status, 200, "another token's");
+  const post = (query: string) =>
+    rig.ask(`/v1/authorize?${query}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${ci}` },
+    });
+  const late = "late".padEnd(32, "x");
+  for (const query of [`cn=web.example.org&token=${late}`, `cn=&token=${others}`]) {
+    t.equal((await post(query)).status, 401, "it was known a moment ago, and counts no more");
+  }
+  const back = await rig.authorize("web.example.org");
+  await admin.unary(PROVISION_SERVICE, "Withdraw", { common_name: "web.example.org" });
+  t.equal((await rig.sign(back, csr)).status, 401, "taken back");
+  const records = await readAuditLog(rig.server.dataDir);
+  const issued = records.filter(({ action }) => action === "x509.provision");
+  t.equal(issued.length, 2, "for none of these was anything signed");
 });
 
 t.test("P22: every attempt is counted by what came of it", async (t) => {

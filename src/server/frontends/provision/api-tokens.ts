@@ -1,6 +1,7 @@
 /** Tokens of provisioners: programs that authorize over HTTP, without an SVID. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { LruMap } from "../../../base/lru.ts";
 import type { Random } from "../../../base/random.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { ProvisionApiToken } from "../../datastore/provision.ts";
@@ -11,6 +12,8 @@ export interface ApiTokensOptions {
   readonly datastore: Datastore;
   readonly clock: Clock;
   readonly random: Random;
+  /** Told when authorizations were deleted with their token. */
+  readonly onDeleted: () => void;
 }
 
 export interface ApiTokenRequest {
@@ -22,6 +25,10 @@ export interface ApiTokenRequest {
 
 export class ApiTokens {
   readonly #options: ApiTokensOptions;
+  /** Those that were verified, by hash. */
+  readonly #known = new LruMap<string, ProvisionApiToken>(MAX_KNOWN);
+  /** Goes up when one is deleted: what was read before that is not remembered. */
+  #deletions = 0;
 
   constructor(options: ApiTokensOptions) {
     this.#options = options;
@@ -72,20 +79,30 @@ export class ApiTokens {
    * @returns how many of these. @throws not_found
    */
   async delete(name: string): Promise<number> {
-    const { datastore } = this.#options;
-    return datastore.transaction(async ({ provisionApiTokens, provisionGrants }) => {
+    const { datastore, onDeleted } = this.#options;
+    const count = await datastore.transaction(async ({ provisionApiTokens, provisionGrants }) => {
       if (await provisionApiTokens.delete(name)) {
         return provisionGrants.deleteUnused(apiTokenLabel(name));
       }
       throw fail("not_found", `there is no api token '${name.slice(0, 63)}'`);
     });
+    this.#deletions += 1;
+    this.#known.clear();
+    onDeleted();
+    return count;
   }
 
   /** @throws unauthenticated when it is none, or has ended */
   async verify(token: string): Promise<ProvisionApiToken> {
     const { datastore, clock } = this.#options;
-    const found = await datastore.provisionApiTokens.get(secretHash(token));
-    if (found !== undefined && found.expiresAt > epochSeconds(clock)) return found;
+    const hash = secretHash(token);
+    const deletions = this.#deletions;
+    const known = this.#known.get(hash);
+    const found = known ?? (await datastore.provisionApiTokens.get(hash));
+    if (found !== undefined && found.expiresAt > epochSeconds(clock)) {
+      if (known === undefined && deletions === this.#deletions) this.#known.set(hash, found);
+      return found;
+    }
     throw fail("unauthenticated", "the api token is unknown or has expired");
   }
 }
@@ -98,4 +115,5 @@ export function apiTokenLabel(name: string): string {
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const MAX_TTL_SECONDS = 366 * 24 * 3600;
 const MAX_TOKENS = 1000;
+const MAX_KNOWN = 256;
 const MAX_NAMES = 64;

@@ -1,6 +1,7 @@
 /** Authorizations: made and taken back by whoever may, each for one token, kept until they end. */
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
+import { LruMap } from "../../../base/lru.ts";
 import type { Random } from "../../../base/random.ts";
 import {
   MAX_TOKEN_LIFE_SECONDS,
@@ -53,6 +54,8 @@ export type CertificateWish = Omit<FrontEndCertificateParams, "publicKey">;
 
 export class Grants {
   readonly #options: GrantsOptions;
+  /** As they were written, for the first who has a request signed: most containers ask at once. */
+  readonly #fresh = new LruMap<string, ProvisionGrant>(MAX_FRESH);
   /** At least as many as are stored. */
   #count: number;
 
@@ -94,6 +97,8 @@ export class Grants {
         this.#count += 1;
       }
       await provisionGrants.put(draft);
+      // In the order of the transactions; where this one fails, there is no row for the signature to be written into.
+      this.#fresh.set(draft.hash, draft);
       return draft;
     });
     return { grant, token };
@@ -102,6 +107,7 @@ export class Grants {
   /** By its hash. @returns false when there is none that could be used or renewed */
   async withdraw(hash: string): Promise<boolean> {
     return this.#options.datastore.transaction(async ({ provisionGrants }) => {
+      this.#fresh.delete(hash);
       const found = await provisionGrants.get(hash);
       if (found === undefined || found.withdrawn) return false;
       // With a certificate the row stays, so that neither renewal nor another authorization forgets it.
@@ -109,6 +115,22 @@ export class Grants {
       else await provisionGrants.put({ ...found, withdrawn: true });
       return true;
     });
+  }
+
+  /**
+   * The authorization by its hash. What it says may be over by now: whoever writes a certificate into it looks again in the
+   * transaction that does so.
+   */
+  async find(hash: string): Promise<ProvisionGrant | undefined> {
+    const fresh = this.#fresh.get(hash);
+    if (fresh === undefined) return this.#options.datastore.provisionGrants.get(hash);
+    this.#fresh.delete(hash);
+    return fresh;
+  }
+
+  /** Has all of them read again. */
+  forget(): void {
+    this.#fresh.clear();
   }
 
   /** Those of a common name. @returns how many there were */
@@ -312,5 +334,7 @@ const NO_IDENTITY: GrantedIdentity = { spiffeId: "", entryId: "", dnsNames: [], 
 /** RFC 5280 appendix A.1, ub-common-name. */
 const MAX_COMMON_NAME = 64;
 const PAGE = 1000;
+/** Held in memory until they are used; the oldest go first. */
+const MAX_FRESH = 4096;
 /** Some 2 KB each. */
 const MAX_GRANTS = 200_000;

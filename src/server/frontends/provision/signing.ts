@@ -22,7 +22,7 @@ import type { ShownCertificate } from "./shown-certificate.ts";
 
 export interface SigningOptions {
   readonly datastore: Datastore;
-  readonly grants: Pick<Grants, "wishFor">;
+  readonly grants: Pick<Grants, "find" | "wishFor">;
   readonly issuer: Pick<Issuance, "frontEndCertificate">;
   /** Failed attempts that burn a token. */
   readonly attempts: number;
@@ -101,7 +101,7 @@ export class Signing {
 
   async #sign(hash: string, body: Uint8Array): Promise<Signed> {
     const { datastore, grants, issuer } = this.#options;
-    const grant = await datastore.provisionGrants.get(hash);
+    const grant = await grants.find(hash);
     if (grant === undefined) throw unknown();
     this.#requireUsable(grant);
     const csr = await this.#attempt(grant, async () => {
