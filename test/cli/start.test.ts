@@ -1,11 +1,20 @@
 /** What a start leaves behind, and an end: the compiled program, kept only where nobody else writes; a heap; a process. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import t from "tap";
+import { libc, trimCode } from "../../src/base/libc.ts";
 import { trimHeap, trimWhenIdle } from "../../src/cli/trim-heap.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -64,6 +73,20 @@ t.test("the heap that a start needed is given back, and nothing is left to call"
   t.ok(after < before - (5 << 20), `${before} -> ${after} bytes`);
   t.equal("gc" in globalThis, false);
   t.equal(runInNewContext("typeof gc"), "undefined");
+});
+
+t.test("so is the program's code, and it runs on", async (t) => {
+  const code = (): number =>
+    Number(/^RssFile:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+  trimCode();
+  const before = code();
+  t.equal(libc() === undefined, process.platform !== "linux");
+  trimCode();
+  const after = code();
+  t.ok(after < before - 5000, `${before} -> ${after} kB`);
+  t.same(JSON.parse('{"a":[1]}'), { a: [1] });
+  trimCode();
+  t.equal(execFileSync("echo", ["on"], { encoding: "utf8" }), "on\n");
 });
 
 t.test("it is given back once, when there is little to do", async (t) => {
