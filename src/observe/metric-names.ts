@@ -138,7 +138,7 @@ export const SERVER_METRICS = {
   ),
   acmeProcessing: gauge(
     "assay_server_acme_processing_orders",
-    "Orders whose certificates take long to be made.",
+    "Orders whose certificates are being made, or wait for that.",
   ),
   acmeSlow: gauge(
     "assay_server_acme_slow_validations",

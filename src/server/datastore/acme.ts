@@ -107,9 +107,19 @@ export interface AcmeAuthorizationFilter {
   readonly lastsUntil: EpochSeconds;
 }
 
+/** An order whose certificate is being made. */
+export interface AcmeProcessingOrder {
+  readonly id: string;
+  readonly accountId: string;
+  /** Rises with each order that is made. */
+  readonly position: number;
+}
+
 export interface AcmeCounts {
   readonly accounts: number;
   readonly openOrders: number;
+  /** Of those, whose certificates are being made. */
+  readonly processingOrders: number;
   readonly pendingAuthorizations: number;
   readonly certificates: number;
 }
@@ -128,8 +138,11 @@ export interface AcmeReader {
   order(id: string): Promise<AcmeOrderRecord | undefined>;
   /** IDs of an account's orders that are not invalid, newest first. @param before ID of the last one seen */
   orderIds(accountId: string, limit: number, before?: string): Promise<readonly string[]>;
-  /** Open ones whose certificates are being made: a process that ended has left them so. */
-  processingOrders(limit: number): Promise<readonly AcmeOrderRecord[]>;
+  /**
+   * Open ones whose certificates are being made, oldest first: also those that a process has left so which ended.
+   * @param after position of the last one seen; absent: from the beginning
+   */
+  processingOrders(limit: number, after?: number): Promise<readonly AcmeProcessingOrder[]>;
   authorization(id: string): Promise<AcmeAuthorizationRecord | undefined>;
   /** The valid one that lasts longest, else the newest pending one. */
   findAuthorization(filter: AcmeAuthorizationFilter): Promise<AcmeAuthorizationRecord | undefined>;

@@ -115,8 +115,12 @@ export async function acmeConformance(check: Check): Promise<void> {
       await w.acme.updateOrder(made);
       await w.acme.updateOrder(sampleOrder("a", { csr: "MAA" }));
     });
-    t.same(await store.acme.processingOrders(1), [sampleOrder("a", { csr: "MAA" })]);
-    t.equal((await store.acme.processingOrders(10)).length, 2);
+    const [first, second, ...none] = await store.acme.processingOrders(10);
+    t.match([first, second, none], [{ id: "a", accountId: "account" }, { id: "d" }, []]);
+    t.same(await store.acme.processingOrders(1), [first]);
+    t.same(await store.acme.processingOrders(10, first?.position), [second]);
+    t.same(await store.acme.processingOrders(10, second?.position), []);
+    t.equal((await store.acme.counts(0)).processingOrders, 2);
     t.same(await store.acme.order("d"), made);
     t.same(await store.acme.orderIds("account", 10), ["d", "b", "a"], "newest first");
     t.same(await store.acme.orderIds("account", 2), ["d", "b"]);

@@ -69,15 +69,7 @@ async function startRig(t: Test) {
   const urls = new AcmeUrls("https://acme.example.org");
   const finalization = new Finalization({ store, orders, processing, urls, clock });
   const create = (id: string): Promise<void> =>
-    store.transaction((w) =>
-      w.acme.createOrder(
-        sampleOrder(id, {
-          identifiers: [{ type: "dns", value: "a.example.org" }],
-          authorizations: [],
-          expiresAt: 1_000_000,
-        }),
-      ),
-    );
+    store.transaction((w) => w.acme.createOrder(orderOf(id)));
   await create("order");
   const csr = csrFor({ names: ["a.example.org"] });
   const finalize = (id = "order", sent = csr) => {
@@ -100,7 +92,7 @@ async function startRig(t: Test) {
 t.test(
   "a certificate in time is answered at once, one that is late with `processing`",
   async (t) => {
-    const { store, begun, clock, finalize, late, create, processing } = await startRig(t);
+    const { store, begun, clock, finalize, late, create } = await startRig(t);
     await create("quick");
     const quick = finalize("quick");
     await hasBegun(begun, 1);
@@ -108,7 +100,6 @@ t.test(
     await begun[0]?.done();
     t.match(await quick, { status: 200, body: { status: "valid" } });
     t.match(await late(), { status: 200, body: { status: "processing" }, retryAfterSeconds: 3 });
-    t.equal(processing.processing, 1);
     t.match(await finalize(), { body: { status: "processing" } }, "asked again, with the same key");
     const other = finalize("order", csrFor({ names: ["a.example.org"] }));
     await refused(t, other, { message: /processing already, with another key/ });
@@ -116,7 +107,6 @@ t.test(
     await begun[1]?.done();
     await settle();
     t.match(await requireOrder(store, "order"), { status: "valid", csr: "" });
-    t.equal(processing.processing, 0);
   },
 );
 
@@ -165,17 +155,80 @@ t.test("the next process goes on, unless the account was deactivated", async (t)
   await processing[Symbol.asyncDispose]();
   t.match(await requireOrder(store, "order"), { status: "open", csr: String }, "it is left so");
   const next = open();
-  await next.resume();
+  next.resume();
   await hasBegun(begun, 2);
   await next[Symbol.asyncDispose]();
   await store.transaction((w) => w.acme.updateAccount({ ...account, status: "deactivated" }));
   await using last = open();
-  await last.resume();
+  last.resume();
   while ((await requireOrder(store, "order")).status === "open") await settle();
   t.equal(begun.length, 2);
   const { status, error } = await requireOrder(store, "order");
   t.equal(status, "invalid");
   t.match(JSON.parse(error), { type: /:unauthorized$/, detail: /was deactivated/ });
+});
+
+t.test("all that a process left are resumed, so many at a time", async (t) => {
+  const { store, begun, open, account, csr } = await startRig(t);
+  const accounts = Array.from({ length: 12 }, (_, at) => `account-${at}`);
+  await store.transaction(async ({ acme }) => {
+    for (const id of accounts) await acme.createAccount({ ...account, id, keyId: id });
+    for (let at = 0; at < 4200; at++) {
+      const accountId = accounts[at % accounts.length] ?? "";
+      await acme.createOrder(orderOf(`left-${at}`, { accountId, csr }));
+    }
+    for (let at = 0; at < 600; at++) await acme.createOrder(orderOf(`one-${at}`, { csr }));
+  });
+  await using next = open();
+  next.resume();
+  await hasBegun(begun, 2000);
+  for (let turns = 0; turns < 100; turns++) await settle();
+  t.equal(begun.length, 2000, "the authority hangs");
+  t.equal((await store.acme.counts(0)).processingOrders, 4800);
+  let most = 0;
+  for (let at = 0; at < 4800; at++) {
+    await hasBegun(begun, at + 1);
+    most = Math.max(most, begun.length - at);
+    await begun[at]?.done();
+  }
+  t.equal(most, 2000, "so many at a time");
+  t.same(await store.acme.processingOrders(1), []);
+  t.equal(new Set(begun.map(({ params }) => params.known.order.id)).size, 4800, "each once");
+});
+
+t.test("an account with many of them leaves room for its new ones", async (t) => {
+  const { store, begun, open, csr } = await startRig(t);
+  await store.transaction(async ({ acme }) => {
+    for (let at = 0; at < 700; at++) await acme.createOrder(orderOf(`one-${at}`, { csr }));
+  });
+  await using next = open();
+  next.resume();
+  await hasBegun(begun, 200);
+  for (let turns = 0; turns < 100; turns++) await settle();
+  t.equal(begun.length, 200);
+  for (let at = 0; at < 700; at++) {
+    await hasBegun(begun, at + 1);
+    await begun[at]?.done();
+  }
+  t.same(await store.acme.processingOrders(1), []);
+});
+
+t.test("one that nobody goes on with is found within a minute", async (t) => {
+  const { clock, store, begun, open, create, csr } = await startRig(t);
+  await using next = open();
+  next.resume();
+  await settle();
+  await create("lost");
+  await store.transaction((w) => w.acme.updateOrder(orderOf("lost", { csr })));
+  // It has lost an authorization, or its time: nothing is begun for it any more.
+  const late = orderOf("late", { csr, expiresAt: 1 });
+  await store.transaction((w) => w.acme.createOrder(late));
+  await clock.advance(61_000);
+  await hasBegun(begun, 1);
+  await begun[0]?.done();
+  while ((await requireOrder(store, "late")).csr !== "") await settle();
+  t.equal((await requireOrder(store, "lost")).status, "valid");
+  t.equal(begun.length, 1);
 });
 
 t.test("of one account so many are made at once", async (t) => {
@@ -206,4 +259,13 @@ async function requireOrder(store: Datastore, id: string): Promise<AcmeOrderReco
   const order = await store.acme.order(id);
   if (order === undefined) throw new Error(`there is no ${id}`);
   return order;
+}
+
+function orderOf(id: string, over: Partial<AcmeOrderRecord> = {}): AcmeOrderRecord {
+  return sampleOrder(id, {
+    identifiers: [{ type: "dns", value: "a.example.org" }],
+    authorizations: [],
+    expiresAt: 1_000_000,
+    ...over,
+  });
 }

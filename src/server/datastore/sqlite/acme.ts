@@ -8,6 +8,7 @@ import type {
   AcmeCertificateRecord,
   AcmeCounts,
   AcmeOrderRecord,
+  AcmeProcessingOrder,
   AcmeReader,
   AcmeWriter,
   PrunedAccounts,
@@ -61,14 +62,19 @@ export class SqliteAcmeReader implements AcmeReader {
       .map((row) => readText(row, "id"));
   }
 
-  async processingOrders(limit: number): Promise<readonly AcmeOrderRecord[]> {
+  async processingOrders(limit: number, after = 0): Promise<readonly AcmeProcessingOrder[]> {
     return this.#sql
       .all(
-        `SELECT ${ORDER_COLUMNS} FROM acme_orders WHERE csr <> '' AND status = 'open'
-         ORDER BY number LIMIT ?`,
+        `SELECT number, id, account_id FROM acme_orders
+         WHERE csr <> '' AND status = 'open' AND number > ? ORDER BY number LIMIT ?`,
+        after,
         limit,
       )
-      .map(orderFromRow);
+      .map((row) => ({
+        id: readText(row, "id"),
+        accountId: readText(row, "account_id"),
+        position: readInteger(row, "number"),
+      }));
   }
 
   async authorization(id: string): Promise<AcmeAuthorizationRecord | undefined> {
@@ -125,6 +131,7 @@ export class SqliteAcmeReader implements AcmeReader {
     const row = this.#sql.get(
       `SELECT (SELECT count(*) FROM acme_accounts WHERE status = 'valid') AS accounts,
          (SELECT count(*) FROM acme_orders WHERE status = 'open' AND expires_at > ?1) AS orders,
+         (SELECT count(*) FROM acme_orders WHERE csr <> '' AND status = 'open') AS processing,
          (SELECT count(*) FROM acme_authorizations WHERE status = 'pending' AND expires_at > ?1) AS pending,
          (SELECT count(*) FROM acme_certificates WHERE revoked_at = 0 AND not_after >= ?1) AS certificates`,
       now,
@@ -132,6 +139,7 @@ export class SqliteAcmeReader implements AcmeReader {
     return {
       accounts: readInteger(row, "accounts"),
       openOrders: readInteger(row, "orders"),
+      processingOrders: readInteger(row, "processing"),
       pendingAuthorizations: readInteger(row, "pending"),
       certificates: readInteger(row, "certificates"),
     };

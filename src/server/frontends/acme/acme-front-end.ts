@@ -98,9 +98,9 @@ export class AcmeFrontEnd implements AsyncDisposable {
     const address = listener.tcpAddress ?? config.listen;
     if (config.url === "") urls.settle(urlOf(address, tls !== undefined));
     await validations.resume();
-    await processing.resume();
+    processing.resume();
     opened.use(pruneAcme(parts));
-    opened.use(readAcme(parts, validations, processing));
+    opened.use(readAcme(parts, validations));
     return new AcmeFrontEnd(urls, address, opened.move());
   }
 

@@ -67,7 +67,7 @@ export class Finalization {
     const work = processing.begin({ account, known, csr });
     if (!(await isDoneWithin(clock, ANSWER_MS, work))) {
       await this.#remember(id, String(text));
-      processing.goOn(id, work);
+      processing.goOn(known.order, work);
     }
     return shownOrder(await orders.require(account, id), urls);
   }

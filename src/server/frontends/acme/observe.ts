@@ -6,7 +6,6 @@ import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";
 import type { AcmeCounts } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
-import type { ProcessingOrders } from "./processing-orders.ts";
 import type { Validations } from "./validations.ts";
 
 export interface ReadAcmeParams {
@@ -21,12 +20,12 @@ export interface ReadAcmeParams {
 export function readAcme(
   { store, clock, random, logger, metrics }: ReadAcmeParams,
   validations: Pick<Validations, "waiting" | "slow">,
-  orders: Pick<ProcessingOrders, "processing">,
 ): Loop {
   let counts: AcmeCounts | undefined;
   const gauges = [
     [SERVER_METRICS.acmeAccounts, "accounts"],
     [SERVER_METRICS.acmeOpenOrders, "openOrders"],
+    [SERVER_METRICS.acmeProcessing, "processingOrders"],
     [SERVER_METRICS.acmePending, "pendingAuthorizations"],
     [SERVER_METRICS.acmeValidCertificates, "certificates"],
   ] as const;
@@ -35,7 +34,6 @@ export function readAcme(
   }
   metrics.read(SERVER_METRICS.acmeWaiting, () => [{ labels: [], value: validations.waiting }]);
   metrics.read(SERVER_METRICS.acmeSlow, () => [{ labels: [], value: validations.slow }]);
-  metrics.read(SERVER_METRICS.acmeProcessing, () => [{ labels: [], value: orders.processing }]);
   return new Loop({
     name: "acme counts",
     clock,
