@@ -22,7 +22,11 @@ export interface FrontEndParts {
   readonly authorities: Pick<AuthoritySet, "plan" | "records">;
   readonly issuance: Pick<
     Issuance,
-    "serverX509" | "frontEndCertificate" | "checkFrontEndCertificate" | "isWithdrawn"
+    | "serverX509"
+    | "frontEndCertificate"
+    | "prepareFrontEndCertificate"
+    | "checkFrontEndCertificate"
+    | "isWithdrawn"
   >;
   /** The server's own SVID. */
   readonly svid: () => TlsIdentity | undefined;

@@ -50,6 +50,8 @@ export interface AcmeOrderRecord {
   readonly replaces: string;
   /** Of an open one whose certificate is being made: base64url of its CSR's DER; else empty. */
   readonly csr: string;
+  /** What its certificate is to be, from before it was signed until it is stored: a plan as JSON; else empty. */
+  readonly signing: string;
 }
 
 export interface AcmeChallengeRecord {

@@ -1,4 +1,5 @@
 /** Certificates that front ends hand out: by an authority set and a profile, with a record of what authorized each. */
+import { createHash } from "node:crypto";
 import { toHex } from "../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
@@ -55,6 +56,24 @@ export interface FrontEndCertificate {
   readonly alternates: readonly (readonly Uint8Array[])[];
 }
 
+/** What a certificate is to say, before it is signed: who wrote that down can have the same one made once more. */
+export interface CertificatePlan {
+  /** Lower hex, no leading zeros. */
+  readonly serial: string;
+  readonly authorityId: string;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+  /** SHA-256 of the bytes to be signed, lower hex. */
+  readonly digest: string;
+}
+
+/** A certificate that nothing forbids, and that is not signed yet. */
+export interface PreparedCertificate {
+  readonly plan: CertificatePlan;
+  /** Asked for again, it is signed again. @throws what the signer or the audit log throws */
+  readonly sign: () => Promise<FrontEndCertificate>;
+}
+
 /** A set as far as certificates are signed by it. */
 export interface SigningSet {
   readonly authorities: Pick<AuthoritySet, "activeX509" | "plan" | "records">;
@@ -83,6 +102,15 @@ interface Decided extends DecidedNames {
   readonly lifeSeconds: number;
 }
 
+interface ReadyToSign {
+  readonly decided: Decided;
+  readonly active: ReturnType<SigningSet["authorities"]["activeX509"]>;
+  readonly tbs: Uint8Array;
+  readonly serial: string;
+  readonly notBefore: EpochSeconds;
+  readonly notAfter: EpochSeconds;
+}
+
 export class FrontEndIssuance {
   readonly #options: FrontEndIssuanceOptions;
   #profiles: FrontEndIssuanceOptions["profiles"];
@@ -107,31 +135,36 @@ export class FrontEndIssuance {
    * can sign, or the active one ends before the certificate would
    */
   async issue(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
-    const { random, audit, crlUrl, encodeTbs = encodeNamedLeafTbs } = this.#options;
-    const { publicKey, proof, by } = params;
+    return this.prepare(params).sign();
+  }
+
+  /**
+   * @param plan of one that may have been signed before: it is to be the very same
+   * @throws as `issue`; conflict when it would not be the one of the plan
+   */
+  prepare(params: FrontEndCertificateParams, plan?: CertificatePlan): PreparedCertificate {
+    const { random, crlUrl, encodeTbs = encodeNamedLeafTbs } = this.#options;
+    const { publicKey, proof } = params;
     if (proof !== undefined && proof.publicKey !== publicKey) {
       throw new TypeError("a proof is one for the key that is certified");
     }
     const decided = this.#decide(params);
     requireKey(params, decided.profile);
-    const {
-      id,
-      signer,
-      certificate: authority,
-      chain,
-      root,
-      notAfter: end,
-    } = decided.set.authorities.activeX509();
+    const active = decided.set.authorities.activeX509();
+    const { id, signer, certificate: authority, notAfter: end } = active;
     const now = epochSeconds(this.#options.clock);
-    const notAfter = now + decided.lifeSeconds;
-    if (notAfter > end) throw tooLate(params.set, decided.lifeSeconds, end - now);
+    const {
+      notBefore = Math.max(now - BACKDATE_SECONDS, authority.notBefore),
+      notAfter = now + decided.lifeSeconds,
+    } = plan ?? {};
+    if (notAfter > end) throw tooLate(params.set, notAfter - now, end - now);
     const { uri, dnsNames, ipAddresses } = decided;
     const leaf: NamedLeafParams = {
-      serial: randomSerial(random),
+      serial: plan === undefined ? randomSerial(random) : serialOf(plan),
       issuer: authority.subject,
       authorityKeyId: Buffer.from(id, "hex"),
       subject: subjectOf(decided),
-      notBefore: Math.max(now - BACKDATE_SECONDS, authority.notBefore),
+      notBefore,
       notAfter,
       publicKey,
       ...(uri === undefined ? {} : { uri }),
@@ -143,6 +176,21 @@ export class FrontEndIssuance {
     const tbs = encodeTbs(leaf, signer.keyType);
     checkFrontEndBytes(tbs, leaf, authority, signer.keyType);
     const serial = toHex(leaf.serial).replace(/^0+/, "");
+    const digest = createHash("sha256").update(tbs).digest("hex");
+    if (plan !== undefined) requireSame(plan, { authorityId: id, digest }, now);
+    return {
+      plan: { serial, authorityId: id, notBefore, notAfter, digest },
+      sign: () => this.#sign(params, { decided, active, tbs, serial, notBefore, notAfter }),
+    };
+  }
+
+  async #sign(
+    { proof, by, set, profile }: FrontEndCertificateParams,
+    { decided, active, tbs, serial, notBefore, notAfter }: ReadyToSign,
+  ): Promise<FrontEndCertificate> {
+    const { audit } = this.#options;
+    const { id, signer, chain, root } = active;
+    const { uri } = decided;
     using _record = expectRecord(audit);
     const der = await finishCertificate(tbs, signer, proof);
     await audit.issued({
@@ -153,13 +201,12 @@ export class FrontEndIssuance {
         serial,
         ...(by.entryId === undefined ? {} : { entryId: by.entryId }),
         authorityId: id,
-        authoritySet: params.set,
-        profile: params.profile,
+        authoritySet: set,
+        profile,
         rule: by.rule,
         expiresAt: notAfter,
       },
     });
-    const { notBefore } = leaf;
     return {
       chain: [der, ...chain],
       root,
@@ -237,6 +284,26 @@ function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
   );
 }
 
+/** One serial number stands for one certificate (RFC 5280 §4.1.2.2), which is not to come late. @throws conflict */
+function requireSame(
+  plan: CertificatePlan,
+  { authorityId, digest }: Pick<CertificatePlan, "authorityId" | "digest">,
+  now: EpochSeconds,
+): void {
+  const why =
+    plan.authorityId !== authorityId || plan.digest !== digest
+      ? "its authority or its profile is another one now"
+      : now - plan.notBefore > (plan.notAfter - plan.notBefore) * MOST_LOST
+        ? "too much of its life has passed"
+        : undefined;
+  if (why === undefined) return;
+  throw fail("conflict", `the certificate that was begun cannot be made any more: ${why}`);
+}
+
+function serialOf({ serial }: CertificatePlan): Uint8Array {
+  return Uint8Array.from(Buffer.from(serial.padStart(32, "0"), "hex"));
+}
+
 /** SVIDs have the subject of all others; what names no SPIFFE ID has none but its common name. */
 function subjectOf({ uri, commonName }: DecidedNames): Uint8Array {
   const attributes: NameAttribute[] = uri === undefined ? [] : [...SVID_SUBJECT];
@@ -254,3 +321,5 @@ const SVID_SUBJECT: readonly NameAttribute[] = [
   { type: "O", value: "SPIRE" },
 ];
 const BACKDATE_SECONDS = 10;
+/** Share of the life of a certificate that comes later than it was begun. */
+const MOST_LOST = 0.1;

@@ -25,10 +25,12 @@ import { requireAllowedKey } from "./allowed-key.ts";
 import { checkAudience } from "./audience.ts";
 import { checkLeafBytes } from "./check-leaf-bytes.ts";
 import {
+  type CertificatePlan,
   type FrontEndCertificate,
   type FrontEndCertificateParams,
   FrontEndIssuance,
   type FrontEndIssuanceOptions,
+  type PreparedCertificate,
   type SigningSet,
 } from "./front-end-issuance.ts";
 import type { FrontEndRequest } from "./front-end-profile.ts";
@@ -227,6 +229,18 @@ export class Issuance {
    */
   frontEndCertificate(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
     return this.#frontEnds.issue(params);
+  }
+
+  /**
+   * A front end's certificate before it is signed, for one that writes down first what it is going to be.
+   * @param plan of one that was begun: it is the very same then
+   * @throws as `frontEndCertificate`; conflict when it cannot be made any more
+   */
+  prepareFrontEndCertificate(
+    params: FrontEndCertificateParams,
+    plan?: CertificatePlan,
+  ): PreparedCertificate {
+    return this.#frontEnds.prepare(params, plan);
   }
 
   /** Whether what an authority signed is to be replaced at once, for front ends that are asked when. */

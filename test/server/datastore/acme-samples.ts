@@ -40,6 +40,7 @@ export function sampleOrder(id: string, over: Partial<AcmeOrderRecord> = {}): Ac
     certificateId: "",
     replaces: "aki.serial",
     csr: "",
+    signing: "",
     ...over,
   };
 }

@@ -110,7 +110,7 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.same(await store.acme.order("b"), valid);
     t.same(await store.acme.order("c"), invalid);
     t.same(await store.acme.processingOrders(10), []);
-    const made = sampleOrder("d", { csr: "MAA" });
+    const made = sampleOrder("d", { csr: "MAA", signing: "{}" });
     await store.transaction(async (w) => {
       await w.acme.updateOrder(made);
       await w.acme.updateOrder(sampleOrder("a", { csr: "MAA" }));

@@ -227,14 +227,19 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
         return identifier.value === names.at(-1) ? { type: "caa", detail: "no" } : undefined;
       },
     },
-    issuance: { frontEndCertificate: () => Promise.reject(new Error("nothing is signed")) },
+    issuance: {
+      prepareFrontEndCertificate() {
+        throw new Error("nothing is signed");
+      },
+    },
     urls: new AcmeUrls("https://acme.example.org"),
     clock,
     random: systemRandom,
     logger: silentLogger,
     metrics: new Metrics(),
   });
-  const csr = { request: parseCsr(Buffer.from(csrFor({ names }), "base64url")) };
+  const text = csrFor({ names });
+  const csr = { text, request: parseCsr(Buffer.from(text, "base64url")) };
   const { signal } = new AbortController();
   const issue = (id: string) => {
     const account = { ...sampleAccount(id), externalAccountId: "" };

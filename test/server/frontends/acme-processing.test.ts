@@ -131,6 +131,21 @@ t.test("what is away for the moment is tried again, for an hour", async (t) => {
   t.match(await again, { body: { status: "valid" } });
 });
 
+t.test("what may have been signed and could not be made within an hour is invalid", async (t) => {
+  const { store, begun, clock, open, csr } = await startRig(t);
+  await store.transaction((w) => w.acme.updateOrder(orderOf("order", { csr, signing: "{}" })));
+  await using next = open();
+  next.resume();
+  while ((await requireOrder(store, "order")).status === "open") {
+    begun.at(-1)?.fail(fail("unavailable", "the key manager does not answer"));
+    await clock.advance(60_000);
+  }
+  const minutes = (clock.nowMs() - 100_000_000) / 60_000;
+  t.ok(minutes >= 60 && minutes <= 63, `${minutes} minutes`);
+  const { status, error } = await requireOrder(store, "order");
+  t.match([status, JSON.parse(error)], ["invalid", { type: /:serverInternal$/, status: 500 }]);
+});
+
 t.test("what something forbids meanwhile is invalid, and says why", async (t) => {
   const { begun, store, late, finalize } = await startRig(t);
   t.match(await late(), { body: { status: "processing" } });

@@ -150,6 +150,36 @@ t.test("between peers, and with a SPIFFE ID", async (t) => {
   t.equal(short.notAfter, f.now + HOUR, "below the domain's own no longer than these");
 });
 
+t.test("what was written down before it was signed is made once more, or nothing is", async (t) => {
+  const { f, issuance, params, records } = await rig(t);
+  const { plan, sign } = issuance().prepare(params());
+  t.same(records, [], "nothing is signed yet");
+  const first = leafOf((await sign()).chain);
+  f.domain.pass(8 * DAY);
+  const again = issuance().prepare(params(), plan);
+  t.same(again.plan, plan);
+  const second = leafOf((await again.sign()).chain);
+  t.match(second, { serial: plan.serial, notBefore: first.notBefore, notAfter: first.notAfter });
+  t.same(second.tbs, first.tbs, "every byte that is signed");
+  const other = (await generateKey("ec-p256")).signer.publicKey;
+  const changes: [string, () => unknown][] = [
+    ["another key", () => issuance().prepare(params({ publicKey: other }), plan)],
+    ["other names", () => issuance().prepare(params({ dnsNames: ["a.example.org"] }), plan)],
+    ["another authority", () => issuance().prepare(params(), { ...plan, authorityId: "aa" })],
+    [
+      "a list of revocations",
+      () => issuance({ crlUrl: (id) => `http://crl/${id}` }).prepare(params(), plan),
+    ],
+  ];
+  for (const [title, make] of changes) {
+    t.throws(make, { kind: "conflict", message: /its authority or its profile is another/ }, title);
+  }
+  f.domain.pass(2 * DAY);
+  const late = { kind: "conflict", message: /too much of its life has passed/ };
+  t.throws(() => issuance().prepare(params(), plan), late);
+  t.equal(records.length, 2);
+});
+
 t.test("what is refused before anything is stored, and signed", async (t) => {
   const { issuance, params, f, records } = await rig(t);
   const many = Array.from({ length: 101 }, (_, n) => `n${n}.example.org`);

@@ -41,7 +41,7 @@ export function accountFromRow(row: Row): AcmeAccountRecord {
 }
 
 export const ORDER_COLUMNS =
-  "id, account_id, status, identifiers, authorizations, profile, not_before, not_after, expires_at, created_at, error, certificate_id, replaces, csr";
+  "id, account_id, status, identifiers, authorizations, profile, not_before, not_after, expires_at, created_at, error, certificate_id, replaces, csr, signing";
 
 export function orderValues(order: AcmeOrderRecord): Value[] {
   return [
@@ -59,6 +59,7 @@ export function orderValues(order: AcmeOrderRecord): Value[] {
     order.certificateId,
     order.replaces,
     order.csr,
+    order.signing,
   ];
 }
 
@@ -78,6 +79,7 @@ export function orderFromRow(row: Row): AcmeOrderRecord {
     certificateId: readText(row, "certificate_id"),
     replaces: readText(row, "replaces"),
     csr: readText(row, "csr"),
+    signing: readText(row, "signing"),
   };
 }
 

@@ -43,7 +43,7 @@ export interface AcmeFrontEndParts {
   readonly store: Pick<Datastore, "acme" | "entries" | "transaction">;
   readonly issuance: Pick<
     Issuance,
-    "checkFrontEndCertificate" | "frontEndCertificate" | "isWithdrawn"
+    "checkFrontEndCertificate" | "prepareFrontEndCertificate" | "isWithdrawn"
   >;
   readonly validator: Validator;
   readonly policy: NamePolicy;

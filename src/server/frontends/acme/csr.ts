@@ -8,6 +8,8 @@ import { canonicalIp, nameSetKey } from "./identifiers.ts";
 import { acmeError } from "./problem.ts";
 
 export interface CsrWish {
+  /** Base64url of its DER. */
+  readonly text: string;
   readonly request: CertificateRequest;
   /** One of the order's names, where the CSR has it as its subject. */
   readonly commonName?: string;
@@ -50,7 +52,7 @@ export async function readCsr(
   }
   // A longer one does not fit into a subject, and is among the names anyway.
   const isShort = commonName !== undefined && commonName.length <= MAX_COMMON_NAME;
-  return { request, ...(isShort ? { commonName: identifierOf(commonName).value } : {}) };
+  return { text, request, ...(isShort ? { commonName: identifierOf(commonName).value } : {}) };
 }
 
 async function requested(der: Uint8Array): Promise<CertificateRequest> {

@@ -34,8 +34,9 @@ export class Finalization {
   }
 
   /**
-   * Answered with the certificate where that is made in time, else `processing`. An order whose certificate could not be
-   * made in time stays ready; the answer of a request that came again, with the same key, is that of the first.
+   * Answered with the certificate where that is made in time, else `processing`, as soon as something was to be signed. What
+   * fails before is the answer, and the order stays ready; a request that comes again, with the same key, is answered as
+   * the first would be by now.
    * @throws AcmeError
    */
   async finalize(request: AccountRequest, id: string): Promise<AcmeAnswer> {
@@ -65,8 +66,15 @@ export class Finalization {
       throw notReady(`${status} already, with another key`);
     }
     const work = processing.begin({ account, known, csr });
-    if (!(await isDoneWithin(clock, ANSWER_MS, work))) {
-      await this.#remember(id, String(text));
+    try {
+      if (!(await isDoneWithin(clock, ANSWER_MS, work))) {
+        await this.#remember(id, csr.text);
+        processing.goOn(known.order, work);
+      }
+    } catch (thrown) {
+      const { state } = await orders.require(account, id);
+      // From the moment that something was to be signed it is the only one, and comes when it can.
+      if (state.status !== "processing") throw thrown;
       processing.goOn(known.order, work);
     }
     return shownOrder(await orders.require(account, id), urls);

@@ -107,6 +107,7 @@ export class Orders {
         certificateId: "",
         replaces: replaces?.name ?? "",
         csr: "",
+        signing: "",
       };
       await acme.createOrder(order);
       if (replaces !== undefined) await markReplaced(acme, replaces, id, now);

@@ -16,7 +16,7 @@ import type { Datastore } from "../../datastore/contract.ts";
 import { readCsr } from "./csr.ts";
 import type { IssueParams, OrderIssuance } from "./issue-order.ts";
 import type { Orders } from "./orders.ts";
-import { acmeError, acmeErrorFrom, problemMembers } from "./problem.ts";
+import { acmeError, acmeErrorFrom, problemMembers, storedProblem } from "./problem.ts";
 
 export interface ProcessingOrdersOptions {
   readonly store: Pick<Datastore, "acme" | "transaction">;
@@ -204,10 +204,13 @@ export class ProcessingOrders implements AsyncDisposable {
     await this.#options.store.transaction(async ({ acme }) => {
       const present = await acme.order(id);
       if (present?.status !== "open") return;
+      // Nobody has what may have been signed, and nothing else is going to be.
+      const why = error ?? (present.signing === "" ? undefined : TOO_LATE);
       await acme.updateOrder({
         ...present,
         csr: "",
-        ...(error === undefined ? {} : { status: "invalid", error }),
+        signing: "",
+        ...(why === undefined ? {} : { status: "invalid", error: why }),
       });
     });
   }
@@ -224,5 +227,9 @@ const PAGE = 500;
 const SEARCH_MS = 60_000;
 const ROOM_RETRY = 10;
 const BACKOFF = { baseMs: 1000, maxMs: 60_000, jitter: 0.3 };
-/** What cannot be signed for so long can be finalized once more. */
+/** What cannot be signed for so long can be finalized once more, unless it was begun. */
 const GO_ON_MS = 3600 * 1000;
+const TOO_LATE = storedProblem({
+  type: "serverInternal",
+  detail: "the certificate could not be made in time; make another order",
+});

@@ -15,6 +15,7 @@ import { acmeExternalAccounts } from "./013-acme-external-accounts.ts";
 import { acmeAccountUse } from "./014-acme-account-use.ts";
 import { acmeProcessing } from "./015-acme-processing.ts";
 import { renewableCertificates } from "./016-renewable-certificates.ts";
+import { acmeSigning } from "./017-acme-signing.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   acmeAccountUse,
   acmeProcessing,
   renewableCertificates,
+  acmeSigning,
 ];
