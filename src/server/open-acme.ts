@@ -27,7 +27,7 @@ export async function openAcme(
     const shortLived = shortLivedRoots(config);
     if (shortLived !== undefined) logger.warn(SHORT_LIVED_ROOTS, shortLived);
     let own = listeners(config, config.federation);
-    const limits = new AcmeRateLimits({ limits: acme.limits, clock });
+    const limits = new AcmeRateLimits({ limits: acme.limits, store: store.acme, clock });
     const validator = new ChallengeValidator({
       config: acme.validation,
       ownAddresses: () => own,

@@ -18,6 +18,8 @@ export interface AcmeAccountRecord {
   readonly createdAt: EpochSeconds;
   /** Of its last order or change; no more exactly than the front end cares to write it. */
   readonly usedAt: EpochSeconds;
+  /** Key of the address that it was made from (base/address-key.ts), until that is forgotten; else empty. */
+  readonly madeFrom: string;
 }
 
 export interface AcmeIdentifierRecord {
@@ -117,6 +119,23 @@ export interface AcmeProcessingOrder {
   readonly position: number;
 }
 
+/** When an order was made, and for what. */
+export interface AcmeMadeOrder {
+  readonly createdAt: EpochSeconds;
+  readonly identifiers: readonly AcmeIdentifierRecord[];
+  /** Rises with each order that is made. */
+  readonly position: number;
+}
+
+export interface AcmeFailureFilter {
+  readonly accountId: string;
+  readonly type: "dns" | "ip";
+  /** Without `*.`. */
+  readonly value: string;
+  /** After it. */
+  readonly since: EpochSeconds;
+}
+
 export interface AcmeCounts {
   readonly accounts: number;
   readonly openOrders: number;
@@ -160,6 +179,16 @@ export interface AcmeReader {
     serial: string,
   ): Promise<AcmeCertificateRecord | undefined>;
   counts(now: EpochSeconds): Promise<AcmeCounts>;
+  /** When accounts were made from there, after `since`; the newest `limit` of them, newest first. */
+  accountsMade(
+    madeFrom: string,
+    since: EpochSeconds,
+    limit: number,
+  ): Promise<readonly EpochSeconds[]>;
+  /** Orders of an account, newest first. @param before position of the last one seen; absent: from the newest on */
+  ordersMade(accountId: string, limit: number, before?: number): Promise<readonly AcmeMadeOrder[]>;
+  /** When validations of an identifier failed; the newest `limit` of them, newest first. */
+  failures(filter: AcmeFailureFilter, limit: number): Promise<readonly EpochSeconds[]>;
 }
 
 export interface AcmeWriter extends AcmeReader {
@@ -184,4 +213,6 @@ export interface AcmeWriter extends AcmeReader {
   prune(before: EpochSeconds, limit: number): Promise<number>;
   /** Deletes accounts that no order, authorization or certificate is left of. @returns how many */
   pruneAccounts(which: PrunedAccounts): Promise<number>;
+  /** Forgets where accounts were made from that were made before. @returns how many */
+  forgetMadeFrom(before: EpochSeconds, limit: number): Promise<number>;
 }

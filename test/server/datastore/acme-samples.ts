@@ -18,6 +18,7 @@ export function sampleAccount(id: string): AcmeAccountRecord & { readonly status
     externalAccountId: "kid",
     createdAt: 1,
     usedAt: 2,
+    madeFrom: "192.0.2.1",
   };
 }
 

@@ -88,6 +88,60 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.equal(await prune(100, 0), 3);
   });
 
+  await check("what acme's limits are counted by", async (t, { store }) => {
+    const account = (id: string, createdAt: number, madeFrom: string): AcmeAccountRecord => ({
+      ...sampleAccount(id),
+      createdAt,
+      madeFrom,
+    });
+    const failed = (id: string, at: number, over: Partial<AcmeAuthorizationRecord> = {}) => {
+      const challenges = [
+        sampleChallenge({ type: "dns-01" as const }),
+        sampleChallenge({ status: "invalid" as const, validatedAt: at, error: "{}" }),
+      ];
+      return sampleAuthorization(id, { status: "invalid", challenges, ...over });
+    };
+    await store.transaction(async ({ acme }) => {
+      await acme.createAccount(account("a", 10, "192.0.2.1"));
+      await acme.createAccount(account("b", 20, "192.0.2.1"));
+      await acme.createAccount(account("c", 30, "192.0.2.1"));
+      await acme.createAccount(account("d", 25, "192.0.2.2"));
+      await acme.createAccount(account("e", 25, ""));
+      for (const [at, id] of ["o", "p", "q"].entries()) {
+        await acme.createOrder({ ...sampleOrder(id), createdAt: at });
+      }
+      await acme.createOrder({ ...sampleOrder("other"), accountId: "other" });
+      for (const at of [10, 30, 20]) await acme.createAuthorization(failed(`f${at}`, at));
+      await acme.createAuthorization(failed("w", 25, { wildcard: true }));
+      await acme.createAuthorization(failed("x", 26, { value: "other.org" }));
+      await acme.createAuthorization(failed("y", 26, { accountId: "other" }));
+      await acme.createAuthorization(failed("z", 26, { status: "deactivated" }));
+    });
+    t.same(await store.acme.accountsMade("192.0.2.1", 10, 10), [30, 20], "newest first");
+    t.same(await store.acme.accountsMade("192.0.2.1", 0, 1), [30]);
+    t.same(await store.acme.accountsMade("", 0, 10), []);
+    const { identifiers } = sampleOrder("o");
+    const made = await store.acme.ordersMade("account", 2);
+    t.match(made, [
+      { createdAt: 2, identifiers },
+      { createdAt: 1, identifiers },
+    ]);
+    const older = await store.acme.ordersMade("account", 2, made.at(-1)?.position);
+    t.match(older, [{ createdAt: 0 }]);
+    t.equal(older.length, 1);
+    const filter = { accountId: "account", type: "dns", value: "example.org", since: 10 } as const;
+    t.same(await store.acme.failures(filter, 10), [30, 25, 20]);
+    t.same(await store.acme.failures(filter, 1), [30]);
+    t.same(await store.acme.failures({ ...filter, type: "ip" }, 10), []);
+    const forget = (before: number, limit: number): Promise<number> =>
+      store.transaction((w) => w.acme.forgetMadeFrom(before, limit));
+    t.equal(await forget(10, 10), 0);
+    t.equal(await forget(26, 2), 2);
+    t.equal(await forget(26, 10), 1);
+    t.same(await store.acme.accountsMade("192.0.2.1", 0, 10), [30]);
+    t.match(await store.acme.account("a"), { createdAt: 10, madeFrom: "" });
+  });
+
   await check("acme orders", async (t, { store }) => {
     const orders = ["a", "b", "c", "d"].map((id) => sampleOrder(id));
     await store.transaction(async (w) => {

@@ -220,54 +220,55 @@ t.test("keys do not look like options of a command line", async (t) => {
 });
 
 t.test("rate limits", async (t) => {
-  const clock = new VirtualClock();
+  const [X, Y, Z, W] = [identifier("x"), identifier("y"), identifier("z"), identifier("w")];
+  const { store, clock } = await startRig(t);
   const limits = {
     accountsPerAddressPerHour: 2,
     ordersPerAccountPerHour: 4,
     duplicatesPerDay: 2,
     failedValidationsPerHour: 2,
   };
-  const rate = new AcmeRateLimits({ limits, clock });
-  t.equal(rate.account("192.0.2.1"), undefined);
-  t.equal(rate.account("::ffff:192.0.2.1"), undefined);
-  t.same(rate.account("192.0.2.1"), {
+  const rate = new AcmeRateLimits({ limits, store: store.acme, clock });
+  t.equal(await rate.account("192.0.2.1"), undefined);
+  t.equal(await rate.account("::ffff:192.0.2.1"), undefined);
+  t.same(await rate.account("192.0.2.1"), {
     retryAfterSeconds: 1800,
     detail: "too many new accounts from this address",
   });
-  t.equal(rate.account("192.0.2.2"), undefined, "another address");
-  t.equal(rate.account("2001:db8::1"), undefined);
-  t.equal(rate.account("2001:db8::2:0:0:1"), undefined);
-  t.ok(rate.account("2001:db8::9"), "one network of 64 bits");
-  t.equal(rate.account("2001:db8:0:1::9"), undefined);
+  t.equal(await rate.account("192.0.2.2"), undefined, "another address");
+  t.equal(await rate.account("2001:db8::1"), undefined);
+  t.equal(await rate.account("2001:db8::2:0:0:1"), undefined);
+  t.ok(await rate.account("2001:db8::9"), "one network of 64 bits");
+  t.equal(await rate.account("2001:db8:0:1::9"), undefined);
   await clock.advance(1_799_000);
-  t.match(rate.account("192.0.2.1"), { retryAfterSeconds: 1 });
+  t.match(await rate.account("192.0.2.1"), { retryAfterSeconds: 1 });
   await clock.advance(1_000);
-  t.equal(rate.account("192.0.2.1"), undefined, "as it was said");
+  t.equal(await rate.account("192.0.2.1"), undefined, "as it was said");
 
-  t.equal(rate.order("a", ["dns:x", "dns:y"]), undefined);
-  t.equal(rate.order("a", ["dns:y", "dns:x"]), undefined);
-  t.match(rate.order("a", ["dns:x", "dns:y"]), {
+  t.equal(await rate.order("a", [X, Y]), undefined);
+  t.equal(await rate.order("a", [Y, X]), undefined);
+  t.match(await rate.order("a", [X, Y]), {
     detail: "too many new orders for the very same names",
     retryAfterSeconds: 43_200,
   });
-  t.equal(rate.order("a", ["dns:x"]), undefined, "a refused one did not count");
-  t.equal(rate.order("a", ["dns:z"]), undefined);
-  t.match(rate.order("a", ["dns:w"]), { detail: /too many new orders of this account/ });
-  t.equal(rate.order("b", ["dns:x", "dns:y"]), undefined, "another account");
+  t.equal(await rate.order("a", [X]), undefined, "a refused one did not count");
+  t.equal(await rate.order("a", [Z]), undefined);
+  t.match(await rate.order("a", [W]), { detail: /too many new orders of this account/ });
+  t.equal(await rate.order("b", [X, Y]), undefined, "another account");
 
   for (let i = 0; i < 2; i++) {
-    t.equal(rate.mayValidate("a", "dns:x"), undefined);
-    rate.failed("a", "dns:x");
+    t.equal(await rate.mayValidate("a", X), undefined);
+    rate.failed("a", X);
   }
-  t.match(rate.mayValidate("a", "dns:x"), { detail: "too many failed validations of dns:x" });
-  rate.failed("a", "dns:x");
-  t.equal(rate.mayValidate("a", "dns:y"), undefined);
-  t.equal(rate.mayValidate("b", "dns:x"), undefined);
+  t.match(await rate.mayValidate("a", X), { detail: "too many failed validations of dns:x" });
+  rate.failed("a", X);
+  t.equal(await rate.mayValidate("a", Y), undefined);
+  t.equal(await rate.mayValidate("b", X), undefined);
   await clock.advance(1_800_000);
-  t.equal(rate.mayValidate("a", "dns:x"), undefined);
+  t.equal(await rate.mayValidate("a", X), undefined);
   clock.step(-86_400_000);
-  rate.failed("a", "dns:x");
-  t.ok(rate.mayValidate("a", "dns:x"), "a clock that was set back fills nothing");
+  rate.failed("a", X);
+  t.ok(await rate.mayValidate("a", X), "a clock that was set back fills nothing");
 
   t.equal(limitLines(limits).length, 4);
   const off = {
@@ -277,9 +278,9 @@ t.test("rate limits", async (t) => {
     failedValidationsPerHour: 0,
   };
   t.same(limitLines(off), []);
-  const free = new AcmeRateLimits({ limits: off, clock });
-  for (let i = 0; i < 5000; i++) free.failed("a", "dns:x");
-  t.equal(free.mayValidate("a", "dns:x"), undefined);
+  const free = new AcmeRateLimits({ limits: off, store: store.acme, clock });
+  for (let i = 0; i < 5000; i++) free.failed("a", X);
+  t.equal(await free.mayValidate("a", X), undefined);
   t.match(acmeLimits(undefined), { failedValidationsPerHour: 10 });
 });
 

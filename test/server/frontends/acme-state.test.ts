@@ -1,7 +1,16 @@
 /** What the front end keeps, and for how long. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
-import type { AcmeClient, AcmeProblemBody } from "../../support/acme-client.ts";
-import { WEB, acmeRig, issue, problem } from "./acme-rig.ts";
+import {
+  type AcmeAuthorization,
+  AcmeClient,
+  type AcmeProblemBody,
+  type AcmeReply,
+} from "../../support/acme-client.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type AcmeRig, WEB, acmeRig, issue, problem } from "./acme-rig.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -46,4 +55,62 @@ t.test("accounts go when nothing of them is left, and none that has a certificat
   t.ok(await isThere(holder), "its certificate counts");
   await pass(20);
   t.notOk(await isThere(holder), "that has ended, and a week has passed");
+});
+
+t.test("limits hold across a restart", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "assay-acme-limits-"));
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }));
+  // Accounts are known by their URL.
+  const port = await freePort();
+  const start = (): Promise<AcmeRig> =>
+    acmeRig(t, {
+      acme: { listen: { host: "127.0.0.1", port } },
+      server: { dataDir },
+      limits: {
+        accountsPerAddressPerHour: 3,
+        ordersPerAccountPerHour: 4,
+        duplicatesPerDay: 2,
+        failedValidationsPerHour: 1,
+      },
+    });
+  const before = await start();
+  const clients = [await before.client(), await before.client(), await before.client()];
+  const [busy, twice, failing] = clients;
+  if (busy === undefined || twice === undefined || failing === undefined) throw new Error("three");
+  for (const name of ["a", "b", "c", "a"]) await busy.order([`${name}.example.org`]);
+  await twice.order(["a.example.org", "b.example.org"]);
+  await twice.order(["b.example.org", "a.example.org"]);
+  const order = await failing.order(["a.example.org"]);
+  const [url = ""] = order.body.authorizations;
+  const { body } = await failing.post<AcmeAuthorization>(url, "");
+  await failing.post(body.challenges[0]?.url ?? "", {});
+  await failing.until(url, ["invalid"]);
+  await before.server.stop();
+
+  const after = await start();
+  const again = async (old: AcmeClient): Promise<AcmeClient> => {
+    const client = await AcmeClient.open(after.directory, { key: old.key });
+    t.teardown(() => client[Symbol.dispose]());
+    client.kid = old.kid;
+    return client;
+  };
+  const limited = (reply: AcmeReply<unknown>, about: number, title: string): void => {
+    problem(t, reply as AcmeReply<AcmeProblemBody>, ["rateLimited", 429], title);
+    const wait = Number(reply.headers["retry-after"]);
+    t.ok(wait <= about && wait > about - 120, `${title}: in ${wait} s`);
+  };
+  const stillBusy = await again(busy);
+  const stillTwice = await again(twice);
+  const stillFailing = await again(failing);
+  limited(await (await after.stranger()).register(), 1200, "a fourth account from here");
+  t.equal((await stillBusy.register()).status, 200, "one that is there is answered");
+  limited(await stillBusy.order(["d.example.org"]), 900, "a fifth order");
+  const same = await stillTwice.order(["a.example.org", "b.example.org"]);
+  limited(same, 43_200, "the same names");
+  t.equal((await stillTwice.order(["a.example.org"])).status, 201, "other names");
+  limited(await stillFailing.order(["a.example.org"]), 3600, "a name that failed");
+  t.equal((await stillFailing.order(["b.example.org"])).status, 201, "another name");
+  await after.server.clock.advance(1200 * 1000);
+  t.equal((await (await after.stranger()).register()).status, 201, "as it was said");
+  t.equal((await stillBusy.order(["d.example.org"])).status, 201);
 });

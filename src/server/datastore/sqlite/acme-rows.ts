@@ -3,6 +3,7 @@ import type {
   AcmeAccountRecord,
   AcmeAuthorizationRecord,
   AcmeCertificateRecord,
+  AcmeMadeOrder,
   AcmeOrderRecord,
 } from "../acme.ts";
 import { type Row, readBoolean, readInteger, readStrings, readText } from "./row.ts";
@@ -10,7 +11,7 @@ import { type Row, readBoolean, readInteger, readStrings, readText } from "./row
 type Value = string | number;
 
 export const ACCOUNT_COLUMNS =
-  "id, key_id, jwk, status, contact, terms_agreed, external_account_id, created_at, used_at";
+  "id, key_id, jwk, status, contact, terms_agreed, external_account_id, created_at, used_at, made_from";
 
 export function accountValues(account: AcmeAccountRecord): Value[] {
   return [
@@ -23,6 +24,7 @@ export function accountValues(account: AcmeAccountRecord): Value[] {
     account.externalAccountId,
     account.createdAt,
     account.usedAt,
+    account.madeFrom,
   ];
 }
 
@@ -37,6 +39,7 @@ export function accountFromRow(row: Row): AcmeAccountRecord {
     externalAccountId: readText(row, "external_account_id"),
     createdAt: readInteger(row, "created_at"),
     usedAt: readInteger(row, "used_at"),
+    madeFrom: readText(row, "made_from"),
   };
 }
 
@@ -80,6 +83,14 @@ export function orderFromRow(row: Row): AcmeOrderRecord {
     replaces: readText(row, "replaces"),
     csr: readText(row, "csr"),
     signing: readText(row, "signing"),
+  };
+}
+
+export function madeOrderFromRow(row: Row): AcmeMadeOrder {
+  return {
+    createdAt: readInteger(row, "created_at"),
+    identifiers: readJson(row, "identifiers") as AcmeMadeOrder["identifiers"],
+    position: readInteger(row, "number"),
   };
 }
 

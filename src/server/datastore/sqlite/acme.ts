@@ -7,6 +7,8 @@ import type {
   AcmeAuthorizationRecord,
   AcmeCertificateRecord,
   AcmeCounts,
+  AcmeFailureFilter,
+  AcmeMadeOrder,
   AcmeOrderRecord,
   AcmeProcessingOrder,
   AcmeReader,
@@ -24,6 +26,7 @@ import {
   authorizationValues,
   certificateFromRow,
   certificateValues,
+  madeOrderFromRow,
   orderFromRow,
   orderValues,
 } from "./acme-rows.ts";
@@ -145,6 +148,33 @@ export class SqliteAcmeReader implements AcmeReader {
     };
   }
 
+  async accountsMade(
+    madeFrom: string,
+    since: EpochSeconds,
+    limit: number,
+  ): Promise<readonly EpochSeconds[]> {
+    const sql = `SELECT created_at FROM acme_accounts
+      WHERE made_from = ? AND made_from <> '' AND created_at > ? ORDER BY created_at DESC LIMIT ?`;
+    const rows = this.#sql.all(sql, madeFrom, since, limit);
+    return rows.map((row) => readInteger(row, "created_at"));
+  }
+
+  async ordersMade(
+    accountId: string,
+    limit: number,
+    before = Number.MAX_SAFE_INTEGER,
+  ): Promise<readonly AcmeMadeOrder[]> {
+    const sql = `SELECT created_at, identifiers, number FROM acme_orders
+      WHERE account_id = ? AND number < ? ORDER BY number DESC LIMIT ?`;
+    return this.#sql.all(sql, accountId, before, limit).map(madeOrderFromRow);
+  }
+
+  async failures(filter: AcmeFailureFilter, limit: number): Promise<readonly EpochSeconds[]> {
+    const { accountId, type, value, since } = filter;
+    const rows = this.#sql.all(SELECT_FAILURES, accountId, type, value, since, limit);
+    return rows.map((row) => readInteger(row, "failed_at"));
+  }
+
   #find(status: string, filter: AcmeAuthorizationFilter): AcmeAuthorizationRecord | undefined {
     const { accountId, type, value, wildcard, lastsUntil } = filter;
     return this.#one(
@@ -229,6 +259,12 @@ export class SqliteAcmeWriter extends SqliteAcmeReader implements AcmeWriter {
     return Number(done.changes);
   }
 
+  async forgetMadeFrom(before: EpochSeconds, limit: number): Promise<number> {
+    const sql = `UPDATE acme_accounts SET made_from = '' WHERE id IN
+      (SELECT id FROM acme_accounts WHERE made_from <> '' AND created_at < ? LIMIT ?)`;
+    return Number(this.#scope.run(sql, before, limit).changes);
+  }
+
   #update(what: string, sql: string, [id = "", ...values]: (string | number)[]): void {
     const done = this.#scope.run(sql, ...values, id);
     if (done.changes === 0) throw fail("not_found", `there is no acme ${what} '${id}'`);
@@ -246,6 +282,12 @@ const update = (table: string, columns: string): string => {
 const SELECT_ACCOUNT = `SELECT ${ACCOUNT_COLUMNS} FROM acme_accounts WHERE id = ?`;
 const SELECT_ACCOUNT_BY_KEY = `SELECT ${ACCOUNT_COLUMNS} FROM acme_accounts WHERE key_id = ?`;
 const SELECT_CERTIFICATE = `SELECT ${CERTIFICATE_COLUMNS} FROM acme_certificates`;
+/** An authorization is invalid from the one challenge on that failed. */
+const SELECT_FAILURES = `SELECT challenge.value ->> 'validatedAt' AS failed_at
+  FROM acme_authorizations, json_each(challenges) AS challenge
+  WHERE account_id = ? AND acme_authorizations.status = 'invalid' AND acme_authorizations.type = ?
+    AND acme_authorizations.value = ? AND challenge.value ->> 'status' = 'invalid' AND failed_at > ?
+  ORDER BY failed_at DESC LIMIT ?`;
 const INSERT_ACCOUNT = insert("acme_accounts", ACCOUNT_COLUMNS);
 const UPDATE_ACCOUNT = update("acme_accounts", ACCOUNT_COLUMNS);
 const PRUNE_ACCOUNTS = `DELETE FROM acme_accounts WHERE id IN (

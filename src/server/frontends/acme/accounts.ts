@@ -1,4 +1,5 @@
 /** Accounts (RFC 8555 §7.3). */
+import { addressKey } from "../../../base/address-key.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { isKind } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
@@ -122,7 +123,7 @@ export class Accounts {
         "accounts are bound to an external account here; ask the operator for a key ('assay acme eab create')",
       );
     }
-    requireWithin(limits.account(remoteAddress), this.#options.urls);
+    requireWithin(await limits.account(remoteAddress), this.#options.urls);
     const now = epochSeconds(clock);
     const account: AcmeAccountRecord = {
       id: toBase64Url(random.bytes(ID_BYTES)),
@@ -134,6 +135,7 @@ export class Accounts {
       externalAccountId: external?.id ?? "",
       createdAt: now,
       usedAt: now,
+      madeFrom: addressKey(remoteAddress),
     };
     await store.transaction(async (writers) => {
       await writers.acme.createAccount(account);

@@ -7,7 +7,6 @@ import type {
 } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import { type AcmeAnswer, link } from "./answers.ts";
-import { identifierKey } from "./identifiers.ts";
 import { type RateLimits, requireWithin } from "./limits.ts";
 import { acmeError } from "./problem.ts";
 import { type AccountRequest, payloadOf } from "./request.ts";
@@ -83,7 +82,7 @@ export class Authorizations {
     of: AcmeChallengeRecord["type"],
   ): Promise<AcmeAnswer> {
     const { store, validations, limits, urls } = this.#options;
-    requireWithin(limits.mayValidate(account.id, identifierKey({ type, value })), urls);
+    requireWithin(await limits.mayValidate(account.id, { type, value }), urls);
     validations.requireRoom(account.id);
     const { started, isNew } = await store.transaction(async ({ acme }) => {
       const present = await acme.authorization(id);

@@ -1,5 +1,7 @@
 /** Rate limits as the front end asks for them, and as it answers them (RFC 8555 §6.6). */
+import type { AcmeIdentifierRecord } from "../../datastore/acme.ts";
 import { link } from "./answers.ts";
+import type { AcmeIdentifier } from "./contract.ts";
 import { acmeError } from "./problem.ts";
 import type { AcmeUrls } from "./urls.ts";
 
@@ -12,13 +14,16 @@ export interface Limited {
 /** Each answers undefined when there is nothing in the way. */
 export interface RateLimits {
   /** A new account from this address. */
-  account(address: string): Limited | undefined;
-  /** A new order for these names. */
-  order(accountId: string, names: readonly string[]): Limited | undefined;
+  account(address: string): Promise<Limited | undefined>;
+  /** A new order for these names, each with `*.` where it is a wildcard. */
+  order(
+    accountId: string,
+    identifiers: readonly AcmeIdentifierRecord[],
+  ): Promise<Limited | undefined>;
   /** Another try for an identifier, after how many failed. */
-  mayValidate(accountId: string, identifier: string): Limited | undefined;
-  /** A validation failed. */
-  failed(accountId: string, identifier: string): void;
+  mayValidate(accountId: string, identifier: AcmeIdentifier): Promise<Limited | undefined>;
+  /** A validation failed, and its row says so. */
+  failed(accountId: string, identifier: AcmeIdentifier): void;
 }
 
 /** @throws AcmeError rateLimited, when something is */

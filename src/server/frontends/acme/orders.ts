@@ -14,7 +14,7 @@ import type {
 import type { Datastore } from "../../datastore/contract.ts";
 import type { AcmeAnswer } from "./answers.ts";
 import { type PolicyIdentifier, CHALLENGE_TYPES, type NamePolicy } from "./contract.ts";
-import { identifierKey, parseIdentifiers, withoutWildcard } from "./identifiers.ts";
+import { parseIdentifiers, withoutWildcard } from "./identifiers.ts";
 import { type RateLimits, requireWithin } from "./limits.ts";
 import { acmeError, refusedNames } from "./problem.ts";
 import type { Profiles } from "./profiles.ts";
@@ -75,7 +75,7 @@ export class Orders {
       store: store.acme,
       now,
     });
-    this.#requireWithin(account, identifiers, names);
+    await this.#requireWithin(account, identifiers, names);
     const id = toBase64Url(random.bytes(ID_BYTES));
     const made = await store.transaction(async ({ acme }) => {
       await use(acme, account.id, now);
@@ -136,16 +136,14 @@ export class Orders {
     return { order, authorizations, state: orderState(order, authorizations, epochSeconds(clock)) };
   }
 
-  #requireWithin(
+  async #requireWithin(
     account: AcmeAccountRecord,
     identifiers: readonly AcmeIdentifierRecord[],
     names: readonly PolicyIdentifier[],
-  ): void {
+  ): Promise<void> {
     const { limits, urls } = this.#options;
-    for (const name of names) {
-      requireWithin(limits.mayValidate(account.id, identifierKey(name)), urls);
-    }
-    requireWithin(limits.order(account.id, identifiers.map(identifierKey)), urls);
+    for (const name of names) requireWithin(await limits.mayValidate(account.id, name), urls);
+    requireWithin(await limits.order(account.id, identifiers), urls);
   }
 
   /** One that can still be used, so that what was shown once need not be shown again at once; else a new one. */

@@ -26,15 +26,16 @@ export function pruneAcme(params: PruneAcmeParams): Loop {
       const now = epochSeconds(clock);
       const endedBefore = now - KEPT_SECONDS;
       const unusedBefore = now - settings().unusedAccountTtlSeconds;
-      const [many, accounts] = await store.transaction(async ({ acme }) => [
+      const [many, accounts, addresses] = await store.transaction(async ({ acme }) => [
         await acme.prune(endedBefore, PRUNE_AT_ONCE),
         await acme.pruneAccounts({ endedBefore, unusedBefore, limit: PRUNE_AT_ONCE }),
+        await acme.forgetMadeFrom(now - ADDRESS_SECONDS, PRUNE_AT_ONCE),
       ]);
       if (many > 0) {
         logger.info("ended acme orders, authorizations and certificates pruned", { many });
       }
       if (accounts > 0) logger.info("unused acme accounts pruned", { many: accounts });
-      return Math.max(many, accounts) >= PRUNE_AT_ONCE ? PRUNE_AGAIN_MS : PRUNE_MS;
+      return Math.max(many, accounts, addresses) >= PRUNE_AT_ONCE ? PRUNE_AGAIN_MS : PRUNE_MS;
     },
     onError: (error, retryMs) =>
       logger.warn("ended acme orders could not be pruned", { error, retryMs }),
@@ -47,3 +48,5 @@ const PRUNE_AT_ONCE = 1000;
 const PRUNE_AGAIN_MS = 1000;
 /** What has ended can still be read for a week. */
 const KEPT_SECONDS = 7 * 24 * 3600;
+/** As long as accounts from one address are counted. */
+const ADDRESS_SECONDS = 3600;

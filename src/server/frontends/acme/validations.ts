@@ -9,7 +9,6 @@ import type { AcmeAuthorizationRecord } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import { withChallenge } from "./challenge-change.ts";
 import type { AcmeProblem, ChallengeType, Validator } from "./contract.ts";
-import { identifierKey } from "./identifiers.ts";
 import type { RateLimits } from "./limits.ts";
 import { acmeError, storedProblem } from "./problem.ts";
 import type { AcmeUrls } from "./urls.ts";
@@ -156,7 +155,7 @@ export class Validations implements AsyncDisposable {
     metrics.add(SERVER_METRICS.acmeValidations, [type, problem?.type ?? "ok"]);
     if (problem === undefined) logger.info("acme challenge met", facts);
     else {
-      limits.failed(accountId, identifierKey({ type: kind, value }));
+      limits.failed(accountId, { type: kind, value });
       logger.info("acme challenge not met", {
         ...facts,
         why: problem.type,

@@ -16,6 +16,7 @@ import { acmeAccountUse } from "./014-acme-account-use.ts";
 import { acmeProcessing } from "./015-acme-processing.ts";
 import { renewableCertificates } from "./016-renewable-certificates.ts";
 import { acmeSigning } from "./017-acme-signing.ts";
+import { acmeMadeFrom } from "./018-acme-made-from.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   acmeProcessing,
   renewableCertificates,
   acmeSigning,
+  acmeMadeFrom,
 ];

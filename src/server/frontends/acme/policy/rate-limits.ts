@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { isIP } from "node:net";
+import { addressKey } from "../../../../base/address-key.ts";
+import { type Clock, epochSeconds } from "../../../../base/clock.ts";
 import type { AcmeLimitsConfig } from "../../../../config/acme-limits-section.ts";
-import type { Clock } from "../../../../base/clock.ts";
-import { LruMap } from "../../../../base/lru.ts";
-import { ipBytes, ipText } from "../../../../x509/ip-address.ts";
+import type { AcmeIdentifierRecord, AcmeMadeOrder, AcmeReader } from "../../../datastore/acme.ts";
+import type { AcmeIdentifier } from "../contract.ts";
+import { identifierKey, nameSetKey } from "../identifiers.ts";
+import { Buckets } from "./buckets.ts";
 
 /** More than is allowed. */
 export interface OverLimit {
@@ -15,20 +17,26 @@ export interface OverLimit {
 
 export interface AcmeRateLimitsOptions {
   readonly limits: AcmeLimitsConfig;
+  readonly store: Pick<AcmeReader, "accountsMade" | "ordersMade" | "failures">;
   readonly clock: Clock;
 }
 
 /**
- * What accounts and addresses did of late, in memory: a restart forgets it. Each limit is a bucket that fills evenly in
- * its hour or day. Only a bounded number is kept; the one unused for longest goes first.
+ * What accounts and addresses did of late. It is counted in memory; what a key did before it was counted here, before a
+ * restart for one, is read from the rows that it left when it is first asked for. Each limit is a bucket that fills evenly
+ * in its hour or day.
  */
 export class AcmeRateLimits {
+  readonly #store: AcmeRateLimitsOptions["store"];
+  readonly #clock: Clock;
   readonly #accounts: Buckets;
   readonly #orders: Buckets;
   readonly #duplicates: Buckets;
   readonly #failures: Buckets;
 
-  constructor({ limits, clock }: AcmeRateLimitsOptions) {
+  constructor({ limits, store, clock }: AcmeRateLimitsOptions) {
+    this.#store = store;
+    this.#clock = clock;
     this.#accounts = new Buckets(limits.accountsPerAddressPerHour, HOUR, clock);
     this.#orders = new Buckets(limits.ordersPerAccountPerHour, HOUR, clock);
     this.#duplicates = new Buckets(limits.duplicatesPerDay, DAY, clock);
@@ -37,25 +45,35 @@ export class AcmeRateLimits {
 
   /** Others from now on; what was counted stays. */
   setLimits(limits: AcmeLimitsConfig): void {
+    // Of an account both are recalled together.
+    const { ordersPerAccountPerHour: orders, duplicatesPerDay: duplicates } = limits;
+    if (this.#duplicates.limit === 0 && duplicates !== 0) this.#orders.limit = 0;
     this.#accounts.limit = limits.accountsPerAddressPerHour;
-    this.#orders.limit = limits.ordersPerAccountPerHour;
-    this.#duplicates.limit = limits.duplicatesPerDay;
+    this.#orders.limit = orders;
+    this.#duplicates.limit = duplicates;
     this.#failures.limit = limits.failedValidationsPerHour;
   }
 
   /** A new account from this address. @returns undefined when it may be made, which counts */
-  account(address: string): OverLimit | undefined {
-    const key = networkOf(address);
-    const wait = this.#accounts.wait(key);
+  async account(address: string): Promise<OverLimit | undefined> {
+    const key = addressKey(address);
+    const accounts = this.#accounts;
+    await recall(accounts, key, () =>
+      this.#store.accountsMade(key, this.#since(accounts), accounts.limit),
+    );
+    const wait = accounts.wait(key);
     if (wait > 0) return over(wait, "too many new accounts from this address");
-    this.#accounts.take(key);
+    accounts.take(key);
     return undefined;
   }
 
   /** A new order for these identifiers. @returns undefined when it may be made, which counts */
-  order(accountId: string, identifiers: readonly string[]): OverLimit | undefined {
-    const set = createHash("sha256").update([...new Set(identifiers)].sort().join(" "));
-    const names = `${accountId} ${set.digest("base64url")}`;
+  async order(
+    accountId: string,
+    identifiers: readonly AcmeIdentifierRecord[],
+  ): Promise<OverLimit | undefined> {
+    await this.#recallOrders(accountId);
+    const names = setKey(accountId, identifiers);
     const wait = this.#orders.wait(accountId);
     if (wait > 0) return over(wait, "too many new orders of this account");
     const same = this.#duplicates.wait(names);
@@ -66,67 +84,83 @@ export class AcmeRateLimits {
   }
 
   /** Whether the account may try to prove this identifier; asking counts nothing. */
-  mayValidate(accountId: string, identifier: string): OverLimit | undefined {
-    const wait = this.#failures.wait(`${accountId} ${identifier}`);
-    return wait > 0 ? over(wait, `too many failed validations of ${identifier}`) : undefined;
+  async mayValidate(
+    accountId: string,
+    { type, value }: AcmeIdentifier,
+  ): Promise<OverLimit | undefined> {
+    const name = identifierKey({ type, value });
+    const key = `${accountId} ${name}`;
+    const failures = this.#failures;
+    await recall(failures, key, () => {
+      const filter = { accountId, type, value, since: this.#since(failures) };
+      return this.#store.failures(filter, failures.limit);
+    });
+    const wait = failures.wait(key);
+    return wait > 0 ? over(wait, `too many failed validations of ${name}`) : undefined;
   }
 
-  /** A validation failed. */
-  failed(accountId: string, identifier: string): void {
-    this.#failures.take(`${accountId} ${identifier}`);
+  /** A validation failed. One that is not counted here yet is found by its row. */
+  failed(accountId: string, { type, value }: AcmeIdentifier): void {
+    const key = `${accountId} ${identifierKey({ type, value })}`;
+    if (this.#failures.has(key)) this.#failures.take(key);
+  }
+
+  async #recallOrders(accountId: string): Promise<void> {
+    const orders = this.#orders;
+    const duplicates = this.#duplicates;
+    if ((orders.limit === 0 && duplicates.limit === 0) || orders.has(accountId)) return;
+    const made = await this.#ordersOf(accountId, this.#since(duplicates));
+    if (orders.has(accountId)) return;
+    const sets = new Map<string, number[]>();
+    for (const { createdAt, identifiers } of made) {
+      const key = setKey(accountId, identifiers);
+      const times = sets.get(key);
+      if (times === undefined) sets.set(key, [createdAt * 1000]);
+      else times.push(createdAt * 1000);
+    }
+    for (const [key, times] of sets) duplicates.replay(key, times);
+    const since = this.#since(orders);
+    const recent = made.filter(({ createdAt }) => createdAt > since);
+    orders.replay(
+      accountId,
+      recent.map(({ createdAt }) => createdAt * 1000),
+    );
+  }
+
+  /** Oldest first. */
+  async #ordersOf(accountId: string, since: number): Promise<readonly AcmeMadeOrder[]> {
+    const found: AcmeMadeOrder[] = [];
+    for (let isAll = false; !isAll && found.length < MAX_RECALLED; ) {
+      const page = await this.#store.ordersMade(accountId, PAGE, found.at(-1)?.position);
+      const recent = page.filter(({ createdAt }) => createdAt > since);
+      found.push(...recent);
+      isAll = recent.length < PAGE;
+    }
+    return found.toReversed();
+  }
+
+  /** Epoch seconds. */
+  #since({ windowMs }: Buckets): number {
+    return epochSeconds(this.#clock) - windowMs / 1000;
   }
 }
 
-interface Bucket {
-  level: number;
-  atMs: number;
+/** @param read newest first, epoch seconds */
+async function recall(
+  buckets: Buckets,
+  key: string,
+  read: () => Promise<readonly number[]>,
+): Promise<void> {
+  if (buckets.limit === 0 || buckets.has(key)) return;
+  const times = await read();
+  // Two asked at once: the other one counts already.
+  if (buckets.has(key)) return;
+  buckets.replay(key, times.map((seconds) => seconds * 1000).toReversed());
 }
 
-class Buckets {
-  limit: number;
-  readonly #windowMs: number;
-  readonly #clock: Clock;
-  readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
-
-  constructor(limit: number, windowMs: number, clock: Clock) {
-    this.limit = limit;
-    this.#windowMs = windowMs;
-    this.#clock = clock;
-  }
-
-  /** @returns seconds until one more fits; 0 = now */
-  wait(key: string): number {
-    if (this.limit === 0) return 0;
-    const { level } = this.#filled(key);
-    if (level >= 1) return 0;
-    return Math.ceil(((1 - level) * this.#windowMs) / this.limit / 1000);
-  }
-
-  take(key: string): void {
-    if (this.limit === 0) return;
-    const bucket = this.#filled(key);
-    bucket.level = Math.max(0, bucket.level - 1);
-    this.#buckets.set(key, bucket);
-  }
-
-  #filled(key: string): Bucket {
-    const now = this.#clock.nowMs();
-    const bucket = this.#buckets.get(key) ?? { level: this.limit, atMs: now };
-    // A clock that was set back fills nothing.
-    const passed = Math.max(0, now - bucket.atMs) / this.#windowMs;
-    bucket.level = Math.min(this.limit, bucket.level + passed * this.limit);
-    bucket.atMs = now;
-    return bucket;
-  }
-}
-
-/** Who has one IPv6 address has its network, too. */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6 || address.includes("%")) return address;
-  const bytes = ipBytes(address);
-  // An IPv4 caller on a listener for both (RFC 4291 §2.5.5.2).
-  if (address.toLowerCase().startsWith("::ffff:")) return ipText(bytes.subarray(12)) ?? address;
-  return ipText(Uint8Array.from(bytes, (byte, at) => (at < 8 ? byte : 0))) ?? address;
+function setKey(accountId: string, identifiers: readonly AcmeIdentifierRecord[]): string {
+  const set = createHash("sha256").update(nameSetKey(identifiers));
+  return `${accountId} ${set.digest("base64url")}`;
 }
 
 function over(retryAfterSeconds: number, detail: string): OverLimit {
@@ -135,4 +169,6 @@ function over(retryAfterSeconds: number, detail: string): OverLimit {
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const MAX_BUCKETS = 50_000;
+const PAGE = 500;
+/** Orders of one account within a day, newest first; what is beyond them is forgotten. */
+const MAX_RECALLED = 20_000;
