@@ -15,7 +15,7 @@ export interface AcmeIdentifier {
   readonly value: string;
 }
 
-/** RFC 8555 §6.7, RFC 9773 §7.4, and the `invalidProfile` of the profiles draft. */
+/** RFC 8555 §6.7 (all), RFC 9773 §7.4, and the `invalidProfile` of the profiles draft. */
 export const ACME_ERROR_TYPES = [
   "accountDoesNotExist",
   "alreadyReplaced",
@@ -26,6 +26,7 @@ export const ACME_ERROR_TYPES = [
   "badRevocationReason",
   "badSignatureAlgorithm",
   "caa",
+  "compound",
   "connection",
   "dns",
   "externalAccountRequired",

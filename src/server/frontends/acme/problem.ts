@@ -56,7 +56,7 @@ export function refusedNames(found: readonly Subproblem[]): AcmeError {
     return acmeError(type, isNamed ? detail : `${value}: ${detail}`);
   }
   const types = new Set(found.map(({ type }) => type));
-  const type = types.size === 1 ? first.type : "malformed";
+  const type = types.size === 1 ? first.type : "compound";
   return acmeError(type, "several identifiers are refused; see the subproblems", {
     subproblems: found,
     status: STATUS[first.type],
@@ -123,6 +123,7 @@ const STATUS: Readonly<Record<AcmeErrorType, number>> = {
   badRevocationReason: 400,
   badSignatureAlgorithm: 400,
   caa: 403,
+  compound: 400,
   connection: 400,
   dns: 400,
   externalAccountRequired: 403,
@@ -151,6 +152,7 @@ const KINDS: Readonly<Record<AcmeErrorType, ErrorKind>> = {
   badRevocationReason: "invalid",
   badSignatureAlgorithm: "unsupported",
   caa: "denied",
+  compound: "denied",
   connection: "unavailable",
   dns: "unavailable",
   externalAccountRequired: "denied",
