@@ -184,6 +184,7 @@ export function serverServices(parts: ServerParts) {
         random,
         required: () => false,
       }),
+      isOn: config.frontends?.acme !== undefined,
     }),
     "assay.agent.v1.AgentHost": agentHostApi(shared),
     "assay.authority.v1.Authority": authorityListApi({ trustDomain, sets: parts.sets }),

@@ -1,12 +1,16 @@
 // External accounts of ACME on the command line.
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { readAuditLog } from "../support/audit-records.ts";
+import { acmeConfig } from "../server/frontends/acme-rig.ts";
 import { startAdminRig } from "./admin.ts";
 
 t.test("acme eab create, list, delete", async (t) => {
-  const { run, ok, json, server } = await startAdminRig(t);
+  // Nobody is validated here.
+  const acme = acmeConfig({}, { address: "127.0.0.1:1" }, 1);
+  const config = { frontends: { acme } };
+  const { run, ok, json, server } = await startAdminRig(t, { config });
   t.match(await run("acme", "eab", "list"), { code: 0, err: /no external accounts/ });
   const made = await json(
     "acme",
@@ -69,4 +73,17 @@ t.test("acme eab create, list, delete", async (t) => {
     [{ keyId }, {}, {}, {}, { keyId }, { keyId }],
   );
   t.notMatch(JSON.stringify(acts), macKey, "no key in the audit log");
+});
+
+t.test("acme eab while the front end is off", async (t) => {
+  const { run } = await startAdminRig(t);
+  const key = join(t.testdir(), "eab.key");
+  t.match(await run("acme", "eab", "create", "--write", key), {
+    code: 1,
+    out: "",
+    err: /the front end acme is off; set 'frontends\.acme' in the server's file and start the server again/,
+  });
+  t.notOk(existsSync(key));
+  t.match(await run("acme", "eab", "list"), { code: 0, err: /no external accounts/ });
+  t.match(await run("acme", "eab", "delete", "x"), { code: 1, err: /no external account of this/ });
 });

@@ -10,10 +10,18 @@ import { pageField, textField } from "./fields.ts";
 /** `assay.acme.v1.ExternalAccounts`. */
 export function acmeApi(deps: {
   readonly accounts: Pick<StoredExternalAccounts, "create" | "list" | "delete">;
+  /** Whether the front end is configured; what is left of it can be seen and deleted in any case. */
+  readonly isOn: boolean;
 }): Implementation<ExternalAccountsHandlers> {
-  const { accounts } = deps;
+  const { accounts, isOn } = deps;
   return {
     async CreateExternalAccount({ entry_id, names, networks, reusable, ttl }) {
+      if (!isOn) {
+        throw fail(
+          "precondition",
+          "the front end acme is off; set 'frontends.acme' in the server's file and start the server again",
+        );
+      }
       const record = await accounts.create({
         entryId: textField("entry_id", entry_id, MAX_ID),
         names,

@@ -15,14 +15,14 @@ import type { ListExternalAccountsResponse as _assay_acme_v1_ListExternalAccount
  */
 export interface ExternalAccountsClient extends grpc.Client {
   /**
-   * Makes one. NOT_FOUND when there is no such entry. Local and admin.
+   * Makes one. NOT_FOUND when there is no such entry, FAILED_PRECONDITION while the front end is off. Local and admin.
    */
   CreateExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
   CreateExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
   CreateExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
   CreateExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Makes one. NOT_FOUND when there is no such entry. Local and admin.
+   * Makes one. NOT_FOUND when there is no such entry, FAILED_PRECONDITION while the front end is off. Local and admin.
    */
   createExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
   createExternalAccount(argument: _assay_acme_v1_CreateExternalAccountRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_acme_v1_CreateExternalAccountResponse__Output>): grpc.ClientUnaryCall;
@@ -69,7 +69,7 @@ export interface ExternalAccountsClient extends grpc.Client {
  */
 export interface ExternalAccountsHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Makes one. NOT_FOUND when there is no such entry. Local and admin.
+   * Makes one. NOT_FOUND when there is no such entry, FAILED_PRECONDITION while the front end is off. Local and admin.
    */
   CreateExternalAccount: grpc.handleUnaryCall<_assay_acme_v1_CreateExternalAccountRequest__Output, _assay_acme_v1_CreateExternalAccountResponse>;
   
