@@ -1,6 +1,6 @@
 // Authority sets on the command line: below an offline root, their own roots, revocation, and what is said of them.
 import { execFileSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { BUILT_IN_PROFILES } from "../../src/config/certificate-profiles.ts";
@@ -128,6 +128,55 @@ t.test("below an offline root", async (t) => {
   t.match(await read("x509.authority.activate"), `"authoritySet":"lan"`);
 });
 
+t.test("a root that another root has signed, too", async (t) => {
+  const { server, run, ok, json } = await startAdminRig(t, {
+    config: { authoritySets: SETS, certificateProfiles: BUILT_IN_PROFILES },
+  });
+  const dir = t.testdir({ passphrase: "correct horse battery\n" });
+  const path = (name: string): string => join(dir, name);
+  const safe = ["--dir", path("safe"), "--passphrase-file", path("passphrase")];
+  await ok("ca", "root", "create", "--trust-domain", "example.org", ...safe);
+  writeFileSync(path("web.csr"), await ok("authority", "x509", "csr", "--set", "web"));
+  writeFileSync(path("web.pem"), await ok("ca", "root", "sign", path("web.csr"), ...safe));
+  await ok("authority", "x509", "import", path("web.pem"), "--set", "web");
+
+  const [key, other] = [path("other.key"), path("other.pem")];
+  const fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key];
+  openssl("req", "-x509", ...fresh, "-subj", "/CN=other", "-days", "3000", "-out", other);
+  const signer = ["-CA", other, "-CAkey", key, "-set_serial", "7", "-days", "2000"];
+  const cross = (...args: string[]): string => {
+    openssl("x509", "-in", path("safe/root.pem"), ...signer, ...args, "-out", path("cross.pem"));
+    return readFileSync(path("cross.pem"), "utf8");
+  };
+  const top = readFileSync(other, "utf8");
+  writeFileSync(path("odd.pem"), cross() + top);
+  // openssl has the time of this machine.
+  await server.clock.advance(600_000);
+  const odd = await run("authority", "x509", "import", path("odd.pem"), "--set", "web");
+  t.match(odd, { code: 1, err: /another authority key identifier than its issuer has/ });
+  writeFileSync(path("extensions"), EXTENSIONS);
+  writeFileSync(path("both.pem"), cross("-clrext", "-extfile", path("extensions")) + top);
+  t.match(await run("authority", "x509", "import", path("cross.pem"), "--set", "web"), {
+    code: 1,
+    err: /add no other chain to the authority: no root is among them/,
+  });
+  const made = await json<Shown>("authority", "x509", "import", path("both.pem"), "--set", "web");
+  t.equal(made.status, "active");
+  const id = parseCertificate(decodePem(top)[0]?.der ?? new Uint8Array()).subjectKeyId;
+  const shown = await ok("authority", "x509", "show", "--set", "web");
+  t.match(shown, new RegExp(`^active  ${made.id}  ends .*  below \\w+  also below ${id}\n$`));
+  const { authorities } = await json<{ authorities: Shown[] }>(
+    "authority",
+    "x509",
+    "show",
+    "--set",
+    "web",
+  );
+  t.match(authorities, [{ id: made.id, alternateRootIds: [id] }]);
+  const untrusted = ["-untrusted", path("cross.pem")];
+  t.match(openssl("verify", "-CAfile", other, ...untrusted, path("web.pem")), /: OK/);
+});
+
 t.test("one root above the trust domain and a set is pointed out", async (t) => {
   const trustDomain = `${"long-name.".repeat(9)}example.org`;
   const { ok, run } = await startAdminRig(t, {
@@ -214,3 +263,10 @@ t.test("their own roots, and what is refused", async (t) => {
   }
   t.match(await run("authority", "jwt", "show", "--set", "lan"), { code: 2 });
 });
+
+const EXTENSIONS = `
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+`;

@@ -33,7 +33,8 @@ export const command: Command = {
   ],
   notes: [
     "The authority is published at once and signs before the active one ends, at once where none signs yet, or when",
-    "'assay authority x509 activate' says so. What the one before signed stays good.",
+    "'assay authority x509 activate' says so. What the one before signed stays good. Cross certificates, with their root,",
+    "give an authority that is there another chain, for ACME clients that ask for it.",
   ],
   async run(context) {
     const file = context.options.required("file");

@@ -51,7 +51,7 @@ export interface AuthorityJson {
 type ShownAuthority = Pick<
   AuthorityState__Output,
   "authority_id" | "expires_at" | "upstream_authority_subject_key_id"
->;
+> & { readonly alternate_root_subject_key_ids?: readonly string[] };
 
 export function authorityJson(state: ShownAuthority | null): AuthorityJson | undefined {
   if (state === null) return undefined;
@@ -77,5 +77,6 @@ function lineOf(state: ShownAuthority, nowMs: number): string {
   const end = Number(state.expires_at);
   // A requested one has no certificate yet.
   const until = end === 0 ? "its certificate is awaited" : `ends ${timeText(end, nowMs)}`;
-  return `${id}  ${until}${upstream === "" ? "" : `  below ${upstream}`}`;
+  const others = (state.alternate_root_subject_key_ids ?? []).map((root) => `  also below ${root}`);
+  return `${id}  ${until}${upstream === "" ? "" : `  below ${upstream}`}${others.join("")}`;
 }

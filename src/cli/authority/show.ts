@@ -114,6 +114,9 @@ function itemJson(item: Item): Record<string, unknown> {
     ...(item.upstream_authority_subject_key_id && {
       upstreamAuthorityId: item.upstream_authority_subject_key_id,
     }),
+    ...(item.alternate_root_subject_key_ids.length > 0 && {
+      alternateRootIds: item.alternate_root_subject_key_ids,
+    }),
   };
 }
 

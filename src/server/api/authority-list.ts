@@ -18,6 +18,8 @@ export type SetAuthorities = Pick<
   "records" | "upstreamOf" | "prepare" | "activate" | "taint" | "revoke"
 > &
   OfflineAuthorities & {
+    /** Key ids, hex, of the roots that its other chains lead to. */
+    alternateRootsOf(record: AuthorityRecord): string[];
     /** DER. */
     x509Roots(): readonly Uint8Array[];
   };
@@ -43,6 +45,7 @@ export function authorityListApi({
     created_at: record.createdAt,
     expires_at: record.notAfter,
     upstream_authority_subject_key_id: set.upstreamOf(record) ?? "",
+    alternate_root_subject_key_ids: set.alternateRootsOf(record),
   });
   const step = async (name: "activate" | "taint" | "revoke", set: string, id: string) => {
     if (id === "") throw fail("invalid", "authority_id: is missing");

@@ -30,6 +30,7 @@ import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.t
 import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import { setOption } from "./set-name.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
+import { alternateRootIds } from "./alternate-chains.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 import type { UpstreamRoots } from "./upstream-roots.ts";
 
@@ -137,8 +138,19 @@ export class AuthoritySet implements AsyncDisposable {
   activeX509(): X509Authority {
     const { record, signer, certificate, intermediates, root } = this.#slots.x509.active();
     if (certificate === undefined) throw new TypeError("an X.509 authority has a certificate");
-    const { id, notAfter } = record;
-    return { id, signer, certificate, chain: intermediates, root, notAfter };
+    const { id, notAfter, alternates = [] } = record;
+    return {
+      id,
+      signer,
+      certificate,
+      chain: intermediates,
+      root,
+      notAfter,
+      alternates: alternates.map((each) => ({
+        chain: each.chain.map((der) => Buffer.from(der, "base64")),
+        notAfter: each.notAfter,
+      })),
+    };
   }
 
   /** @throws unavailable when none can sign */
@@ -230,6 +242,11 @@ export class AuthoritySet implements AsyncDisposable {
   /** Hex key id of the root above an authority that others signed. */
   upstreamOf(record: AuthorityRecord): string | undefined {
     return upstreamIdOf(record);
+  }
+
+  /** Hex key ids of the roots that its other chains lead to. */
+  alternateRootsOf(record: AuthorityRecord): string[] {
+    return alternateRootIds(record);
   }
 
   /** Marks an upstream's root and all below it. @throws not_found; conflict while it is in use; precondition */

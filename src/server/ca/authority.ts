@@ -32,6 +32,11 @@ export interface X509Authority {
   /** DER: what verifiers trust. */
   readonly root: Uint8Array;
   readonly notAfter: EpochSeconds;
+  /** Other chains of the same key, each to be sent after the leaf, to another root; for as long as all its links last. */
+  readonly alternates: readonly {
+    readonly chain: readonly Uint8Array[];
+    readonly notAfter: EpochSeconds;
+  }[];
 }
 
 /** The signing side of a JWT authority. */

@@ -11,6 +11,10 @@ export type MadeAuthority = Pick<
   "id" | "chain" | "roots" | "notBefore" | "notAfter"
 >;
 
+export interface CheckSignedCaParams extends Pick<CaRequest, "trustDomain" | "now"> {
+  readonly key: Pick<CaRequest["key"], "publicKey">;
+}
+
 /**
  * Looks at the very certificates before anyone is told to trust them (X509-SVID §3..4, RFC 5280 §4.2.1): the key is
  * the one that was asked for, the path leads to a root, and every link of it lets the new authority sign SVIDs.
@@ -19,7 +23,7 @@ export type MadeAuthority = Pick<
  */
 export async function checkSignedCa(
   signed: SignedCa,
-  { key, trustDomain, now }: Pick<CaRequest, "key" | "trustDomain" | "now">,
+  { key, trustDomain, now }: CheckSignedCaParams,
 ): Promise<MadeAuthority> {
   const roots = read(signed.roots, "root", MAX_ROOTS);
   const [own, ...others] = read(signed.chain, "certificate of the chain", MAX_CHAIN);

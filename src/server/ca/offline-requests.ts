@@ -1,13 +1,14 @@
 import { bytesEqual, toBase64, toHex } from "../../base/bytes.ts";
 import { fail } from "../../base/errors.ts";
-import { parseCertificate } from "../../x509/certificate.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
 import { type CaOwner, requestFor } from "../upstream/request.ts";
-import { authorityOf } from "./authority.ts";
+import { certificatesOf, withAlternates } from "./alternate-chains.ts";
+import { type Authority, authorityOf } from "./authority.ts";
 import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
-import { checkSignedCa } from "./check-signed-ca.ts";
+import { checkSignedCa, keyIdOf } from "./check-signed-ca.ts";
 import { setOption, setWords } from "./set-name.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
@@ -75,7 +76,8 @@ export class OfflineRequests {
 
   /**
    * Takes what the offline root signed: the authority is prepared, and published with its root. What was taken before
-   * is left as it is, where no request is open.
+   * is left as it is, where no request is open. Certificates that lead from an authority which signs, or is to, to
+   * another root are added to it.
    * @param certificates DER, in any order: the authority's own, those above it, and the root
    * @throws precondition when it is not for the open request, or cannot be used; invalid
    */
@@ -87,13 +89,18 @@ export class OfflineRequests {
     const taken = journal.records.find(({ chain: [own] }) =>
       certificates.some((der) => toBase64(der) === own),
     );
+    const parsed = certificates.map((der) => parseCertificate(der));
+    const answered = pending?.signer;
+    const own = parsed.find(
+      ({ publicKey }) => answered !== undefined && bytesEqual(publicKey, answered.publicKey),
+    );
+    const crossed = own === undefined ? await this.#cross(parsed) : undefined;
+    if (crossed !== undefined) return crossed;
     if (taken !== undefined && pending === undefined) return taken;
     if (pending?.signer === undefined) {
       throw fail("precondition", `there is no open request; '${this.#csr}' makes one`);
     }
     const { signer } = pending;
-    const parsed = certificates.map((der) => parseCertificate(der));
-    const own = parsed.find(({ publicKey }) => bytesEqual(publicKey, signer.publicKey));
     if (own === undefined) {
       throw fail(
         "precondition",
@@ -118,8 +125,61 @@ export class OfflineRequests {
       status: "prepared",
       createdAt: now,
     };
-    await this.#slots.admit(authorityOf(record, signer), pending.record);
-    return record;
+    const whole = await this.#withKnown(record, others);
+    await this.#slots.admit(authorityOf(whole, signer), pending.record);
+    return whole;
+  }
+
+  /**
+   * Adds chains to those that sign, or are to.
+   * @returns the first that got one; undefined when the certificates are about none of them
+   * @throws precondition when a certificate is for the key of one of them, or one above it, and adds no chain
+   */
+  async #cross(given: readonly Certificate[]): Promise<AuthorityRecord | undefined> {
+    const { journal } = this.#slots;
+    const authorities = [...journal.withStatus("active"), ...journal.withStatus("prepared")];
+    const put: Authority[] = [];
+    for (const authority of authorities) {
+      const { record } = authority;
+      const isNew = isCross(record, given);
+      const next = await this.#withAlternates(record, given).catch((thrown: unknown) => {
+        if (isNew) throw thrown;
+        return undefined;
+      });
+      if (next !== undefined) put.push({ ...authority, record: next });
+    }
+    const [first] = put;
+    if (first === undefined) return undefined;
+    await journal.commit({ put });
+    for (const { record } of put) journal.log("has another chain", record);
+    return first.record;
+  }
+
+  /** With the chains that what came along, and what its predecessors had, gives it too. */
+  async #withKnown(
+    record: AuthorityRecord,
+    given: readonly Certificate[],
+  ): Promise<AuthorityRecord> {
+    const known = this.#slots.journal.records.flatMap(({ alternates = [] }) =>
+      certificatesOf(alternates),
+    );
+    return this.#withAlternates(record, [...given, ...known]).catch(() => record);
+  }
+
+  async #withAlternates(
+    record: AuthorityRecord,
+    given: readonly Certificate[],
+  ): Promise<AuthorityRecord> {
+    const { trustDomain, datastore, name } = this.#options;
+    const revoked = await datastore.revokedAuthorities.list(name);
+    const isRevoked = (each: Certificate): boolean =>
+      revoked.some(({ kind, id }) => kind === "x509" && id === keyIdOf(each));
+    const { now } = this.#slots.journal;
+    return withAlternates(
+      record,
+      given.filter((each) => !isRevoked(each)),
+      { trustDomain, now },
+    );
   }
 
   get #owner(): CaOwner {
@@ -138,4 +198,14 @@ export class OfflineRequests {
       `${setWords(this.#options.name)} has its authorities signed by itself or by an upstream that answers; requests are for sets with upstreamAuthority.offline, named with --set`,
     );
   }
+}
+
+/** Whether one of them is another certificate of a key that the authority's chain has. */
+function isCross({ chain, roots }: AuthorityRecord, given: readonly Certificate[]): boolean {
+  const ders = new Set([...chain, ...roots.slice(0, 1)]);
+  const known = [...ders].map((der) => parseCertificate(Buffer.from(der, "base64")));
+  return given.some(
+    ({ raw, publicKey }) =>
+      !ders.has(toBase64(raw)) && known.some((each) => bytesEqual(each.publicKey, publicKey)),
+  );
 }

@@ -266,6 +266,16 @@ export type AuthorityKind = (typeof AUTHORITY_KINDS)[number];
 export const AUTHORITY_STATUSES = ["requested", "prepared", "active", "old"] as const;
 export type AuthorityStatus = (typeof AUTHORITY_STATUSES)[number];
 
+/** Another path from an X.509 authority's key to another root. */
+export interface AlternateChain {
+  /** DER, base64: a certificate of the authority first; without the root. */
+  readonly chain: readonly string[];
+  /** DER, base64. */
+  readonly root: string;
+  /** Of the link that ends first. */
+  readonly notAfter: EpochSeconds;
+}
+
 /** One line of an authority set's journal. */
 export interface AuthorityRecord {
   /** X.509: hex of the subject key identifier; of a requested one the one its key would have. JWT: the key id. */
@@ -281,6 +291,8 @@ export interface AuthorityRecord {
   readonly chain: readonly string[];
   /** X.509: what was to be trusted when it was signed, DER in base64, the chain's own root first. JWT: empty. */
   readonly roots: readonly string[];
+  /** X.509: absent = none. */
+  readonly alternates?: readonly AlternateChain[];
   /** DER SubjectPublicKeyInfo, base64. */
   readonly publicKey: string;
   readonly notBefore: EpochSeconds;

@@ -214,7 +214,10 @@ export class FrontEndIssuance {
       authorityId: id,
       notBefore,
       notAfter,
-      alternates: [],
+      // What the leaf would outlive is no chain of it.
+      alternates: active.alternates
+        .filter((each) => each.notAfter >= notAfter)
+        .map((each) => [der, ...each.chain]),
     };
   }
 

@@ -193,3 +193,90 @@ t.test("what is not imported", async (t) => {
     message: /upstreamAuthority\.offline/,
   });
 });
+
+t.test("other chains: cross certificates of the key, and of its root", async (t) => {
+  const { domain, root, open, sign } = await rig(t);
+  const other = await TestCa.create({ name: "other", notAfter: TEST_EPOCH + YEAR / 2 });
+  const third = await TestCa.create({ name: "third", notAfter: TEST_EPOCH + 10 * YEAR });
+  const set = await open();
+  const { csr } = await set.requestX509(false);
+  const imported = await sign(csr);
+  await set.importX509(imported);
+  t.same(set.activeX509().alternates, []);
+  const again = await set.importX509(imported);
+  t.equal(again.alternates, undefined, "the same once more");
+
+  const refusals: [string, Uint8Array[], RegExp][] = [
+    ["another subject", await sign(csr, { name: "else" }, other), /another subject or subject key/],
+    [
+      "another key identifier",
+      await sign(csr, { subjectKeyId: new Uint8Array(20) }, other),
+      /another subject or subject key/,
+    ],
+    ["no root", (await sign(csr, {}, other)).slice(0, 1), /no root is among them/],
+    ["the root that it has", [(await sign(csr))[0] ?? root.der, root.der], /no root is among them/],
+    [
+      "another's root",
+      [(await sign(csr, {}, other))[0] ?? root.der, third.der],
+      /leads to no authority/,
+    ],
+    [
+      "no authority",
+      await sign(csr, { basicConstraints: { ca: false } }, other),
+      /does not make the key an authority/,
+    ],
+    [
+      "another's key identifier",
+      await sign(csr, { authorityKeyId: new Uint8Array(20) }, other),
+      /another authority key identifier than its issuer/,
+    ],
+    ["nothing of ours", [third.der], /there is no open request/],
+  ];
+  for (const [title, certificates, message] of refusals) {
+    await refused(t, set.importX509(certificates), { kind: "precondition", message }, title);
+  }
+
+  const crossed = await set.importX509(await sign(csr, {}, other));
+  t.match(crossed, { status: "active", alternates: [{ notAfter: other.certificate.notAfter }] });
+  // The root itself, by another root.
+  const { certificate } = root;
+  const key = { signer: root.key.signer, pkcs8: new Uint8Array() };
+  const bridge = await third.intermediate({
+    key,
+    subject: certificate.subject,
+    notAfter: TEST_EPOCH + 9 * YEAR,
+    basicConstraints: { ca: true },
+  });
+  await set.importX509([bridge.der, third.der]);
+  const { alternates, chain, certificate: own } = set.activeX509();
+  t.equal(chain.length, 1);
+  t.same(
+    alternates.map((each) => each.chain.length),
+    [1, 2],
+  );
+  for (const [at, top] of [other, third].entries()) {
+    const path = (alternates[at]?.chain ?? []).map(parseCertificate);
+    await verifyChain(path, [top.certificate], domain.now);
+    t.same(path[0]?.publicKey, own.publicKey);
+  }
+  t.same(
+    (await domain.bundle()).x509Authorities.map(({ der }) => Buffer.from(der)),
+    [Buffer.from(root.der)],
+    "nobody is told to trust the others",
+  );
+  await set.importX509([bridge.der, third.der]);
+  t.equal(set.activeX509().alternates.length, 2, "once to each root");
+  await set[Symbol.asyncDispose]();
+
+  await using reopened = await open();
+  t.equal(reopened.activeX509().alternates.length, 2, "after a restart");
+  // What stands above the root stands above its successors, too.
+  const next = await reopened.requestX509(false);
+  const { id, alternates: kept = [] } = await reopened.importX509(await sign(next.csr));
+  t.same(
+    kept.map(({ chain: links }) => links.length),
+    [2],
+  );
+  await reopened.activate("x509", id);
+  t.equal(reopened.activeX509().alternates.length, 1);
+});

@@ -2,6 +2,7 @@ import { fail } from "../../../base/errors.ts";
 import {
   AUTHORITY_KINDS,
   AUTHORITY_STATUSES,
+  type AlternateChain,
   type AuthorityKind,
   type AuthorityReader,
   type AuthorityRecord,
@@ -43,6 +44,7 @@ export class SqliteAuthorityWriter extends SqliteAuthorityReader implements Auth
       authority.keyName,
       JSON.stringify(authority.chain),
       JSON.stringify(authority.roots),
+      JSON.stringify(authority.alternates ?? []),
       authority.publicKey,
       authority.notBefore,
       authority.notAfter,
@@ -66,6 +68,7 @@ export class SqliteAuthorityWriter extends SqliteAuthorityReader implements Auth
 
 function authorityFromRow(row: Row): AuthorityRecord {
   const [chain, roots] = [readStrings(row, "chain"), readStrings(row, "roots")];
+  const alternates = JSON.parse(readText(row, "alternates")) as readonly AlternateChain[];
   return {
     set: readText(row, "set_name"),
     kind: oneOf(AUTHORITY_KINDS, readText(row, "kind")),
@@ -76,6 +79,7 @@ function authorityFromRow(row: Row): AuthorityRecord {
     chain,
     // Lines of before had themselves as their root.
     roots: roots.length === 0 ? chain.slice(-1) : roots,
+    ...(alternates.length === 0 ? {} : { alternates }),
     publicKey: readText(row, "public_key"),
     notBefore: readInteger(row, "not_before"),
     notAfter: readInteger(row, "not_after"),
@@ -99,6 +103,7 @@ const COLUMN_LIST = [
   "key_name",
   "chain",
   "roots",
+  "alternates",
   "public_key",
   "not_before",
   "not_after",

@@ -17,6 +17,7 @@ import { acmeProcessing } from "./015-acme-processing.ts";
 import { renewableCertificates } from "./016-renewable-certificates.ts";
 import { acmeSigning } from "./017-acme-signing.ts";
 import { acmeMadeFrom } from "./018-acme-made-from.ts";
+import { alternateChains } from "./019-alternate-chains.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly Migration[] = [
   renewableCertificates,
   acmeSigning,
   acmeMadeFrom,
+  alternateChains,
 ];

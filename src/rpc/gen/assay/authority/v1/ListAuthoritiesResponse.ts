@@ -22,6 +22,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item {
    * Hexadecimal subject key id of the root above it; empty for one that is its own root.
    */
   'upstream_authority_subject_key_id'?: (string);
+  /**
+   * Likewise, of the roots that other chains of the same key lead to.
+   */
+  'alternate_root_subject_key_ids'?: (string)[];
 }
 
 export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
@@ -43,6 +47,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
    * Hexadecimal subject key id of the root above it; empty for one that is its own root.
    */
   'upstream_authority_subject_key_id': (string);
+  /**
+   * Likewise, of the roots that other chains of the same key lead to.
+   */
+  'alternate_root_subject_key_ids': (string)[];
 }
 
 export interface ListAuthoritiesResponse {
