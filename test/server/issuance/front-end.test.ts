@@ -374,7 +374,7 @@ t.test("the very bytes are checked before they are signed", async (t) => {
     "serial zero": [
       (leaf, keyType) =>
         changeFields(encodeNamedLeafTbs(leaf, keyType), (fields) => fields.with(1, integer(0))),
-      /serial is the one drawn/,
+      /serial is positive/,
     ],
     "no extensions": [
       (leaf, keyType) =>
