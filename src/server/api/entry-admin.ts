@@ -1,9 +1,9 @@
-import type { BatchResult, EntryService } from "../entries/entry-service.ts";
+import type { EntryService } from "../entries/entry-service.ts";
 import type { Entry } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { EntryHandlers } from "../../rpc/gen/assay/entry/v1/Entry.ts";
 import type { EntryMask__Output } from "../../rpc/gen/spire/api/types/EntryMask.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
-import { type CallContext, type Implementation, WARNINGS } from "../../rpc/service.ts";
+import { type Implementation, WARNINGS } from "../../rpc/service.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { withDomainNames } from "../entries/every-domain.ts";
@@ -12,6 +12,7 @@ import { OK_STATUS, itemStatus } from "./item-status.ts";
 import { type EntryDialect, draftFields, patchFields } from "./entry-fields.ts";
 import { entryFilter } from "./filters.ts";
 import { entryMessage } from "./messages.ts";
+import { type WriteEachParams, writeEach, writtenEntries } from "./write-each.ts";
 
 export interface EntryAdminApiDeps {
   readonly entries: EntryService;
@@ -34,49 +35,13 @@ export function entryAdminApi(
       mask,
     );
 
-  const itemResult = (
-    result: BatchResult<EntryRecord>,
+  const written = async <M, T>(
+    params: Omit<WriteEachParams<M, T>, "logger">,
     mask: EntryMask__Output | null,
-    warned: string[],
   ) => {
-    if ("value" in result) {
-      for (const warning of result.warnings ?? []) {
-        warned.push(`entry ${result.value.id}: ${warning}`);
-        logger.warn("entry accepted with a warning", { entryId: result.value.id, warning });
-      }
-      return { status: OK_STATUS, entry: shown(result.value, mask) };
-    }
-    const entry = result.existing === undefined ? null : shown(result.existing, mask);
-    return { status: itemStatus(result.error, logger), entry };
-  };
-
-  /** Converts each item, hands the good ones over together, and gives every item its own result. */
-  const writeEach = async <M, T>(
-    messages: readonly M[],
-    mask: EntryMask__Output | null,
-    call: CallContext,
-    convert: (message: M) => T,
-    write: (items: readonly T[]) => Promise<BatchResult<EntryRecord>[]>,
-  ) => {
-    atMost("entries", messages.length, MAX_BATCH);
-    const converted = messages.map((message) => {
-      try {
-        return { item: convert(message) };
-      } catch (thrown) {
-        return { status: itemStatus(thrown, logger) };
-      }
-    });
-    const good = converted.flatMap((each) => ("item" in each ? [each.item] : []));
-    const written = (good.length === 0 ? [] : await write(good)).values();
-    const warned: string[] = [];
-    const results = converted.map((each) => {
-      if (each.status !== undefined) return { status: each.status };
-      const { value } = written.next();
-      if (value === undefined) throw new TypeError("a batch answers each of its items");
-      return itemResult(value, mask, warned);
-    });
-    if (warned.length > 0) call.store.set(WARNINGS, warned);
-    return { results };
+    atMost("entries", params.messages.length, MAX_BATCH);
+    const results = await writeEach({ ...params, logger });
+    return { results: writtenEntries(results, (entry) => shown(entry, mask)) };
   };
 
   return {
@@ -100,21 +65,25 @@ export function entryAdminApi(
     },
 
     BatchCreateEntry: (request, call) =>
-      writeEach(
-        request.entries,
+      written(
+        {
+          messages: request.entries,
+          convert: (entry) => draftFields(entry, trustDomain, dialect),
+          write: (drafts) => entries.create(drafts, rules),
+          call,
+        },
         request.output_mask,
-        call,
-        (entry) => draftFields(entry, trustDomain, dialect),
-        (drafts) => entries.create(drafts, rules),
       ),
 
     BatchUpdateEntry: (request, call) =>
-      writeEach(
-        request.entries,
+      written(
+        {
+          messages: request.entries,
+          convert: (entry) => patchFields(entry, request.input_mask, trustDomain, dialect),
+          write: (patches) => entries.update(patches, rules),
+          call,
+        },
         request.output_mask,
-        call,
-        (entry) => patchFields(entry, request.input_mask, trustDomain, dialect),
-        (patches) => entries.update(patches, rules),
       ),
 
     async BatchDeleteEntry({ ids }) {

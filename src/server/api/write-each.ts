@@ -1,4 +1,5 @@
 import type { Logger } from "../../observe/logger.ts";
+import type { Entry } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { Status } from "../../rpc/gen/spire/api/types/Status.ts";
 import { type CallContext, WARNINGS } from "../../rpc/service.ts";
 import type { EntryRecord } from "../datastore/contract.ts";
@@ -40,6 +41,7 @@ export async function writeEach<M, T>(
     }
     for (const warning of result.warnings ?? []) {
       warned.push(`entry ${result.value.id}: ${warning}`);
+      logger.warn("entry accepted with a warning", { entryId: result.value.id, warning });
     }
     return { status: OK_STATUS, entry: result.value };
   });
@@ -48,10 +50,13 @@ export async function writeEach<M, T>(
 }
 
 /** Each with the entry that was written, or the one that stands in its way. */
-export function writtenEntries(results: Awaited<ReturnType<typeof writeEach>>) {
+export function writtenEntries(
+  results: Awaited<ReturnType<typeof writeEach>>,
+  shown: (entry: EntryRecord) => Entry = (entry) => entryMessage(entry, null),
+) {
   return results.map(({ status, entry }) => ({
     status,
-    ...(entry !== undefined && { entry: entryMessage(entry, null) }),
+    ...(entry !== undefined && { entry: shown(entry) }),
   }));
 }
 
