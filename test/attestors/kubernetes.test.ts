@@ -204,12 +204,12 @@ t.test("k8s_psat: payloads", async (t) => {
   await refused(t, proof.respond(new Uint8Array()), { kind: "precondition" });
   for (const [text, message] of [
     ["", /not json/],
-    ["[]", /no json object/],
-    ["null", /no json object/],
-    ['{"cluster":"demo"}', /no token/],
-    ['{"cluster":"","token":"x"}', /no cluster/],
-    ['{"cluster":{},"token":"x"}', /no cluster/],
-    [`{"cluster":"demo","token":"${"x".repeat(64 * 1024)}"}`, /longer than/],
+    ["[]", /not a json object/],
+    ["null", /not a json object/],
+    ['{"cluster":"demo"}', /token is missing/],
+    ['{"cluster":"","token":"x"}', /cluster is missing/],
+    ['{"cluster":{},"token":"x"}', /cluster is missing/],
+    [`{"cluster":"demo","token":"${"x".repeat(64 * 1024)}"}`, /too long/],
     ["\xff", /not json/],
   ] as const) {
     t.throws(() => parsePayload(Buffer.from(text, "latin1")), { kind: "invalid", message });

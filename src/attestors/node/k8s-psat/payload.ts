@@ -1,5 +1,5 @@
 /** The one message of `k8s_psat` as both halves of SPIRE's write and read it: JSON. */
-import { fail } from "../../../base/errors.ts";
+import { encodeMessage, parseMessage, textMember } from "../json-message.ts";
 
 /** The attestation type, as agent and server name it on the wire. */
 export const K8S_PSAT_TYPE = "k8s_psat";
@@ -11,30 +11,15 @@ export interface PsatPayload {
 }
 
 export function encodePayload({ cluster, token }: PsatPayload): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ cluster, token }));
+  return encodeMessage({ cluster, token });
 }
 
 /** @throws invalid */
 export function parsePayload(bytes: Uint8Array): PsatPayload {
-  if (bytes.length > MAX_PAYLOAD_BYTES) {
-    throw fail("invalid", `k8s_psat payload is longer than ${MAX_PAYLOAD_BYTES} bytes`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw fail("invalid", "k8s_psat payload is not json");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw fail("invalid", "k8s_psat payload is no json object");
-  }
-  const { cluster, token } = value as Record<string, unknown>;
-  return { cluster: textOf("cluster", cluster), token: textOf("token", token) };
+  const what = "k8s_psat payload";
+  const { cluster, token } = parseMessage(what, bytes);
+  return {
+    cluster: textMember(`${what}: cluster`, cluster),
+    token: textMember(`${what}: token`, token),
+  };
 }
-
-function textOf(name: string, value: unknown): string {
-  if (typeof value === "string" && value !== "") return value;
-  throw fail("invalid", `k8s_psat payload has no ${name}`);
-}
-
-const MAX_PAYLOAD_BYTES = 64 * 1024;

@@ -1,4 +1,5 @@
 import { fail } from "../../../base/errors.ts";
+import { encodeMessage } from "../json-message.ts";
 import { MAX_TOKEN_BYTES } from "../../issuer/foreign-token.ts";
 
 /** The attestation type, as agent and server name it on the wire. */
@@ -6,7 +7,7 @@ export const OIDC_TYPE = "oidc";
 
 /** JSON `{"token": TEXT}`. */
 export function encodeOidcPayload(token: string): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ token }));
+  return encodeMessage({ token });
 }
 
 /** @throws invalid, never with the payload's text */

@@ -1,9 +1,9 @@
 import { type KeyObject, createPublicKey } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
 import { bytesEqual } from "../../../base/bytes.ts";
-import { errorFrom, fail } from "../../../base/errors.ts";
+import { fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import type { NodeAttestorAgent } from "../../contract.ts";
+import { readFileAs } from "../read-file-as.ts";
 import { parseSshCertificate } from "./certificate.ts";
 import {
   NONCE_BYTES,
@@ -29,8 +29,8 @@ export function sshpopAttestor(options: SshPopAgentOptions): NodeAttestorAgent {
     type: SSHPOP_TYPE,
     repeatable: true,
     async prove() {
-      const certificate = await readAs(hostCertFile, readCertificate);
-      const key = await readAs(hostKeyFile, parseSshPrivateKey);
+      const certificate = await readFileAs(hostCertFile, MAX_FILE_BYTES, readCertificate);
+      const key = await readFileAs(hostKeyFile, MAX_FILE_BYTES, parseSshPrivateKey);
       if (!bytesEqual(spkiOf(createPublicKey(key.key)), spkiOf(certificate.key.key))) {
         throw fail(
           "precondition",
@@ -62,19 +62,6 @@ function readCertificate(text: string): ReturnType<typeof parseSshCertificate> {
 /** Compared as bytes: node's `equals` of keys of two types leaves an error behind that the next parser trips over. */
 function spkiOf(key: KeyObject): Uint8Array {
   return key.export({ format: "der", type: "spki" });
-}
-
-async function readAs<T>(file: string, read: (text: string) => T): Promise<T> {
-  try {
-    if ((await stat(file)).size > MAX_FILE_BYTES) {
-      throw fail("invalid", `it is larger than ${MAX_FILE_BYTES} bytes`);
-    }
-    return read(await readFile(file, "utf8"));
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === undefined ? errorFrom(cause).message : `it cannot be read (${code})`;
-    throw fail("precondition", `${file}: ${why}`, { cause });
-  }
 }
 
 const MAX_FILE_BYTES = 64 * 1024;

@@ -1,11 +1,11 @@
-import { readFile, stat } from "node:fs/promises";
 import { bytesEqual } from "../../../base/bytes.ts";
-import { AssayError, fail } from "../../../base/errors.ts";
+import { fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { type ProofKey, proofKeyFromPem } from "../../../keys/possession.ts";
 import { parseCertificate } from "../../../x509/certificate.ts";
 import { decodePem } from "../../../x509/pem.ts";
 import type { NodeAttestorAgent, NodeProof } from "../../contract.ts";
+import { readFileAs } from "../read-file-as.ts";
 import {
   MAX_INTERMEDIATES,
   NONCE_BYTES,
@@ -46,7 +46,7 @@ export function x509popAttestor(options: X509PopAgentOptions): NodeAttestorAgent
           `${certFile} comes with more than ${MAX_INTERMEDIATES} intermediates, which servers refuse`,
         );
       }
-      const key = await readFileAs(keyFile, proofKeyFromPem);
+      const key = await readFileAs(keyFile, MAX_FILE_BYTES, proofKeyFromPem);
       const [leaf] = chain;
       if (leaf === undefined || !bytesEqual(parseCertificate(leaf).publicKey, key.publicKey)) {
         throw fail(
@@ -81,28 +81,13 @@ function proof(chain: readonly Uint8Array[], key: ProofKey, random: Random): Nod
 }
 
 function readChain(file: string): Promise<Uint8Array[]> {
-  return readFileAs(file, (text) => {
+  return readFileAs(file, MAX_FILE_BYTES, (text) => {
     const ders = decodePem(text)
       .filter(({ label }) => label === "CERTIFICATE")
       .map(({ der }) => parseCertificate(der).raw);
     if (ders.length === 0) throw fail("invalid", "there is no certificate in it");
     return ders;
   });
-}
-
-async function readFileAs<T>(file: string, read: (text: string) => T): Promise<T> {
-  try {
-    if ((await stat(file)).size > MAX_FILE_BYTES) {
-      throw fail("invalid", `it is larger than ${MAX_FILE_BYTES} bytes`);
-    }
-    return read(await readFile(file, "utf8"));
-  } catch (cause) {
-    const why =
-      cause instanceof AssayError
-        ? cause.message
-        : `it cannot be read (${(cause as NodeJS.ErrnoException).code ?? "unknown"})`;
-    throw fail("precondition", `${file}: ${why}`, { cause });
-  }
 }
 
 /** As a number is written: no leading zero bytes. */

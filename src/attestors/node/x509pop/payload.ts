@@ -1,6 +1,7 @@
 /** The messages of `x509pop` as both halves of SPIRE's write and read them: JSON, byte strings in base64. */
 import { concatBytes, toBase64 } from "../../../base/bytes.ts";
 import { fail } from "../../../base/errors.ts";
+import { bytesMember, encodeMessage, parseMessage } from "../json-message.ts";
 
 /** The attestation type, as agent and server name it on the wire. */
 export const X509POP_TYPE = "x509pop";
@@ -19,19 +20,19 @@ export type ProofAnswer =
 
 /** @param chain DER, leaf first */
 export function encodeChain(chain: readonly Uint8Array[]): Uint8Array {
-  return encode({ certificates: chain.map(toBase64) });
+  return encodeMessage({ certificates: chain.map(toBase64) });
 }
 
 /** DER certificates, leaf first, not parsed yet. @throws invalid */
 export function parseChain(payload: Uint8Array): Uint8Array[] {
-  const { certificates } = parseObject("x509pop payload", payload);
+  const { certificates } = parseMessage("x509pop payload", payload);
   if (!Array.isArray(certificates) || certificates.length === 0) {
     throw fail("invalid", "x509pop payload has no certificate");
   }
   if (certificates.length > 1 + MAX_INTERMEDIATES) {
     throw fail("invalid", `x509pop payload has more than ${MAX_INTERMEDIATES} intermediates`);
   }
-  return certificates.map((text) => bytesOf("x509pop certificate", text));
+  return certificates.map((text) => bytesMember("x509pop certificate", text));
 }
 
 export function encodeChallenge(family: ProofFamily, nonce: Uint8Array): Uint8Array {
@@ -59,8 +60,8 @@ export function parseAnswer(family: ProofFamily, bytes: Uint8Array): ProofAnswer
   const what = "x509pop answer";
   const fields = parseByFamily(what, family, bytes);
   const nonce = nonceOf(what, fields["nonce"]);
-  if (family === "rsa") return { family, nonce, signature: bytesOf(what, fields["signature"]) };
-  return { family, nonce, r: bytesOf(what, fields["r"]), s: bytesOf(what, fields["s"]) };
+  if (family === "rsa") return { family, nonce, signature: bytesMember(what, fields["signature"]) };
+  return { family, nonce, r: bytesMember(what, fields["r"]), s: bytesMember(what, fields["s"]) };
 }
 
 /** What is signed, hashed once. Both sides have a share in it, so that neither has the other sign a text of its own. */
@@ -70,7 +71,7 @@ export function signedBytes(serverNonce: Uint8Array, agentNonce: Uint8Array): Ui
 
 /** Both members are always there, null for the kind that is not meant. */
 function encodeByFamily(family: ProofFamily, fields: Record<string, string>): Uint8Array {
-  return encode({
+  return encodeMessage({
     rsa_signature: family === "rsa" ? fields : null,
     ecdsa_signature: family === "ecdsa" ? fields : null,
   });
@@ -81,27 +82,9 @@ function parseByFamily(
   family: ProofFamily,
   bytes: Uint8Array,
 ): Record<string, unknown> {
-  const fields = parseObject(what, bytes)[`${family}_signature`];
+  const fields = parseMessage(what, bytes)[`${family}_signature`];
   if (!isObject(fields)) throw fail("invalid", `${what} is not for a key of type ${family}`);
   return fields;
-}
-
-function encode(value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
-}
-
-function parseObject(what: string, bytes: Uint8Array): Record<string, unknown> {
-  if (bytes.length > MAX_MESSAGE_BYTES) {
-    throw fail("invalid", `${what} is longer than ${MAX_MESSAGE_BYTES} bytes`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw fail("invalid", `${what} is not json`);
-  }
-  if (!isObject(value)) throw fail("invalid", `${what} is no json object`);
-  return value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -109,23 +92,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function nonceOf(what: string, value: unknown): Uint8Array {
-  const nonce = bytesOf(what, value);
+  const nonce = bytesMember(what, value);
   if (nonce.length !== NONCE_BYTES) {
     throw fail("invalid", `${what} has a nonce of ${nonce.length} bytes instead of ${NONCE_BYTES}`);
   }
   return nonce;
 }
 
-function bytesOf(what: string, value: unknown): Uint8Array {
-  const bytes = typeof value === "string" ? Buffer.from(value, "base64") : undefined;
-  // Node ignores what is not base64; coming back the same proves there was nothing to ignore.
-  if (bytes === undefined || bytes.length === 0 || bytes.toString("base64") !== value) {
-    throw fail("invalid", `${what} holds a value that is not base64, or an empty one`);
-  }
-  return new Uint8Array(bytes);
-}
-
 export const NONCE_BYTES = 32;
 /** SPIRE's limit. */
 export const MAX_INTERMEDIATES = 4;
-const MAX_MESSAGE_BYTES = 64 * 1024;
