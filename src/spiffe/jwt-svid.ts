@@ -1,6 +1,7 @@
 import type { EpochSeconds } from "../base/clock.ts";
 import { fail } from "../base/errors.ts";
 import { type JwtClaims, parseCompact, verifyCompact } from "../jwt/compact.ts";
+import { numericDate } from "../jwt/numeric-date.ts";
 import type { Bundle } from "./bundle.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 
@@ -27,7 +28,7 @@ export async function verifyJwtSvid(
   const { claims } = parsed;
   const spiffeId = subjectOf(claims);
   const audiences = audiencesOf(claims);
-  const expiresAt = dateOf(claims, "exp");
+  const expiresAt = numericDate(claims, "exp");
   if (expiresAt === undefined) throw fail("invalid", "token has no exp claim");
   const keyId = parsed.header.kid;
   if (keyId === undefined) throw fail("invalid", "token has no key id");
@@ -47,7 +48,7 @@ export async function verifyJwtSvid(
 
   if (now >= expiresAt + LEEWAY_SECONDS) throw fail("invalid", "token has expired");
   for (const name of ["nbf", "iat"] as const) {
-    const since = dateOf(claims, name);
+    const since = numericDate(claims, name);
     if (since !== undefined && since > now + LEEWAY_SECONDS) {
       throw fail("invalid", `token is not valid yet (${name})`);
     }
@@ -76,16 +77,6 @@ function audiencesOf(claims: JwtClaims): readonly string[] {
     throw fail("invalid", "token has no aud claim of one or more texts");
   }
   return texts;
-}
-
-/** RFC 7519 §2 NumericDate. */
-function dateOf(claims: JwtClaims, name: "exp" | "nbf" | "iat"): EpochSeconds | undefined {
-  const value = claims[name];
-  if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) {
-    throw fail("invalid", `token claim ${name} is not a time`);
-  }
-  return value;
 }
 
 /** As go-jose, which SPIRE and go-spiffe stand on. */

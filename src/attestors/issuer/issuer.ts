@@ -13,6 +13,7 @@ import {
   type TokenAlgorithm,
   parseForeignToken,
 } from "./foreign-token.ts";
+import { numericDate } from "../../jwt/numeric-date.ts";
 import { type KeySet, checkSignature, keysFor } from "./key-set.ts";
 import { KeySource } from "./key-source.ts";
 import { checkWebUrl } from "./web-document.ts";
@@ -145,7 +146,7 @@ export class OidcIssuer implements AsyncDisposable {
   #checkLife({ claims }: ForeignToken): Pick<VerifiedToken, "expiresAt" | "refusedFrom"> {
     const { leewaySeconds = LEEWAY_SECONDS, maxLifeSeconds = MAX_LIFE_SECONDS } = this.#options;
     const now = epochSeconds(this.#options.clock);
-    const exp = dateOf(claims, "exp");
+    const exp = numericDate(claims, "exp");
     if (exp === undefined) throw fail("invalid", "token has no exp claim");
     const expiresAt = Math.ceil(exp);
     if (now >= expiresAt + leewaySeconds) throw this.#denied("has expired");
@@ -153,7 +154,7 @@ export class OidcIssuer implements AsyncDisposable {
       throw this.#denied(`lives for more than ${maxLifeSeconds} s; have shorter ones issued`);
     }
     for (const name of ["nbf", "iat"] as const) {
-      const since = dateOf(claims, name);
+      const since = numericDate(claims, name);
       if (since !== undefined && since > now + leewaySeconds) {
         throw this.#denied(`is not valid yet (${name})`);
       }
@@ -192,16 +193,6 @@ function issuerClaimOf({ claims }: ForeignToken): string {
 async function fitsOneOf(set: KeySet, token: ForeignToken): Promise<boolean> {
   for (const key of keysFor(set, token)) if (await checkSignature(key, token)) return true;
   return false;
-}
-
-/** RFC 7519 §2 NumericDate. */
-function dateOf(claims: Readonly<Record<string, unknown>>, name: string): number | undefined {
-  const value = claims[name];
-  if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) {
-    throw fail("invalid", `token claim ${name} is not a time`);
-  }
-  return value;
 }
 
 const ALIAS = /^[a-z0-9][a-z0-9._-]{0,62}$/;
