@@ -1,10 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { LruMap } from "../../base/lru.ts";
-
-interface Bucket {
-  level: number;
-  atMs: number;
-}
+import { type BucketRate, TokenBuckets } from "../../base/token-buckets.ts";
 
 /** Denials of one kind that were counted and not written one by one. */
 export interface Suppressed {
@@ -18,17 +13,16 @@ export interface Suppressed {
  * caller who is known, and for all who are not together. The rest is counted by method and outcome.
  */
 export class DenialBudget {
-  readonly #clock: Clock;
-  readonly #buckets = new LruMap<string, Bucket>(MAX_CALLERS);
+  readonly #buckets: TokenBuckets;
   readonly #suppressed = new Map<string, { action: string; outcome: string; count: number }>();
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#buckets = new TokenBuckets(clock, MAX_CALLERS);
   }
 
   /** @param callerId undefined for callers who have proved nothing */
   take(callerId: string | undefined, action: string, outcome: string): boolean {
-    const bucket = this.#refill(callerId ?? STRANGERS);
+    const bucket = this.#buckets.filled(callerId ?? STRANGERS, RATE);
     if (bucket.level >= 1) {
       bucket.level -= 1;
       return true;
@@ -46,20 +40,9 @@ export class DenialBudget {
     this.#suppressed.clear();
     return counted;
   }
-
-  #refill(key: string): Bucket {
-    const now = this.#clock.nowMs();
-    const bucket = this.#buckets.get(key) ?? { level: BURST, atMs: now };
-    const passed = Math.max(0, now - bucket.atMs) / 1000;
-    bucket.level = Math.min(BURST, bucket.level + passed * PER_SECOND);
-    bucket.atMs = now;
-    this.#buckets.set(key, bucket);
-    return bucket;
-  }
 }
 
 /** No SPIFFE ID. */
 const STRANGERS = "";
 const MAX_CALLERS = 10_000;
-const PER_SECOND = 5;
-const BURST = 50;
+const RATE: BucketRate = { perSecond: 5, burst: 50 };

@@ -1,22 +1,12 @@
 import { type Clock, sleep } from "../../base/clock.ts";
-import { LruMap } from "../../base/lru.ts";
 import { fail } from "../../base/errors.ts";
+import { type BucketRate, TokenBuckets } from "../../base/token-buckets.ts";
 
-export interface Rate {
-  /** Steady rate for one key; 0 = unlimited. */
-  readonly perSecond: number;
-  /** How much a key that was quiet may take at once. */
-  readonly burst: number;
-}
+/** Of one key. A rate of 0 is none: whoever asks passes. */
+export type Rate = BucketRate;
 
 export interface RateLimitOptions extends Rate {
   readonly clock: Clock;
-}
-
-interface Bucket {
-  /** May be negative: what callers who wait have taken ahead. */
-  level: number;
-  atMs: number;
 }
 
 /**
@@ -26,11 +16,12 @@ interface Bucket {
 export class RateLimit {
   readonly #clock: Clock;
   #rate: Rate;
-  readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
+  readonly #buckets: TokenBuckets;
 
   constructor({ clock, ...rate }: RateLimitOptions) {
     this.#clock = clock;
     this.#rate = rate;
+    this.#buckets = new TokenBuckets(clock, MAX_BUCKETS);
   }
 
   /** From now on; what callers have taken stays taken. */
@@ -45,7 +36,7 @@ export class RateLimit {
     if (count > burst) {
       throw fail("limited", `request for ${count} at once exceeds the burst of ${burst}`);
     }
-    const bucket = this.#refill(key);
+    const bucket = this.#buckets.filled(key, this.#rate);
     const missing = count - bucket.level;
     const waitMs = (missing / perSecond) * 1000;
     if (waitMs > MAX_WAIT_MS) {
@@ -53,18 +44,6 @@ export class RateLimit {
     }
     bucket.level -= count;
     if (missing > 0) await sleep(this.#clock, waitMs, signal);
-  }
-
-  #refill(key: string): Bucket {
-    const { perSecond, burst } = this.#rate;
-    const now = this.#clock.nowMs();
-    const bucket = this.#buckets.get(key) ?? { level: burst, atMs: now };
-    // A clock that was set back refills nothing.
-    const passed = Math.max(0, now - bucket.atMs) / 1000;
-    bucket.level = Math.min(burst, bucket.level + passed * perSecond);
-    bucket.atMs = now;
-    this.#buckets.set(key, bucket);
-    return bucket;
   }
 }
 
