@@ -29,7 +29,7 @@ export async function replaceFile(
 }
 
 /** Makes a new name in the folder survive a power cut. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();
@@ -42,8 +42,4 @@ async function syncFolder(path: string): Promise<void> {
 export async function ensurePrivateFolder(path: string): Promise<void> {
   const made = makeFolder(path, 0o700);
   if (made !== undefined) await chmod(path, 0o700);
-}
-
-export function hasCode(thrown: unknown, code: string): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === code;
 }

@@ -65,3 +65,8 @@ export function errorFrom(thrown: unknown): AssayError {
 export function isKind(thrown: unknown, ...kinds: readonly ErrorKind[]): thrown is AssayError {
   return thrown instanceof AssayError && kinds.includes(thrown.kind);
 }
+
+/** Whether it is an error of the system's, or of Node's, with that code: `ENOENT`. */
+export function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === code;
+}

@@ -1,6 +1,6 @@
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { fail } from "./errors.ts";
+import { fail, hasCode } from "./errors.ts";
 
 /**
  * Makes a folder and those above it, each with `mode` (less the umask). Unlike Node's own recursive mkdir it ends on a
@@ -40,8 +40,4 @@ function isFolder(path: string): boolean {
   if (found === undefined) return false;
   if (found.isDirectory()) return true;
   throw Object.assign(new Error(`${path} is not a folder`), { code: "ENOTDIR" });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -8,7 +8,8 @@ import { lstatSync } from "node:fs";
 import { mkdir, open, readdir, readlink, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toHex } from "../base/bytes.ts";
-import { AssayError, fail } from "../base/errors.ts";
+import { syncFolder } from "../base/durable-file.ts";
+import { AssayError, fail, hasCode } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { type OpenedFolder, openFolder } from "./opened-folder.ts";
 import type { RenderedFile } from "./render.ts";
@@ -204,15 +205,6 @@ async function targetOf(path: string): Promise<string | undefined> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 function writeError(error: unknown, dir: string): unknown {
   if (error instanceof AssayError) {
     return error.message.includes(dir)
@@ -240,10 +232,6 @@ function writeError(error: unknown, dir: string): unknown {
         ? error
         : fail("unavailable", `cannot write the files in ${dir} (${code})`, { cause: error });
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }
 
 const PREFIX = ".generation-";

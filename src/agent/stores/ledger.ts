@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
-import { hasCode, replaceFile } from "../../base/durable-file.ts";
+import { hasCode } from "../../base/errors.ts";
+import { replaceFile } from "../../base/durable-file.ts";
 import { Serial } from "../../base/serial.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Selector } from "../../spiffe/selector.ts";

@@ -1,5 +1,5 @@
 /** Files of the audit log: their names, their order, and the way a last line that was cut off is recognised. */
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { type FileHandle, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../../base/make-folder.ts";
 import { AUDIT_VERSION, type AuditRecord } from "../../observe/audit.ts";
@@ -68,16 +68,6 @@ export async function findTail(handle: FileHandle, firstSeq: number): Promise<Ta
   }
   const size = start + at;
   return { size, nextSeq: expected ?? firstSeq, tornBytes: length - size };
-}
-
-/** Makes a new name in the folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** One write and one flush carry at most so much. */

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import { syncFolder } from "../../base/durable-file.ts";
 import { fail } from "../../base/errors.ts";
 import { AUDIT_VERSION, type AuditEvent } from "../../observe/audit.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -11,7 +12,6 @@ import {
   auditFileName,
   findTail,
   listAuditFiles,
-  syncFolder,
 } from "./audit-file.ts";
 
 export interface AuditLogOptions {

@@ -1,12 +1,12 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { fail } from "../../base/errors.ts";
+import { fail, hasCode } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { Serial } from "../../base/serial.ts";
 import type { KeyType, Signer } from "../../keys/contract.ts";
 import { generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { KeyManager } from "./contract.ts";
-import { ensurePrivateFolder, hasCode, replaceFile } from "../../base/durable-file.ts";
+import { ensurePrivateFolder, replaceFile } from "../../base/durable-file.ts";
 import { checkKeyName } from "./key-name.ts";
 import {
   type SealedKey,

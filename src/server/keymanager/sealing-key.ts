@@ -2,9 +2,9 @@ import { createHmac } from "node:crypto";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toBase64 } from "../../base/bytes.ts";
-import { type AssayError, fail } from "../../base/errors.ts";
+import { type AssayError, fail, hasCode } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import { ensurePrivateFolder, hasCode, replaceFile } from "../../base/durable-file.ts";
+import { ensurePrivateFolder, replaceFile } from "../../base/durable-file.ts";
 
 /** The key-encryption key of a disk key manager: 32 bytes, never logged, never part of an error. */
 export interface SealingKey {
