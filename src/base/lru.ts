@@ -2,22 +2,22 @@
 export class LruMap<K, V> {
   #max: number;
   readonly #map = new Map<K, V>();
+  readonly #onEvict: ((value: V) => void) | undefined;
   /** Stands last already: who asks for one thing again and again need not have it moved. */
   #newest: K | undefined;
 
-  constructor(max: number) {
+  /** @param onEvict told of each value that goes for want of room */
+  constructor(max: number, onEvict?: (value: V) => void) {
     if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
     this.#max = max;
+    this.#onEvict = onEvict;
   }
 
   /** Another bound from now on; what is beyond it goes, the least recently used first. */
   resize(max: number): void {
     if (!(max >= 1)) throw new TypeError("an LRU map holds at least one entry");
     this.#max = max;
-    for (const oldest of this.#map.keys()) {
-      if (this.#map.size <= max) break;
-      this.#map.delete(oldest);
-    }
+    while (this.#map.size > max) this.#evict();
   }
 
   get size(): number {
@@ -37,11 +37,14 @@ export class LruMap<K, V> {
     this.#map.delete(key);
     this.#map.set(key, value);
     this.#newest = key;
-    if (this.#map.size > this.#max) {
-      for (const oldest of this.#map.keys()) {
-        this.#map.delete(oldest);
-        break;
-      }
+    if (this.#map.size > this.#max) this.#evict();
+  }
+
+  #evict(): void {
+    for (const [oldest, value] of this.#map) {
+      this.#map.delete(oldest);
+      this.#onEvict?.(value);
+      return;
     }
   }
 

@@ -89,6 +89,27 @@ t.test("a mount over the path of a running program changes nothing", async (t) =
   t.ok(values.includes(`path:${app}`));
 });
 
+t.test("where no file can be watched nothing is remembered", async (t) => {
+  const file = new URL("../../src/attestors/workload/unix/executable.ts", import.meta.url);
+  const script = `const { Executables } = await import(${JSON.stringify(file.href)});
+    const told = [];
+    const executables = new Executables({
+      procDir: "/proc", maxBytes: 1e9, onUnwatched: (uid, { code }) => told.push(uid + code),
+    });
+    const all = await Promise.all([1, 2].map((uid) => executables.read(process.pid, { uid })));
+    all.push(await executables.read(process.pid, { uid: 3 }));
+    const now = executables.lookNow(process.pid) === undefined;
+    console.log(JSON.stringify({ hashes: all.map(({ sha256 }) => sha256), told, now }));`;
+  const none = 'echo 0 >/proc/sys/user/max_inotify_instances; exec "$@"';
+  const child = inNamespaces(t, "sh", "-c", none, "sh", process.execPath, "-e", script);
+  const hash = sha256(process.execPath);
+  t.same(JSON.parse(String(await child.line())), {
+    hashes: [hash, hash, hash],
+    told: ["1EMFILE", "3EMFILE"],
+    now: true,
+  });
+});
+
 t.test("a connection from a user namespace is its host user's", async (t) => {
   const dir = temporaryFolder(t);
   chmodSync(dir, 0o755);

@@ -133,6 +133,14 @@ t.test("an LRU map drops what was used longest ago", async (t) => {
   map.clear();
   t.equal(map.size, 0);
   t.throws(() => new LruMap(0), TypeError);
+  const gone: number[] = [];
+  const told = new LruMap<string, number>(2, (value) => gone.push(value));
+  for (const [index, key] of ["a", "b", "b", "c"].entries()) told.set(key, index);
+  t.same(gone, [0], "what went for want of room");
+  told.delete("b");
+  told.set("d", 4);
+  told.resize(1);
+  t.same(gone, [0, 3]);
   for (const key of ["a", "b"]) map.set(key, 1);
   map.resize(4);
   for (const key of ["c", "d"]) map.set(key, 1);

@@ -33,6 +33,8 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
     maxBytes,
+    onUnwatched: (uid, error) =>
+      callerLog.warn(uid, "executable cannot be watched; it is hashed for each call", { error }),
   });
 
   const executableOf = async (

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { type AssayError, fail, isKind } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import {
@@ -12,6 +13,7 @@ import {
   lookNow,
   lookOf,
 } from "./file-look.ts";
+import { watchFile } from "./file-watch.ts";
 import { type Slotted, Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
@@ -45,11 +47,14 @@ export interface ExecutablesOptions {
   readonly maxBytes: number;
   /** Default: by the file system's type. */
   readonly isLocal?: (path: string) => Promise<boolean>;
+  /** Told why a hash is not remembered, so that it is worked out for each call. */
+  readonly onUnwatched?: (uid: number, thrown: unknown) => void;
 }
 
 /**
  * Reads executables through the /proc/PID/exe link, so that the running file is hashed whatever its path now leads to.
- * What is known is kept by device, inode, change time and size, never by PID.
+ * What is known is kept by device, inode, change time and size, never by PID, and while the file is watched: a medium that
+ * is taken out and put in again may hold another program under the same numbers.
  *
  * The main thread never waits for a file system: whatever is not known goes through the thread pool, in a few slots,
  * for which users take turns. A program that several users run is hashed at the first turn of any of them.
@@ -61,7 +66,7 @@ export interface ExecutablesOptions {
 export class Executables {
   readonly #options: ExecutablesOptions;
   readonly #isLocal: (path: string) => Promise<boolean>;
-  readonly #programs = new LruMap<string, Program>(MAX_PROGRAMS);
+  readonly #programs = new LruMap<string, Program>(MAX_PROGRAMS, (program) => program.drop());
   /** Paths that led to a local file system when they were last seen, and the program last recognised there. */
   readonly #localPaths = new LruMap<string, LocalPath>(MAX_PROGRAMS);
   /** Looking takes microseconds and hashing seconds: neither waits for the other. */
@@ -85,7 +90,7 @@ export class Executables {
     const local = path === undefined ? undefined : this.#localPaths.get(path);
     if (path === undefined || local === undefined) return undefined;
     let { last } = local;
-    if (last === undefined || !isStillThere(link, last.look)) {
+    if (last === undefined || last.program.isDropped || !isStillThere(link, last.look)) {
       last = this.#recognise(link, path);
       local.last = last;
     }
@@ -99,9 +104,9 @@ export class Executables {
 
   #recognise(link: string, path: string): Recognised | undefined {
     const found = lookNow(link);
-    const known = found === undefined ? undefined : this.#programs.get(found.key)?.known;
-    if (found === undefined || known === undefined) return undefined;
-    return { look: found, executable: executable(path, known.sha256) };
+    const program = found === undefined ? undefined : this.#programs.get(found.key);
+    if (found === undefined || program?.known === undefined) return undefined;
+    return { look: found, program, executable: executable(path, program.known.sha256) };
   }
 
   /** @throws unavailable when the link cannot be read or the process starts another program meanwhile */
@@ -124,7 +129,9 @@ export class Executables {
     else program.join(uid);
     const known = await program.found;
     const isSame = !isNew || (await this.#look(link, uid)).key === key;
-    if (readLink(link) !== path || !isSame) throw changed();
+    // What the kernel had told of the file by then has been heard after a turn of the loop.
+    if (!isNew) await setImmediate();
+    if (readLink(link) !== path || !isSame || program.hasChanged) throw changed();
     if (!known.isLocal) this.#localPaths.delete(path);
     else if (this.#localPaths.get(path) === undefined) {
       this.#localPaths.set(path, { last: undefined });
@@ -143,23 +150,42 @@ export class Executables {
   #meet(file: ProgramFile, uid: number): Program {
     const uids = new Set([uid]);
     let hashing: Slotted<string> | undefined;
+    let stop: (() => void) | undefined;
     const found = this.#study(file, uid, () => {
-      hashing = this.#hashing.start(uids, () => this.#hash(file.link, file.key));
+      hashing = this.#hashing.start(uids, () => this.#hash(file, watchIt));
       return hashing.done;
     });
+    const drop = (): void => {
+      program.isDropped = true;
+      stop?.();
+      if (this.#programs.get(file.key) === program) this.#programs.delete(file.key);
+    };
+    const onChange = (): void => {
+      program.hasChanged = true;
+      drop();
+    };
+    const watchIt = (fd: number): void => {
+      if (program.isDropped) return;
+      try {
+        stop = watchFile(fd, onChange);
+      } catch (thrown) {
+        this.#options.onUnwatched?.(uid, thrown);
+        found.then(drop, drop);
+      }
+    };
     const program: Program = {
       found,
       known: undefined,
+      hasChanged: false,
+      isDropped: false,
+      drop,
       join(other) {
         if (hashing === undefined) uids.add(other);
         else hashing.join(other);
       },
     };
     this.#programs.set(file.key, program);
-    found.then(
-      (known) => (program.known = known),
-      () => this.#programs.delete(file.key),
-    );
+    found.then((known) => (program.known = known), drop);
     return program;
   }
 
@@ -176,9 +202,11 @@ export class Executables {
     return { isLocal, sha256: await hash() };
   }
 
-  async #hash(link: string, key: string): Promise<string> {
+  /** @param onOpen told of the very file that is read, before it is */
+  async #hash({ link, key }: ProgramFile, onOpen: (fd: number) => void): Promise<string> {
     await using file = await open(link, "r");
     if (lookOf(await file.stat({ bigint: true })).key !== key) throw changed();
+    onOpen(file.fd);
     return await digest(file, this.#options.maxBytes);
   }
 }
@@ -189,6 +217,7 @@ interface LocalPath {
 
 /** A program as it was recognised by what the kernel holds. */
 interface Recognised {
+  readonly program: Program;
   readonly look: LookedNow;
   /** The same object each time, so that what follows from it is worked out once. */
   readonly executable: Executable;
@@ -199,6 +228,11 @@ interface Program {
   readonly found: Promise<Known>;
   /** What `found` resolved with. */
   known: Known | undefined;
+  /** The file did, or its file system went. */
+  hasChanged: boolean;
+  /** It is watched no more: good for those who wait for it, as it was held open until it was found, and for nobody else. */
+  isDropped: boolean;
+  drop(): void;
   /** Another user waits for it too. */
   join(uid: number): void;
 }
