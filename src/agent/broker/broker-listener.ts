@@ -1,10 +1,6 @@
 /** TLS for the broker endpoint, on a Unix socket or a TCP port. Nothing is verified in the handshake: calls are. */
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
-import {
-  type TLSSocket,
-  type Server as TlsServer,
-  createServer as createTlsServer,
-} from "node:tls";
+import { type SecureContext, TLSSocket, createSecureContext } from "node:tls";
 import { addressKey } from "../../base/address-key.ts";
 import type { Clock } from "../../base/clock.ts";
 import { listenOnTcp } from "../../base/listen.ts";
@@ -32,24 +28,12 @@ export type BrokerAddress =
 export class BrokerListener implements Disposable {
   readonly #options: BrokerListenerOptions;
   readonly #server: Server;
-  readonly #tls: TlsServer;
-  readonly #handshakes = new Map<Socket, Handshake>();
-  #shown: AgentSvid | undefined;
+  /** Handshakes under way. */
+  readonly #handshakes = new Set<Socket>();
+  #shown: Shown | undefined;
 
   private constructor(options: BrokerListenerOptions) {
     this.#options = options;
-    this.#tls = createTlsServer({
-      ALPNProtocols: ["h2"],
-      requestCert: true,
-      rejectUnauthorized: false,
-      handshakeTimeout: HANDSHAKE_MS,
-    });
-    this.#tls.on("secureConnection", (socket) => this.#accept(socket));
-    this.#tls.on("tlsClientError", (error, socket) => {
-      options.logger.debug("TLS handshake of a broker failed", { error });
-      socket.destroy();
-    });
-    // In front of TLS, so that whoever has no place costs no handshake.
     this.#server = createServer({ noDelay: true }, (socket) => this.#admit(socket));
   }
 
@@ -77,55 +61,57 @@ export class BrokerListener implements Disposable {
   /** Stops listening and cuts handshakes off; connections handed over are for their new owner to end. */
   [Symbol.dispose](): void {
     this.#server.close();
-    for (const socket of this.#handshakes.keys()) socket.destroy();
+    for (const socket of this.#handshakes) socket.destroy();
   }
 
   #admit(socket: Socket): void {
-    const { identity, places, clock, logger } = this.#options;
+    const { identity, places, onConnection, clock, logger } = this.#options;
     socket.on("error", (error) => logger.debug("connection of a broker failed", { error }));
     if (identity.svid === undefined) {
       socket.destroy();
       return;
     }
-    this.#show(identity.svid);
     const address =
       socket.remoteAddress === undefined ? localUser(socket) : addressKey(socket.remoteAddress);
+    // Before TLS, so that whoever has no place costs no handshake.
     const place = places.take(address, () => socket.destroy());
     const cancel = clock.after(HANDSHAKE_MS, () => socket.destroy());
-    this.#handshakes.set(socket, { place, cancel });
-    socket.once("close", () => {
+    this.#handshakes.add(socket);
+    const over = (): void => {
       cancel();
-      place.leave();
       this.#handshakes.delete(socket);
+    };
+    socket.once("close", () => {
+      over();
+      place.leave();
     });
-    this.#tls.emit("connection", socket);
-  }
-
-  #accept(secured: TLSSocket): void {
-    const { logger, onConnection } = this.#options;
+    const secured = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#contextFor(identity.svid),
+      ALPNProtocols: ["h2"],
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
     secured.on("error", (error) => logger.debug("connection of a broker failed", { error }));
-    // Node has no other way from a TLS socket to the one that it came in on; a Unix socket has no address to go by.
-    const { _parent: socket } = secured as TLSSocket & { readonly _parent?: Socket };
-    const handshake = socket === undefined ? undefined : this.#handshakes.get(socket);
-    if (socket === undefined || handshake === undefined || secured.alpnProtocol !== "h2") {
-      secured.destroy();
-      return;
-    }
-    handshake.cancel();
-    this.#handshakes.delete(socket);
-    onConnection(secured, handshake.place);
+    // Node tells the end of a handshake to servers alone. What is read came after it: HTTP/2's clients speak first.
+    secured.once("readable", () => {
+      over();
+      if (secured.alpnProtocol === "h2") onConnection(secured, place);
+      else secured.destroy();
+    });
   }
 
-  #show(svid: AgentSvid): void {
-    if (this.#shown === svid) return;
-    this.#tls.setSecureContext(serverContext(svid));
-    this.#shown = svid;
+  #contextFor(svid: AgentSvid): SecureContext {
+    if (this.#shown?.svid === svid) return this.#shown.context;
+    const context = createSecureContext(serverContext(svid));
+    this.#shown = { svid, context };
+    return context;
   }
 }
 
-interface Handshake {
-  readonly place: Place;
-  readonly cancel: () => void;
+interface Shown {
+  readonly svid: AgentSvid;
+  readonly context: SecureContext;
 }
 
 /** A broker makes one in milliseconds. */
