@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { pageOnce } from "./browse.ts";
+import { certManager } from "./cert-manager/client.ts";
 import { type Rig, endWith, startRig, verify } from "./rig.ts";
 import { debianProgram, nodeModule, pythonProgram, wheelProgram } from "./tools.ts";
 
@@ -205,6 +206,7 @@ const CLIENTS = {
   dehydrated,
   "acme-client": acmeClient,
   uacme,
+  "cert-manager": certManager,
 };
 for (const [name, client] of Object.entries(CLIENTS)) {
   if (name !== "lego" && process.env["ACME_CLIENTS"] !== "all") continue;

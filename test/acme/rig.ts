@@ -42,6 +42,12 @@ export interface RigOptions {
   readonly acme?: readonly string[];
   /** Lines of the file behind the authority set `web`. */
   readonly set?: readonly string[];
+  /** Where names lead, and who says so, in place of this machine's loopback and a DNS server of the rig's own. */
+  readonly target?: {
+    readonly resolver: string;
+    readonly network: string;
+    readonly httpPort: number;
+  };
 }
 
 export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> {
@@ -49,8 +55,13 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
   const dir = mkdtempSync(join(tmpdir(), "assay-acme-"));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(join(dir, "passphrase"), "a root in a safe\n");
-  const [listen, dnsPort, dnsControl, httpPort, tlsPort] = await freePorts(5);
-  await startDns(t, dnsPort, dnsControl);
+  const [listen, dnsPort, dnsControl, freePort, tlsPort] = await freePorts(5);
+  if (options.target === undefined) await startDns(t, dnsPort, dnsControl);
+  const {
+    resolver = `127.0.0.1:${dnsPort}`,
+    network = "127.0.0.0/8",
+    httpPort = freePort,
+  } = options.target ?? {};
   const config = join(dir, "server.yaml");
   writeFileSync(
     config,
@@ -71,10 +82,10 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
       "    set: web",
       `    names: { dns: [.example.org, "*.example.org"], ip: [127.0.0.1], ${options.names ?? ""} }`,
       "    validation:",
-      `      resolvers: ["127.0.0.1:${dnsPort}"]`,
+      `      resolvers: ["${resolver}"]`,
       `      httpPort: ${httpPort}`,
       `      tlsPort: ${tlsPort}`,
-      "      allowedNetworks: [127.0.0.0/8]",
+      `      allowedNetworks: [${network}]`,
       ...(options.validation ?? []).map((line) => `      ${line}`),
       ...(options.acme ?? []).map((line) => `    ${line}`),
       "",

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { needPackageLists, needPip, needVenv } from "../support/debian.ts";
+import { needPackageLists, needPackages, needPip, needVenv } from "../support/debian.ts";
 import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
@@ -22,6 +22,7 @@ const DEBIAN = {
   lego: "usr/bin/lego",
   dehydrated: "usr/bin/dehydrated",
   uacme: "usr/bin/uacme",
+  bind9: "usr/sbin/named",
 } as const;
 /** Packages of npm, by what is imported of them. */
 const NPM = { "acme-client": { version: "5.4.0", main: "src/index.js" } } as const;
@@ -76,6 +77,12 @@ export async function challengeTestServer(): Promise<string> {
     });
   });
   return join(dir, "pebble-challtestsrv");
+}
+
+/** BIND's `named`, without the service that its package would start; its libraries are installed. */
+export async function nameServer(): Promise<string> {
+  await needPackages(["bind9-libs"]);
+  return debianProgram("bind9");
 }
 
 async function installed(
