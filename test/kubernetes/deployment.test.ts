@@ -1,6 +1,7 @@
 /** deploy/kubernetes on two real nodes: what each workload gets, and what happens when agents and nodes go. */
 import { join } from "node:path";
 import t from "tap";
+import { brokerPods } from "./broker-pods.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { Deployment, assayImage, workload } from "./cluster/deployment.ts";
 import { type StoredPod, namespace, pod, running, serviceAccount } from "./cluster/objects.ts";
@@ -283,6 +284,10 @@ t.test("deploy/kubernetes on two nodes", async (t) => {
     await cluster.kubectl(rollout);
     t.match(await cluster.kubectl([...fetch, "--wait", "30s"]), "/ns/shop/sa/web");
   });
+
+  await t.test("a broker refers to the pods of each agent's node", (t) =>
+    brokerPods(t, { cluster, deployment }),
+  );
 
   await t.test("a lost node's agent runs out, and is the same when the node is back", async (t) => {
     const ofNode2 = async () => {
