@@ -3,6 +3,7 @@
  * - what was answered is there after the restart, and the client goes on where it was;
  * - a challenge that was being looked at is looked at again, unasked;
  * - an order leads to one certificate, for the key of its first finalization that counted.
+ * A disk that is full, and then has room for a few writes only: what was begun is made once.
  * And a key manager that hangs: the client is told `processing`, and the certificate is made as soon as it can be, by the
  * process that follows one that was killed, too.
  */
@@ -19,8 +20,10 @@ import {
   makeAcmeKey,
 } from "../support/acme-client.ts";
 import { csrFor } from "../support/csr.ts";
+import { auditRecords } from "../support/fault-history.ts";
+import { fill, giveBack, smallDisk } from "../support/small-disk.ts";
 import { startServerProcess } from "../support/server-process.ts";
-import { readChain } from "../server/frontends/acme-rig.ts";
+import { meet, readChain } from "../server/frontends/acme-rig.ts";
 import { openBao } from "../trust/openbao.ts";
 
 t.test("a server that is killed at each step of an order", async (t) => {
@@ -96,6 +99,71 @@ t.test("a server that is killed at each step of an order", async (t) => {
   await again("after the certificate was revoked");
   const revoked = await client.ask(client.url("revokeCert"), { certificate: der });
   t.match(revoked.body, { type: /:alreadyRevoked$/ });
+});
+
+t.test("a disk that is full while orders are finalized", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "assay-acme-full-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const data = join(dir, "data");
+  using _ = smallDisk(data, 8);
+  const responder = await startResponder(t);
+  const port = await freePort();
+  const config = join(dir, "server.json");
+  const acme = {
+    listen: `127.0.0.1:${port}`,
+    profiles: ["server-7d"],
+    names: { ip: ["127.0.0.0/8"] },
+    validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
+  };
+  await writeFile(config, JSON.stringify({ frontends: { acme } }));
+  const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  let server = await start();
+  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  t.teardown(() => client[Symbol.dispose]());
+  await client.register();
+  const orders: { readonly url: string; readonly finalize: string; readonly csr: string }[] = [];
+  for (let at = 1; at <= 24; at++) {
+    const value = `127.0.1.${at}`;
+    const made = await client.ask<AcmeOrder>(client.url("newOrder"), {
+      identifiers: [{ type: "ip", value }],
+    });
+    await meet(responder, client, made.body);
+    const csr = csrFor({ names: [value] });
+    orders.push({ url: made.headers.location ?? "", finalize: made.body.finalize, csr });
+  }
+  const room = fill(data);
+  const told = new Set<string>();
+  for (const { finalize, csr } of orders) {
+    const { status, body } = await client.ask<AcmeOrder>(finalize, { csr });
+    told.add(status === 200 ? body.status : String(status));
+    // Enough for one write, or for two, or for none.
+    giveBack(data, 4096);
+  }
+  t.comment(`told ${[...told].join(", ")}`);
+  t.ok(told.has("503"), "come again");
+  t.same(
+    [...told].filter((each) => !/^(503|processing|valid)$/.test(each)),
+    [],
+  );
+  await server.kill();
+  room();
+  server = await start();
+  const serials = new Set<string>();
+  for (const { url, finalize, csr } of orders) {
+    const { body } = await client.ask<AcmeOrder>(url, "");
+    if (body.status === "ready") await client.ask(finalize, { csr });
+    for (;;) {
+      const { status, certificate = "" } = (await client.ask<AcmeOrder>(url, "")).body;
+      if (status === "processing") continue;
+      t.equal(status, "valid") || t.bailout();
+      serials.add(readChain((await client.ask(certificate, "")).text).leaf.serial);
+      break;
+    }
+  }
+  t.equal(serials.size, orders.length);
+  const signed = auditRecords(data).filter(({ action }) => action === "x509.acme");
+  t.same(new Set(signed.map(({ subject }) => subject?.serial)), serials, "no other was signed");
+  t.comment(`${signed.length} signatures for ${serials.size} certificates`);
 });
 
 t.test("a key manager that hangs", async (t) => {

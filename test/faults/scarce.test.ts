@@ -1,6 +1,5 @@
 /** A disk that is full and file descriptors that run out: what cannot be done is refused, and all is well afterwards. */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { join } from "node:path";
 import t from "tap";
@@ -11,35 +10,11 @@ import { parseCertificate } from "../../src/x509/certificate.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { auditRecords } from "../support/fault-history.ts";
 import { FaultRig, pause, until } from "../support/fault-rig.ts";
+import { fill, smallDisk } from "../support/small-disk.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 
 const id = (path: string): string => `spiffe://example.org${path}`;
-
-/** A file system of this size on the folder. */
-function smallDisk(dir: string, megabytes: number): Disposable {
-  mkdirSync(dir, { mode: 0o700 });
-  if (process.geteuid?.() !== 0) {
-    throw new Error("this test mounts a small tmpfs: run it as root");
-  }
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "assay-faults", dir]);
-  return { [Symbol.dispose]: () => void execFileSync("umount", ["-l", dir]) };
-}
-
-/** Leaves not one byte. @returns makes room again */
-function fill(dir: string): () => void {
-  const path = join(dir, "ballast");
-  for (let bytes = 1 << 20; bytes >= 1; bytes >>= 1) {
-    for (;;) {
-      try {
-        writeFileSync(path, Buffer.alloc(bytes), { flag: "a" });
-      } catch {
-        break;
-      }
-    }
-  }
-  return () => rmSync(path);
-}
 
 async function mint(rig: FaultRig): Promise<string> {
   const { signer } = await generateKey("ec-p256");

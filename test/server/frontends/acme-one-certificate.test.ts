@@ -22,6 +22,12 @@ import { encodeJson, makeAcmeKey } from "../../support/acme-client.ts";
 import { csrFor } from "../../support/csr.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
 import { settle } from "../../support/virtual-clock.ts";
+import {
+  sampleAccount,
+  sampleAuthorization,
+  sampleChallenge,
+  sampleOrder,
+} from "../datastore/acme-samples.ts";
 import { Fixture } from "../issuance/fixture.ts";
 
 /** What fails: of the writes by their number, of records, or those of certificates. Before: nothing is written. */
@@ -40,18 +46,8 @@ async function startRig(t: Test) {
   const { clock, datastore } = fixture.domain;
   const key = jwsKey({ ...makeAcmeKey().jwk });
   const now = fixture.now;
-  const account = {
-    id: "account",
-    keyId: key.thumbprint,
-    jwk: key.jwk,
-    status: "valid",
-    contact: [],
-    termsAgreed: false,
-    externalAccountId: "",
-    createdAt: now,
-    usedAt: now,
-    madeFrom: "",
-  } as const;
+  const own = { keyId: key.thumbprint, jwk: key.jwk, externalAccountId: "" };
+  const account = { ...sampleAccount("account"), ...own };
   await datastore.transaction(async ({ acme }) => {
     await acme.createAccount(account);
     await acme.createAuthorization(authorizationOf(now));
@@ -288,37 +284,23 @@ function failing(
 }
 
 function orderOf(now: number): AcmeOrderRecord {
-  return {
-    id: "order",
-    accountId: "account",
-    status: "open",
+  return sampleOrder("order", {
     identifiers: [{ type: "dns", value: NAME }],
     authorizations: ["authorization"],
     profile: "server-7d",
     notBefore: 0,
     notAfter: 0,
     expiresAt: now + 7 * 86_400,
-    createdAt: now,
-    error: "",
-    certificateId: "",
-    replaces: "",
-    csr: "",
-    signing: "",
-  };
+  });
 }
 
 function authorizationOf(now: number): AcmeAuthorizationRecord {
-  return {
-    id: "authorization",
-    accountId: "account",
-    type: "dns",
+  return sampleAuthorization("authorization", {
     value: NAME,
-    wildcard: false,
     status: "valid",
     expiresAt: now + 30 * 86_400,
-    createdAt: now,
-    challenges: [{ type: "http-01", token: "t", status: "valid", validatedAt: now, error: "" }],
-  };
+    challenges: [sampleChallenge({ status: "valid", validatedAt: now })],
+  });
 }
 
 const NAME = "a.example.org";
