@@ -1,6 +1,6 @@
 /** certbot as anybody uses it, against the assembled server under an offline root. */
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
@@ -157,3 +157,50 @@ t.test("T3: an entry's X.509-SVID for an external account", async (t) => {
     "taken back",
   );
 });
+
+t.test(
+  "RFC 8555 §7.4.2: the chain to a root that has signed ours, where that is preferred",
+  async (t) => {
+    const rig = await startRig(t);
+    const path = (name: string): string => join(rig.dir, name);
+    const [key, other] = [path("other.key"), path("other.pem")];
+    const openssl = (...args: string[]): Promise<unknown> => exec("openssl", args);
+    const fresh = [
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      key,
+    ];
+    const usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+    const subject = ["-subj", "/CN=another root", "-days", "3000", ...usage];
+    await openssl("req", "-x509", ...fresh, ...subject, "-out", other);
+    writeFileSync(path("extensions"), EXTENSIONS);
+    const signer = ["-CA", other, "-CAkey", key, "-set_serial", "7", "-days", "2000"];
+    const extensions = ["-clrext", "-extfile", path("extensions")];
+    await openssl("x509", "-in", rig.root, ...signer, ...extensions, "-out", path("cross.pem"));
+    const certificates = ["cross.pem", "other.pem"].map((name) => readFileSync(path(name), "utf8"));
+    writeFileSync(path("both.pem"), certificates.join(""));
+    await rig.assay("authority", "x509", "import", path("both.pem"), "--set", "web");
+
+    const run = await certbotOf(rig);
+    const standalone = ["--standalone", "--http-01-port", String(rig.httpPort)];
+    const order = ["certonly", ...standalone, ...ACCOUNT];
+    await run(...order, "-d", "www.example.org");
+    const www = liveOf(rig, "www.example.org");
+    t.match(await verify(www, rig.root, "www.example.org"), /serial=/, "our own, unasked");
+    await t.rejects(verify(www, other, "www.example.org"), "which does not lead there");
+    await run(...order, "-d", "old.example.org", "--preferred-chain", "another root");
+    const old = liveOf(rig, "old.example.org");
+    t.match(await verify(old, other, "old.example.org"), /serial=/, "the other one");
+  },
+);
+
+const EXTENSIONS = `
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+`;
