@@ -89,24 +89,34 @@ t.test("a mount over the path of a running program changes nothing", async (t) =
   t.ok(values.includes(`path:${app}`));
 });
 
-t.test("where no file can be watched nothing is remembered", async (t) => {
+t.test("where no file can be watched a hash is remembered for a minute", async (t) => {
   const file = new URL("../../src/attestors/workload/unix/executable.ts", import.meta.url);
   const script = `const { Executables } = await import(${JSON.stringify(file.href)});
     const told = [];
+    let now = 1e12;
     const executables = new Executables({
-      procDir: "/proc", maxBytes: 1e9, onUnwatched: (uid, { code }) => told.push(uid + code),
+      procDir: "/proc", maxBytes: 1e9, clock: { nowMs: () => now }, onUnwatched: (uid, { code }) => told.push(uid + code),
     });
     const all = await Promise.all([1, 2].map((uid) => executables.read(process.pid, { uid })));
+    const atOnce = () => executables.lookNow(process.pid)?.executable.sha256;
+    now += 59_999;
+    const before = atOnce();
+    now += 1;
+    const after = atOnce() ?? "none";
     all.push(await executables.read(process.pid, { uid: 3 }));
-    const now = executables.lookNow(process.pid) === undefined;
-    console.log(JSON.stringify({ hashes: all.map(({ sha256 }) => sha256), told, now }));`;
+    now -= 1;
+    const back = atOnce() ?? "none";
+    const hashes = all.map(({ sha256 }) => sha256);
+    console.log(JSON.stringify({ hashes, told, before, after, back }));`;
   const none = 'echo 0 >/proc/sys/user/max_inotify_instances; exec "$@"';
   const child = inNamespaces(t, "sh", "-c", none, "sh", process.execPath, "-e", script);
   const hash = sha256(process.execPath);
   t.same(JSON.parse(String(await child.line())), {
     hashes: [hash, hash, hash],
     told: ["1EMFILE", "3EMFILE"],
-    now: true,
+    before: hash,
+    after: "none",
+    back: "none",
   });
 });
 

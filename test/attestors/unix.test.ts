@@ -115,7 +115,7 @@ t.test("a process that starts another program is another at once", async (t) => 
   for (const program of programs) copyFileSync("/bin/sleep", program);
   const [one = "", two = ""] = programs;
   writeFileSync(two, Buffer.concat([readFileSync(two), Buffer.from("more")]));
-  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 2 ** 29 });
   const run = async (...command: string[]): Promise<ChildProcess> => {
     const child = spawn(command[0] ?? "", command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
     t.teardown(() => end(child));
@@ -157,7 +157,7 @@ t.test("the same path with another content is another program", async (t) => {
   t.teardown(() => end(child));
   await once(child, "spawn");
   const pid = child.pid ?? 0;
-  const executables = new Executables({ procDir: "/proc", maxBytes: 0 });
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 0 });
   await executables.read(pid);
   const look = executables.lookNow(pid);
   t.equal(look?.isStill(), true);
@@ -175,6 +175,7 @@ t.test("only programs on file systems of this machine are looked at at once", as
   const where = { local: false };
   const asked: string[] = [];
   const executables = new Executables({
+    clock: systemClock,
     procDir: "/proc",
     maxBytes: 0,
     isLocal: (path) => {
@@ -188,7 +189,7 @@ t.test("only programs on file systems of this machine are looked at at once", as
     t.equal(executables.lookNow(process.pid), undefined, "not without the thread pool");
   }
   t.same(asked, [`/proc/${process.pid}/exe`], "a file is judged once");
-  const others = new Executables({ procDir: "/proc", maxBytes: 0 });
+  const others = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 0 });
   await others.read(process.pid);
   t.same(others.lookNow(process.pid)?.executable, want, "this test runs from a disk");
 });
@@ -250,7 +251,7 @@ t.test("the running file is hashed, whatever its path now leads to", async (t) =
   const child = spawn(program, ["60"], { stdio: "ignore" });
   t.teardown(() => end(child));
   await once(child, "spawn");
-  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 2 ** 29 });
   const sha256 = createHash("sha256").update(before).digest("hex");
   t.same(await executables.read(child.pid ?? 0), { path: program, sha256 });
   rmSync(program);
@@ -270,7 +271,7 @@ t.test("a hash is kept by device, inode, change time and size, not by PID", asyn
     await once(child, "spawn");
     return child.pid ?? 0;
   };
-  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 2 ** 29 });
   const first = await executables.read(await run());
   t.same(await executables.read(await run()), first);
   await Promise.all(running.map((child) => end(child)));
@@ -290,7 +291,7 @@ t.test("a hash is kept by device, inode, change time and size, not by PID", asyn
 
 t.test("a file above the bound has a path and no hash", async (t) => {
   for (const maxBytes of [0, 1000]) {
-    const executables = new Executables({ procDir: "/proc", maxBytes });
+    const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes });
     t.same(await executables.read(process.pid), { path: process.execPath });
   }
 });
@@ -345,7 +346,7 @@ t.test("users take turns: one user's large programs are no other user's wait", a
     await once(child, "spawn");
     return child.pid ?? 0;
   };
-  const executables = new Executables({ procDir: "/proc", maxBytes: 2 ** 29 });
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 2 ** 29 });
   const done: string[] = [];
   const read = (name: string, pid: number, uid: number): Promise<unknown> =>
     executables.read(pid, { uid }).then(() => done.push(name));
@@ -394,7 +395,7 @@ t.test("slots: a line for each user, in turns, with a bound", async (t) => {
 
 t.test("a full line costs its user hashes, not paths, and other users nothing", async (t) => {
   const dir = temporaryFolder(t);
-  const executables = new Executables({ procDir: dir, maxBytes: 2 ** 29 });
+  const executables = new Executables({ clock: systemClock, procDir: dir, maxBytes: 2 ** 29 });
   const pids = Array.from({ length: 400 }, (_, pid) => pid);
   const programs = pids.map((pid) => join(dir, `program${pid}`));
   const [slow = ""] = programs;

@@ -33,8 +33,9 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
     maxBytes,
+    clock,
     onUnwatched: (uid, error) =>
-      callerLog.warn(uid, "executable cannot be watched; it is hashed for each call", { error }),
+      callerLog.warn(uid, "executable cannot be watched; it is hashed each minute", { error }),
   });
 
   const executableOf = async (

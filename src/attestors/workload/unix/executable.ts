@@ -3,6 +3,7 @@ import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { type AssayError, fail, isKind } from "../../../base/errors.ts";
+import type { Clock } from "../../../base/clock.ts";
 import { LruMap } from "../../../base/lru.ts";
 import {
   type FileLook,
@@ -47,7 +48,9 @@ export interface ExecutablesOptions {
   readonly maxBytes: number;
   /** Default: by the file system's type. */
   readonly isLocal?: (path: string) => Promise<boolean>;
-  /** Told why a hash is not remembered, so that it is worked out for each call. */
+  /** For how long a hash is remembered whose file cannot be watched. */
+  readonly clock: Pick<Clock, "nowMs">;
+  /** Told why it cannot. */
   readonly onUnwatched?: (uid: number, thrown: unknown) => void;
 }
 
@@ -90,7 +93,7 @@ export class Executables {
     const local = path === undefined ? undefined : this.#localPaths.get(path);
     if (path === undefined || local === undefined) return undefined;
     let { last } = local;
-    if (last === undefined || last.program.isDropped || !isStillThere(link, last.look)) {
+    if (last === undefined || !this.#holds(last.program) || !isStillThere(link, last.look)) {
       last = this.#recognise(link, path);
       local.last = last;
     }
@@ -105,7 +108,9 @@ export class Executables {
   #recognise(link: string, path: string): Recognised | undefined {
     const found = lookNow(link);
     const program = found === undefined ? undefined : this.#programs.get(found.key);
-    if (found === undefined || program?.known === undefined) return undefined;
+    if (found === undefined || program?.known === undefined || !this.#holds(program)) {
+      return undefined;
+    }
     return { look: found, program, executable: executable(path, program.known.sha256) };
   }
 
@@ -124,6 +129,7 @@ export class Executables {
   async #hashed(link: string, path: string, uid: number): Promise<Executable> {
     const { key, size } = await this.#look(link, uid);
     let program = this.#programs.get(key);
+    if (program !== undefined && !this.#holds(program)) program = undefined;
     const isNew = program === undefined;
     if (program === undefined) program = this.#meet({ link, key, size }, uid);
     else program.join(uid);
@@ -137,6 +143,16 @@ export class Executables {
       this.#localPaths.set(path, { last: undefined });
     }
     return executable(path, known.sha256);
+  }
+
+  /** Whether a program still counts; drops one that was remembered unwatched for long enough. */
+  #holds(program: Program): boolean {
+    const { unwatchedAtMs } = program;
+    if (unwatchedAtMs !== undefined) {
+      const ageMs = this.#options.clock.nowMs() - unwatchedAtMs;
+      if (!(ageMs >= 0 && ageMs < UNWATCHED_MS)) program.drop();
+    }
+    return !program.isDropped;
   }
 
   #link(pid: number): string {
@@ -170,12 +186,13 @@ export class Executables {
         stop = watchFile(fd, onChange);
       } catch (thrown) {
         this.#options.onUnwatched?.(uid, thrown);
-        found.then(drop, drop);
+        program.unwatchedAtMs = this.#options.clock.nowMs();
       }
     };
     const program: Program = {
       found,
       known: undefined,
+      unwatchedAtMs: undefined,
       hasChanged: false,
       isDropped: false,
       drop,
@@ -228,6 +245,8 @@ interface Program {
   readonly found: Promise<Known>;
   /** What `found` resolved with. */
   known: Known | undefined;
+  /** Milliseconds since 1970, for one whose file cannot be watched. */
+  unwatchedAtMs: number | undefined;
   /** The file did, or its file system went. */
   hasChanged: boolean;
   /** It is watched no more: good for those who wait for it, as it was held open until it was found, and for nobody else. */
@@ -306,6 +325,8 @@ function changed(): AssayError {
   return fail("unavailable", "the calling process started another program meanwhile");
 }
 
+/** Hashing each time is what a host without free watches could not bear. */
+const UNWATCHED_MS = 60_000;
 const CHUNK_BYTES = 256 * 1024;
 const MAX_PROGRAMS = 1024;
 /** A look takes microseconds; many processes of one user may come at once. */
