@@ -1,5 +1,6 @@
 /** PID to container: every sample of the corpus, and that nothing below a container's own cgroup or in a mount table counts. */
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   readFileSync,
@@ -263,6 +264,7 @@ t.test("the lookup", async (t) => {
     const [procDir, tree] = [temporaryFolder(t), temporaryFolder(t)];
     const uid = process.getuid?.() ?? 0;
     write(procDir, "self", "0::/\n");
+    writeFileSync(join(tree, "cgroup.procs"), "");
     writeFileSync(
       join(procDir, "self/mountinfo"),
       `30 29 0:26 / ${tree} rw - cgroup2 cgroup2 rw\n31 29 0:27 /x /elsewhere rw - cgroup2 cgroup2 rw\n`,
@@ -300,6 +302,7 @@ t.test("the lookup", async (t) => {
       const [procDir, tree, pids] = [temporaryFolder(t), temporaryFolder(t), temporaryFolder(t)];
       const trustedUid = process.getuid?.() ?? 0;
       write(procDir, "self", "0::/\n");
+      for (const root of [tree, pids]) writeFileSync(join(root, "cgroup.procs"), "");
       const mount = (path: string, type: string, options: string): string =>
         `30 29 0:26 / ${path} rw - ${type} ${type} ${options}\n`;
       writeFileSync(
@@ -355,6 +358,21 @@ t.test("the lookup", async (t) => {
       t.same(found(`0::${path}\n`), container, "an agent in a user namespace cannot tell");
       writeFileSync(join(procDir, "self/uid_map"), "         0          0 4294967295\n");
       t.match(found(`0::${path}\n`), ID);
+
+      chmodSync(join(tree, "handed"), 0o755);
+      const early = new ContainerLookup({ procDir, trustedUid: trustedUid + 1, clock });
+      write(procDir, "7", `7:net_cls:${path}\n0::/\n`);
+      t.same(early.read(7), container, "a hierarchy that is mounted nowhere yet");
+      appendFileSync(join(procDir, "self/mountinfo"), mount(tree, "cgroup", "rw,net_cls"));
+      await clock.advance(9999);
+      t.same(early.read(7), container);
+      await clock.advance(1);
+      await clock.advance(2000);
+      t.equal(early.read(7), undefined, "mounted after the agent has started");
+
+      const hidden = temporaryFolder(t);
+      appendFileSync(join(procDir, "self/mountinfo"), mount(hidden, "cgroup", "rw,memory"));
+      t.same(found(`8:memory:${path}\n0::/\n`), container, "hidden by another mount");
 
       const name = "caf\u00e9";
       mkdirSync(join(tree, name, ID), { recursive: true });

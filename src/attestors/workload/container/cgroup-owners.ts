@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import type { Clock } from "../../../base/clock.ts";
 import { parseCgroups } from "./cgroup-lines.ts";
 import type { ContainerPlace } from "./container-of.ts";
 
@@ -32,13 +33,22 @@ export function splitContainerOf(cgroupText: string): SplitContainer | undefined
 
 /** Whose cgroups are, as the cgroup file system says: where the agent sees the whole tree, as on the host itself. */
 export class CgroupOwners {
+  readonly #procDir: string;
   readonly #trustedUid: number;
-  readonly #mounts: ReadonlyMap<string, string>;
+  readonly #clock: Clock | undefined;
+  #mounts: ReadonlyMap<string, string>;
+  #readAtMs: number | undefined;
   readonly #seesAllUsers: boolean;
 
-  /** @param trustedUid whose directories count: root's */
-  constructor(procDir: string, trustedUid: number) {
+  /**
+   * @param trustedUid whose directories count: root's
+   * @param clock absent: hierarchies that are out of sight are looked for each time
+   */
+  constructor(procDir: string, trustedUid: number, clock?: Clock) {
+    this.#procDir = procDir;
     this.#trustedUid = trustedUid;
+    this.#clock = clock;
+    this.#readAtMs = clock?.nowMs();
     this.#mounts = cgroupMounts(procDir);
     this.#seesAllUsers = seesAllUsers(procDir);
   }
@@ -48,7 +58,7 @@ export class CgroupOwners {
    * that cannot be seen.
    */
   madeSplit({ hierarchy, paths }: SplitContainer): boolean {
-    const mount = this.#mounts.get(hierarchy);
+    const mount = this.#mountOf(hierarchy);
     return mount !== undefined && paths.every((path) => this.#isTrusted(mount, path));
   }
 
@@ -59,8 +69,24 @@ export class CgroupOwners {
    */
   mayHaveMade({ hierarchy, folders, isOutside }: ContainerPlace): boolean {
     if (isOutside || !this.#seesAllUsers) return true;
-    const mount = this.#mounts.get(sorted(hierarchy.split(",")));
+    const mount = this.#mountOf(sorted(hierarchy.split(",")));
     return mount === undefined || folders.every((folder) => this.#isTrusted(mount, folder));
+  }
+
+  /** Hierarchies may be mounted after the agent has started, as by libcgroup. */
+  #mountOf(hierarchy: string): string | undefined {
+    if (!this.#mounts.has(hierarchy)) {
+      const nowMs = this.#clock?.nowMs();
+      const isRecent =
+        nowMs !== undefined &&
+        this.#readAtMs !== undefined &&
+        Math.abs(nowMs - this.#readAtMs) < READS_EVERY_MS;
+      if (!isRecent) {
+        this.#readAtMs = nowMs;
+        this.#mounts = cgroupMounts(this.#procDir);
+      }
+    }
+    return this.#mounts.get(hierarchy);
   }
 
   /** @param path as it was read: a character for each byte */
@@ -98,7 +124,8 @@ function cgroupMounts(procDir: string): ReadonlyMap<string, string> {
     const [before = "", after = ""] = line.split(" - ");
     const [, , , root, mount = ""] = before.split(" ");
     const [type, , options = ""] = after.split(" ");
-    if (root !== "/") continue;
+    // Another mount may hide it.
+    if (root !== "/" || !existsSync(`${mount}/cgroup.procs`)) continue;
     if (type === "cgroup2") mounts.set("", mount);
     if (type === "cgroup") mounts.set(hierarchyOf(options), mount);
   }
@@ -119,4 +146,5 @@ const SYSTEMD = "name=systemd";
 const MOUNT_OPTIONS =
   /^(?:rw|ro|noprefix|clone_children|xattr|cpuset_v2_mode|favordynmods|release_agent=.*)$/;
 const OTHERS_WRITE = 0o022;
+const READS_EVERY_MS = 10_000;
 const UNIT_HIERARCHIES = ["", SYSTEMD];

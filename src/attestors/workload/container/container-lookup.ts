@@ -50,7 +50,7 @@ export class ContainerLookup implements Disposable {
   constructor({ procDir = "/proc", trustedUid = 0, clock }: ContainerLookupOptions = {}) {
     this.#clock = clock;
     this.#files = new CgroupFiles(procDir);
-    this.#owners = new CgroupOwners(procDir, trustedUid);
+    this.#owners = new CgroupOwners(procDir, trustedUid, clock);
   }
 
   /**
