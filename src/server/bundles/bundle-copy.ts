@@ -3,6 +3,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBundleRecord } from "../../spiffe/bundle-document.ts";
 import { Serial } from "../../base/serial.ts";
 import type { BundleRecord, Datastore } from "../datastore/contract.ts";
+import { readChanges } from "../datastore/read-changes.ts";
 
 /**
  * All bundles in memory, kept up by the change feed. A bundle object is the same one until its content changes, so
@@ -74,18 +75,15 @@ export class BundleCopy implements AsyncDisposable {
 
   async #round(): Promise<void> {
     if (this.#closed) return;
-    const { changes } = this.#datastore;
-    if ((await changes.oldest()) > this.#revision + 1) return this.#reload();
-    for (;;) {
-      const rows = await changes.since(this.#revision, BATCH);
-      const last = rows.at(-1);
-      if (last === undefined) return;
+    const { changes, bundles } = this.#datastore;
+    const isMissed = await readChanges(changes, this.#revision, async (rows, revision) => {
       const touched = rows.filter(({ subject }) => subject === "bundle").map(({ key }) => key);
       for (const trustDomain of new Set(touched)) {
-        this.#apply(trustDomain, await this.#datastore.bundles.get(trustDomain));
+        this.#apply(trustDomain, await bundles.get(trustDomain));
       }
-      this.#revision = last.revision;
-    }
+      this.#revision = revision;
+    });
+    if (isMissed) await this.#reload();
   }
 
   async #reload(): Promise<void> {
@@ -149,5 +147,3 @@ function comparable(bundle: Bundle): unknown {
     ]),
   ];
 }
-
-const BATCH = 1000;

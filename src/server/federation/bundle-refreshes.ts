@@ -8,6 +8,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { BundleService } from "../bundles/bundle-service.ts";
 import type { Datastore, RelationshipRecord } from "../datastore/contract.ts";
+import { readChanges } from "../datastore/read-changes.ts";
 import { BundleRefresh, type RefreshStatus } from "./bundle-refresh.ts";
 import type { ConfiguredDomain } from "./configured-domains.ts";
 import type { BundleSource } from "./fetch-bundle.ts";
@@ -115,19 +116,13 @@ export class BundleRefreshes implements AsyncDisposable {
   }
 
   async #round(): Promise<void> {
+    let isTouched = false;
     const { changes } = this.#params.datastore;
-    if ((await changes.oldest()) > this.#revision + 1) return this.#reconcile();
-    for (let touched = false; ; ) {
-      const rows = await changes.since(this.#revision, BATCH);
-      touched ||= rows.some(({ subject }) => subject === "relationship");
-      const last = rows.at(-1);
-      if (last !== undefined) {
-        this.#revision = last.revision;
-        continue;
-      }
-      if (touched) await this.#reconcile();
-      return;
-    }
+    const isMissed = await readChanges(changes, this.#revision, (rows, revision) => {
+      isTouched ||= rows.some(({ subject }) => subject === "relationship");
+      if (!isTouched) this.#revision = revision;
+    });
+    if (isMissed || isTouched) await this.#reconcile();
   }
 
   async #reconcile(): Promise<void> {
@@ -170,7 +165,6 @@ function sourceOf(record: RelationshipRecord): BundleSource {
 
 /** A slow endpoint holds its place for the deadline of a fetch at most. */
 const MAX_AT_ONCE = 32;
-const BATCH = 1000;
 /** Between the first fetches of a server that starts. */
 const SPREAD_MS = 50;
 const MAX_SPREAD_MS = 60_000;

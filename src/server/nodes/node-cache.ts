@@ -1,4 +1,5 @@
 import type { Datastore, NodeReader, NodeRecord } from "../datastore/contract.ts";
+import { readChanges } from "../datastore/read-changes.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { errorFrom } from "../../base/errors.ts";
 
@@ -83,19 +84,18 @@ export class NodeCache implements AsyncDisposable {
   }
 
   async #pass(): Promise<void> {
-    while (!this.#closed) {
-      if ((await this.#datastore.changes.oldest()) > this.#revision + 1) return this.#reload();
-      const changes = await this.#datastore.changes.since(this.#revision, CHANGES_PER_ROUND);
-      const last = changes.at(-1);
-      if (last === undefined) return;
-      const ids = new Set(changes.filter((c) => c.subject === "node").map((c) => c.key));
+    if (this.#closed) return;
+    const { changes, nodes } = this.#datastore;
+    const isMissed = await readChanges(changes, this.#revision, async (rows, revision) => {
+      const ids = new Set(rows.filter((c) => c.subject === "node").map((c) => c.key));
       for (const id of ids) {
-        const node = await this.#datastore.nodes.get(id);
+        const node = await nodes.get(id);
         if (node === undefined) this.#drop(id);
         else this.#keep(node);
       }
-      this.#revision = last.revision;
-    }
+      this.#revision = revision;
+    });
+    if (isMissed) await this.#reload();
   }
 
   async #reload(): Promise<void> {
@@ -151,5 +151,4 @@ async function* allNodes(nodes: NodeReader): AsyncGenerator<NodeRecord> {
   } while (token !== undefined);
 }
 
-const CHANGES_PER_ROUND = 1000;
 const NODES_PER_PAGE = 1000;

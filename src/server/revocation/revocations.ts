@@ -12,6 +12,7 @@ import {
   parseCrl,
 } from "../../x509/crl.ts";
 import type { CrlRecord, Datastore, RevocationRecord } from "../datastore/contract.ts";
+import { readChanges } from "../datastore/read-changes.ts";
 import type { CrlIssuance } from "../issuance/crl.ts";
 
 export interface RevocationsOptions {
@@ -207,15 +208,13 @@ export class Revocations implements AsyncDisposable {
 
   /** Takes over what another server, or this one, has written. */
   async #follow(): Promise<void> {
+    let isTouched = false;
     const { changes } = this.#options.datastore;
-    if ((await changes.oldest()) > this.#revision + 1) return this.#reload();
-    for (;;) {
-      const rows = await changes.since(this.#revision, BATCH);
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      if (rows.some(({ subject }) => subject === "revocation")) return this.#reload();
-      this.#revision = last.revision;
-    }
+    const isMissed = await readChanges(changes, this.#revision, (rows, revision) => {
+      isTouched ||= rows.some(({ subject }) => subject === "revocation");
+      if (!isTouched) this.#revision = revision;
+    });
+    if (isMissed || isTouched) await this.#reload();
   }
 
   async #reload(): Promise<void> {
@@ -364,4 +363,3 @@ const MAX_REVOCATIONS = 5000;
 /** Verifiers' clocks differ. */
 const BACKDATE_SECONDS = 10;
 const ROUND_MS = 10_000;
-const BATCH = 1000;

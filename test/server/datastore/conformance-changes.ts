@@ -1,4 +1,5 @@
-import type { Change } from "../../../src/server/datastore/contract.ts";
+import type { Change, ChangeReader } from "../../../src/server/datastore/contract.ts";
+import { readChanges } from "../../../src/server/datastore/read-changes.ts";
 import type { Check } from "./conformance.ts";
 import { holding, listIds, ordered, sampleAuthority, sampleEntry, sampleNode } from "./samples.ts";
 
@@ -151,5 +152,36 @@ export async function changesConformance(check: Check): Promise<void> {
       t.ok((next?.revision ?? 0) > last, "no revision is given out twice");
       t.equal(await after.changes.oldest(), next?.revision);
     });
+  });
+  await check("changes are read to their end, or told to be missed", async (t, { store }) => {
+    const write = (id: string): Promise<unknown> =>
+      store.transaction((w) => w.entries.create(sampleEntry(id)));
+    for (const id of ["a", "b", "c"]) await write(id);
+    const { changes } = store;
+    const seen: string[] = [];
+    let reached = 0;
+    const read = (after: number, from = changes): Promise<boolean> =>
+      readChanges(from, after, (rows, revision) => {
+        seen.push(...rows.map(({ key }) => key));
+        reached = revision;
+      });
+    t.notOk(await read(0));
+    t.same(seen.splice(0), ["a", "b", "c"]);
+    t.equal(reached, await changes.current());
+    t.notOk(await read(reached), "nothing new is nothing missed");
+    await write("d");
+    t.notOk(await read(reached));
+    t.same(seen.splice(0), ["d"]);
+    // Dropped while it is about to be read.
+    const dropping: ChangeReader = {
+      current: () => changes.current(),
+      oldest: () => changes.oldest(),
+      async since(after, limit) {
+        await store.pruneChanges(1);
+        return changes.since(after, limit);
+      },
+    };
+    t.ok(await read(0, dropping));
+    t.same(seen, [], "what is left is not taken for all there was");
   });
 }
