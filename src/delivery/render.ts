@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { fail } from "../base/errors.ts";
-import { encodePem } from "../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../x509/pem.ts";
 import { FEDERATED, type Target, holdsX509 } from "./target.ts";
 import { type DeliveredSvid, type Root, type View, pickOf } from "./view.ts";
 
@@ -78,7 +78,9 @@ export async function renderFiles(target: Target, contents: Contents): Promise<R
   const { svid, crls, jwtBundle, tokens } = contents;
   return [
     ...(svid === undefined ? [] : await renderX509(target, svid, contents)),
-    ...(crls.length === 0 ? [] : [open(names.crl, pemOf(crls, "X509 CRL"))]),
+    ...(crls.length === 0
+      ? []
+      : [open(names.crl, crls.map((der) => encodePem("X509 CRL", der)).join(""))]),
     ...(jwtBundle === undefined ? [] : [open(names.jwtBundle, jwtBundle)]),
     ...[...tokens].map(([file, token]) => secret(file, token)),
   ];
@@ -89,10 +91,10 @@ async function renderX509(
   svid: DeliveredSvid,
   { roots, federated }: Contents,
 ): Promise<RenderedFile[]> {
-  const chain = pemOf(svid.chain);
+  const chain = encodeCertificates(svid.chain);
   const key = encodePem("PRIVATE KEY", svid.key);
   const foreign = federated.map(([trustDomain, roots]) =>
-    open(`${FEDERATED}/${trustDomain}.pem`, pemOf(roots.map(({ der }) => der))),
+    open(`${FEDERATED}/${trustDomain}.pem`, encodeCertificates(roots.map(({ der }) => der))),
   );
   const bundle = roots.map(({ der }) => der);
   switch (format) {
@@ -100,11 +102,15 @@ async function renderX509(
       return [
         open(names.svid, chain),
         secret(names.key, key),
-        open(names.bundle, pemOf(bundle)),
+        open(names.bundle, encodeCertificates(bundle)),
         ...foreign,
       ];
     case "haproxy":
-      return [secret(names.svid, chain + key), open(names.bundle, pemOf(bundle)), ...foreign];
+      return [
+        secret(names.svid, chain + key),
+        open(names.bundle, encodeCertificates(bundle)),
+        ...foreign,
+      ];
     case "pkcs12": {
       // Only those who want a store pay for its library.
       const { keyStore, trustStore } = await import("../x509/pkcs12/stores.ts");
@@ -121,10 +127,6 @@ async function renderX509(
     case "jwt":
       return [];
   }
-}
-
-function pemOf(ders: readonly Uint8Array[], label = "CERTIFICATE"): string {
-  return ders.map((der) => encodePem(label, der)).join("");
 }
 
 function open(name: string, content: string | Uint8Array): RenderedFile {

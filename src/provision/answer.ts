@@ -4,7 +4,7 @@ import { errorFrom, fail } from "../base/errors.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
 import { verifyChain } from "../x509/chain.ts";
 import { commonNameOf } from "../x509/names.ts";
-import { type PemBlock, decodePem } from "../x509/pem.ts";
+import { type PemBlock, decodeCertificates, decodePem } from "../x509/pem.ts";
 import type { IdentityNames } from "./names.ts";
 
 /** What the answer to a request must be. */
@@ -70,10 +70,7 @@ export async function checkAnswer(pem: string, expected: ExpectedAnswer): Promis
 
 /** All certificates (PEM) of a file or an answer. @throws invalid when one cannot be read */
 export function readCertificates(pem: string): Certificate[] {
-  return decodePem(pem)
-    .filter(({ label }) => label === "CERTIFICATE")
-    .slice(0, MAX_CERTIFICATES)
-    .map(({ der }) => parseCertificate(der));
+  return decodeCertificates(pem).slice(0, MAX_CERTIFICATES).map(parseCertificate);
 }
 
 function certificatesOf(pem: string): [Certificate, ...Certificate[]] {

@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import { Generations } from "../delivery/generations.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { encryptPkcs8 } from "../x509/encrypted-key.ts";
-import { decodePem, encodePem } from "../x509/pem.ts";
+import { decodePem, encodeCertificates, encodePem } from "../x509/pem.ts";
 
 /** What the files are called. */
 export interface IdentityFileNames {
@@ -77,5 +77,5 @@ export class IdentityFiles implements Disposable {
 
 /** Leaf first. */
 export function pemOf(certificates: readonly Certificate[]): Buffer {
-  return Buffer.from(certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""));
+  return Buffer.from(encodeCertificates(certificates.map(({ raw }) => raw)));
 }

@@ -15,7 +15,7 @@ import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server.ts";
 import { parseCertificate } from "../x509/certificate.ts";
-import { decodePem } from "../x509/pem.ts";
+import { requireCertificates } from "../x509/pem.ts";
 
 type Sections = ServerConfig["nodeAttestors"];
 type Section<Name extends keyof Sections> = NonNullable<Sections[Name]>;
@@ -104,11 +104,7 @@ function pinnedIn(file: string): readonly PinnedCertificate[] {
 function read<T>(what: string, file: string, parse: (ders: readonly Uint8Array[]) => T): T {
   try {
     if (statSync(file).size > MAX_FILE_BYTES) throw fail("invalid", "it is too large");
-    const ders = decodePem(readFileSync(file, "utf8"))
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => der);
-    if (ders.length === 0) throw fail("invalid", "there is no certificate in it");
-    return parse(ders);
+    return parse(requireCertificates(readFileSync(file, "utf8")));
   } catch (cause) {
     throw fail("precondition", `${what} ${file}: ${errorFrom(cause).message}`, { cause });
   }

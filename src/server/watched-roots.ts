@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
-import { decodePem } from "../x509/pem.ts";
+import { requireCertificates } from "../x509/pem.ts";
 
 /** Authorities in a PEM file that its owner may replace at any time. */
 export class WatchedRoots {
@@ -51,11 +51,7 @@ export class WatchedRoots {
 
   #read(mark: string): void {
     try {
-      const roots = decodePem(readFileSync(this.#file, "utf8"))
-        .filter(({ label }) => label === "CERTIFICATE")
-        .map(({ der }) => parseCertificate(der));
-      if (roots.length === 0) throw fail("invalid", "there is no certificate in it");
-      this.#roots = roots;
+      this.#roots = requireCertificates(readFileSync(this.#file, "utf8")).map(parseCertificate);
       this.#mark = mark;
     } catch (cause) {
       throw unreadable(this.#what, this.#file, cause);

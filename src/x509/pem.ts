@@ -49,6 +49,25 @@ export function decodePem(text: string): PemBlock[] {
   return blocks;
 }
 
+/** Certificates as PEM, one behind the other. @param ders of each */
+export function encodeCertificates(ders: readonly Uint8Array[]): string {
+  return ders.map((der) => encodePem(CERTIFICATE, der)).join("");
+}
+
+/** The certificates of a text in PEM, each as DER; other blocks are passed over. @throws invalid as `decodePem` */
+export function decodeCertificates(text: string): Uint8Array[] {
+  return decodePem(text)
+    .filter(({ label }) => label === CERTIFICATE)
+    .map(({ der }) => der);
+}
+
+/** The same of a text that has to have one. @throws invalid when there is none, too */
+export function requireCertificates(text: string): Uint8Array[] {
+  const ders = decodeCertificates(text);
+  if (ders.length === 0) throw fail("invalid", "there is no certificate in it");
+  return ders;
+}
+
 function decodeBody(label: string, body: string): Uint8Array {
   const der = Buffer.from(body, "base64");
   // Node ignores what is not base64; coming back the same proves there was nothing to ignore.
@@ -58,6 +77,7 @@ function decodeBody(label: string, body: string): Uint8Array {
   return new Uint8Array(der);
 }
 
+const CERTIFICATE = "CERTIFICATE";
 const BEGIN = /^-----BEGIN ([A-Z0-9 ]+)-----\s*$/;
 const END = /^-----END ([A-Z0-9 ]+)-----\s*$/;
 const MAX_PEM_LENGTH = 2 * 1024 * 1024;

@@ -5,7 +5,7 @@ import { signerFromPkcs8 } from "../../keys/software-signer.ts";
 import { type SpiffeId, isAgentPath } from "../../spiffe/spiffe-id.ts";
 import { checkLeaf } from "../../spiffe/x509-svid.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { StoredSvid } from "./identity-file.ts";
 
 /** The agent's own X.509-SVID, ready for TLS. */
@@ -35,7 +35,7 @@ export function agentSvid(stored: StoredSvid, trustDomain: string): AgentSvid {
   }
   return {
     spiffeId,
-    certPem: chain.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    certPem: encodeCertificates(chain.map(({ raw }) => raw)),
     keyPem: encodePem("PRIVATE KEY", stored.key),
     chain,
     notBefore: leaf.notBefore,

@@ -6,7 +6,7 @@ import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import type { AgentConfig } from "../../config/agent.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import { decodePem } from "../../x509/pem.ts";
+import { decodeCertificates } from "../../x509/pem.ts";
 import type { AgentIdentity } from "./agent-identity.ts";
 
 /** The trust bundle an operator gave: PEM certificates or a SPIFFE bundle document. @throws precondition */
@@ -61,10 +61,10 @@ export function bundleFingerprints(bundle: Bundle): string[] {
 }
 
 function bundleFromPem(text: string, trustDomain: string): Bundle {
-  const blocks = decodePem(text).filter(({ label }) => label === "CERTIFICATE");
+  const ders = decodeCertificates(text);
   return {
     trustDomain,
-    x509Authorities: blocks.map(({ der }) => {
+    x509Authorities: ders.map((der) => {
       parseCertificate(der);
       return { der, tainted: false };
     }),

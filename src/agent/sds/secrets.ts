@@ -6,7 +6,7 @@ import type { DataSource } from "../../rpc/gen/envoy/config/core/v3/DataSource.t
 import type { Secret as SecretMessage } from "../../rpc/gen/envoy/extensions/transport_sockets/tls/v3/Secret.ts";
 import { messageType } from "../../rpc/protos.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import { derItems } from "../../x509/der-items.ts";
 import type { HeldSvid } from "../cache/svid-store.ts";
 import type { ViewContent } from "../cache/view.ts";
@@ -87,9 +87,7 @@ export function versionOf(content: string | Uint8Array): string {
 }
 
 function certificateSecret(name: string, { chain, key }: HeldSvid): Secret {
-  const certificates = derItems(chain)
-    .map((der) => encodePem("CERTIFICATE", der))
-    .join("");
+  const certificates = encodeCertificates(derItems(chain));
   const secret: SecretMessage = {
     name,
     tls_certificate: {

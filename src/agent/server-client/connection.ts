@@ -4,7 +4,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { serverId } from "../../spiffe/spiffe-id.ts";
 import { revokedServer, wrongServer } from "../../spiffe/server-leaf.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates } from "../../x509/pem.ts";
 import type { AgentSvid } from "../identity/agent-svid.ts";
 
 export interface DialParams {
@@ -36,7 +36,7 @@ export function dial({
   const expected = serverId(TrustDomain.parse(trustDomain)).toString();
   return connectTls({
     target: server,
-    rootsPem: bundle?.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
+    rootsPem: bundle && encodeCertificates(bundle.x509Authorities.map(({ der }) => der)),
     untrusted,
     ...(svid === undefined ? {} : { identity: { certPem: svid.certPem, keyPem: svid.keyPem } }),
     checkServer: (leaf, chain) => {

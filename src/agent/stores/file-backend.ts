@@ -1,7 +1,7 @@
 import type { Random } from "../../base/random.ts";
 import { Generations } from "../../delivery/generations.ts";
 import type { RenderedFile } from "../../delivery/render.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { Place, StoredSvid, SvidBackend } from "./contract.ts";
 import { valuesOf } from "./place.ts";
 
@@ -55,7 +55,7 @@ export class FileBackend implements SvidBackend {
 function filesOf({ chain, key, bundle, federated }: StoredSvid): RenderedFile[] {
   const open = (name: string, ders: readonly Uint8Array[]): RenderedFile => ({
     name,
-    content: new TextEncoder().encode(ders.map((der) => encodePem("CERTIFICATE", der)).join("")),
+    content: new TextEncoder().encode(encodeCertificates(ders)),
     isSecret: false,
   });
   return [

@@ -5,7 +5,7 @@ import {
 } from "../../attestors/kubernetes/client.ts";
 import { toBase64 } from "../../base/bytes.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { Place, StoredSvid, SvidBackend } from "./contract.ts";
 import { valuesOf } from "./place.ts";
 
@@ -34,16 +34,14 @@ export class KubernetesSecretBackend implements SvidBackend {
   }
 
   put(place: Place, svid: StoredSvid, signal: AbortSignal): Promise<string> {
-    const pem = (ders: readonly Uint8Array[]): string =>
-      ders.map((der) => encodePem("CERTIFICATE", der)).join("");
     const data = {
-      "tls.crt": pem(svid.chain),
+      "tls.crt": encodeCertificates(svid.chain),
       "tls.key": encodePem("PRIVATE KEY", svid.key),
-      "ca.crt": pem(svid.bundle),
+      "ca.crt": encodeCertificates(svid.bundle),
       ...Object.fromEntries(
         [...svid.federated].map(([trustDomain, roots]) => [
           `federated.${trustDomain}.crt`,
-          pem(roots),
+          encodeCertificates(roots),
         ]),
       ),
     };

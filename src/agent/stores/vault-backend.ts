@@ -1,6 +1,6 @@
 import type { KubernetesAnswer, KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { Place, StoredSvid, SvidBackend } from "./contract.ts";
 import { valuesOf } from "./place.ts";
 
@@ -129,15 +129,16 @@ export class VaultBackend implements SvidBackend {
 }
 
 function dataOf({ spiffeId, hint, chain, key, bundle, federated }: StoredSvid): object {
-  const pem = (ders: readonly Uint8Array[]): string =>
-    ders.map((der) => encodePem("CERTIFICATE", der)).join("");
   return {
     spiffeId,
-    x509Svid: pem(chain),
+    x509Svid: encodeCertificates(chain),
     x509SvidKey: encodePem("PRIVATE KEY", key),
-    bundle: pem(bundle),
+    bundle: encodeCertificates(bundle),
     federatedBundles: Object.fromEntries(
-      [...federated].map(([trustDomain, roots]) => [`spiffe://${trustDomain}`, pem(roots)]),
+      [...federated].map(([trustDomain, roots]) => [
+        `spiffe://${trustDomain}`,
+        encodeCertificates(roots),
+      ]),
     ),
     ...(hint === "" ? {} : { hint }),
   };

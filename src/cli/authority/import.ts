@@ -3,7 +3,7 @@ import type { ImportX509AuthorityResponse__Output } from "../../rpc/gen/assay/au
 import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { hasNoUris } from "../../x509/name-constraints.ts";
-import { decodePem } from "../../x509/pem.ts";
+import { decodeCertificates } from "../../x509/pem.ts";
 import type { Command } from "../command.ts";
 import { isoTime } from "../facts.ts";
 import { OUTPUT_OPTION } from "../options.ts";
@@ -38,9 +38,9 @@ export const command: Command = {
   ],
   async run(context) {
     const file = context.options.required("file");
-    const certificates = decodePem(readTextFile(file, "file"))
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => Buffer.from(der));
+    const certificates = decodeCertificates(readTextFile(file, "file")).map((der) =>
+      Buffer.from(der),
+    );
     if (certificates.length === 0) throw fail("invalid", `${file} holds no certificate (PEM)`);
     using server = await connectServer(context);
     const set = setOf("x509", context.options);

@@ -4,7 +4,7 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
-import { decodePem, encodePem } from "../../x509/pem.ts";
+import { decodeCertificates, encodeCertificates } from "../../x509/pem.ts";
 import { UsageError } from "../grammar.ts";
 import { readTextFile } from "../read-file.ts";
 
@@ -42,18 +42,18 @@ export function readBundleFile(trustDomain: string, path: string, option: string
       refresh_hint: bundle.refreshHint,
     };
   }
-  const certificates = decodePem(text).filter(({ label }) => label === "CERTIFICATE");
+  const certificates = decodeCertificates(text);
   if (certificates.length === 0) {
     throw fail("invalid", `--${option}: ${path} holds neither certificates nor a bundle document`);
   }
   return {
     trust_domain: trustDomain,
-    x509_authorities: certificates.map(({ der }) => ({ asn1: der })),
+    x509_authorities: certificates.map((der) => ({ asn1: der })),
   };
 }
 
 export function bundlePem(bundle: Bundle): string {
-  return bundle.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
+  return encodeCertificates(bundle.x509Authorities.map(({ der }) => der));
 }
 
 /** The name of a trust domain that an option names. @throws UsageError */

@@ -7,7 +7,7 @@ import { readTextFile } from "../../base/text-file.ts";
 import { pkcs8FromPem } from "../../keys/pem-key.ts";
 import { signerFromPkcs8 } from "../../keys/software-signer.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
-import { decodePem } from "../../x509/pem.ts";
+import { decodeCertificates } from "../../x509/pem.ts";
 import { signCa } from "../../x509/sign.ts";
 import { checkSigned } from "../../x509/signature-algorithm.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
@@ -91,8 +91,8 @@ async function rootProblem(certificate: Certificate): Promise<string | undefined
 async function readCertificate(file: string): Promise<Certificate> {
   const text = await readTextFile(file);
   try {
-    const [block, ...others] = decodePem(text).filter(({ label }) => label === "CERTIFICATE");
-    if (block !== undefined && others.length === 0) return parseCertificate(block.der);
+    const [der, ...others] = decodeCertificates(text);
+    if (der !== undefined && others.length === 0) return parseCertificate(der);
   } catch (cause) {
     throw fail("precondition", `${file}: ${errorFrom(cause).message}`, { cause });
   }

@@ -3,7 +3,7 @@ import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
 
 /** An X.509-SVID as it came from the agent, taken apart. The key belongs to the certificate, or parsing fails. */
@@ -57,7 +57,7 @@ export function svidOf(
     expiresAt: leaf.notAfter,
     keyType: keyTypeOfSpki(leaf.publicKey) ?? "unknown",
     dnsNames: leaf.dnsNames,
-    chainPem: certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+    chainPem: encodeCertificates(certificates.map(({ raw }) => raw)),
     keyPem: encodePem("PRIVATE KEY", key),
   };
 }
@@ -98,9 +98,5 @@ export function svidLines(svid: FetchedSvid, nowMs: number): string[] {
 }
 
 export function pemOfConcatenated(der: Uint8Array): string {
-  return der.length === 0
-    ? ""
-    : parseCertificates(der)
-        .map(({ raw }) => encodePem("CERTIFICATE", raw))
-        .join("");
+  return der.length === 0 ? "" : encodeCertificates(parseCertificates(der).map(({ raw }) => raw));
 }

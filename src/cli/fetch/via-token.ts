@@ -11,7 +11,7 @@ import type { NewX509SVIDResponse__Output } from "../../rpc/gen/assay/token/v1/N
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { createCsr } from "../../x509/csr.ts";
-import { decodePem, encodePem } from "../../x509/pem.ts";
+import { decodePem, encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { CommandContext } from "../command.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
 import { replaceFile } from "../replace-file.ts";
@@ -89,7 +89,7 @@ export async function x509ViaToken(
 
 function pemOf(bundle: Bundle__Output | null): string {
   const authorities = bundle?.x509_authorities ?? [];
-  return authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join("");
+  return encodeCertificates(authorities.map(({ asn1 }) => asn1));
 }
 
 /** @throws as above */

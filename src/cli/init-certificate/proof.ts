@@ -8,7 +8,7 @@ import { proveHeld } from "../../provision/renewal-proof.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { CommandContext } from "../command.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
 import { connectAgent } from "../rpc-clients.ts";
@@ -169,7 +169,7 @@ export function proofSource(context: CommandContext): ProofSource {
         trustDomain,
         bundle: unionBundle({ ...given, x509Authorities }, given),
         identity: {
-          certPem: chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+          certPem: encodeCertificates(chain),
           keyPem: encodePem("PRIVATE KEY", key),
         },
         fields: {},

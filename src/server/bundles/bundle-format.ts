@@ -1,6 +1,6 @@
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { encodeBundleDocument, encodeJwks } from "../../spiffe/bundle-document.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates } from "../../x509/pem.ts";
 
 /** How a bundle is written: a SPIFFE bundle document, its X.509 authorities as PEM, or its JWT authorities as a JWK Set. */
 export type BundleFormat = "spiffe" | "pem" | "jwks";
@@ -22,7 +22,7 @@ export function formatBundle(bundle: Bundle, format: BundleFormat): FormattedBun
       };
     case "pem":
       return {
-        text: bundle.x509Authorities.map(({ der }) => encodePem("CERTIFICATE", der)).join(""),
+        text: encodeCertificates(bundle.x509Authorities.map(({ der }) => der)),
         type: "application/x-pem-file",
       };
   }

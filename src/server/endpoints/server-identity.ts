@@ -7,7 +7,7 @@ import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts
 import { errorFrom, isKind } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import { generateKey } from "../../keys/software-signer.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 
@@ -139,7 +139,7 @@ async function make({ issuance, dnsNames = [], clock }: ServerIdentityOptions): 
   if (leaf === undefined) throw new TypeError("an issued chain has a leaf");
   const now = epochSeconds(clock);
   return {
-    certPem: chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+    certPem: encodeCertificates(chain),
     keyPem: encodePem("PRIVATE KEY", pkcs8),
     chain: certificates,
     authorityId: leaf.authorityKeyId,

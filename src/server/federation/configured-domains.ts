@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { ServerConfig } from "../../config/server.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
-import { decodePem } from "../../x509/pem.ts";
+import { requireCertificates } from "../../x509/pem.ts";
 import { type ForeignBundle, encodeForeignBundle } from "../bundles/foreign-bundle.ts";
 import type { BundleSource } from "./fetch-bundle.ts";
 
@@ -49,7 +49,7 @@ function readBundle(trustDomain: string, text: string): ForeignBundle {
     ? parseBundleDocument(trustDomain, text)
     : {
         trustDomain,
-        x509Authorities: certificatesOf(text).map((der) => ({ der, tainted: false })),
+        x509Authorities: requireCertificates(text).map((der) => ({ der, tainted: false })),
         jwtAuthorities: [],
         refreshHint: 0,
       };
@@ -58,14 +58,8 @@ function readBundle(trustDomain: string, text: string): ForeignBundle {
 }
 
 function requireRoots(text: string): string {
-  certificatesOf(text);
+  requireCertificates(text);
   return text;
-}
-
-function certificatesOf(text: string): Uint8Array[] {
-  const found = decodePem(text).filter(({ label }) => label === "CERTIFICATE");
-  if (found.length === 0) throw fail("invalid", "there is no certificate in it");
-  return found.map(({ der }) => der);
 }
 
 async function readSmall<T>(where: string, file: string, read: (text: string) => T): Promise<T> {

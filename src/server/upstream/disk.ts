@@ -8,7 +8,7 @@ import { signerFromPem } from "../../keys/pem-key.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { signIntermediate } from "../../x509/intermediate.ts";
 import { NO_URIS } from "../../x509/name-constraints.ts";
-import { decodePem } from "../../x509/pem.ts";
+import { decodeCertificates } from "../../x509/pem.ts";
 import { randomSerial } from "../ca/serial-number.ts";
 import type { CaRequest, SignedCa, Upstream } from "./contract.ts";
 import { caNames } from "./request.ts";
@@ -110,9 +110,7 @@ async function signerOf(
 
 async function certificates(file: string): Promise<[Certificate, ...Certificate[]]> {
   const [first, ...others] = within(file, await readTextFile(file), (text) =>
-    decodePem(text)
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => parseCertificate(der)),
+    decodeCertificates(text).map(parseCertificate),
   );
   if (first === undefined) throw fail("precondition", `${file} holds no certificate (PEM)`);
   return [first, ...others];

@@ -5,7 +5,7 @@ import { errorFrom, fail } from "../../base/errors.ts";
 import { readTextFile } from "../../base/text-file.ts";
 import { type VaultAnswer, VaultClient } from "../../vault/vault-client.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
-import { decodePem, encodePem } from "../../x509/pem.ts";
+import { decodePem, encodePem, requireCertificates } from "../../x509/pem.ts";
 import type { CaRequest, SignedCa, Upstream } from "./contract.ts";
 import { requestFor } from "./request.ts";
 import { type VaultAuth, vaultAccess } from "./vault-login.ts";
@@ -140,11 +140,7 @@ class PkiEngine {
 async function certificatesIn(file: string): Promise<readonly Certificate[]> {
   const text = await readTextFile(file);
   try {
-    const found = decodePem(text)
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => parseCertificate(der));
-    if (found.length === 0) throw fail("invalid", "there is no certificate in it");
-    return found;
+    return requireCertificates(text).map(parseCertificate);
   } catch (cause) {
     throw fail("precondition", `${file}: ${errorFrom(cause).message}`, { cause });
   }

@@ -5,7 +5,7 @@ import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
-import { encodePem } from "../../x509/pem.ts";
+import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 
 /** An X.509-SVID of this process and the roots that it came with, as TLS takes them. */
 export interface HeldIdentity {
@@ -55,11 +55,9 @@ export class WorkloadIdentity {
       return {
         identity: {
           spiffeId: spiffeId.toString(),
-          certPem: certificates.map(({ raw }) => encodePem("CERTIFICATE", raw)).join(""),
+          certPem: encodeCertificates(certificates.map(({ raw }) => raw)),
           keyPem: encodePem("PRIVATE KEY", x509_svid_key),
-          rootsPem: parseCertificates(bundle)
-            .map(({ raw }) => encodePem("CERTIFICATE", raw))
-            .join(""),
+          rootsPem: encodeCertificates(parseCertificates(bundle).map(({ raw }) => raw)),
           crls: crl.map((der) => new Uint8Array(der)),
         },
         until: now + (expiresAt - now) / 2,

@@ -4,7 +4,7 @@ import { AssayError, errorFrom, fail } from "../../../base/errors.ts";
 import { readTextFile } from "../../../base/text-file.ts";
 import { type PublicArea, parsePublicFile, withoutLength } from "../../../tpm/public-area.ts";
 import { parseCertificate } from "../../../x509/certificate.ts";
-import { decodePem } from "../../../x509/pem.ts";
+import { requireCertificates } from "../../../x509/pem.ts";
 import type { NodeAttestorAgent, NodeProof } from "../../contract.ts";
 import { isKeyOf } from "./certificate-key.ts";
 import { DevidSession } from "./devid-session.ts";
@@ -85,10 +85,7 @@ function proof(session: DevidSession, devidChain: readonly Uint8Array[]): NodePr
 async function readChain(file: string): Promise<readonly Uint8Array[]> {
   const text = await readTextFile(file);
   try {
-    const chain = decodePem(text)
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => parseCertificate(der).raw);
-    if (chain.length === 0) throw fail("invalid", "there is no certificate in it");
+    const chain = requireCertificates(text).map((der) => parseCertificate(der).raw);
     if (chain.length <= 1 + MAX_INTERMEDIATES) return chain;
     throw fail("invalid", `there are more than ${MAX_INTERMEDIATES} intermediates in it`);
   } catch (cause) {

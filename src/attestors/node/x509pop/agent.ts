@@ -3,7 +3,7 @@ import { fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { type ProofKey, proofKeyFromPem } from "../../../keys/possession.ts";
 import { parseCertificate } from "../../../x509/certificate.ts";
-import { decodePem } from "../../../x509/pem.ts";
+import { requireCertificates } from "../../../x509/pem.ts";
 import type { NodeAttestorAgent, NodeProof } from "../../contract.ts";
 import { readFileAs } from "../read-file-as.ts";
 import {
@@ -81,13 +81,9 @@ function proof(chain: readonly Uint8Array[], key: ProofKey, random: Random): Nod
 }
 
 function readChain(file: string): Promise<Uint8Array[]> {
-  return readFileAs(file, MAX_FILE_BYTES, (text) => {
-    const ders = decodePem(text)
-      .filter(({ label }) => label === "CERTIFICATE")
-      .map(({ der }) => parseCertificate(der).raw);
-    if (ders.length === 0) throw fail("invalid", "there is no certificate in it");
-    return ders;
-  });
+  return readFileAs(file, MAX_FILE_BYTES, (text) =>
+    requireCertificates(text).map((der) => parseCertificate(der).raw),
+  );
 }
 
 /** As a number is written: no leading zero bytes. */

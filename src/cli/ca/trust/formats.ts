@@ -1,4 +1,4 @@
-import { encodePem } from "../../../x509/pem.ts";
+import { encodeCertificates } from "../../../x509/pem.ts";
 import { trustStore } from "../../../x509/pkcs12/stores.ts";
 import { debianPackage } from "./debian-package.ts";
 import type { ExportedTrust } from "./exported-trust.ts";
@@ -19,7 +19,7 @@ export async function renderTrust(
 ): Promise<Uint8Array> {
   switch (format) {
     case "pem":
-      return Buffer.from(trust.roots.map((der) => encodePem("CERTIFICATE", der)).join(""));
+      return Buffer.from(encodeCertificates(trust.roots));
     case "mobileconfig":
       return Buffer.from(mobileconfig(trust));
     case "deb":

@@ -2,7 +2,7 @@
 import type { HttpAnswer } from "../../../http/http-answer.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/names.ts";
-import { encodePem, pemOfBase64 } from "../../../x509/pem.ts";
+import { encodeCertificates, pemOfBase64 } from "../../../x509/pem.ts";
 
 /**
  * Leaf first, PEM only; whoever asks for text by name gets a summary before it, which PEM readers pass over
@@ -22,7 +22,7 @@ export function certificateAnswer(
 }
 
 export function rootsAnswer(roots: readonly Uint8Array[]): HttpAnswer {
-  const body = roots.map((der) => encodePem("CERTIFICATE", der)).join("");
+  const body = encodeCertificates(roots);
   return { status: 200, type: PEM_CHAIN, body };
 }
 

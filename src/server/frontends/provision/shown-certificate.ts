@@ -6,7 +6,7 @@ import {
   parseRenewalProof,
 } from "../../../provision/renewal-proof.ts";
 import { parseCertificate } from "../../../x509/certificate.ts";
-import { decodePem } from "../../../x509/pem.ts";
+import { decodeCertificates } from "../../../x509/pem.ts";
 import { requestIn } from "./requested-names.ts";
 
 /** The certificate that is to be renewed, by whoever has its key. */
@@ -36,10 +36,7 @@ export async function shownCertificate({
     );
   }
   const proof = parseRenewalProof(header);
-  const chain = decodePem(Buffer.from(body).toString("latin1"))
-    .filter(({ label }) => label === "CERTIFICATE")
-    .slice(0, MAX_CHAIN)
-    .map(({ der }) => der);
+  const chain = decodeCertificates(Buffer.from(body).toString("latin1")).slice(0, MAX_CHAIN);
   const [leaf] = chain;
   if (leaf === undefined) {
     throw fail("unauthenticated", "the body has no certificate (pem) beside the request");
