@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { AgentConfig } from "../config/agent.ts";
+import type { AgentConfig } from "../config/agent/agent-config.ts";
 import { fail } from "../base/errors.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { WorkloadAttestors } from "./attestation/workload-attestors.ts";

@@ -1,4 +1,4 @@
-import type { AgentConfig } from "../config/agent.ts";
+import type { AgentConfig } from "../config/agent/agent-config.ts";
 import { type ConfigChange, Reload, type ReloadPart } from "../config/reload.ts";
 import type { Cache, CachePolicy } from "./cache/cache.ts";
 import type { JwtCache } from "./cache/jwt-cache.ts";

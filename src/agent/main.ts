@@ -3,7 +3,7 @@ import { type Clock, epochSeconds, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
-import type { AgentConfig } from "../config/agent.ts";
+import type { AgentConfig } from "../config/agent/agent-config.ts";
 import type { ConfigChange } from "../config/reload.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";

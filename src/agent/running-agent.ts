@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { AssayError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { AgentConfig } from "../config/agent.ts";
+import type { AgentConfig } from "../config/agent/agent-config.ts";
 import type { ConfigChange } from "../config/reload.ts";
 import type { Logger, LogLevelSwitch } from "../observe/logger.ts";
 import type { SpiffeId } from "../spiffe/spiffe-id.ts";

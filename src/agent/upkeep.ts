@@ -1,7 +1,7 @@
 /** What the agent holds for its workloads, kept as the server says: synced, signed, replaced where authorities are lost. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { AgentConfig } from "../config/agent.ts";
+import type { AgentConfig } from "../config/agent/agent-config.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Cache } from "./cache/cache.ts";
 import type { JwtCache } from "./cache/jwt-cache.ts";

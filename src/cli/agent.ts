@@ -1,10 +1,10 @@
-import { AGENT_SETTINGS } from "../config/agent-settings.ts";
-import { buildAgentConfig } from "../config/build-agent.ts";
+import { AGENT_SETTINGS } from "../config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../config/agent/build-agent.ts";
 import { makeAdminFolder, makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
 import { defaultPaths } from "../config/paths.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
-import { exposedSecrets } from "../config/shown.ts";
+import { exposedSecrets } from "../config/settings/shown.ts";
 import { currentUid } from "./rpc-clients.ts";
 import { orUsage } from "./grammar.ts";
 import { reloader } from "./reload.ts";

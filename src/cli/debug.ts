@@ -1,4 +1,4 @@
-import { formatDuration } from "../config/duration.ts";
+import { formatDuration } from "../config/settings/duration.ts";
 import type { GetInfoResponse__Output as AgentInfo } from "../rpc/gen/spire/agent/debug/v1/GetInfoResponse.ts";
 import type { GetInfoResponse__Output as ServerInfo } from "../rpc/gen/spire/api/server/debug/v1/GetInfoResponse.ts";
 import { type AdminPeer, PEER_OPTIONS, connectPeer } from "./admin-peer.ts";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { parseDuration } from "../config/duration.ts";
+import { parseDuration } from "../config/settings/duration.ts";
 import { type Grammar, type OptionSpec, UsageError } from "./grammar.ts";
 import { nearest } from "../base/nearest.ts";
 

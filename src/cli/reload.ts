@@ -1,8 +1,8 @@
-import { type SettingChanges, settingChanges } from "../config/changes.ts";
+import { type SettingChanges, settingChanges } from "../config/settings/changes.ts";
 import type { PathContext } from "../config/paths.ts";
 import type { ConfigChange } from "../config/reload.ts";
-import type { SettingTable } from "../config/setting.ts";
-import type { Settings } from "../config/source.ts";
+import type { SettingTable } from "../config/settings/setting.ts";
+import type { Settings } from "../config/settings/source.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { CommandContext } from "./command.ts";
 import { loadSettings } from "./settings.ts";

@@ -1,10 +1,10 @@
-import { buildServerConfig } from "../config/build-server.ts";
+import { buildServerConfig } from "../config/server/build-server.ts";
 import { makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
 import { defaultPaths } from "../config/paths.ts";
-import { SERVER_SETTINGS } from "../config/server-settings.ts";
+import { SERVER_SETTINGS } from "../config/server/server-settings.ts";
 import type { Command } from "./command.ts";
 import { runDaemon } from "./daemon.ts";
-import { exposedSecrets } from "../config/shown.ts";
+import { exposedSecrets } from "../config/settings/shown.ts";
 import { orUsage } from "./grammar.ts";
 import { reloader } from "./reload.ts";
 import { checkSameFolder, enterDataFolder } from "./server-folder.ts";

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import { type ConfigFile, readConfigFile } from "../config/config-file.ts";
+import { type ConfigFile, readConfigFile } from "../config/settings/config-file.ts";
 import type { PathContext } from "../config/paths.ts";
-import { type Setting, type SettingTable, isOption } from "../config/setting.ts";
-import { Settings } from "../config/source.ts";
+import { type Setting, type SettingTable, isOption } from "../config/settings/setting.ts";
+import { Settings } from "../config/settings/source.ts";
 import type { CommandContext } from "./command.ts";
 import type { OptionSpec } from "./grammar.ts";
 

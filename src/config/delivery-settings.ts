@@ -1,5 +1,13 @@
-import type { Setting } from "./setting.ts";
-import { choice, duration, flag, list, section, text, type SectionValue } from "./shape.ts";
+import type { Setting } from "./settings/setting.ts";
+import {
+  choice,
+  duration,
+  flag,
+  list,
+  section,
+  text,
+  type SectionValue,
+} from "./settings/shape.ts";
 
 const FILE_NAME = text({
   pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",

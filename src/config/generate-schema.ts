@@ -5,10 +5,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { AGENT_SETTINGS } from "./agent-settings.ts";
+import { AGENT_SETTINGS } from "./agent/agent-settings.ts";
 import { DELIVERY_FILE_FIELDS } from "./delivery-settings.ts";
-import { configSchema } from "./json-schema.ts";
-import { SERVER_SETTINGS } from "./server-settings.ts";
+import { configSchema } from "./settings/json-schema.ts";
+import { SERVER_SETTINGS } from "./server/server-settings.ts";
 
 const FILE = fileURLToPath(new URL("../../doc/config.schema.json", import.meta.url));
 

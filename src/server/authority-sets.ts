@@ -1,5 +1,5 @@
 /** The authority sets that the configuration names beside the trust domain's own, and all of them together. */
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { fail } from "../base/errors.ts";
 import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
 import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { ConfiguredAttestors } from "./configured-attestors.ts";

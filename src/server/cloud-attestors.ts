@@ -13,7 +13,7 @@ import { bytesEqual } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { parseCertificate } from "../x509/certificate.ts";
 import { requireCertificates } from "../x509/pem.ts";
 

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { TlsIdentity } from "../base/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";

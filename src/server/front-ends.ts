@@ -1,6 +1,6 @@
 /** Listeners beside the server's API, each an adapter that can be left out. */
 import { parseAddress } from "../config/address.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { HttpListener } from "../http/http-listener.ts";
 import { observeRoutes } from "../http/observe-routes.ts";
 import type { Bundle } from "../spiffe/bundle.ts";

@@ -9,7 +9,7 @@ import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { Logger } from "../observe/logger.ts";
 import { WatchedRoots } from "./watched-roots.ts";
 

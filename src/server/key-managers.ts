@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { KeyManager } from "./keymanager/contract.ts";
 import { openDiskKeyManager } from "./keymanager/disk.ts";
 import { openMemoryKeyManager } from "./keymanager/memory.ts";

@@ -5,7 +5,7 @@ import { errorFrom, fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { parseAddress } from "../config/address.ts";
 import { type ConfigChange, Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { CallContext } from "../rpc/service.ts";

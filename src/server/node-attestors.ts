@@ -7,7 +7,7 @@ import type { OidcIssuers } from "../attestors/issuer/issuers.ts";
 import type { NodeAttestorServer } from "../attestors/contract.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig, X509PopServerConfig } from "../config/server.ts";
+import type { ServerConfig, X509PopServerConfig } from "../config/server/server-config.ts";
 import { cloudAttestors } from "./cloud-attestors.ts";
 import { hostAttestors } from "./host-attestors.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";

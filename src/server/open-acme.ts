@@ -1,6 +1,6 @@
 /** Opens the front end `acme` with its parts. */
 import { parseAddress } from "../config/address.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { FrontEndParts } from "./front-end-parts.ts";
 import { AcmeFrontEnd } from "./frontends/acme/acme-front-end.ts";
 import type { RevokedCertificate } from "./frontends/acme/certificates.ts";

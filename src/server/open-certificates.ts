@@ -1,7 +1,7 @@
 /** What `frontends.certificates` of a configuration asks for. */
 import type { Clock } from "../base/clock.ts";
 import type { Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";

@@ -1,5 +1,5 @@
 /** Opens the listener of the front end `provision`. */
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { ApiListener } from "../http/api-listener.ts";
 import type { FrontEndParts } from "./front-end-parts.ts";
 import { Attempts } from "./frontends/provision/attempts.ts";

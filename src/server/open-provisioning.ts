@@ -1,7 +1,7 @@
 /** What the front end `provision` stands on: authorizations, signatures, and who may ask for them. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";

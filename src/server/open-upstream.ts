@@ -1,8 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { socketPathOf } from "../config/paths.ts";
-import type { AuthoritySetConfig } from "../config/build-authority-sets.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { AuthoritySetConfig } from "../config/server/build-authority-sets.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { OFFLINE, type Upstream } from "./upstream/contract.ts";
 import { openDiskUpstream } from "./upstream/disk.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";

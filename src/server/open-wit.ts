@@ -1,4 +1,4 @@
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { type WitAuthoritiesOptions, WitAuthorities } from "./ca/wit-authorities.ts";
 import type { Issuance } from "./issuance/issuance.ts";
 import { WitIssuance, type WitIssuanceOptions } from "./issuance/wit.ts";

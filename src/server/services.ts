@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server.ts";
+import type { ServerConfig } from "../config/server/server-config.ts";
 import { type Logger, LogLevelSwitch } from "../observe/logger.ts";
 import type { HealthHandlers } from "../rpc/gen/assay/health/v1/Health.ts";
 import { partsMessage } from "../rpc/health-parts.ts";

@@ -1,7 +1,7 @@
 /** What a listener of the web shows of itself: a certificate in files, or an SVID of the server's own. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { WebTls } from "../config/web-tls.ts";
+import type { WebTls } from "../config/server/web-tls.ts";
 import { CertificateFiles } from "../http/certificate-files.ts";
 import type { TlsIdentity } from "../base/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";

@@ -1,7 +1,7 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import t from "tap";
 import { bundlePem } from "../../src/agent/sds/bundle-pem.ts";
-import type { AgentConfig } from "../../src/config/agent.ts";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import type { Node } from "../../src/rpc/gen/envoy/config/core/v3/Node.ts";
 import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { encodeCrlTbs, finishCrl } from "../../src/x509/crl.ts";

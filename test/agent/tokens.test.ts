@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { shownSelectors } from "../../src/agent/workload-api/shown-selectors.ts";
-import type { AgentConfig } from "../../src/config/agent.ts";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
 import { systemClock } from "../../src/base/clock.ts";

@@ -23,9 +23,9 @@ import {
 } from "../../src/attestors/workload/container/container-of.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { isKind } from "../../src/base/errors.ts";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
-import { buildAgentConfig } from "../../src/config/build-agent.ts";
-import { Settings } from "../../src/config/source.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";

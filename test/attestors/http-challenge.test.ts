@@ -10,7 +10,7 @@ import { httpChallengeServer } from "../../src/attestors/node/http-challenge/ser
 import { systemClock } from "../../src/base/clock.ts";
 import type { ErrorKind } from "../../src/base/errors.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
+import type { ServerConfig } from "../../src/config/server/server-config.ts";
 import { attestNode } from "../support/attest-node.ts";
 import { Domain } from "../support/running.ts";
 import { refused } from "../support/refused.ts";

@@ -15,7 +15,7 @@ import { sshMpint, sshString } from "../../src/keys/ssh/wire.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import type { ErrorKind } from "../../src/base/errors.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
+import type { ServerConfig } from "../../src/config/server/server-config.ts";
 import { attestNode } from "../support/attest-node.ts";
 import { Domain } from "../support/running.ts";
 import { refused } from "../support/refused.ts";

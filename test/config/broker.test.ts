@@ -1,8 +1,8 @@
 /** Settings of the SPIFFE Broker API. */
 import t from "tap";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
-import { buildAgentConfig } from "../../src/config/build-agent.ts";
-import { Settings } from "../../src/config/source.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 
 const BROKER = { id: "spiffe://example.org/mesh" };
 

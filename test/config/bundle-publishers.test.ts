@@ -1,6 +1,6 @@
 /** Where the credentials of the bundle publisher s3 come from. */
 import t from "tap";
-import { bundlePublishersSetting } from "../../src/config/bundle-publishers.ts";
+import { bundlePublishersSetting } from "../../src/config/server/bundle-publishers.ts";
 
 const S3 = {
   bucket: "b",

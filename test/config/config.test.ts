@@ -12,18 +12,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { parseAddress } from "../../src/config/address.ts";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
-import { buildAgentConfig } from "../../src/config/build-agent.ts";
-import { buildServerConfig } from "../../src/config/build-server.ts";
-import { readConfigFile } from "../../src/config/config-file.ts";
-import { formatDuration, parseDuration } from "../../src/config/duration.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
+import { buildServerConfig } from "../../src/config/server/build-server.ts";
+import { readConfigFile } from "../../src/config/settings/config-file.ts";
+import { formatDuration, parseDuration } from "../../src/config/settings/duration.ts";
 import { makePrivateFolder, makeSocketFolder } from "../../src/config/folders.ts";
 import { type PathContext, defaultPaths, socketPathOf } from "../../src/config/paths.ts";
-import { problemsOf } from "../../src/config/problems.ts";
+import { problemsOf } from "../../src/config/settings/problems.ts";
 import { readSecretFile, redacted } from "../../src/config/secret.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { type SettingTable, isOption } from "../../src/config/setting.ts";
-import { Settings } from "../../src/config/source.ts";
+import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
+import { type SettingTable, isOption } from "../../src/config/settings/setting.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 
 const user: PathContext = {
   uid: 1000,

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { parse } from "yaml";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
-import { buildAgentConfig } from "../../src/config/build-agent.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
 import type { PathContext } from "../../src/config/paths.ts";
 import { USER, fileSettings, serverConfigOf } from "../support/file-settings.ts";
 

@@ -1,10 +1,10 @@
 // A running process takes a new configuration as a whole or not at all.
 import t from "tap";
 import { fail } from "../../src/base/errors.ts";
-import { settingChanges } from "../../src/config/changes.ts";
+import { settingChanges } from "../../src/config/settings/changes.ts";
 import { Reload, type ReloadOutcome } from "../../src/config/reload.ts";
-import type { SettingTable } from "../../src/config/setting.ts";
-import { count, duration, list, map, section, text } from "../../src/config/shape.ts";
+import type { SettingTable } from "../../src/config/settings/setting.ts";
+import { count, duration, list, map, section, text } from "../../src/config/settings/shape.ts";
 import { LogLevelSwitch } from "../../src/observe/logger.ts";
 import { fileSettings } from "../support/file-settings.ts";
 

@@ -4,14 +4,14 @@ import { readFileSync, readdirSync } from "node:fs";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import t from "tap";
 import { parse } from "yaml";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
 import { DELIVERY_FILE_FIELDS } from "../../src/config/delivery-settings.ts";
-import { schemaOf } from "../../src/config/json-schema.ts";
-import { problemsOf } from "../../src/config/problems.ts";
-import { isMapping, readValue } from "../../src/config/read-value.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { type SettingTable, camelCase, fileFields } from "../../src/config/setting.ts";
-import { type Field, type Shape, section } from "../../src/config/shape.ts";
+import { schemaOf } from "../../src/config/settings/json-schema.ts";
+import { problemsOf } from "../../src/config/settings/problems.ts";
+import { isMapping, readValue } from "../../src/config/settings/read-value.ts";
+import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
+import { type SettingTable, camelCase, fileFields } from "../../src/config/settings/setting.ts";
+import { type Field, type Shape, section } from "../../src/config/settings/shape.ts";
 import { USER, fileSettings } from "../support/file-settings.ts";
 
 const TABLES = {

@@ -2,8 +2,8 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import t from "tap";
-import { schemaOf } from "../../src/config/json-schema.ts";
-import { readValue } from "../../src/config/read-value.ts";
+import { schemaOf } from "../../src/config/settings/json-schema.ts";
+import { readValue } from "../../src/config/settings/read-value.ts";
 import {
   type Shape,
   choice,
@@ -15,8 +15,8 @@ import {
   map,
   section,
   text,
-} from "../../src/config/shape.ts";
-import { shownValues } from "../../src/config/shown.ts";
+} from "../../src/config/settings/shape.ts";
+import { shownValues } from "../../src/config/settings/shown.ts";
 import { USER, fileSettings } from "../support/file-settings.ts";
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });

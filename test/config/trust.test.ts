@@ -1,8 +1,8 @@
 /** Settings of what keeps keys elsewhere, and of revocation. */
 import t from "tap";
-import { buildServerConfig } from "../../src/config/build-server.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import { Settings } from "../../src/config/source.ts";
+import { buildServerConfig } from "../../src/config/server/build-server.ts";
+import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 
 function server(
   root: Readonly<Record<string, unknown>>,

@@ -14,9 +14,9 @@ import { ContainerLookup } from "../../src/attestors/workload/container/containe
 import { k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { errorFrom } from "../../src/base/errors.ts";
-import { AGENT_SETTINGS } from "../../src/config/agent-settings.ts";
-import { buildAgentConfig } from "../../src/config/build-agent.ts";
-import { Settings } from "../../src/config/source.ts";
+import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 import { ConfigMapPublisher } from "../../src/server/bundles/config-map-publisher.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { attestCall } from "../support/attest-call.ts";

@@ -1,7 +1,7 @@
 /** Runs an agent with the configuration that comes in on standard input; says when it runs. */
 import { text } from "node:stream/consumers";
 import { startAgent } from "../../src/agent/main.ts";
-import type { AgentConfig } from "../../src/config/agent.ts";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 
 const config = JSON.parse(await text(process.stdin)) as AgentConfig;

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { AgentConfig } from "../../src/config/agent.ts";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import type { RunningAgent } from "../../src/agent/running-agent.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import {

@@ -1,10 +1,10 @@
 /** Settings as a configuration file alone gives them, for tests of what follows from them. */
-import { buildServerConfig } from "../../src/config/build-server.ts";
+import { buildServerConfig } from "../../src/config/server/build-server.ts";
 import type { PathContext } from "../../src/config/paths.ts";
-import { SERVER_SETTINGS } from "../../src/config/server-settings.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
-import type { SettingTable } from "../../src/config/setting.ts";
-import { Settings } from "../../src/config/source.ts";
+import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
+import type { ServerConfig } from "../../src/config/server/server-config.ts";
+import type { SettingTable } from "../../src/config/settings/setting.ts";
+import { Settings } from "../../src/config/settings/source.ts";
 
 /** Not root, without a runtime folder. */
 export const USER: PathContext = { uid: 1000, env: { HOME: "/home/u" } };

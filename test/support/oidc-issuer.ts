@@ -7,7 +7,7 @@ import { type Server, createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ServerConfig } from "../../src/config/server.ts";
+import type { ServerConfig } from "../../src/config/server/server-config.ts";
 import { TestCa } from "./test-ca.ts";
 
 const NOW = Math.floor(Date.now() / 1000);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Test } from "tap";
 import type { Clock } from "../../src/base/clock.ts";
 import { type Random, systemRandom } from "../../src/base/random.ts";
-import type { ServerConfig } from "../../src/config/server.ts";
+import type { ServerConfig } from "../../src/config/server/server-config.ts";
 import { generateKey } from "../../src/keys/software-signer.ts";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { type Channel, connectTls, connectUnix } from "../../src/rpc/channel.ts";

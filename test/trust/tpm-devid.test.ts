@@ -8,7 +8,7 @@ import { tpmDevidAttestor } from "../../src/attestors/node/tpm-devid/agent.ts";
 import { tpmDevidServer } from "../../src/attestors/node/tpm-devid/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import type { AgentConfig } from "../../src/config/agent.ts";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import { parsePublicFile, spkiOf } from "../../src/tpm/public-area.ts";
 import { endorsementTemplates } from "../../src/tpm/templates.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";

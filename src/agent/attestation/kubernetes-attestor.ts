@@ -4,7 +4,7 @@ import type { ContainerLookup } from "../../attestors/workload/container/contain
 import { type K8sAttestor, k8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 
 type KubeletSettings = NonNullable<AgentConfig["workloadAttestors"]["k8s"]>;

@@ -11,7 +11,7 @@ import type { TokenHolders } from "../../attestors/workload/token/holders.ts";
 import { ONE_TIME_ALIAS, type OneTimeTokens } from "../../attestors/workload/token/one-time.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 
 type Tokens = NonNullable<AgentConfig["workloadAttestors"]["token"]>;
 type Review = NonNullable<NonNullable<Tokens["issuers"]>[number]["review"]>;

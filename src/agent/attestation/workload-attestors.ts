@@ -10,7 +10,7 @@ import { unixAttestor } from "../../attestors/workload/unix/attest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorFrom } from "../../base/errors.ts";
 import { Generations } from "../../base/generations.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { kubernetesAttestor } from "./kubernetes-attestor.ts";
 import { configuredTokens } from "./token-attestor.ts";

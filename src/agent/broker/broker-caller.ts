@@ -1,6 +1,6 @@
 import type { EpochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
-import type { BrokerConfig } from "../../config/broker-section.ts";
+import type { BrokerConfig } from "../../config/sections/broker-section.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { isRevoked } from "../../spiffe/revoked.ts";
 import { checkLeaf, verifyX509Svid } from "../../spiffe/x509-svid.ts";

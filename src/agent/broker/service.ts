@@ -5,7 +5,7 @@
 import { bytesEqual } from "../../base/bytes.ts";
 import { epochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
-import type { BrokerConfig } from "../../config/broker-section.ts";
+import type { BrokerConfig } from "../../config/sections/broker-section.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { FetchJWTSVIDRequest__Output } from "../../rpc/gen/spiffe/broker/FetchJWTSVIDRequest.ts";

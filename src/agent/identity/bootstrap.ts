@@ -3,7 +3,7 @@ import { toHex } from "../../base/bytes.ts";
 import { createHash } from "node:crypto";
 import { fail } from "../../base/errors.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { decodeCertificates } from "../../x509/pem.ts";

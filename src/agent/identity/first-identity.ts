@@ -3,7 +3,7 @@ import { Backoff } from "../../base/backoff.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { bundleFromMessage } from "../server-client/messages.ts";
 import type { ServerClient } from "../server-client/server-client.ts";

@@ -13,9 +13,9 @@ import type { NodeAttestorAgent } from "../../attestors/contract.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
-import type { AgentAttestorConfig, AgentConfig } from "../../config/agent.ts";
-import { AWS_IID_AGENT, GCP_IIT_AGENT } from "../../config/cloud-sections.ts";
-import { HTTP_CHALLENGE_AGENT, SSHPOP_AGENT } from "../../config/host-sections.ts";
+import type { AgentAttestorConfig, AgentConfig } from "../../config/agent/agent-config.ts";
+import { AWS_IID_AGENT, GCP_IIT_AGENT } from "../../config/sections/cloud-sections.ts";
+import { HTTP_CHALLENGE_AGENT, SSHPOP_AGENT } from "../../config/sections/host-sections.ts";
 import type { ReloadPart } from "../../config/reload.ts";
 import type { NodeAttestation } from "./node-attestation.ts";
 

@@ -1,4 +1,4 @@
-import type { SdsConfig } from "../../config/sds-section.ts";
+import type { SdsConfig } from "../../config/sections/sds-section.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { ViewState } from "../cache/view.ts";
 import { Secrets } from "./secrets.ts";

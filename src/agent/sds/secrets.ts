@@ -1,6 +1,6 @@
 /** What a workload's proxy may have, as Envoy's secrets by name. */
 import { createHash } from "node:crypto";
-import type { SdsConfig } from "../../config/sds-section.ts";
+import type { SdsConfig } from "../../config/sections/sds-section.ts";
 import type { CertificateValidationContext } from "../../rpc/gen/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.ts";
 import type { DataSource } from "../../rpc/gen/envoy/config/core/v3/DataSource.ts";
 import type { Secret as SecretMessage } from "../../rpc/gen/envoy/extensions/transport_sockets/tls/v3/Secret.ts";

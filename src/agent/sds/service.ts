@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import { toHex } from "../../base/bytes.ts";
-import type { SdsConfig } from "../../config/sds-section.ts";
+import type { SdsConfig } from "../../config/sections/sds-section.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";

@@ -2,7 +2,7 @@ import { apiConnection } from "../../attestors/kubernetes/api-connection.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { SvidBackend } from "./contract.ts";
 import { FileBackend } from "./file-backend.ts";
 import { KubernetesSecretBackend } from "./kubernetes-secret-backend.ts";

@@ -6,7 +6,7 @@ import { errorFrom } from "../../base/errors.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { Serial } from "../../base/serial.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { AgentConfig } from "../../config/agent.ts";
+import type { AgentConfig } from "../../config/agent/agent-config.ts";
 import { isExperimental } from "../../keys/contract.ts";
 import { WitStore } from "../cache/wit-store.ts";
 import type { ServerClient } from "../server-client/server-client.ts";

@@ -1,4 +1,4 @@
-import { parseDuration } from "../../config/duration.ts";
+import { parseDuration } from "../../config/settings/duration.ts";
 import { errorFrom } from "../../base/errors.ts";
 import type { AuditRecord } from "../../observe/audit.ts";
 import type { ReadResponse__Output } from "../../rpc/gen/assay/audit/v1/ReadResponse.ts";

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../../base/errors.ts";
-import { SERVER_FILE } from "../../config/data-folder.ts";
+import { SERVER_FILE } from "../../config/server/data-folder.ts";
 import { makePrivateFolder } from "../../config/folders.ts";
 import type { KeyType } from "../../keys/contract.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";

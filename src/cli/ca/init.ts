@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { DEFAULT_TRUST_DOMAIN, LISTEN_ADDRESS } from "../../config/common-settings.ts";
+import { DEFAULT_TRUST_DOMAIN, LISTEN_ADDRESS } from "../../config/sections/common-settings.ts";
 import { KEY_TYPES } from "../../keys/contract.ts";
 import { fingerprintOf } from "../../provision/http-exchange.ts";
 import { identityNames } from "../../provision/names.ts";

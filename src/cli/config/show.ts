@@ -1,5 +1,5 @@
-import { readConfigFile } from "../../config/config-file.ts";
-import { type ShownValue, shownValues } from "../../config/shown.ts";
+import { readConfigFile } from "../../config/settings/config-file.ts";
+import { type ShownValue, shownValues } from "../../config/settings/shown.ts";
 import type { Command } from "../command.ts";
 import { currentUid } from "../rpc-clients.ts";
 import { CONFIG_OPTIONS, roleConfig, roleOf } from "./role-config.ts";

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { fail } from "../../base/errors.ts";
-import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
+import { DEFAULT_TRUST_DOMAIN } from "../../config/sections/common-settings.ts";
 import { makePrivateFolder } from "../../config/folders.ts";
 import { defaultPaths, socketPathOf } from "../../config/paths.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";

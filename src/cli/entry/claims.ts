@@ -1,6 +1,6 @@
 /** Claims of an entry's own in its JWT-SVIDs: SPIRE's messages have no place for them, so they go beside them. */
 import { fail, isKind } from "../../base/errors.ts";
-import { isMapping } from "../../config/read-value.ts";
+import { isMapping } from "../../config/settings/read-value.ts";
 import type { BatchGetClaimsResponse__Output } from "../../rpc/gen/assay/claims/v1/BatchGetClaimsResponse.ts";
 import { type OptionSpec, UsageError } from "../grammar.ts";
 import type { Options } from "../options.ts";

@@ -1,7 +1,7 @@
 /** The registry as a file: YAML or JSON with `entries`, each with the keys that `entry list --output json` prints. */
 import { errorFrom, fail } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { isMapping } from "../../config/read-value.ts";
+import { isMapping } from "../../config/settings/read-value.ts";
 import { readTextFile } from "../read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { CLAIMS_KEY, type EntryClaims, readClaims } from "./claims.ts";

@@ -1,4 +1,4 @@
-import { formatDuration } from "../../config/duration.ts";
+import { formatDuration } from "../../config/settings/duration.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import { factLines, isoTime, timeText } from "../facts.ts";
 import { fieldsJson, fieldsOf } from "./entry-fields.ts";

@@ -1,6 +1,6 @@
 /** What values in an entry file may look like. Each throws `invalid` with the rule; the place is the caller's to name. */
 import { fail } from "../../base/errors.ts";
-import { parseDuration } from "../../config/duration.ts";
+import { parseDuration } from "../../config/settings/duration.ts";
 import { canonicalSelectors, parseSelector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";

@@ -1,5 +1,5 @@
 import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/types/FederationRelationship.ts";
-import { formatDuration } from "../../config/duration.ts";
+import { formatDuration } from "../../config/settings/duration.ts";
 import type { Relationship__Output } from "../../rpc/gen/assay/federation/v1/Relationship.ts";
 import { readBundleFile, trustDomainName } from "../bundle/bundle-message.ts";
 import { factLines } from "../facts.ts";

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { readTokenFile } from "../../attestors/issuer/token-file.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import { AssayError, fail } from "../../base/errors.ts";
-import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
+import { DEFAULT_TRUST_DOMAIN } from "../../config/sections/common-settings.ts";
 import { generateKey, signerFromPkcs8 } from "../../keys/software-signer.ts";
 import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/assay/token/v1/NewJWTSVIDResponse.ts";
 import type { NewX509SVIDResponse__Output } from "../../rpc/gen/assay/token/v1/NewX509SVIDResponse.ts";

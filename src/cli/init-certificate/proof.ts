@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { readTokenFile } from "../../attestors/issuer/token-file.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
-import { DEFAULT_TRUST_DOMAIN } from "../../config/common-settings.ts";
+import { DEFAULT_TRUST_DOMAIN } from "../../config/sections/common-settings.ts";
 import { signerFromPkcs8 } from "../../keys/software-signer.ts";
 import { proveHeld } from "../../provision/renewal-proof.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";

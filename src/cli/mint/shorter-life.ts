@@ -1,4 +1,4 @@
-import { formatDuration } from "../../config/duration.ts";
+import { formatDuration } from "../../config/settings/duration.ts";
 import { isoTime } from "../facts.ts";
 import type { AuthorityWord } from "../authority/kinds.ts";
 

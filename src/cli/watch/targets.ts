@@ -1,16 +1,16 @@
 /** What `assay watch` is to write: the options' one target, or the targets of a file. */
 import { AssayError, fail } from "../../base/errors.ts";
-import { readConfigFile } from "../../config/config-file.ts";
+import { readConfigFile } from "../../config/settings/config-file.ts";
 import {
   DELIVERY_FILE_FIELDS,
   TARGET_FIELDS,
   type TargetValues,
 } from "../../config/delivery-settings.ts";
 import type { PathContext } from "../../config/paths.ts";
-import { ConfigError, allOf, problemsOf } from "../../config/problems.ts";
-import { nodeOfText, readSection } from "../../config/read-value.ts";
+import { ConfigError, allOf, problemsOf } from "../../config/settings/problems.ts";
+import { nodeOfText, readSection } from "../../config/settings/read-value.ts";
 import { readSecretFile } from "../../config/secret.ts";
-import type { SectionValue } from "../../config/shape.ts";
+import type { SectionValue } from "../../config/settings/shape.ts";
 import {
   type FileNames,
   type Target,

@@ -3,7 +3,7 @@ import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
-import type { ServerConfig } from "../../config/server.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
 import { selectorDoubt } from "../../attestors/selector-types.ts";
-import { formatDuration } from "../../config/duration.ts";
+import { formatDuration } from "../../config/settings/duration.ts";
 import type { Random } from "../../base/random.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../base/clock.ts";
 import { parseAddress } from "../../config/address.ts";
-import type { ServerConfig } from "../../config/server.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 import { CertificateFiles } from "../../http/certificate-files.ts";
 import { HttpListener, type HttpRoute } from "../../http/http-listener.ts";
 import { type PublicDocument, documentRoute } from "../../http/public-document.ts";

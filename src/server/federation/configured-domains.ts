@@ -1,7 +1,7 @@
 /** The foreign trust domains of the configuration file: `federation.federatesWith`. */
 import { readFile, stat } from "node:fs/promises";
 import { errorFrom, fail } from "../../base/errors.ts";
-import type { ServerConfig } from "../../config/server.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import { requireCertificates } from "../../x509/pem.ts";
 import { type ForeignBundle, encodeForeignBundle } from "../bundles/foreign-bundle.ts";

@@ -1,7 +1,7 @@
 /** The parts of revocation, as a server's configuration has them. */
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
-import type { ServerConfig } from "../../config/server.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { SERVER_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";

@@ -18,7 +18,7 @@ import { FileBackend } from "../../../src/agent/stores/file-backend.ts";
 import type { Place } from "../../../src/agent/stores/contract.ts";
 import { placeOf } from "../../../src/agent/stores/place.ts";
 import { systemRandom } from "../../../src/base/random.ts";
-import type { AgentConfig } from "../../../src/config/agent.ts";
+import type { AgentConfig } from "../../../src/config/agent/agent-config.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
 import { connectUnix } from "../../../src/rpc/channel.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { ServerConfig } from "../../../src/config/server.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
 import { encodeBundleDocument } from "../../../src/spiffe/bundle-document.ts";
 import type { Bundle } from "../../../src/spiffe/bundle.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import type { ServerConfig } from "../../../src/config/server.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
 import { systemRandom } from "../../../src/base/random.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { Metrics } from "../../../src/observe/metrics.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import t from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
-import { acmeValidation } from "../../../src/config/acme-validation-section.ts";
+import { acmeValidation } from "../../../src/config/sections/acme-validation-section.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import type { ChallengeType } from "../../../src/server/frontends/acme/contract.ts";
 import { ChallengeValidator } from "../../../src/server/frontends/acme/validation/challenge-validator.ts";

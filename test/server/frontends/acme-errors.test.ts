@@ -1,6 +1,6 @@
 /** Every type of error that ACME has, beside where a client of a real server gets it. */
 import t, { type Test } from "tap";
-import { acmeLimits } from "../../../src/config/acme-limits-section.ts";
+import { acmeLimits } from "../../../src/config/sections/acme-limits-section.ts";
 import { ACME_ERROR_TYPES } from "../../../src/server/frontends/acme/contract.ts";
 import {
   type AcmeAuthorization,

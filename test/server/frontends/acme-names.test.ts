@@ -1,8 +1,8 @@
 /** Who may have which names by ACME, external accounts, and how often. */
 import t, { type Test } from "tap";
-import { acmeLimits, limitLines } from "../../../src/config/acme-limits-section.ts";
-import { acmeNames } from "../../../src/config/acme-names-section.ts";
-import { acmeValidation } from "../../../src/config/acme-validation-section.ts";
+import { acmeLimits, limitLines } from "../../../src/config/sections/acme-limits-section.ts";
+import { acmeNames } from "../../../src/config/sections/acme-names-section.ts";
+import { acmeValidation } from "../../../src/config/sections/acme-validation-section.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";

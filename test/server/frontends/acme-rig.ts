@@ -2,11 +2,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Test } from "tap";
-import type { AcmeFrontEndConfig } from "../../../src/config/acme-front-end.ts";
-import { acmeLimits } from "../../../src/config/acme-limits-section.ts";
-import { acmeNames } from "../../../src/config/acme-names-section.ts";
-import { acmeValidation } from "../../../src/config/acme-validation-section.ts";
-import type { ServerConfig } from "../../../src/config/server.ts";
+import type { AcmeFrontEndConfig } from "../../../src/config/server/acme-front-end.ts";
+import { acmeLimits } from "../../../src/config/sections/acme-limits-section.ts";
+import { acmeNames } from "../../../src/config/sections/acme-names-section.ts";
+import { acmeValidation } from "../../../src/config/sections/acme-validation-section.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { decodePem } from "../../../src/x509/pem.ts";
 import {

@@ -12,7 +12,7 @@ import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import {
   type AcmeValidationConfig,
   acmeValidation,
-} from "../../../src/config/acme-validation-section.ts";
+} from "../../../src/config/sections/acme-validation-section.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import type { AcmeProblem, ValidateParams } from "../../../src/server/frontends/acme/contract.ts";
 import { ChallengeValidator } from "../../../src/server/frontends/acme/validation/challenge-validator.ts";

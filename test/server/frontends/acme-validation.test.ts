@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import t from "tap";
 import { systemClock } from "../../../src/base/clock.ts";
-import { acmeValidation } from "../../../src/config/acme-validation-section.ts";
+import { acmeValidation } from "../../../src/config/sections/acme-validation-section.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import type { AcmeProblem, ChallengeType } from "../../../src/server/frontends/acme/contract.ts";
 import { ChallengeValidator } from "../../../src/server/frontends/acme/validation/challenge-validator.ts";

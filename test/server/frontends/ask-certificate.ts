@@ -1,7 +1,7 @@
 /** Calls for certificates with names and addresses, as the tests make them. */
 import { X509Certificate } from "node:crypto";
 import { Networks } from "../../../src/base/networks.ts";
-import type { CertificatesConfig } from "../../../src/config/certificates-front-end.ts";
+import type { CertificatesConfig } from "../../../src/config/server/certificates-front-end.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { NewCertificateRequest } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateRequest.ts";
 import type { NewCertificateResponse__Output } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";

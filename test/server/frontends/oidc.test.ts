@@ -13,8 +13,8 @@ import {
   jwtVerify,
 } from "jose";
 import t from "tap";
-import type { ServerConfig } from "../../../src/config/server.ts";
-import type { OidcFrontEndConfig } from "../../../src/config/oidc-front-end.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
+import type { OidcFrontEndConfig } from "../../../src/config/server/oidc-front-end.ts";
 import { Domain, id } from "../../support/running.ts";
 import { startTestServer } from "../../support/server.ts";
 import { refused } from "../../support/refused.ts";

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { ServerConfig } from "../../../src/config/server.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
 import type { NewCertificateRequest } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateRequest.ts";
 import { folder, secureServer } from "../../attestors/kubernetes-peers.ts";
 import { readAuditLog } from "../../support/audit-records.ts";

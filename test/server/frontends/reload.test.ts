@@ -1,8 +1,8 @@
 /** What of the front ends changes while they listen (SIGHUP). */
 import t from "tap";
-import type { ServerConfig } from "../../../src/config/server.ts";
-import { acmeLimits } from "../../../src/config/acme-limits-section.ts";
-import { acmeNames } from "../../../src/config/acme-names-section.ts";
+import type { ServerConfig } from "../../../src/config/server/server-config.ts";
+import { acmeLimits } from "../../../src/config/sections/acme-limits-section.ts";
+import { acmeNames } from "../../../src/config/sections/acme-names-section.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
 import type { AcmeAuthorization, AcmeOrder, AcmeProblemBody } from "../../support/acme-client.ts";
 import { refused } from "../../support/refused.ts";

@@ -4,7 +4,7 @@ import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { isKind } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
 import { toBase64Url } from "../../../base/bytes.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { AcmeAccountRecord } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";

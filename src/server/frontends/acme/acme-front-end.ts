@@ -4,8 +4,8 @@
  */
 import type { Clock } from "../../../base/clock.ts";
 import type { Random } from "../../../base/random.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
-import { limitLines } from "../../../config/acme-limits-section.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
+import { limitLines } from "../../../config/sections/acme-limits-section.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
 import { CallerGuard } from "../../../http/caller-guard.ts";
 import type { TlsIdentity } from "../../../base/tls-identity.ts";

@@ -1,6 +1,6 @@
 /** What anyone is told before there is an account (RFC 8555 §7.1.1), and about the limits (§6.6). */
 import { type HttpAnswer, text } from "../../../http/http-answer.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import type { Profiles } from "./profiles.ts";
 import type { AcmeUrls } from "./urls.ts";
 

@@ -2,7 +2,7 @@
 import { toBase64Url } from "../../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
 import type { Random } from "../../../base/random.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import type {
   AcmeAccountRecord,
   AcmeAuthorizationRecord,

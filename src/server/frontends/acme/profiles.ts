@@ -1,7 +1,7 @@
 /** Which certificates an order may be for (draft-ietf-acme-profiles §3), and by which authorities. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { errorFrom } from "../../../base/errors.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { AcmeAccountRecord, AcmeIdentifierRecord } from "../../datastore/acme.ts";
 import type { EntryReader } from "../../datastore/contract.ts";

@@ -1,7 +1,7 @@
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { Loop } from "../../../base/loop.ts";
 import type { Random } from "../../../base/random.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 

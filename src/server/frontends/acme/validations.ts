@@ -1,7 +1,7 @@
 /** Challenges that are being looked at, each to its end; whose turn it is says the line. */
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { errorFrom, isKind } from "../../../base/errors.ts";
-import type { AcmeFrontEndConfig } from "../../../config/acme-front-end.ts";
+import type { AcmeFrontEndConfig } from "../../../config/server/acme-front-end.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import { SERVER_METRICS } from "../../../observe/metric-names.ts";
 import type { Metrics } from "../../../observe/metrics.ts";

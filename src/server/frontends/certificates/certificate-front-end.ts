@@ -5,7 +5,7 @@
 import type { PsatCluster } from "../../../attestors/node/k8s-psat/server.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../../base/errors.ts";
-import type { CertificatesConfig } from "../../../config/certificates-front-end.ts";
+import type { CertificatesConfig } from "../../../config/server/certificates-front-end.ts";
 import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 import { type Selector, formatSelector } from "../../../spiffe/selector.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";

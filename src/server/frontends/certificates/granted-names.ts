@@ -1,7 +1,7 @@
 /** What a certificate may say, of what is asked for. */
 import { fail } from "../../../base/errors.ts";
 import { canonicalAddress } from "../../../base/networks.ts";
-import type { CertificatesConfig } from "../../../config/certificates-front-end.ts";
+import type { CertificatesConfig } from "../../../config/server/certificates-front-end.ts";
 import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
 import { checkDnsName } from "../../../spiffe/dns-name.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";

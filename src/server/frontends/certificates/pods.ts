@@ -7,7 +7,7 @@ import { podOf } from "../../../attestors/workload/kubernetes/pods.ts";
 import { podSelectors } from "../../../attestors/workload/kubernetes/selectors.ts";
 import { fail } from "../../../base/errors.ts";
 import { Networks, canonicalAddress } from "../../../base/networks.ts";
-import type { PodClusterConfig } from "../../../config/certificates-front-end.ts";
+import type { PodClusterConfig } from "../../../config/server/certificates-front-end.ts";
 import { checkDnsName } from "../../../spiffe/dns-name.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
-import type { OidcFrontEndConfig } from "../../../config/oidc-front-end.ts";
+import type { OidcFrontEndConfig } from "../../../config/server/oidc-front-end.ts";
 import { text } from "../../../http/http-answer.ts";
 import { HttpListener, type HttpRoute } from "../../../http/http-listener.ts";
 import type { HttpPlace } from "../../../http/http-server.ts";

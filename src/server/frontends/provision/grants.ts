@@ -6,7 +6,7 @@ import type { Random } from "../../../base/random.ts";
 import {
   MAX_TOKEN_LIFE_SECONDS,
   type ProvisionFrontEndConfig,
-} from "../../../config/provision-front-end.ts";
+} from "../../../config/server/provision-front-end.ts";
 import { SpiffeId } from "../../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
 import type {

@@ -1,6 +1,6 @@
 /** The front end `provision`: certificates for one-time tokens, over HTTP. It asks for signatures and makes none. */
 import type { Clock } from "../../../base/clock.ts";
-import type { ProvisionFrontEndConfig } from "../../../config/provision-front-end.ts";
+import type { ProvisionFrontEndConfig } from "../../../config/server/provision-front-end.ts";
 import { ApiListener } from "../../../http/api-listener.ts";
 import { CallerGuard } from "../../../http/caller-guard.ts";
 import type { TlsIdentity } from "../../../base/tls-identity.ts";

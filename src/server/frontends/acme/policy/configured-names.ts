@@ -1,5 +1,5 @@
 import { type Clock, epochSeconds } from "../../../../base/clock.ts";
-import type { AcmeNamesConfig } from "../../../../config/acme-names-section.ts";
+import type { AcmeNamesConfig } from "../../../../config/sections/acme-names-section.ts";
 import type { Datastore } from "../../../datastore/contract.ts";
 import type { NamePolicy, PolicyIdentifier, PolicyParams, RefusedIdentifier } from "../contract.ts";
 import { NameRules } from "./name-rules.ts";

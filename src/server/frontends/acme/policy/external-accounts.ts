@@ -2,7 +2,7 @@ import { asBuffer, toBase64, toHex } from "../../../../base/bytes.ts";
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../../base/clock.ts";
 import { fail } from "../../../../base/errors.ts";
 import type { Random } from "../../../../base/random.ts";
-import { checkNameRule, checkNetwork } from "../../../../config/acme-names-section.ts";
+import { checkNameRule, checkNetwork } from "../../../../config/sections/acme-names-section.ts";
 import type { AcmeExternalAccountRecord } from "../../../datastore/acme-external-accounts.ts";
 import type { Datastore, Writers } from "../../../datastore/contract.ts";
 import type { Page, PageRequest } from "../../../datastore/page.ts";

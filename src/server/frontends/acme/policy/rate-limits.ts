@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { addressKey } from "../../../../base/address-key.ts";
 import { type Clock, epochSeconds } from "../../../../base/clock.ts";
-import type { AcmeLimitsConfig } from "../../../../config/acme-limits-section.ts";
+import type { AcmeLimitsConfig } from "../../../../config/sections/acme-limits-section.ts";
 import type { AcmeIdentifierRecord, AcmeMadeOrder, AcmeReader } from "../../../datastore/acme.ts";
 import type { AcmeIdentifier } from "../contract.ts";
 import { identifierKey, nameSetKey } from "../identifiers.ts";

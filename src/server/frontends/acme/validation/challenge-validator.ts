@@ -1,4 +1,4 @@
-import type { AcmeValidationConfig } from "../../../../config/acme-validation-section.ts";
+import type { AcmeValidationConfig } from "../../../../config/sections/acme-validation-section.ts";
 import type { Clock } from "../../../../base/clock.ts";
 import { orAborted } from "../../../../base/abort.ts";
 import { withDeadline } from "../../../../base/deadline.ts";
