@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { ServerConfig } from "../config/server/server-config.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { ConfiguredAttestors } from "./configured-attestors.ts";
+import { ConfiguredAttestors } from "./attestors/configured-attestors.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { OFFLINE } from "./upstream/contract.ts";
 

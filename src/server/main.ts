@@ -52,7 +52,7 @@ import { startTokenPruner } from "./nodes/token-pruner.ts";
 import { Propagation } from "./push/propagation.ts";
 import { crlUrlOf, openRevocation } from "./revocation/open-revocation.ts";
 import { PushHub } from "./push/push-hub.ts";
-import { ConfiguredAttestors } from "./configured-attestors.ts";
+import { ConfiguredAttestors } from "./attestors/configured-attestors.ts";
 import { AuthoritySets } from "./authority-sets.ts";
 import { checkFolderOwner } from "./folder-owner.ts";
 

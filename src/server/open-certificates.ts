@@ -9,7 +9,7 @@ import { certificateApi } from "./api/certificate.ts";
 import type { CallScope } from "./audit/call-scope.ts";
 import type { TokenBearers } from "./bearers/token-bearers.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";
-import type { ConfiguredAttestors } from "./configured-attestors.ts";
+import type { ConfiguredAttestors } from "./attestors/configured-attestors.ts";
 import type { AuthorityRecord, Datastore } from "./datastore/contract.ts";
 import type { Limits } from "./endpoints/limits.ts";
 import type { AuthorizedEntries } from "./entries/authorized-entries.ts";

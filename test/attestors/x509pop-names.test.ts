@@ -12,7 +12,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { createLogger } from "../../src/observe/logger.ts";
 import { OidcIssuers } from "../../src/attestors/issuer/issuers.ts";
-import { nodeAttestors } from "../../src/server/node-attestors.ts";
+import { nodeAttestors } from "../../src/server/attestors/node-attestors.ts";
 import { PathTemplate } from "../../src/spiffe/path-template.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { distinguishedName } from "../../src/x509/names.ts";

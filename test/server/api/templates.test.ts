@@ -9,7 +9,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { IdTemplate } from "../../../src/spiffe/id-template.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";
-import { ClusterPods } from "../../../src/server/cluster-pods.ts";
+import { ClusterPods } from "../../../src/server/attestors/cluster-pods.ts";
 import type { EntryRecord } from "../../../src/server/datastore/contract.ts";
 import { Families, type PodCheck } from "../../../src/server/entries/family.ts";
 import { refused } from "../../support/refused.ts";

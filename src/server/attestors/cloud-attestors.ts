@@ -1,21 +1,21 @@
 /** The attestors of clouds, as a configuration asks for them. */
 import { X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { OidcIssuer } from "../attestors/issuer/issuer.ts";
-import { AgentPathTemplate } from "../attestors/node/agent-path.ts";
-import { AWS_IID_TYPE } from "../attestors/node/aws-iid/payload.ts";
-import { type PinnedCertificate, awsIidServer } from "../attestors/node/aws-iid/server.ts";
-import { AZURE_IMDS_TYPE } from "../attestors/node/azure-imds/payload.ts";
-import { azureImdsServer } from "../attestors/node/azure-imds/server.ts";
-import { GCP_IIT_TYPE, gcpIitServer } from "../attestors/node/gcp-iit/server.ts";
-import type { NodeAttestorServer } from "../attestors/contract.ts";
-import { bytesEqual } from "../base/bytes.ts";
-import type { Clock } from "../base/clock.ts";
-import { errorFrom, fail } from "../base/errors.ts";
-import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { parseCertificate } from "../x509/certificate.ts";
-import { requireCertificates } from "../x509/pem.ts";
+import { OidcIssuer } from "../../attestors/issuer/issuer.ts";
+import { AgentPathTemplate } from "../../attestors/node/agent-path.ts";
+import { AWS_IID_TYPE } from "../../attestors/node/aws-iid/payload.ts";
+import { type PinnedCertificate, awsIidServer } from "../../attestors/node/aws-iid/server.ts";
+import { AZURE_IMDS_TYPE } from "../../attestors/node/azure-imds/payload.ts";
+import { azureImdsServer } from "../../attestors/node/azure-imds/server.ts";
+import { GCP_IIT_TYPE, gcpIitServer } from "../../attestors/node/gcp-iit/server.ts";
+import type { NodeAttestorServer } from "../../attestors/contract.ts";
+import { bytesEqual } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
+import { requireCertificates } from "../../x509/pem.ts";
 
 type Sections = ServerConfig["nodeAttestors"];
 type Section<Name extends keyof Sections> = NonNullable<Sections[Name]>;

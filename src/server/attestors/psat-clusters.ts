@@ -1,8 +1,8 @@
-import type { PsatCluster } from "../attestors/node/k8s-psat/server.ts";
-import { apiConnection } from "../attestors/kubernetes/api-connection.ts";
-import { KubernetesClient } from "../attestors/kubernetes/client.ts";
-import type { Clock } from "../base/clock.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
+import type { PsatCluster } from "../../attestors/node/k8s-psat/server.ts";
+import { apiConnection } from "../../attestors/kubernetes/api-connection.ts";
+import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 
 type Clusters = NonNullable<ServerConfig["nodeAttestors"]["k8sPsat"]>["clusters"];
 

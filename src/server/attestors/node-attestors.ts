@@ -1,20 +1,20 @@
 /** The node attestors that a configuration asks for, by type. */
-import { type JoinTokenLookup, joinTokenServer } from "../attestors/node/join-token/server.ts";
-import { type PsatCluster, k8sPsatServer } from "../attestors/node/k8s-psat/server.ts";
-import { oidcServer } from "../attestors/node/oidc/server.ts";
-import { x509popServer } from "../attestors/node/x509pop/server.ts";
-import type { OidcIssuers } from "../attestors/issuer/issuers.ts";
-import type { NodeAttestorServer } from "../attestors/contract.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import type { ServerConfig, X509PopServerConfig } from "../config/server/server-config.ts";
+import { type JoinTokenLookup, joinTokenServer } from "../../attestors/node/join-token/server.ts";
+import { type PsatCluster, k8sPsatServer } from "../../attestors/node/k8s-psat/server.ts";
+import { oidcServer } from "../../attestors/node/oidc/server.ts";
+import { x509popServer } from "../../attestors/node/x509pop/server.ts";
+import type { OidcIssuers } from "../../attestors/issuer/issuers.ts";
+import type { NodeAttestorServer } from "../../attestors/contract.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type { ServerConfig, X509PopServerConfig } from "../../config/server/server-config.ts";
 import { cloudAttestors } from "./cloud-attestors.ts";
 import { hostAttestors } from "./host-attestors.ts";
 import { oidcNodeRules } from "./oidc-issuers.ts";
-import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { PathTemplate } from "../spiffe/path-template.ts";
-import type { Certificate } from "../x509/certificate.ts";
-import type { Logger } from "../observe/logger.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { PathTemplate } from "../../spiffe/path-template.ts";
+import type { Certificate } from "../../x509/certificate.ts";
+import type { Logger } from "../../observe/logger.ts";
 import { WatchedRoots } from "./watched-roots.ts";
 
 export interface NodeAttestorParts {

@@ -1,10 +1,10 @@
 /** Where an agent's cluster says that a pod runs: the clusters of `nodeAttestors.k8sPsat`. */
-import { fieldsOf, findNode, findPod, textMapOf, textOf } from "../attestors/kubernetes/api.ts";
-import { K8S_PSAT_TYPE } from "../attestors/node/k8s-psat/payload.ts";
-import type { PsatCluster } from "../attestors/node/k8s-psat/server.ts";
-import { errorFrom, fail } from "../base/errors.ts";
-import type { NodeReader, NodeRecord } from "./datastore/contract.ts";
-import type { MemberPod, PodCheck, PodFacts } from "./entries/family.ts";
+import { fieldsOf, findNode, findPod, textMapOf, textOf } from "../../attestors/kubernetes/api.ts";
+import { K8S_PSAT_TYPE } from "../../attestors/node/k8s-psat/payload.ts";
+import type { PsatCluster } from "../../attestors/node/k8s-psat/server.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import type { NodeReader, NodeRecord } from "../datastore/contract.ts";
+import type { MemberPod, PodCheck, PodFacts } from "../entries/family.ts";
 
 type Cluster = Pick<PsatCluster, "name" | "client">;
 type ClusterOf = (name: string) => Cluster | undefined;

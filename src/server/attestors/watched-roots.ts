@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
-import { errorFrom, fail } from "../base/errors.ts";
-import type { Logger } from "../observe/logger.ts";
-import { type Certificate, parseCertificate } from "../x509/certificate.ts";
-import { requireCertificates } from "../x509/pem.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
+import { requireCertificates } from "../../x509/pem.ts";
 
 /** Authorities in a PEM file that its owner may replace at any time. */
 export class WatchedRoots {

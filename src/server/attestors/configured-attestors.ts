@@ -1,10 +1,10 @@
 /** Who may vouch for nodes and for bearers of tokens, as the configuration has it now. */
-import { OidcIssuers } from "../attestors/issuer/issuers.ts";
-import type { NodeAttestorServer } from "../attestors/contract.ts";
-import type { PsatCluster } from "../attestors/node/k8s-psat/server.ts";
-import { errorFrom } from "../base/errors.ts";
-import { Generations } from "../base/generations.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
+import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
+import type { NodeAttestorServer } from "../../attestors/contract.ts";
+import type { PsatCluster } from "../../attestors/node/k8s-psat/server.ts";
+import { errorFrom } from "../../base/errors.ts";
+import { Generations } from "../../base/generations.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 import { type NodeAttestorParts, nodeAttestors } from "./node-attestors.ts";
 import { oidcIssuers, tokenTtls } from "./oidc-issuers.ts";
 import { psatClusters } from "./psat-clusters.ts";

@@ -1,10 +1,10 @@
 /** What `nodeAttestors.oidc` of a configuration asks for. */
-import { OidcIssuers } from "../attestors/issuer/issuers.ts";
-import { AgentPathTemplate } from "../attestors/node/agent-path.ts";
-import { OIDC_TYPE } from "../attestors/node/oidc/payload.ts";
-import type { OidcNodeRule } from "../attestors/node/oidc/server.ts";
-import type { Clock } from "../base/clock.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
+import { OidcIssuers } from "../../attestors/issuer/issuers.ts";
+import { AgentPathTemplate } from "../../attestors/node/agent-path.ts";
+import { OIDC_TYPE } from "../../attestors/node/oidc/payload.ts";
+import type { OidcNodeRule } from "../../attestors/node/oidc/server.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
 
 type Sections = ServerConfig["nodeAttestors"];
 

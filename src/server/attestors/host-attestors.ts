@@ -1,16 +1,16 @@
 /** The attestors of hosts that have a DNS name, an SSH host certificate or a TPM, as a configuration asks for them. */
 import { readFileSync, statSync } from "node:fs";
-import { AgentPathTemplate } from "../attestors/node/agent-path.ts";
-import { httpChallengeServer } from "../attestors/node/http-challenge/server.ts";
-import { SSHPOP_TYPE } from "../attestors/node/sshpop/payload.ts";
-import { parseAuthorityLine, sshpopServer } from "../attestors/node/sshpop/server.ts";
-import { tpmDevidServer } from "../attestors/node/tpm-devid/server.ts";
-import type { NodeAttestorServer } from "../attestors/contract.ts";
-import type { Clock } from "../base/clock.ts";
-import { errorFrom, fail } from "../base/errors.ts";
-import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { Logger } from "../observe/logger.ts";
+import { AgentPathTemplate } from "../../attestors/node/agent-path.ts";
+import { httpChallengeServer } from "../../attestors/node/http-challenge/server.ts";
+import { SSHPOP_TYPE } from "../../attestors/node/sshpop/payload.ts";
+import { parseAuthorityLine, sshpopServer } from "../../attestors/node/sshpop/server.ts";
+import { tpmDevidServer } from "../../attestors/node/tpm-devid/server.ts";
+import type { NodeAttestorServer } from "../../attestors/contract.ts";
+import type { Clock } from "../../base/clock.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import type { Logger } from "../../observe/logger.ts";
 import { WatchedRoots } from "./watched-roots.ts";
 
 interface Parts {
