@@ -155,7 +155,7 @@ t.test("a disk that is full while orders are finalized", async (t) => {
     for (;;) {
       const { status, certificate = "" } = (await client.ask<AcmeOrder>(url, "")).body;
       if (status === "processing") continue;
-      t.equal(status, "valid") || t.bailout();
+      if (!t.equal(status, "valid")) return;
       serials.add(readChain((await client.ask(certificate, "")).text).leaf.serial);
       break;
     }
