@@ -114,8 +114,8 @@ export class AuditLog implements AsyncDisposable {
   }
 
   /**
-   * A line is about to be asked for: the next group waits for it, for a millisecond at most. Each group costs a write, a
-   * flush and two wake-ups, whatever its size.
+   * A line is about to be asked for: the next group waits for half of those under way, for a millisecond at most. Each group
+   * costs a write, a flush and two wake-ups, whatever its size; and while one half is written, the other is worked on.
    */
   expect(): Disposable {
     this.#expected += 1;
@@ -169,7 +169,7 @@ export class AuditLog implements AsyncDisposable {
   }
 
   #hasGathered(): boolean {
-    return this.#queue.length >= Math.min(this.#expected, ENOUGH);
+    return this.#queue.length >= Math.min(this.#expected / 2, ENOUGH);
   }
 
   async #writeGroup(): Promise<void> {
