@@ -40,23 +40,22 @@ export class RunningCommand {
   static start(argv: readonly string[], env: NodeJS.ProcessEnv): RunningCommand {
     const [name = "", ...args] = argv;
     const path = findProgram(name, env);
-    const child = spawn(path, args, { env, stdio: "inherit", argv0: name });
-    const forwards = FORWARDED.map((signal) => {
-      const forward = (): void => {
-        // The terminal has told the whole group itself.
-        if (process.stdin.isTTY && FROM_TERMINAL.has(signal)) return;
-        child.kill(signal);
-      };
-      process.on(signal, forward);
-      return () => process.off(signal, forward);
-    });
+    // Listened for before there is a command: a signal in between would end this process and leave the command alone.
+    const stopForwarding = forwardSignals((signal) => child.kill(signal));
+    let child: ChildProcess;
+    try {
+      child = spawn(path, args, { env, stdio: "inherit", argv0: name });
+    } catch (thrown) {
+      stopForwarding();
+      throw thrown;
+    }
     const stopCollecting = collectOrphans(child.pid);
     const ended = new Promise<CommandEnd>((resolve, reject) => {
       child.on("error", reject);
       child.on("exit", (code, killedBy) => resolve({ code, killedBy: killedBy ?? undefined }));
     }).finally(() => {
       stopCollecting();
-      forwards.forEach((stop) => stop());
+      stopForwarding();
     });
     return new RunningCommand(child, ended);
   }
@@ -83,6 +82,19 @@ export function endLike({ code, killedBy }: CommandEnd): number {
 /** Exit code for a command that could not be started, as shells have it (POSIX XCU §2.8.2). */
 export const EXIT_NOT_FOUND = 127;
 export const EXIT_NOT_STARTED = 126;
+
+function forwardSignals(to: (signal: NodeJS.Signals) => void): () => void {
+  const stops = FORWARDED.map((signal) => {
+    const forward = (): void => {
+      // The terminal has told the whole group itself.
+      if (process.stdin.isTTY && FROM_TERMINAL.has(signal)) return;
+      to(signal);
+    };
+    process.on(signal, forward);
+    return () => process.off(signal, forward);
+  });
+  return () => stops.forEach((stop) => stop());
+}
 
 function findProgram(name: string, env: NodeJS.ProcessEnv): string {
   if (name.includes("/")) {
