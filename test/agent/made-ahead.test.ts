@@ -7,6 +7,9 @@ import { SeededRandom } from "../support/seeded-random.ts";
 import { settle } from "../support/virtual-clock.ts";
 import { Bench, S, entry } from "./cache-bench.ts";
 
+/** More rounds than any test here has. */
+const STORM = 500;
+
 function running(bench: Bench): { loop: SvidLoop; made: string[][] } {
   const made: string[][] = [];
   const loop = new SvidLoop({
@@ -14,6 +17,7 @@ function running(bench: Bench): { loop: SvidLoop; made: string[][] } {
     maker: {
       make: async (entries: readonly Entry[]) => {
         made.push(entries.map(({ id }) => id));
+        if (made.length > STORM) throw new Error("a storm");
         bench.sign(...entries);
       },
     },
@@ -84,3 +88,25 @@ t.test("renewals and changes do not wait for what is made ahead", async (t) => {
   await bench.clock.advance(500);
   t.ok(bench.cache.svidCount > 20, "a clock that was set back makes no pause longer");
 });
+
+t.test(
+  "what has to be replaced again and again is no storm, and keeps nothing from being made",
+  async (t) => {
+    const bench = new Bench({ maxIdleSvids: 1000 });
+    const { loop, made } = running(bench);
+    await using _loop = loop;
+    bench.sync(many(0, 2));
+    loop.wake();
+    await settle();
+    await bench.clock.advance(1000);
+    made.splice(0);
+    // Its server still signs with it: what replaces the SVIDs is to be replaced as well.
+    loop.replace(new Set(["aa"]));
+    bench.sync(many(2, 60));
+    loop.wake();
+    await bench.clock.advance(12_000);
+    t.equal(bench.cache.svidCount, 62);
+    const again = made.filter((ids) => ids.includes("e0000"));
+    t.ok(again.length >= 2 && again.length <= 4, `${again.length} times within twelve seconds`);
+  },
+);

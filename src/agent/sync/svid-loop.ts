@@ -30,6 +30,8 @@ export class SvidLoop implements AsyncDisposable {
   #isFailing = false;
   /** Before, nothing is made ahead. */
   #aheadAtMs = 0;
+  /** Before, nothing is replaced, unless something changes: what was replaced just now may have to be once more. */
+  #othersAtMs = 0;
 
   constructor(options: SvidLoopOptions) {
     this.#options = options;
@@ -42,6 +44,7 @@ export class SvidLoop implements AsyncDisposable {
       backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
       onError: (error, retryMs) => {
         this.#isFailing = true;
+        this.#othersAtMs = 0;
         logger.warn("SVIDs were not signed; serving on what is held", {
           error,
           retryMs,
@@ -55,6 +58,7 @@ export class SvidLoop implements AsyncDisposable {
   }
 
   wake(): void {
+    this.#othersAtMs = 0;
     this.#loop.wake();
   }
 
@@ -76,8 +80,11 @@ export class SvidLoop implements AsyncDisposable {
       return SVID_CHECK_MS;
     }
     // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
-    const due = awaited.length > 0 ? awaited : others;
+    const due = awaited.length > 0 ? awaited : this.#isOthersTurn() ? others : [];
     if (cache.synced) {
+      if (due === others && due.length > 0 && due.length <= SVIDS_PER_ROUND) {
+        this.#othersAtMs = this.#options.clock.nowMs() + SVID_CHECK_MS;
+      }
       if (due.length > 0) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
       else if (ahead.length > 0) return await this.#makeAhead(ahead, signal);
     }
@@ -95,6 +102,11 @@ export class SvidLoop implements AsyncDisposable {
     this.#isFailing = false;
     this.#aheadAtMs = clock.nowMs() + AHEAD_PAUSE_MS * (0.5 + random.unit());
     return this.#waitMs();
+  }
+
+  #isOthersTurn(): boolean {
+    const leftMs = this.#othersAtMs - this.#options.clock.nowMs();
+    return leftMs <= 0 || leftMs > SVID_CHECK_MS;
   }
 
   #waitMs(): number {
