@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type NetConnectOpts, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { duplexPair } from "node:stream";
 import { type ConnectionOptions, type TLSSocket, connect as connectTls } from "node:tls";
 import t, { type Test } from "tap";
 import { BrokerListener } from "../../src/agent/broker/broker-listener.ts";
@@ -14,6 +15,9 @@ import { TestCa } from "../support/test-ca.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/** Application data that nobody has encrypted (RFC 8446 §5.2). */
+const BAD_RECORD = Buffer.concat([Buffer.of(23, 3, 3, 0, 40), Buffer.alloc(40, 7)]);
 
 /** Tells when a place is taken and when it is free again. */
 class WatchedPlaces extends Places {
@@ -134,6 +138,30 @@ for (const kind of ["path", "port"] as const) {
       t.equal(places.size, 0);
       const handed = await Promise.race([accepted.promise, Promise.resolve()]);
       t.equal(handed, undefined);
+    }
+  });
+
+  t.test(`${kind}: whoever breaks TLS after the handshake is cut off`, async (t) => {
+    for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+      const { places, accepted, target } = await open(t, kind);
+      const raw = connect(target).on("error", () => undefined);
+      const [inner, outer] = duplexPair();
+      raw.on("data", (chunk: Buffer) => outer.write(chunk));
+      // Its end is not passed on: it is the listener that has to end this.
+      outer.on("data", (chunk: Buffer) => raw.write(chunk));
+      const client = dial({} as NetConnectOpts, {
+        socket: inner,
+        minVersion: version,
+        maxVersion: version,
+      });
+      client.write(PREFACE);
+      const secured = await accepted.promise;
+      secured.resume();
+      raw.write(BAD_RECORD);
+      await places.left.promise;
+      t.equal(places.size, 0, version);
+      t.ok(secured.destroyed);
+      raw.destroy();
     }
   });
 

@@ -93,6 +93,8 @@ export class BrokerListener implements Disposable {
       rejectUnauthorized: false,
     });
     secured.on("error", (error) => logger.debug("connection of a broker failed", { error }));
+    // A record that cannot be read after the handshake: Node makes that an 'error' for sockets of its own servers alone.
+    secured.on("_tlsError", () => secured.destroy());
     // Node tells the end of a handshake to servers alone. What is read came after it: HTTP/2's clients speak first.
     secured.once("readable", () => {
       over();
