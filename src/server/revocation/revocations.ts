@@ -219,9 +219,12 @@ export class Revocations implements AsyncDisposable {
 
   async #reload(): Promise<void> {
     const { datastore, issuance, logger } = this.#options;
-    this.#revision = await datastore.changes.current();
+    // Before reading: what is written meanwhile comes again through the feed.
+    const revision = await datastore.changes.current();
     const records = await datastore.revocations.list();
     const crls = issuance === undefined ? [] : await datastore.revocations.crls();
+    // Not before it was read: what failed is read with the next commit.
+    this.#revision = revision;
     const isSame = sameRecords(this.#records, records) && sameCrls(this.#crls, crls);
     if (isSame) return;
     const before = new Map(this.#crls.map((crl) => [`${crl.authorityId} ${crl.number}`, crl]));

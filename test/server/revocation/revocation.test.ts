@@ -85,6 +85,41 @@ t.test("lists are numbered, renewed at half their life, and forget what ended", 
   t.same(long.records, []);
 });
 
+t.test("what could not be read of the store is read with its next commit", async (t) => {
+  await using domain = await Domain.open();
+  const authorities = await domain.authorities();
+  const { datastore } = domain;
+  let failures = 0;
+  const failed = Promise.withResolvers<void>();
+  const list = async () => {
+    if (failures-- > 0) throw new Error("disk I/O error");
+    return datastore.revocations.list();
+  };
+  const follower = await Revocations.open({
+    datastore: new Proxy(datastore, {
+      get(target, name) {
+        if (name === "revocations") return { list, crls: () => target.revocations.crls() };
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    }),
+    crlTtlSeconds: HOUR,
+    clock: domain.clock,
+    random: new SeededRandom("follower"),
+    logger: { ...silentLogger, error: () => failed.resolve() },
+  });
+  t.teardown(() => follower[Symbol.asyncDispose]());
+  const { id } = authorities.activeX509();
+  failures = 1;
+  const revoked = { ...target(domain, id, "a1"), reason: "superseded", revokedAt: domain.now };
+  await datastore.transaction((writers) => writers.revocations.create(revoked));
+  await failed.promise;
+  // Of something else.
+  await authorities.prepare("x509");
+  await settle();
+  t.equal(follower.isRevoked(id, "a1"), true);
+});
+
 t.test(
   "every authority has a list: prepared, active, old, tainted; none once it is gone",
   async (t) => {
