@@ -129,7 +129,7 @@ export class BundleRefreshes implements AsyncDisposable {
     if (this.#stop.signal.aborted) return;
     const { datastore, bundles, logger } = this.#params;
     const isStart = this.#revision === 0;
-    this.#revision = await datastore.changes.current();
+    const revision = await datastore.changes.current();
     const { items } = await datastore.relationships.list();
     const wanted = new Map<string, BundleSource>(
       items.map((record) => [record.trustDomain, sourceOf(record)]),
@@ -155,6 +155,8 @@ export class BundleRefreshes implements AsyncDisposable {
       const params = { source, bundles, turns, clock, random, logger, metrics, firstDelayMs };
       this.#loops.set(name, new BundleRefresh(params));
     }
+    // Not before all is as it should be: what failed is tried again with the next commit.
+    this.#revision = revision;
   }
 }
 
