@@ -30,8 +30,15 @@ export async function withAlternates(
   const crossed = given.filter((each) => isOwn(each) && !bytesEqual(each.raw, own.raw));
   for (const { subject, subjectKeyId } of crossed) {
     // Certificates name their issuer by both (RFC 5280 §4.1.2.4, §4.2.1.1).
-    if (bytesEqual(subject, own.subject) && subjectKeyId === record.id) continue;
-    throw refusal("a certificate of its key has another subject or subject key identifier");
+    if (!bytesEqual(subject, own.subject)) {
+      throw refusal(
+        "a certificate of its key has another subject; it has to be that of the one that is there, byte for byte, types of strings too",
+      );
+    }
+    if (subjectKeyId === record.id) continue;
+    throw refusal(
+      `a certificate of its key has another subject key identifier; it has to be ${record.id}`,
+    );
   }
   const others = given.filter((each) => !isOwn(each));
   const between = [...others.filter((each) => !isRoot(each)), ...above];
@@ -55,9 +62,18 @@ export async function withAlternates(
       }
     }
   }
-  if (!isAdded) throw why ?? refusal("no root is among them that it does not lead to yet");
+  if (!isAdded)
+    throw (
+      why ??
+      refusal(
+        "no root is among them that it does not lead to yet; the file needs the other root, too",
+      )
+    );
   if (found.size > MAX_ALTERNATES) {
-    throw fail("limited", `an authority has at most ${MAX_ALTERNATES} chains beside its own`);
+    throw fail(
+      "limited",
+      `an authority has at most ${MAX_ALTERNATES} chains beside its own; the next one may have others`,
+    );
   }
   return { ...record, alternates: [...found.values()] };
 }

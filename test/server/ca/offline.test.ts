@@ -207,11 +207,15 @@ t.test("other chains: cross certificates of the key, and of its root", async (t)
   t.equal(again.alternates, undefined, "the same once more");
 
   const refusals: [string, Uint8Array[], RegExp][] = [
-    ["another subject", await sign(csr, { name: "else" }, other), /another subject or subject key/],
+    [
+      "another subject",
+      await sign(csr, { name: "else" }, other),
+      /another subject; .* byte for byte/,
+    ],
     [
       "another key identifier",
       await sign(csr, { subjectKeyId: new Uint8Array(20) }, other),
-      /another subject or subject key/,
+      /another subject key identifier; it has to be [0-9a-f]{40}/,
     ],
     ["no root", (await sign(csr, {}, other)).slice(0, 1), /no root is among them/],
     ["the root that it has", [(await sign(csr))[0] ?? root.der, root.der], /no root is among them/],
