@@ -1,5 +1,5 @@
 // A CA that Pollendina, or openssl, served so far: what its containers trust goes on.
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import { X509Certificate, createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -137,21 +137,38 @@ t.test("what is no CA to go on with is said, and nothing is made", async (t) => 
     return [ca.pem, pemKey(ca)];
   };
   const between = await root.intermediate(life);
+  const otherKey = generateKeyPairSync("ed25519").privateKey.export({
+    type: "pkcs8",
+    format: "pem",
+  });
   const cases: readonly (readonly [string, readonly [string, string], RegExp])[] = [
-    ["another key", [root.pem, pemKey(between)], /cakey\.pem is not the key of .*cacert\.pem/],
+    [
+      "another key",
+      [root.pem, pemKey(between)],
+      /cakey\.pem is not the key of .*cacert\.pem; both /,
+    ],
     ["one that ended", await pair({ notAfter: now - 5 }), /ended on .*; --ttl has the CA certify/],
     [
       "no path below it",
       await pair({ basicConstraints: { ca: true, pathLen: 0 } }),
       /allows no authority below it; --ttl .* without that/,
     ],
-    ["a leaf", await pair({ basicConstraints: { ca: false } }), /is no CA's certificate/],
+    [
+      "a leaf",
+      await pair({ basicConstraints: { ca: false } }),
+      /is no CA's certificate; --from takes/,
+    ],
     ["another use", await pair({ keyUsage: ["digitalSignature"] }), /is no CA's certificate/],
     ["no root", [between.pem, pemKey(between)], /did not sign itself .*upstreamAuthority\.disk/],
     ["two", [`${root.pem}${between.pem}`, pemKey(root)], /does not hold one certificate/],
     ["none", ["nonsense\n", pemKey(root)], /does not hold one certificate/],
     ["no DER", [encodePem("CERTIFICATE", Buffer.from("x")), pemKey(root)], /cacert\.pem: /],
     ["an encrypted key", [root.pem, "-----BEGIN x"], /it is encrypted .*openssl pkey -in OLD/],
+    [
+      "a key of another type",
+      [root.pem, String(otherKey)],
+      /cakey\.pem: private key type is not supported; use/,
+    ],
     ["an empty key", [root.pem, ""], /cakey\.pem is empty/],
   ];
   for (const [index, [name, [certificate, key], err]] of cases.entries()) {
@@ -167,7 +184,10 @@ t.test("what is no CA to go on with is said, and nothing is made", async (t) => 
   const dir = join(folder.path, "mended");
   t.match(await run(["ca", "init", dir, "--from", ended, "--ttl", "30d"], env), { code: 0 });
   const missing = ["ca", "init", join(folder.path, "x"), "--from", join(folder.path, "nowhere")];
-  t.match(await run(missing, env), { code: 1, err: /cacert\.pem cannot be read \(ENOENT\)/ });
+  t.match(await run(missing, env), {
+    code: 1,
+    err: /cacert\.pem cannot be read \(ENOENT\); --from /,
+  });
   const typed = [...missing, "--key-type", "ec-p256"];
   t.match(await run(typed, env), { code: 2, err: /--key-type has no meaning with --from/ });
 });

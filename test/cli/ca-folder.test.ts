@@ -98,7 +98,7 @@ t.test(
     t.match(await new Program("sh", ["-c", validate], env).ended, { code: 0 });
     t.match(await run(["ca", "init", dir], env), {
       code: 1,
-      err: /cakey.pem is there already; a CA is never overwritten/,
+      err: /cakey.pem is there already; a CA is never overwritten: take another folder/,
     });
 
     const first = await serve(dir);

@@ -4,6 +4,7 @@ import { bytesEqual } from "../../base/bytes.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import { readTextFile } from "../../base/text-file.ts";
+import type { Signer } from "../../keys/contract.ts";
 import { pkcs8FromPem } from "../../keys/pem-key.ts";
 import { signerFromPkcs8 } from "../../keys/software-signer.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
@@ -31,9 +32,12 @@ export async function adoptedRoot({ from, ttlSeconds }: AdoptedRootParams): Prom
   const keyFile = join(from, "cakey.pem");
   const certificate = await readCertificate(certFile);
   const pkcs8 = await readKey(keyFile);
-  const signer = signerFromPkcs8(pkcs8);
+  const signer = signerOf(pkcs8, keyFile);
   if (!bytesEqual(signer.publicKey, certificate.publicKey)) {
-    throw fail("precondition", `${keyFile} is not the key of ${certFile}`);
+    throw fail(
+      "precondition",
+      `${keyFile} is not the key of ${certFile}; both have to be those of one CA`,
+    );
   }
   const problem = await rootProblem(certificate);
   if (problem !== undefined) throw fail("precondition", `${certFile} ${problem}`);
@@ -74,7 +78,7 @@ export async function adoptedRoot({ from, ttlSeconds }: AdoptedRootParams): Prom
 async function rootProblem(certificate: Certificate): Promise<string | undefined> {
   const { issuer, subject, basicConstraints, keyUsage, publicKey } = certificate;
   if (basicConstraints?.ca !== true || keyUsage?.has("keyCertSign") === false) {
-    return "is no CA's certificate";
+    return "is no CA's certificate; --from takes a root that may sign certificates";
   }
   const isSelfSigned =
     bytesEqual(issuer, subject) &&
@@ -89,7 +93,7 @@ async function rootProblem(certificate: Certificate): Promise<string | undefined
 }
 
 async function readCertificate(file: string): Promise<Certificate> {
-  const text = await readTextFile(file);
+  const text = await readPart(file);
   try {
     const [der, ...others] = decodeCertificates(text);
     if (der !== undefined && others.length === 0) return parseCertificate(der);
@@ -99,8 +103,27 @@ async function readCertificate(file: string): Promise<Certificate> {
   throw fail("precondition", `${file} does not hold one certificate (PEM)`);
 }
 
+/** @throws precondition, with the file */
+function signerOf(pkcs8: Uint8Array, file: string): Signer {
+  try {
+    return signerFromPkcs8(pkcs8);
+  } catch (cause) {
+    throw fail("precondition", `${file}: ${errorFrom(cause).message}`, { cause });
+  }
+}
+
+/** @throws precondition, with what --from takes */
+async function readPart(file: string): Promise<string> {
+  try {
+    return await readTextFile(file);
+  } catch (cause) {
+    const step = "--from names a folder with cacert.pem and cakey.pem";
+    throw fail("precondition", `${errorFrom(cause).message}; ${step}`, { cause });
+  }
+}
+
 async function readKey(file: string): Promise<Uint8Array> {
-  const text = await readTextFile(file);
+  const text = await readPart(file);
   try {
     return pkcs8FromPem(text);
   } catch (cause) {

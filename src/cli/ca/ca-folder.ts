@@ -37,7 +37,10 @@ export async function initCaFolder(
 ): Promise<Uint8Array> {
   const found = OURS.find((name) => existsSync(join(dir, name)));
   if (found !== undefined) {
-    throw fail("exists", `${join(dir, found)} is there already; a CA is never overwritten`);
+    throw fail(
+      "exists",
+      `${join(dir, found)} is there already; a CA is never overwritten: take another folder`,
+    );
   }
   // Before anything is made: it may be refused.
   const { certificate, pkcs8 } = await rootOf(wanted);

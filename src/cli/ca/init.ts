@@ -39,8 +39,7 @@ export const command: Command = {
     {
       name: "ttl",
       value: "DURATION",
-      help: "life of the CA; with --from: its name and key get a new certificate",
-      fallback: "3650d",
+      help: "life of the CA (default 3650d); with --from its name and key get a new certificate, none without it",
     },
     {
       name: "host",
