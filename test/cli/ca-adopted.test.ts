@@ -166,7 +166,7 @@ t.test("what is no CA to go on with is said, and nothing is made", async (t) => 
     ["an encrypted key", [root.pem, "-----BEGIN x"], /it is encrypted .*openssl pkey -in OLD/],
     [
       "a key of another type",
-      [root.pem, String(otherKey)],
+      [root.pem, otherKey],
       /cakey\.pem: private key type is not supported; use/,
     ],
     ["an empty key", [root.pem, ""], /cakey\.pem is empty/],
