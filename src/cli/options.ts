@@ -111,6 +111,15 @@ export class Options {
     }
   }
 
+  /** A duration of something that is to be made; 0 would mean the default where it arrives. @throws UsageError */
+  life(name: string): number | undefined {
+    const seconds = this.seconds(name);
+    if (seconds !== 0) return seconds;
+    throw new UsageError(
+      `--${name}: '${this.text(name)}' is no time at all; leave it out for the default`,
+    );
+  }
+
   #spec(name: string): OptionSpec {
     const spec = this.#specs.get(name);
     if (spec === undefined) throw new TypeError(`option '${name}' is not in the command's table`);

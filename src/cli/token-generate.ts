@@ -50,7 +50,7 @@ export const command: Command = {
     const { options, output } = context;
     if (options.text("entry") !== undefined) return oneTime(context);
     const alias = options.text("spiffe-id");
-    const ttl = options.seconds("ttl") ?? DEFAULT_TTL_SECONDS;
+    const ttl = options.life("ttl") ?? DEFAULT_TTL_SECONDS;
     const request = {
       ttl,
       ...(alias === undefined ? {} : { agent_id: idMessage(alias, "spiffe-id") }),
@@ -85,7 +85,7 @@ async function oneTime(context: CommandContext): Promise<undefined> {
     throw new UsageError("--entry and --spiffe-id exclude each other");
   }
   const entryId = options.required("entry");
-  const ttl = options.seconds("ttl") ?? DEFAULT_TTL_SECONDS;
+  const ttl = options.life("ttl") ?? DEFAULT_TTL_SECONDS;
   const file = options.text("write");
   if (file !== undefined) await checkWritable(file, "--write");
   using server = await connectServer(context);

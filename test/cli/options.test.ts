@@ -190,6 +190,14 @@ t.test("values are checked before anyone is asked", async (t) => {
     ["validate jwt --audience a", /no token was given; use --token-file FILE/],
     ["validate jwt --audience a --token t --token-file f", /both given; leave one out/],
     ["dev --trust-domain UPPER", /--trust-domain: trust domain characters are limited/],
+    ...[
+      "acme eab create",
+      "ca init /nowhere/ca",
+      "ca root create --dir /nowhere/safe --trust-domain example.org",
+      "provision token --cn a",
+      "x509 mint --spiffe-id spiffe://a/b --write /nowhere/x",
+      "jwt mint --spiffe-id spiffe://a/b --audience c",
+    ].map((line) => [`${line} --ttl 0s`, /--ttl: '0s' is no time at all; leave it out/] as const),
   ];
   for (const [line, expected] of cases)
     t.match(await run(line.split(" ")), { code: 2, err: expected }, line);

@@ -59,7 +59,7 @@ export const command: Command = {
       names: commaParts(options.list("names")),
       networks: commaParts(options.list("networks")),
       reusable: options.flag("reusable"),
-      ttl: options.seconds("ttl") ?? 0,
+      ttl: options.life("ttl") ?? 0,
     };
     const file = options.text("write");
     if (file !== undefined) await checkWritable(file, "--write");

@@ -73,7 +73,7 @@ export const command: Command = {
     if (from !== undefined && options.given("key-type") !== undefined) {
       throw new UsageError("--key-type has no meaning with --from, which keeps the key");
     }
-    const ttlSeconds = options.seconds("ttl");
+    const ttlSeconds = options.life("ttl");
     const wanted: NewCa = {
       trustDomain: orUsage(() =>
         TrustDomain.parse(options.text("trust-domain") ?? DEFAULT_TRUST_DOMAIN),

@@ -40,7 +40,7 @@ export const command: Command = {
   async run({ options, output, signal }) {
     const dir = options.required("dir");
     const trustDomain = orUsage(() => TrustDomain.parse(options.required("trust-domain")));
-    const ttlSeconds = options.seconds("ttl") ?? TEN_YEARS;
+    const ttlSeconds = options.life("ttl") ?? TEN_YEARS;
     const keyType = KEY_TYPES.find((known) => known === options.text("key-type")) ?? "ec-p384";
     requireEmpty(dir);
     const passphrase = await readPassphrase({ options, signal }, { isNew: true });

@@ -47,7 +47,7 @@ export const command: Command = {
   ],
   async run({ options, output, signal }) {
     const dir = options.required("dir");
-    const ttlSeconds = options.seconds("ttl") ?? YEAR;
+    const ttlSeconds = options.life("ttl") ?? YEAR;
     const pathLen = pathLength(options.text("path-length") ?? "0");
     const csr = await readRequest(options.required("csr"));
     // What is wrong is said before somebody types.

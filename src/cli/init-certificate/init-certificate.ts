@@ -140,7 +140,7 @@ function wantedOf({ options }: CommandContext): Wanted {
     dnsNames: options.list("dns-name"),
     ipAddresses: options.list("ip-address"),
     ...(spiffeId === undefined ? {} : { spiffeId }),
-    ttlSeconds: options.seconds("ttl") ?? 0,
+    ttlSeconds: options.life("ttl") ?? 0,
   };
 }
 

@@ -28,7 +28,7 @@ export const command: Command = {
     const { options, output } = context;
     const id = idMessage(options.required("spiffe-id"), "spiffe-id");
     const audience = options.list("audience");
-    const ttl = options.seconds("ttl") ?? 0;
+    const ttl = options.life("ttl") ?? 0;
     const file = options.text("write");
     if (file !== undefined) await checkWritable(file, "--write");
     using server = await connectServer(context);

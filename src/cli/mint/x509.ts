@@ -41,7 +41,7 @@ export const command: Command = {
     const { options, output } = context;
     const spiffeId = idText(idMessage(options.required("spiffe-id"), "spiffe-id"));
     const keyType = ALL_KEY_TYPES.find((type) => type === options.text("key-type")) ?? "ec-p256";
-    const ttl = options.seconds("ttl") ?? 0;
+    const ttl = options.life("ttl") ?? 0;
     const folder = options.required("write");
     using server = await connectServer(context);
     makeFolder(folder, 0o700); // before there is an SVID that could not be kept

@@ -29,7 +29,7 @@ export async function authorize(
   { names, client }: IdentitySource,
 ): Promise<string> {
   const { options, signal } = context;
-  const life = options.seconds("life") ?? 0;
+  const life = options.life("life") ?? 0;
   const spiffeId = options.text("spiffe-id") ?? "";
   const entryId = options.text("entry") ?? "";
   if (spiffeId !== "" && entryId !== "") {

@@ -65,8 +65,8 @@ async function oneTimeToken(context: CommandContext): Promise<undefined> {
   const request = {
     common_name: options.required("cn"),
     names: options.list("san"),
-    life: options.seconds("life") ?? 0,
-    ttl: options.seconds("ttl") ?? 0,
+    life: options.life("life") ?? 0,
+    ttl: options.life("ttl") ?? 0,
     entry_id: options.text("entry") ?? "",
     spiffe_id: options.text("spiffe-id") ?? "",
   };
@@ -107,7 +107,7 @@ async function apiToken(context: CommandContext): Promise<undefined> {
     "CreateApiToken",
     {
       name: options.required("api"),
-      ttl: options.seconds("ttl") ?? DEFAULT_API_TTL_SECONDS,
+      ttl: options.life("ttl") ?? DEFAULT_API_TTL_SECONDS,
       allow_names: options.list("allow-name"),
       allow_entries: options.flag("allow-entries"),
     },

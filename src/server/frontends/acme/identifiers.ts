@@ -83,7 +83,9 @@ function dnsFault(name: string): string | undefined {
     return errorFrom(thrown).message;
   }
   // A last label of digits alone reads as an address (WHATWG URL, ends in a number).
-  if (/(^|\.)(\d+|0x[0-9a-f]*)$/i.test(name)) return "dns name ends in a number, as addresses do";
+  if (/(^|\.)(\d+|0x[0-9a-f]*)$/i.test(name)) {
+    return "dns name ends in a number, as addresses do; order an address with the type ip";
+  }
   if (name.startsWith("*.") && !name.slice(2).includes(".")) {
     return "dns name has a wildcard below a single label";
   }
