@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
+import { Pause } from "../../base/pause.ts";
 import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -28,14 +29,16 @@ export class SvidLoop implements AsyncDisposable {
   /** Authorities whose SVIDs are replaced. */
   #replaced: ReadonlySet<string> = new Set();
   #isFailing = false;
-  /** Before, nothing is made ahead. */
-  #aheadAtMs = 0;
-  /** Before, nothing is replaced, unless something changes: what was replaced just now may have to be once more. */
-  #othersAtMs = 0;
+  /** Between what is made ahead. */
+  readonly #aheadPause: Pause;
+  /** Until something changes: what was replaced just now may have to be once more. */
+  readonly #othersPause: Pause;
 
   constructor(options: SvidLoopOptions) {
     this.#options = options;
     const { cache, clock, random, logger } = options;
+    this.#aheadPause = new Pause(clock);
+    this.#othersPause = new Pause(clock);
     this.#loop = new Loop({
       name: "svids",
       clock,
@@ -44,7 +47,7 @@ export class SvidLoop implements AsyncDisposable {
       backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
       onError: (error, retryMs) => {
         this.#isFailing = true;
-        this.#othersAtMs = 0;
+        this.#othersPause.end();
         logger.warn("SVIDs were not signed; serving on what is held", {
           error,
           retryMs,
@@ -58,7 +61,7 @@ export class SvidLoop implements AsyncDisposable {
   }
 
   wake(): void {
-    this.#othersAtMs = 0;
+    this.#othersPause.end();
     this.#loop.wake();
   }
 
@@ -80,39 +83,26 @@ export class SvidLoop implements AsyncDisposable {
       return SVID_CHECK_MS;
     }
     // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
-    const due = awaited.length > 0 ? awaited : this.#isOthersTurn() ? others : [];
+    const replaced = this.#othersPause.leftMs > 0 ? [] : others;
+    const due = awaited.length > 0 ? awaited : replaced;
     if (cache.synced) {
-      if (due === others && due.length > 0 && due.length <= SVIDS_PER_ROUND) {
-        this.#othersAtMs = this.#options.clock.nowMs() + SVID_CHECK_MS;
+      if (due === replaced && due.length > 0 && due.length <= SVIDS_PER_ROUND) {
+        this.#othersPause.begin(SVID_CHECK_MS);
       }
       if (due.length > 0) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
-      else if (ahead.length > 0) return await this.#makeAhead(ahead, signal);
+      else if (ahead.length > 0) await this.#makeAhead(ahead, signal);
     }
     this.#isFailing = false;
     if (due.length > SVIDS_PER_ROUND || due === awaited) return 0;
-    return ahead.length > 0 ? Math.max(0, this.#waitMs()) : SVID_CHECK_MS;
+    return ahead.length > 0 ? this.#aheadPause.leftMs : SVID_CHECK_MS;
   }
 
-  async #makeAhead(entries: readonly Entry[], signal: AbortSignal): Promise<number> {
-    const { clock, maker, random } = this.#options;
+  async #makeAhead(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
+    const { maker, random } = this.#options;
     // Woken earlier: by another update, most likely.
-    const waitMs = this.#waitMs();
-    if (waitMs > 0) return waitMs;
+    if (this.#aheadPause.leftMs > 0) return;
     await maker.make(entries, signal);
-    this.#isFailing = false;
-    this.#aheadAtMs = clock.nowMs() + AHEAD_PAUSE_MS * (0.5 + random.unit());
-    return this.#waitMs();
-  }
-
-  #isOthersTurn(): boolean {
-    const leftMs = this.#othersAtMs - this.#options.clock.nowMs();
-    return leftMs <= 0 || leftMs > SVID_CHECK_MS;
-  }
-
-  #waitMs(): number {
-    const leftMs = this.#aheadAtMs - this.#options.clock.nowMs();
-    // A clock that was set back makes no pause longer.
-    return leftMs > 2 * AHEAD_PAUSE_MS ? 0 : leftMs;
+    this.#aheadPause.begin(AHEAD_PAUSE_MS * (0.5 + random.unit()));
   }
 }
 
