@@ -14,6 +14,19 @@ export interface TokenBucket {
   atMs: number;
 }
 
+/** What came into a bucket since the last time. @param gained in so many milliseconds */
+export function fill(
+  bucket: TokenBucket,
+  nowMs: number,
+  burst: number,
+  gained: (passedMs: number) => number,
+): void {
+  // A clock that was set back fills nothing.
+  const passedMs = Math.max(0, nowMs - bucket.atMs);
+  bucket.level = Math.min(burst, bucket.level + gained(passedMs));
+  bucket.atMs = nowMs;
+}
+
 /** Token buckets by key. Their number is bounded: the one that was unused for longest goes first, and comes back full. */
 export class TokenBuckets {
   readonly #clock: Clock;
@@ -29,10 +42,7 @@ export class TokenBuckets {
   filled(key: string, { perSecond, burst }: BucketRate): TokenBucket {
     const now = this.#clock.nowMs();
     const bucket = this.#buckets.get(key) ?? { level: burst, atMs: now };
-    // A clock that was set back fills nothing.
-    const passed = Math.max(0, now - bucket.atMs) / 1000;
-    bucket.level = Math.min(burst, bucket.level + passed * perSecond);
-    bucket.atMs = now;
+    fill(bucket, now, burst, (passedMs) => (passedMs / 1000) * perSecond);
     this.#buckets.set(key, bucket);
     return bucket;
   }

@@ -1,17 +1,13 @@
 import type { Clock } from "../../../../base/clock.ts";
 import { LruMap } from "../../../../base/lru.ts";
-
-interface Bucket {
-  level: number;
-  atMs: number;
-}
+import { type TokenBucket, fill } from "../../../../base/token-buckets.ts";
 
 /** How much each key may still do: buckets that fill evenly in their window. So many are kept; the one unused for longest goes first. */
 export class Buckets {
   readonly windowMs: number;
   #limit: number;
   readonly #clock: Clock;
-  readonly #buckets = new LruMap<string, Bucket>(MAX_BUCKETS);
+  readonly #buckets = new LruMap<string, TokenBucket>(MAX_BUCKETS);
 
   /** @param limit 0 = none */
   constructor(limit: number, windowMs: number, clock: Clock) {
@@ -62,18 +58,15 @@ export class Buckets {
     this.#buckets.set(key, bucket);
   }
 
-  #filled(key: string): Bucket {
+  #filled(key: string): TokenBucket {
     const now = this.#clock.nowMs();
     const bucket = this.#buckets.get(key) ?? { level: this.#limit, atMs: now };
     this.#fill(bucket, now);
     return bucket;
   }
 
-  #fill(bucket: Bucket, now: number): void {
-    // A clock that was set back fills nothing.
-    const passed = Math.max(0, now - bucket.atMs) / this.windowMs;
-    bucket.level = Math.min(this.#limit, bucket.level + passed * this.#limit);
-    bucket.atMs = now;
+  #fill(bucket: TokenBucket, now: number): void {
+    fill(bucket, now, this.#limit, (passedMs) => (passedMs / this.windowMs) * this.#limit);
   }
 }
 
