@@ -14,17 +14,8 @@ export function authorizeFields({
   body,
   headers,
 }: Pick<HttpCall, "query" | "body" | "headers">): AuthorizeFields {
-  // One of our own, as each look makes one.
-  const fields = query;
-  if (body.length > 0) {
-    const [type = ""] = (headers["content-type"] ?? FORM).split(";", 1);
-    if (type.trim().toLowerCase() !== FORM) {
-      throw fail("invalid", `the body is not a form (${FORM})`);
-    }
-    for (const [name, value] of new URLSearchParams(Buffer.from(body).toString("utf8"))) {
-      fields.append(name, value);
-    }
-  }
+  const fields =
+    body.length === 0 ? query : new URLSearchParams([...query, ...formOf({ body, headers })]);
   for (const name of fields.keys()) requireKnown(name);
   const one = (name: Field): string | undefined => {
     const values = fields.getAll(name);
@@ -51,6 +42,14 @@ export function authorizeFields({
       ...(entryId === undefined ? {} : { entryId }),
     },
   };
+}
+
+function formOf({ body, headers }: Pick<HttpCall, "body" | "headers">): URLSearchParams {
+  const [type = ""] = (headers["content-type"] ?? FORM).split(";", 1);
+  if (type.trim().toLowerCase() !== FORM) {
+    throw fail("invalid", `the body is not a form (${FORM})`);
+  }
+  return new URLSearchParams(Buffer.from(body).toString("utf8"));
 }
 
 /** What an authorization was refused for, by the names that these fields have here. */
