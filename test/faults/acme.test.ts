@@ -12,7 +12,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import {
   type AcmeAuthorization,
   AcmeClient,
@@ -26,9 +26,8 @@ import { startServerProcess } from "../support/server-process.ts";
 import { meet, readChain } from "../server/frontends/acme-rig.ts";
 import { openBao } from "../trust/openbao.ts";
 
-t.test("a server that is killed at each step of an order", async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), "assay-acme-kill-"));
-  t.teardown(() => rm(dir, { recursive: true, force: true }));
+/** How to start a server with the front end. @param more of its file */
+async function acmeServer(t: Test, dir: string, more: object = {}) {
   const responder = await startResponder(t);
   const port = await freePort();
   const config = join(dir, "server.json");
@@ -38,15 +37,22 @@ t.test("a server that is killed at each step of an order", async (t) => {
     names: { ip: ["127.0.0.0/8"] },
     validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
   };
-  await writeFile(config, JSON.stringify({ frontends: { acme } }));
+  await writeFile(config, JSON.stringify({ ...more, frontends: { acme } }));
   const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  return { responder, directory: `http://127.0.0.1:${port}/directory`, start };
+}
+
+t.test("a server that is killed at each step of an order", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "assay-acme-kill-"));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const { responder, directory, start } = await acmeServer(t, dir);
   let server = await start();
   const again = async (step: string): Promise<void> => {
     await server.kill();
     server = await start();
     t.comment(`killed ${step}`);
   };
-  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  const client = await AcmeClient.open(directory);
   t.teardown(() => client[Symbol.dispose]());
 
   await client.register();
@@ -106,19 +112,9 @@ t.test("a disk that is full while orders are finalized", async (t) => {
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const data = join(dir, "data");
   using _ = smallDisk(data, 8);
-  const responder = await startResponder(t);
-  const port = await freePort();
-  const config = join(dir, "server.json");
-  const acme = {
-    listen: `127.0.0.1:${port}`,
-    profiles: ["server-7d"],
-    names: { ip: ["127.0.0.0/8"] },
-    validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
-  };
-  await writeFile(config, JSON.stringify({ frontends: { acme } }));
-  const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  const { responder, directory, start } = await acmeServer(t, dir);
   let server = await start();
-  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  const client = await AcmeClient.open(directory);
   t.teardown(() => client[Symbol.dispose]());
   await client.register();
   const orders: { readonly url: string; readonly finalize: string; readonly csr: string }[] = [];
@@ -169,23 +165,13 @@ t.test("a key manager that hangs", async (t) => {
   await bao.request("POST", "sys/mounts/transit", { type: "transit" });
   const dir = await mkdtemp(join(tmpdir(), "assay-acme-hang-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
-  const responder = await startResponder(t);
-  const port = await freePort();
-  const config = join(dir, "server.json");
   const tokenFile = join(dir, "token");
   await writeFile(tokenFile, bao.token);
-  const acme = {
-    listen: `127.0.0.1:${port}`,
-    profiles: ["server-7d"],
-    names: { ip: ["127.0.0.0/8"] },
-    validation: { httpPort: responder.port, allowedNetworks: ["127.0.0.0/8"] },
-  };
   const vault = { address: bao.address, tokenFile };
-  const file = { keyManager: "vault", keyManagers: { vault }, frontends: { acme } };
-  await writeFile(config, JSON.stringify(file));
-  const start = () => startServerProcess(t, dir, [`--config=${config}`]);
+  const more = { keyManager: "vault", keyManagers: { vault } };
+  const { responder, directory, start } = await acmeServer(t, dir, more);
   let server = await start();
-  const client = await AcmeClient.open(`http://127.0.0.1:${port}/directory`);
+  const client = await AcmeClient.open(directory);
   t.teardown(() => client[Symbol.dispose]());
   await client.register();
   const finalized = async (address: string): Promise<string> => {
