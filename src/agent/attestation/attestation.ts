@@ -15,6 +15,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Selector } from "../../spiffe/selector.ts";
+import type { HeldProcess } from "../peer/held-process.ts";
 import type { Peer } from "../peer/peer.ts";
 import { readStartTime } from "../peer/proc.ts";
 import { AttestationTally } from "./attestation-tally.ts";
@@ -68,6 +69,13 @@ export interface AnswerNotes {
   readonly endsAt?: EpochSeconds;
 }
 
+/** Calls of one process with the same user and group. */
+interface CallGroup {
+  readonly peer: Peer;
+  /** Undefined where somebody has to be waited for. */
+  readonly found: Promise<readonly Selector[] | undefined>;
+}
+
 /** Finds out what a calling process is: all workload attestors side by side, under one deadline. */
 export class Attestation {
   readonly #options: AttestationOptions;
@@ -80,6 +88,8 @@ export class Attestation {
   /** Those that look at the call's token. */
   #atToken: readonly WorkloadAttestor[] = [];
   #attestors: readonly WorkloadAttestor[] = [];
+  /** Those that wait for one look. */
+  readonly #groups = new Map<HeldProcess, CallGroup>();
   readonly #notes = new WeakMap<readonly Selector[], AnswerNotes>();
   /** By uid, the last look at a caller without a PID here; for whoever asks why, nothing is decided by it. */
   readonly #lastForeign = new LruMap<number, PastExamination>(MAX_FOREIGN);
@@ -119,8 +129,36 @@ export class Attestation {
     token?: string,
   ): readonly Selector[] | Promise<readonly Selector[]> {
     const startMs = performance.now();
+    if (token === undefined && peer.process !== undefined) {
+      return this.#attestTogether(peer, peer.process, call, startMs);
+    }
     const found = token === undefined ? this.#attestNow(peer) : undefined;
     if (found === undefined) return this.#attestLater(peer, call, token, startMs);
+    this.#tally?.note(undefined, startMs, found);
+    return found;
+  }
+
+  /**
+   * One look for the calls of one process that have come by now, once all that is there has been read: what a caller is
+   * after its call had come is what counts, for each of them.
+   */
+  async #attestTogether(
+    peer: Peer,
+    process: HeldProcess,
+    call: { readonly signal: AbortSignal },
+    startMs: number,
+  ): Promise<readonly Selector[]> {
+    let group = this.#groups.get(process);
+    if (group === undefined || group.peer.uid !== peer.uid || group.peer.gid !== peer.gid) {
+      const found = afterPoll().then(() => {
+        if (this.#groups.get(process) === group) this.#groups.delete(process);
+        return this.#attestNow(peer);
+      });
+      group = { peer, found };
+      this.#groups.set(process, group);
+    }
+    const found = await group.found;
+    if (found === undefined) return this.#attestLater(peer, call, undefined, startMs);
     this.#tally?.note(undefined, startMs, found);
     return found;
   }
@@ -349,6 +387,13 @@ export class Attestation {
     metrics?.observe(AGENT_METRICS.attestorTime, [type, statusName(thrown)], tookMs);
     metrics?.observe(AGENT_METRICS.attestSeconds, [type], tookMs / 1000);
   }
+}
+
+/** All that had come before is read by then. */
+function afterPoll(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** What the kernel says of a caller whom it does not name here. */

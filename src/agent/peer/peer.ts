@@ -3,7 +3,9 @@ import type { Socket } from "node:net";
 import type { ProcessFacts } from "../../attestors/contract.ts";
 import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
 import { type Native, type PeerCredentials, native } from "./native.ts";
-import { type ProcessIds, StatusFile, readStartTime } from "./proc.ts";
+import { FactsFile, ended } from "./facts-file.ts";
+import { type HeldProcess, type HeldProcessParams, HeldProcesses } from "./held-process.ts";
+import { StatusFile, readStartTime } from "./proc.ts";
 
 /**
  * The process that connected, held for the life of its connection.
@@ -25,6 +27,11 @@ export interface Peer {
   alive(): boolean;
   /** Closes what is held; safe to call twice. */
   release(): void;
+  /**
+   * The process itself, where it is held: the same for all its connections. Who asks about it for one of them knows it for
+   * the others that came with the same user and group.
+   */
+  readonly process?: HeldProcess;
   /** The pidfd, for a common poll; `undefined` without one or once released. */
   readonly pidfd: number | undefined;
   /** The process is in a PID namespace that this one cannot see: only a token tells who it is. */
@@ -36,6 +43,8 @@ export interface TrackPeerOptions {
   readonly procDir?: string;
   /** `start-time` forces what older kernels get. */
   readonly proof?: "pidfd" | "start-time";
+  /** Those that other connections have. Default: none. */
+  readonly processes?: HeldProcesses;
 }
 
 /**
@@ -64,7 +73,7 @@ export function openPeer(pid: number, options: TrackPeerOptions = {}): Peer {
     const peer =
       pidfd === undefined
         ? startTimePeer({ pid, uid, gid }, procDir)
-        : pidfdPeer({ pid, uid, gid }, procDir, pidfd, calls);
+        : pidfdPeer({ pid, uid, gid }, { pid, pidfd, procDir, native: calls }, new HeldProcesses());
     // What the status said counts only if the process that is held was the one that it spoke of.
     if (peer.alive()) return peer;
   } catch (thrown) {
@@ -87,7 +96,11 @@ function track(fd: number, options: TrackPeerOptions): Peer {
   const pidfd = options.proof === "start-time" ? undefined : calls.peerPidfd(fd);
   return pidfd === undefined
     ? startTimePeer(credentials, procDir)
-    : pidfdPeer(credentials, procDir, pidfd, calls);
+    : pidfdPeer(
+        credentials,
+        { pid: credentials.pid, pidfd, procDir, native: calls },
+        options.processes ?? new HeldProcesses(),
+      );
 }
 
 /** node:net keeps the descriptor on its handle; there is no public way to it. */
@@ -99,24 +112,25 @@ function descriptorOf(socket: Socket): number {
 
 function pidfdPeer(
   credentials: PeerCredentials,
-  procDir: string,
-  pidfd: number,
-  calls: Native,
+  params: HeldProcessParams,
+  processes: HeldProcesses,
 ): Peer {
-  let held: number | undefined = pidfd;
-  const alive = (): boolean => held !== undefined && calls.ended([held])[0] === false;
-  const facts = new Facts(credentials, procDir, alive);
+  const held = processes.hold(params);
+  let isReleased = false;
   return {
     ...credentials,
+    process: held,
     get pidfd() {
-      return held;
+      return isReleased ? undefined : held.pidfd;
     },
-    alive,
-    read: () => facts.read(),
+    alive: () => !isReleased && held.alive(),
+    read() {
+      if (isReleased) throw ended();
+      return asConnected(credentials, held.read());
+    },
     release() {
-      facts.release();
-      if (held !== undefined) closeSync(held);
-      held = undefined;
+      if (!isReleased) processes.release(held);
+      isReleased = true;
     },
   };
 }
@@ -132,76 +146,31 @@ function startTimePeer(credentials: PeerCredentials, procDir: string): Peer {
       return false; // no such process any more
     }
   };
-  const facts = new Facts(credentials, procDir, alive);
+  const facts = new FactsFile({ pid: credentials.pid, procDir, alive });
   return {
     ...credentials,
     pidfd: undefined,
     alive,
     read() {
-      const found = facts.read();
+      const found = asConnected(credentials, facts.read());
       // Nothing but this ties the open status to the process that connected.
       if (!alive()) throw ended();
       return found;
     },
     release() {
-      facts.release();
+      facts[Symbol.dispose]();
       startTime = undefined;
     },
   };
 }
 
-/** Reads the status of one process for good: see `StatusFile`. */
-class Facts {
-  readonly #credentials: PeerCredentials;
-  readonly #procDir: string;
-  readonly #alive: () => boolean;
-  #status: StatusFile | undefined;
-  #ids: ProcessIds | undefined;
-  #facts: ProcessFacts;
-  #released = false;
-
-  constructor(credentials: PeerCredentials, procDir: string, alive: () => boolean) {
-    this.#credentials = credentials;
-    this.#procDir = procDir;
-    this.#alive = alive;
-    this.#facts = { ...credentials, groups: [] };
-  }
-
-  read(): ProcessFacts {
-    const { pid, uid, gid } = this.#credentials;
-    const { isZombie, ids } = this.#open().read();
-    if (isZombie && !this.#alive()) throw ended();
-    if (ids.uid !== uid || ids.gid !== gid) {
-      throw fail(
-        "denied",
-        "the calling process changed its user or group since it connected; connect again",
-      );
-    }
-    if (ids !== this.#ids) {
-      this.#ids = ids;
-      this.#facts = { pid, ...ids };
-    }
-    return this.#facts;
-  }
-
-  release(): void {
-    this.#released = true;
-    this.#status?.[Symbol.dispose]();
-    this.#status = undefined;
-  }
-
-  #open(): StatusFile {
-    if (this.#released) throw ended();
-    if (this.#status !== undefined) return this.#status;
-    const status = new StatusFile(this.#procDir, this.#credentials.pid);
-    // A PID is not given out again while its process lives: alive now means that this was its file.
-    if (!this.#alive()) {
-      status[Symbol.dispose]();
-      throw ended();
-    }
-    this.#status = status;
-    return status;
-  }
+/** @throws denied when they are no longer those of whoever connected */
+function asConnected({ uid, gid }: PeerCredentials, facts: ProcessFacts): ProcessFacts {
+  if (facts.uid === uid && facts.gid === gid) return facts;
+  throw fail(
+    "denied",
+    "the calling process changed its user or group since it connected; connect again",
+  );
 }
 
 /** Alive for as long as its connection is. */
@@ -231,8 +200,4 @@ function refusedPeer(credentials: PeerCredentials, reason: AssayError): Peer {
     },
     release: () => undefined,
   };
-}
-
-function ended(): AssayError {
-  return fail("denied", "the process that connected has ended");
 }

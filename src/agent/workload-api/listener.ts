@@ -8,6 +8,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { listenOnSocketFile } from "../../rpc/unix-listener.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
+import { HeldProcesses } from "../peer/held-process.ts";
 import { type Peer, trackPeer } from "../peer/peer.ts";
 import { maxOpenFiles } from "../peer/proc.ts";
 import { ConnectionHolders } from "./connection-holder.ts";
@@ -31,6 +32,7 @@ export interface WorkloadListenerOptions {
 export class WorkloadListener implements AsyncDisposable {
   readonly #listener: Server;
   readonly #watch: PeerWatch;
+  readonly #processes = new HeldProcesses();
   readonly #shares: ConnectionShares;
   readonly #holders: ConnectionHolders;
   readonly #log: CallerLog;
@@ -65,7 +67,7 @@ export class WorkloadListener implements AsyncDisposable {
 
   #accept(socket: Socket, { server, logger }: WorkloadListenerOptions): void {
     socket.on("error", (error) => logger.debug("connection of a workload failed", { error }));
-    const peer = trackPeer(socket);
+    const peer = trackPeer(socket, { processes: this.#processes });
     const { uid } = peer;
     const place = this.#shares.take(uid, () => this.#holders.of(peer));
     if (place === undefined) {
