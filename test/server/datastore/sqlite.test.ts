@@ -30,7 +30,7 @@ import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite
 import { fromSqliteError } from "../../../src/server/datastore/sqlite/sqlite-error.ts";
 import { Transaction } from "../../../src/server/datastore/sqlite/transaction.ts";
 import { WalFlush } from "../../../src/server/datastore/sqlite/wal-flush.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { VirtualClock, settle } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
 import { holding, match, sampleEntry } from "./samples.ts";
 
@@ -176,12 +176,18 @@ t.test("migrations go forward one by one, each whole or not at all", async (t) =
   );
 });
 
-t.test("certificates that lay among one-time tokens are found again", async (t) => {
+/** As an older server left it. */
+function databaseOfSchema(last: number): { path: string; database: DatabaseSync } {
   const path = newPath();
   mkdirSync(dirname(path));
-  const before = MIGRATIONS.filter(({ number }) => number < 16);
+  const migrations = MIGRATIONS.slice(0, last);
   const database = new DatabaseSync(path);
-  migrate(database, before, checkSchema(database, before, path));
+  migrate(database, migrations, checkSchema(database, migrations, path));
+  return { path, database };
+}
+
+t.test("certificates that lay among one-time tokens are found again", async (t) => {
+  const { path, database } = databaseOfSchema(15);
   const rows = `('cd', 'e', 100), ('certificate ab', 'e', 200)`;
   database.exec(`INSERT INTO one_time_tokens (hash, entry_id, expires_at) VALUES ${rows}`);
   database.close();
@@ -193,6 +199,44 @@ t.test("certificates that lay among one-time tokens are found again", async (t) 
   t.match(await store.renewableCertificates.get("ab"), { entryId: "e", expiresAt: 200 });
   t.equal(await store.renewableCertificates.count(), 1);
   t.equal(await store.oneTimeTokens.count(), 1);
+});
+
+t.test("authorizations that were kept by their token's hash are found again", async (t) => {
+  const { path, database } = databaseOfSchema(19);
+  const [later, earlier] = ["aa", "bb"];
+  const insert = database.prepare(`INSERT INTO provision_grants VALUES
+    (?, 'web', '["web"]', '["192.0.2.1"]', 60, 'spiffe://example.org/web', 'e1', 'local', ?, 9000, 2, 1, ?, ?, ?, ?, ?)`);
+  insert.run(later, 2000, "k", "5e", "5d", '["Y2VydA=="]', 8000);
+  insert.run(earlier, 1000, "", "", "", "[]", 0);
+  database.close();
+  await using store = await open(path);
+  const { provisionGrants } = store;
+  const common = {
+    commonName: "web",
+    dnsNames: ["web"],
+    ipAddresses: ["192.0.2.1"],
+    lifeSeconds: 60,
+    spiffeId: "spiffe://example.org/web",
+    entryId: "e1",
+    grantedBy: "local",
+    expiresAt: 9000,
+    failures: 2,
+    withdrawn: true,
+  };
+  const certificate = {
+    keyHash: "k",
+    serial: "5e",
+    previousSerial: "5d",
+    chain: ["Y2VydA=="],
+    notAfter: 8000,
+  };
+  const used = { hash: later, ...common, createdAt: 2000, certificate };
+  t.same((await provisionGrants.list()).items, [
+    used,
+    { hash: earlier, ...common, createdAt: 1000 },
+  ]);
+  t.same(await provisionGrants.findBySerial("5e"), used);
+  t.same(await provisionGrants.findBySerial("5d"), used);
 });
 
 t.test("the feed pruner", async (t) => {
@@ -302,11 +346,11 @@ t.test("nothing is acknowledged or announced before it is on the disk", async (t
   const write = (id: string): Promise<unknown> =>
     store.transaction(({ entries }) => entries.create(sampleEntry(id)));
   const first = write("a").then(() => told.push("a"));
-  await new Promise((resolve) => setImmediate(resolve));
+  await settle();
   t.equal(flushes.length, 1);
   // The disk keeps nobody from the next commit.
   const second = write("b").then(() => told.push("b"));
-  await new Promise((resolve) => setImmediate(resolve));
+  await settle();
   t.equal(flushes.length, 2);
   t.same(told, []);
   flushes[0]?.resolve();
@@ -317,7 +361,7 @@ t.test("nothing is acknowledged or announced before it is on the disk", async (t
   t.same(told, ["revision 1", "a", "revision 2", "b"]);
 
   const lost = write("c");
-  await new Promise((resolve) => setImmediate(resolve));
+  await settle();
   flushes[2]?.reject(fail("unavailable", "could not be written to the disk"));
   await t.rejects(lost, { kind: "unavailable", message: /could not be written/ });
   t.equal(told.length, 4, "nobody hears of what may be gone");
@@ -337,7 +381,7 @@ t.test("a long group is committed while the disk has nothing to do", async (t) =
       clock.step(3);
     });
   const all = ["a", "b", "c", "d"].map(write);
-  await new Promise((resolve) => setImmediate(resolve));
+  await settle();
   t.same(seen, [0, 1, 1, 1], "the first alone, the others while its flush is under way");
   t.equal(flushes.length, 2);
   for (const flush of flushes) flush.resolve();

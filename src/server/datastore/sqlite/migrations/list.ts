@@ -18,6 +18,7 @@ import { renewableCertificates } from "./016-renewable-certificates.ts";
 import { acmeSigning } from "./017-acme-signing.ts";
 import { acmeMadeFrom } from "./018-acme-made-from.ts";
 import { alternateChains } from "./019-alternate-chains.ts";
+import { provisionRows } from "./020-provision-rows.ts";
 
 /** All migrations in order; a released one is never edited, only followed by another. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly Migration[] = [
   acmeSigning,
   acmeMadeFrom,
   alternateChains,
+  provisionRows,
 ];
