@@ -247,10 +247,16 @@ class SqliteDatastore implements Datastore {
       return { result: await this.#join(group, work), group };
     } finally {
       // Whoever waits already goes into the same commit.
-      if (this.#waiting === 0 || group.isFull(this.#clock.nowMs(), this.#flushing === 0)) {
-        this.#commit();
-      }
+      if (group.isFull(this.#clock.nowMs(), this.#flushing === 0)) this.#commit();
+      else if (this.#waiting === 0) this.#commitAfterPoll(group);
     }
+  }
+
+  /** Calls that have come by now, and only have to be read, go into the same commit as well. */
+  #commitAfterPoll(group: CommitGroup): void {
+    setImmediate(() => {
+      if (this.#group === group && this.#waiting === 0) this.#commit();
+    });
   }
 
   async #join<T>(group: CommitGroup, work: (writers: Writers) => Promise<T>): Promise<T> {
