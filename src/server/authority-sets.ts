@@ -6,7 +6,6 @@ import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";
 import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
 import type { CrlSigner } from "./ca/authority.ts";
 import { AllLost, type LostAuthorities } from "../spiffe/lost-authorities.ts";
-import type { SigningSet } from "./issuance/front-end-issuance.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { OFFLINE } from "./upstream/contract.ts";
 
@@ -18,11 +17,17 @@ export type AuthoritySetsParts = Pick<
   readonly own: AuthoritySet;
 };
 
+/** A set, and the names of the profiles that it signs; absent: all. */
+interface NamedSet {
+  readonly authorities: AuthoritySet;
+  readonly profiles?: readonly string[];
+}
+
 type CertificateProfiles = NonNullable<ServerConfig["certificateProfiles"]>;
 
 export class AuthoritySets implements AsyncDisposable {
   readonly #own: AuthoritySet;
-  readonly #others: ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }>;
+  readonly #others: ReadonlyMap<string, NamedSet>;
   readonly #parts: AsyncDisposableStack;
   readonly #lost = new AllLost(() => this.all.map(({ lost }) => lost));
 
@@ -42,7 +47,7 @@ export class AuthoritySets implements AsyncDisposable {
     { own, ...parts }: AuthoritySetsParts,
   ): Promise<AuthoritySets> {
     await using opened = new AsyncDisposableStack();
-    const others = new Map<string, SigningSet & { readonly authorities: AuthoritySet }>();
+    const others = new Map<string, NamedSet>();
     for (const [name, { keyType, ttlSeconds, upstreamAuthority, profiles }] of authoritySets) {
       const upstream = await openUpstream(upstreamAuthority, parts);
       if (upstream !== OFFLINE) opened.use(upstream.authority);
@@ -79,7 +84,7 @@ export class AuthoritySets implements AsyncDisposable {
   }
 
   /** Beside the trust domain's own, by name. */
-  get signing(): ReadonlyMap<string, SigningSet & { readonly authorities: AuthoritySet }> {
+  get signing(): ReadonlyMap<string, NamedSet> {
     return this.#others;
   }
 

@@ -10,16 +10,20 @@ import type { Readiness } from "../observe/readiness.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";
 import type { AuditTrail } from "./audit/audit-trail.ts";
 import type { CallScope } from "./audit/call-scope.ts";
-import type { AuthoritySet } from "./ca/authority-set.ts";
 import type { Datastore } from "./datastore/contract.ts";
 import type { TrustedRoots } from "./endpoints/peer-identity.ts";
+import type { ServerIdentityOptions } from "./endpoints/server-identity.ts";
 import type { Issuance } from "./issuance/issuance.ts";
 import type { Provisioning } from "./open-provisioning.ts";
 import type { Revocations } from "./revocation/revocations.ts";
 
 export interface FrontEndParts {
   readonly bundles: Pick<BundleService, "own" | "onChange">;
-  readonly authorities: Pick<AuthoritySet, "plan" | "records">;
+  /** The trust domain's own. */
+  readonly authorities: ServerIdentityOptions["authorities"] & {
+    /** `lead`: seconds from a key's publication to its first signature. */
+    plan(kind: "jwt"): { readonly lead: number };
+  };
   readonly issuance: Pick<
     Issuance,
     | "serverX509"

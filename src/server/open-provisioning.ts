@@ -5,9 +5,8 @@ import type { ServerConfig } from "../config/server/server-config.ts";
 import type { Bundle } from "../spiffe/bundle.ts";
 import type { TrustDomain } from "../spiffe/trust-domain.ts";
 import { type Certificate, parseCertificate } from "../x509/certificate.ts";
-import type { AuthoritySets } from "./authority-sets.ts";
 import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
-import type { Datastore } from "./datastore/contract.ts";
+import type { AuthorityRecord, Datastore } from "./datastore/contract.ts";
 import { ApiTokens } from "./frontends/provision/api-tokens.ts";
 import { Grants } from "./frontends/provision/grants.ts";
 import { Signing } from "./frontends/provision/signing.ts";
@@ -18,11 +17,16 @@ export interface ProvisioningParts {
   readonly datastore: Datastore;
   readonly trustDomain: TrustDomain;
   readonly issuance: Pick<Issuance, "frontEndCertificate" | "checkFrontEndCertificate">;
-  readonly sets: Pick<AuthoritySets, "get">;
+  readonly sets: AuthoritySetsRead;
   readonly ownBundle: () => Bundle;
   readonly revocations: Pick<Revocations, "isRevoked">;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** By name; throws for one that is not there. */
+interface AuthoritySetsRead {
+  get(name: string): { records(kind: "x509"): readonly AuthorityRecord[] };
 }
 
 export interface Provisioning {
@@ -88,7 +92,7 @@ export async function openProvisioning(
 }
 
 /** What a set's certificates chain to, tainted ones left out. */
-function rootsOf(sets: Pick<AuthoritySets, "get">, name: string): readonly Uint8Array[] {
+function rootsOf(sets: AuthoritySetsRead, name: string): readonly Uint8Array[] {
   const found = new Set<string>();
   for (const { status, tainted, roots } of sets.get(name).records("x509")) {
     const [root] = roots;

@@ -7,14 +7,13 @@ import type { TlsIdentity } from "../base/tls-identity.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { BundleService } from "./bundles/bundle-service.ts";
-import type { AuthoritySet } from "./ca/authority-set.ts";
-import { ServerIdentity } from "./endpoints/server-identity.ts";
+import { ServerIdentity, type ServerIdentityOptions } from "./endpoints/server-identity.ts";
 import type { Issuance } from "./issuance/issuance.ts";
 import type { Revocations } from "./revocation/revocations.ts";
 
 export interface WebIdentityParts {
   readonly bundles: Pick<BundleService, "onChange">;
-  readonly authorities: Pick<AuthoritySet, "records">;
+  readonly authorities: ServerIdentityOptions["authorities"];
   readonly issuance: Pick<Issuance, "serverX509">;
   readonly revocations: Pick<Revocations, "isRevoked" | "onChange">;
   readonly clock: Clock;
