@@ -84,7 +84,10 @@ module.exports = {
       name: "front-ends-stand-alone",
       severity: "error",
       from: { path: "^src/server/frontends/([^/]+)/" },
-      to: { path: "^src/server/frontends/", pathNot: "^src/server/frontends/$1/" },
+      to: {
+        path: "^src/server/frontends/",
+        pathNot: "^src/server/frontends/($1/|front-end-parts\\.ts|web-identity\\.ts)",
+      },
     },
     {
       name: "stores-behind-the-contract",
@@ -95,8 +98,8 @@ module.exports = {
     {
       name: "key-managers-behind-the-contract",
       severity: "error",
-      from: { path: "^src/server/", pathNot: "^src/server/(keymanager/|key-managers\\.ts)" },
-      to: { path: "^src/server/keymanager/", pathNot: "^src/server/keymanager/contract\\.ts" },
+      from: { path: "^src/server/", pathNot: "^src/server/keymanager/" },
+      to: { path: "^src/server/keymanager/", pathNot: "^src/server/keymanager/(contract|open-key-manager)\\.ts" },
     },
     {
       name: "sources-do-not-need-tests-or-dev-packages",

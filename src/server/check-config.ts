@@ -4,7 +4,7 @@ import type { ServerConfig } from "../config/server/server-config.ts";
 import { silentLogger } from "../observe/logger.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { ConfiguredAttestors } from "./attestors/configured-attestors.ts";
-import { openUpstream } from "./open-upstream.ts";
+import { openUpstream } from "./upstream/open-upstream.ts";
 import { OFFLINE } from "./upstream/contract.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Listeners whose roots go before the clients that know them come again. */
 import t from "tap";
 import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
-import { shortLivedRoots } from "../../../src/server/short-lived-roots.ts";
+import { shortLivedRoots } from "../../../src/server/frontends/acme/short-lived-roots.ts";
 import { serverConfigOf as configOf } from "../../support/file-settings.ts";
 import { startTestServer } from "../../support/server.ts";
 

@@ -9,7 +9,7 @@ import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { proveHeld } from "../../../src/provision/renewal-proof.ts";
 import type { GetPartsResponse__Output } from "../../../src/rpc/gen/assay/health/v1/GetPartsResponse.ts";
 import type { NewCertificateResponse__Output } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateResponse.ts";
-import { DATABASE_FILE } from "../../../src/server/data-folder.ts";
+import { DATABASE_FILE } from "../../../src/server/data-folder/data-folder.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { createCsr } from "../../../src/x509/csr.ts";
 import { parsePrometheus } from "../../support/prometheus.ts";

@@ -1,16 +1,16 @@
 /** Opens the front end `acme` with its parts. */
-import { parseAddress } from "../config/address.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { FrontEndParts } from "./front-end-parts.ts";
-import { AcmeFrontEnd } from "./frontends/acme/acme-front-end.ts";
-import type { RevokedCertificate } from "./frontends/acme/certificates.ts";
-import { ConfiguredNames } from "./frontends/acme/policy/configured-names.ts";
-import { StoredExternalAccounts } from "./frontends/acme/policy/external-accounts.ts";
-import { AcmeRateLimits } from "./frontends/acme/policy/rate-limits.ts";
-import { ChallengeValidator } from "./frontends/acme/validation/challenge-validator.ts";
-import type { RevocationReason } from "../x509/crl.ts";
+import { parseAddress } from "../../../config/address.ts";
+import type { ServerConfig } from "../../../config/server/server-config.ts";
+import type { FrontEndParts } from "../front-end-parts.ts";
+import { AcmeFrontEnd } from "./acme-front-end.ts";
+import type { RevokedCertificate } from "./certificates.ts";
+import { ConfiguredNames } from "./policy/configured-names.ts";
+import { StoredExternalAccounts } from "./policy/external-accounts.ts";
+import { AcmeRateLimits } from "./policy/rate-limits.ts";
+import { ChallengeValidator } from "./validation/challenge-validator.ts";
+import type { RevocationReason } from "../../../x509/crl.ts";
 import { shortLivedRoots } from "./short-lived-roots.ts";
-import { webIdentity } from "./web-identity.ts";
+import { webIdentity } from "../web-identity.ts";
 
 export async function openAcme(
   config: ServerConfig,

@@ -1,15 +1,15 @@
 /** What a listener of the web shows of itself: a certificate in files, or an SVID of the server's own. */
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import type { WebTls } from "../config/server/web-tls.ts";
-import { CertificateFiles } from "../http/certificate-files.ts";
-import type { TlsIdentity } from "../base/tls-identity.ts";
-import type { Logger } from "../observe/logger.ts";
-import type { Metrics } from "../observe/metrics.ts";
-import type { BundleService } from "./bundles/bundle-service.ts";
-import { ServerIdentity, type ServerIdentityOptions } from "./endpoints/server-identity.ts";
-import type { Issuance } from "./issuance/issuance.ts";
-import type { Revocations } from "./revocation/revocations.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type { WebTls } from "../../config/server/web-tls.ts";
+import { CertificateFiles } from "../../http/certificate-files.ts";
+import type { TlsIdentity } from "../../base/tls-identity.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import type { BundleService } from "../bundles/bundle-service.ts";
+import { ServerIdentity, type ServerIdentityOptions } from "../endpoints/server-identity.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { Revocations } from "../revocation/revocations.ts";
 
 export interface WebIdentityParts {
   readonly bundles: Pick<BundleService, "onChange">;

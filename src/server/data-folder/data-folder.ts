@@ -1,6 +1,6 @@
 import { chmod, readdir, stat } from "node:fs/promises";
-import { AssayError, fail } from "../base/errors.ts";
-import { makeFolder } from "../base/make-folder.ts";
+import { AssayError, fail } from "../../base/errors.ts";
+import { makeFolder } from "../../base/make-folder.ts";
 
 /** Name of the embedded database in the data folder. */
 export const DATABASE_FILE = "datastore.db";

@@ -1,14 +1,14 @@
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import { socketPathOf } from "../config/paths.ts";
-import type { AuthoritySetConfig } from "../config/server/build-authority-sets.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { OFFLINE, type Upstream } from "./upstream/contract.ts";
-import { openDiskUpstream } from "./upstream/disk.ts";
-import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { nestedUpstream } from "./upstream/nested.ts";
-import { selfSigned } from "./upstream/self.ts";
-import { openVaultUpstream } from "./upstream/vault.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import { socketPathOf } from "../../config/paths.ts";
+import type { AuthoritySetConfig } from "../../config/server/build-authority-sets.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { OFFLINE, type Upstream } from "./contract.ts";
+import { openDiskUpstream } from "./disk.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { nestedUpstream } from "./nested.ts";
+import { selfSigned } from "./self.ts";
+import { openVaultUpstream } from "./vault.ts";
 
 export interface UpstreamParts {
   readonly trustDomain: TrustDomain;

@@ -1,10 +1,10 @@
 /** What is shown of the authority sets beside the trust domain's own: readings for metrics, and sentences for health. */
-import type { Clock } from "../base/clock.ts";
-import { errorFrom } from "../base/errors.ts";
-import { SERVER_METRICS } from "../observe/metric-names.ts";
-import type { Metrics } from "../observe/metrics.ts";
-import type { Readiness } from "../observe/readiness.ts";
-import type { AuthoritySet } from "./ca/authority-set.ts";
+import type { Clock } from "../../base/clock.ts";
+import { errorFrom } from "../../base/errors.ts";
+import { SERVER_METRICS } from "../../observe/metric-names.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import type { Readiness } from "../../observe/readiness.ts";
+import type { AuthoritySet } from "./authority-set.ts";
 
 export type ShownSet = Pick<AuthoritySet, "name" | "activeX509" | "warnings" | "troubles">;
 

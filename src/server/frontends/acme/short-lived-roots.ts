@@ -1,6 +1,6 @@
-import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
-import { formatDuration } from "../config/settings/duration.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
+import { BUILT_IN_PROFILES } from "../../../config/certificate-profiles.ts";
+import { formatDuration } from "../../../config/settings/duration.ts";
+import type { ServerConfig } from "../../../config/server/server-config.ts";
 
 /**
  * ACME clients hold the roots that they know a listener by, and come again at two thirds of their certificates' lives.

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { KeyManager } from "./keymanager/contract.ts";
-import { openDiskKeyManager } from "./keymanager/disk.ts";
-import { openMemoryKeyManager } from "./keymanager/memory.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import type { KeyManager } from "./contract.ts";
+import { openDiskKeyManager } from "./disk.ts";
+import { openMemoryKeyManager } from "./memory.ts";
 
 /** The key manager that the configuration names. @throws precondition when it cannot be opened */
 export async function openKeyManager(
@@ -20,11 +20,11 @@ export async function openKeyManager(
       return openDiskKeyManager({ dir: join(dataDir, "keys"), keyFile, random, ...text });
     }
     case "pkcs11": {
-      const { openPkcs11KeyManager } = await import("./keymanager/pkcs11/pkcs11.ts");
+      const { openPkcs11KeyManager } = await import("./pkcs11/pkcs11.ts");
       return openPkcs11KeyManager({ ...keyManager, clock, random });
     }
     case "vault": {
-      const { openVaultKeyManager } = await import("./keymanager/vault.ts");
+      const { openVaultKeyManager } = await import("./vault.ts");
       return openVaultKeyManager({ ...keyManager, clock });
     }
   }

@@ -1,23 +1,23 @@
 /** What `frontends.certificates` of a configuration asks for. */
-import type { Clock } from "../base/clock.ts";
-import type { Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
-import type { Logger } from "../observe/logger.ts";
-import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { certificateApi } from "./api/certificate.ts";
-import type { CallScope } from "./audit/call-scope.ts";
-import type { TokenBearers } from "./bearers/token-bearers.ts";
-import type { BundleService } from "./bundles/bundle-service.ts";
-import type { ConfiguredAttestors } from "./attestors/configured-attestors.ts";
-import type { AuthorityRecord, Datastore } from "./datastore/contract.ts";
-import type { Limits } from "./endpoints/limits.ts";
-import type { AuthorizedEntries } from "./entries/authorized-entries.ts";
-import { CertificateFrontEnd } from "./frontends/certificates/certificate-front-end.ts";
-import type { Issuance } from "./issuance/issuance.ts";
-import type { OneTimeTokens } from "./nodes/one-time-tokens.ts";
-import { RenewableCertificates } from "./nodes/renewable-certificates.ts";
-import type { Revocations } from "./revocation/revocations.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Reload } from "../../config/reload.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { certificateApi } from "./certificate.ts";
+import type { CallScope } from "../audit/call-scope.ts";
+import type { TokenBearers } from "../bearers/token-bearers.ts";
+import type { BundleService } from "../bundles/bundle-service.ts";
+import type { ConfiguredAttestors } from "../attestors/configured-attestors.ts";
+import type { AuthorityRecord, Datastore } from "../datastore/contract.ts";
+import type { Limits } from "../endpoints/limits.ts";
+import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
+import { CertificateFrontEnd } from "../frontends/certificates/certificate-front-end.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { OneTimeTokens } from "../nodes/one-time-tokens.ts";
+import { RenewableCertificates } from "../nodes/renewable-certificates.ts";
+import type { Revocations } from "../revocation/revocations.ts";
 
 interface Parts {
   readonly config: ServerConfig;

@@ -1,11 +1,11 @@
 /** Opens the listener of the front end `provision`. */
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { ApiListener } from "../http/api-listener.ts";
-import type { FrontEndParts } from "./front-end-parts.ts";
-import { Attempts } from "./frontends/provision/attempts.ts";
-import { grantorOf } from "./frontends/provision/callers.ts";
-import { openProvisionListener } from "./frontends/provision/provision-front-end.ts";
-import { webIdentity } from "./web-identity.ts";
+import type { ServerConfig } from "../../../config/server/server-config.ts";
+import type { ApiListener } from "../../../http/api-listener.ts";
+import type { FrontEndParts } from "../front-end-parts.ts";
+import { Attempts } from "./attempts.ts";
+import { grantorOf } from "./callers.ts";
+import { openProvisionListener } from "./provision-front-end.ts";
+import { webIdentity } from "../web-identity.ts";
 
 export async function openProvision(
   { frontends }: ServerConfig,

@@ -1,13 +1,13 @@
 /** The authority sets that the configuration names beside the trust domain's own, and all of them together. */
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { fail } from "../base/errors.ts";
-import { BUILT_IN_PROFILES } from "../config/certificate-profiles.ts";
-import { AuthoritySet, type AuthoritySetOptions } from "./ca/authority-set.ts";
-import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
-import type { CrlSigner } from "./ca/authority.ts";
-import { AllLost, type LostAuthorities } from "../spiffe/lost-authorities.ts";
-import { openUpstream } from "./open-upstream.ts";
-import { OFFLINE } from "./upstream/contract.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { fail } from "../../base/errors.ts";
+import { BUILT_IN_PROFILES } from "../../config/certificate-profiles.ts";
+import { AuthoritySet, type AuthoritySetOptions } from "./authority-set.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
+import type { CrlSigner } from "./authority.ts";
+import { AllLost, type LostAuthorities } from "../../spiffe/lost-authorities.ts";
+import { openUpstream } from "../upstream/open-upstream.ts";
+import { OFFLINE } from "../upstream/contract.ts";
 
 export type AuthoritySetsParts = Pick<
   AuthoritySetOptions,

@@ -1,7 +1,7 @@
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { type WitAuthoritiesOptions, WitAuthorities } from "./ca/wit-authorities.ts";
-import type { Issuance } from "./issuance/issuance.ts";
-import { WitIssuance, type WitIssuanceOptions } from "./issuance/wit.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { type WitAuthoritiesOptions, WitAuthorities } from "../ca/wit-authorities.ts";
+import type { Issuance } from "./issuance.ts";
+import { WitIssuance, type WitIssuanceOptions } from "./wit.ts";
 
 /** What there is of WIT-SVIDs where `experimental` names them. */
 export interface Wit extends AsyncDisposable {

@@ -1,14 +1,14 @@
 /** Listeners beside the server's API, each an adapter that can be left out. */
-import { parseAddress } from "../config/address.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import { HttpListener } from "../http/http-listener.ts";
-import { observeRoutes } from "../http/observe-routes.ts";
-import type { Bundle } from "../spiffe/bundle.ts";
-import { BundleEndpoint } from "./federation/bundle-endpoint.ts";
-import { OidcFrontEnd } from "./frontends/oidc/oidc-front-end.ts";
-import { openAcme } from "./open-acme.ts";
-import { openProvision } from "./open-provision.ts";
-import { crlRoutes } from "./revocation/crl-routes.ts";
+import { parseAddress } from "../../config/address.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import { HttpListener } from "../../http/http-listener.ts";
+import { observeRoutes } from "../../http/observe-routes.ts";
+import type { Bundle } from "../../spiffe/bundle.ts";
+import { BundleEndpoint } from "../federation/bundle-endpoint.ts";
+import { OidcFrontEnd } from "./oidc/oidc-front-end.ts";
+import { openAcme } from "./acme/open-acme.ts";
+import { openProvision } from "./provision/open-provision.ts";
+import { crlRoutes } from "../revocation/crl-routes.ts";
 import { webIdentity } from "./web-identity.ts";
 import type { FrontEndParts } from "./front-end-parts.ts";
 

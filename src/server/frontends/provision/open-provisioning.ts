@@ -1,17 +1,17 @@
 /** What the front end `provision` stands on: authorizations, signatures, and who may ask for them. */
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { Bundle } from "../spiffe/bundle.ts";
-import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { type Certificate, parseCertificate } from "../x509/certificate.ts";
-import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
-import type { AuthorityRecord, Datastore } from "./datastore/contract.ts";
-import { ApiTokens } from "./frontends/provision/api-tokens.ts";
-import { Grants } from "./frontends/provision/grants.ts";
-import { Signing } from "./frontends/provision/signing.ts";
-import type { Issuance } from "./issuance/issuance.ts";
-import type { Revocations } from "./revocation/revocations.ts";
+import type { Clock } from "../../../base/clock.ts";
+import type { Random } from "../../../base/random.ts";
+import type { ServerConfig } from "../../../config/server/server-config.ts";
+import type { Bundle } from "../../../spiffe/bundle.ts";
+import type { TrustDomain } from "../../../spiffe/trust-domain.ts";
+import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
+import { TRUST_DOMAIN_SET } from "../../../config/own-sets.ts";
+import type { AuthorityRecord, Datastore } from "../../datastore/contract.ts";
+import { ApiTokens } from "./api-tokens.ts";
+import { Grants } from "./grants.ts";
+import { Signing } from "./signing.ts";
+import type { Issuance } from "../../issuance/issuance.ts";
+import type { Revocations } from "../../revocation/revocations.ts";
 
 export interface ProvisioningParts {
   readonly datastore: Datastore;

@@ -1,7 +1,7 @@
 /** A server with authority sets beside the trust domain's own. */
 import t from "tap";
-import { BUILT_IN_PROFILES } from "../../src/config/certificate-profiles.ts";
-import { startTestServer, BUNDLE_SERVICE } from "../support/server.ts";
+import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
+import { startTestServer, BUNDLE_SERVICE } from "../../support/server.ts";
 
 const DAY = 86_400;
 

@@ -1,8 +1,8 @@
-import type { Datastore } from "./datastore/contract.ts";
-import { TRUST_DOMAIN_SET } from "../config/own-sets.ts";
-import type { TrustDomain } from "../spiffe/trust-domain.ts";
-import { fail } from "../base/errors.ts";
-import { parseCertificate } from "../x509/certificate.ts";
+import type { Datastore } from "../datastore/contract.ts";
+import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
+import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { fail } from "../../base/errors.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
 
 /**
  * A data folder belongs to one trust domain: its authorities, entries and nodes mean nothing in another.

@@ -1,21 +1,21 @@
 /** What front ends are opened with. */
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import type { Reload } from "../config/reload.ts";
-import type { ServerConfig } from "../config/server/server-config.ts";
-import type { TlsIdentity } from "../base/tls-identity.ts";
-import type { Logger } from "../observe/logger.ts";
-import type { Metrics } from "../observe/metrics.ts";
-import type { Readiness } from "../observe/readiness.ts";
-import type { BundleService } from "./bundles/bundle-service.ts";
-import type { AuditTrail } from "./audit/audit-trail.ts";
-import type { CallScope } from "./audit/call-scope.ts";
-import type { Datastore } from "./datastore/contract.ts";
-import type { TrustedRoots } from "./endpoints/peer-identity.ts";
-import type { ServerIdentityOptions } from "./endpoints/server-identity.ts";
-import type { Issuance } from "./issuance/issuance.ts";
-import type { Provisioning } from "./open-provisioning.ts";
-import type { Revocations } from "./revocation/revocations.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type { Reload } from "../../config/reload.ts";
+import type { ServerConfig } from "../../config/server/server-config.ts";
+import type { TlsIdentity } from "../../base/tls-identity.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import type { Readiness } from "../../observe/readiness.ts";
+import type { BundleService } from "../bundles/bundle-service.ts";
+import type { AuditTrail } from "../audit/audit-trail.ts";
+import type { CallScope } from "../audit/call-scope.ts";
+import type { Datastore } from "../datastore/contract.ts";
+import type { TrustedRoots } from "../endpoints/peer-identity.ts";
+import type { ServerIdentityOptions } from "../endpoints/server-identity.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { Provisioning } from "./provision/open-provisioning.ts";
+import type { Revocations } from "../revocation/revocations.ts";
 
 export interface FrontEndParts {
   readonly bundles: Pick<BundleService, "own" | "onChange">;
