@@ -101,6 +101,19 @@ module.exports = {
       from: { path: "^src/server/", pathNot: "^src/server/keymanager/" },
       to: { path: "^src/server/keymanager/", pathNot: "^src/server/keymanager/(contract|open-key-manager)\\.ts" },
     },
+    // Rooms of the command line that commands stand on; only the command table knows commands.
+    {
+      name: "grammar-knows-no-command",
+      severity: "error",
+      from: { path: "^src/cli/(program|files)/", pathNot: "^src/cli/program/registry\\.ts" },
+      to: { path: "^src/(cli|server|agent|rpc)/", pathNot: "^src/cli/(program|files)/" },
+    },
+    {
+      name: "connections-know-no-command",
+      severity: "error",
+      from: { path: "^src/cli/(connection|text)/" },
+      to: { path: "^src/(cli|server|agent)/", pathNot: "^src/cli/(connection|text|program)/" },
+    },
     {
       name: "sources-do-not-need-tests-or-dev-packages",
       severity: "error",

@@ -1,11 +1,11 @@
 import { formatDuration } from "../config/settings/duration.ts";
 import type { GetInfoResponse__Output as AgentInfo } from "../rpc/gen/spire/agent/debug/v1/GetInfoResponse.ts";
 import type { GetInfoResponse__Output as ServerInfo } from "../rpc/gen/spire/api/server/debug/v1/GetInfoResponse.ts";
-import { type AdminPeer, PEER_OPTIONS, connectPeer } from "./admin-peer.ts";
-import type { Command } from "./command.ts";
-import { factLines, isoTime, timeText } from "./facts.ts";
-import { idText } from "./ids.ts";
-import { OUTPUT_OPTION } from "./options.ts";
+import { type AdminPeer, PEER_OPTIONS, connectPeer } from "./connection/admin-peer.ts";
+import type { Command } from "./program/command.ts";
+import { factLines, isoTime, timeText } from "./text/facts.ts";
+import { idText } from "./text/ids.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
 
 export const command: Command = {
   name: "debug",

@@ -1,16 +1,16 @@
 import { fail, isKind } from "../base/errors.ts";
 import type { GetPartsResponse__Output } from "../rpc/gen/assay/health/v1/GetPartsResponse.ts";
-import type { Command, CommandContext } from "./command.ts";
-import { OUTPUT_OPTION } from "./options.ts";
+import type { Command, CommandContext } from "./program/command.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
 import {
   AGENT_SOCKET_OPTION,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectAgent,
   connectServer,
-} from "./rpc-clients.ts";
-import { ANSWERERS, type Answerer, whoAnswers } from "./who-answers.ts";
-import { WAIT_OPTION, withWait } from "./wait.ts";
+} from "./connection/rpc-clients.ts";
+import { ANSWERERS, type Answerer, whoAnswers } from "./connection/who-answers.ts";
+import { WAIT_OPTION, withWait } from "./connection/wait.ts";
 
 export const command: Command = {
   name: "health",

@@ -1,10 +1,10 @@
 import { LOG_LEVELS } from "../observe/logger.ts";
 import type { Logger__Output } from "../rpc/gen/spire/api/types/Logger.ts";
-import { PEER_OPTIONS, connectPeer } from "./admin-peer.ts";
-import type { Command } from "./command.ts";
-import { factLines } from "./facts.ts";
-import { UsageError } from "./grammar.ts";
-import { OUTPUT_OPTION } from "./options.ts";
+import { PEER_OPTIONS, connectPeer } from "./connection/admin-peer.ts";
+import type { Command } from "./program/command.ts";
+import { factLines } from "./text/facts.ts";
+import { UsageError } from "./program/grammar.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
 
 export const command: Command = {
   name: "log-level",

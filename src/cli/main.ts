@@ -1,6 +1,6 @@
 /** The program `assay`: finds the command, runs it, and turns what goes wrong into one sentence and an exit code. */
-import { endNow } from "./end-now.ts";
-import { runProgram } from "./program.ts";
+import { endNow } from "./program/end-now.ts";
+import { runProgram } from "./program/program.ts";
 
 const STUCK_MS = 5000;
 

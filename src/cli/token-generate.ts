@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
 import type { CreateOneTimeResponse__Output } from "../rpc/gen/assay/token/v1/CreateOneTimeResponse.ts";
 import type { JoinToken__Output } from "../rpc/gen/spire/api/types/JoinToken.ts";
-import { factLines, isoTime, timeText } from "./facts.ts";
-import { checkWritable, replaceFile } from "./replace-file.ts";
-import { idMessage, idText } from "./ids.ts";
-import type { Command, CommandContext } from "./command.ts";
-import { UsageError } from "./grammar.ts";
-import { OUTPUT_OPTION } from "./options.ts";
+import { factLines, isoTime, timeText } from "./text/facts.ts";
+import { checkWritable, replaceFile } from "./files/replace-file.ts";
+import { idMessage, idText } from "./text/ids.ts";
+import type { Command, CommandContext } from "./program/command.ts";
+import { UsageError } from "./program/grammar.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
 import {
   AGENT_SERVICE,
   BUNDLE_SERVICE,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "./rpc-clients.ts";
+} from "./connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "token generate",

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { fail, isKind } from "../base/errors.ts";
 import { readSecretFile } from "../config/secret.ts";
 import type { ValidateJWTSVIDResponse__Output } from "../rpc/gen/ValidateJWTSVIDResponse.ts";
-import type { Command } from "./command.ts";
-import { UsageError } from "./grammar.ts";
-import { factLines } from "./facts.ts";
-import { OUTPUT_OPTION } from "./options.ts";
-import { AGENT_SOCKET_OPTION, WORKLOAD_API, connectAgent } from "./rpc-clients.ts";
-import { plainValue } from "./struct.ts";
+import type { Command } from "./program/command.ts";
+import { UsageError } from "./program/grammar.ts";
+import { factLines } from "./text/facts.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
+import { AGENT_SOCKET_OPTION, WORKLOAD_API, connectAgent } from "./connection/rpc-clients.ts";
+import { plainValue } from "./text/struct.ts";
 
 export const command: Command = {
   name: "validate jwt",

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { Command } from "./command.ts";
-import { OUTPUT_OPTION } from "./options.ts";
+import type { Command } from "./program/command.ts";
+import { OUTPUT_OPTION } from "./program/options.ts";
 
 export const command: Command = {
   name: "version",

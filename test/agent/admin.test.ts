@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, id } from "../support/running.ts";

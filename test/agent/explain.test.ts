@@ -16,7 +16,7 @@ import { fail } from "../../src/base/errors.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
 import { type Selector, parseSelector } from "../../src/spiffe/selector.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { connectingProcess, end } from "../support/caller.ts";
 import { refused } from "../support/refused.ts";

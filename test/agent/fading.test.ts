@@ -1,7 +1,7 @@
 import t from "tap";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { createLogger } from "../../src/observe/logger.ts";
 import { connectUnix } from "../../src/rpc/channel.ts";
 import { Domain } from "../support/running.ts";

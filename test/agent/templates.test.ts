@@ -5,7 +5,7 @@ import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
 import { parseSelector } from "../../src/spiffe/selector.ts";
 import { memberOf } from "../../src/agent/cache/members.ts";
 import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { TestIssuer } from "../support/oidc-issuer.ts";
 import { refused } from "../support/refused.ts";
 import { Domain, OWN_SELECTOR, TRUST_DOMAIN, id } from "../support/running.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import t from "tap";
 import { shownSelectors } from "../../src/agent/workload-api/shown-selectors.ts";
 import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../../src/observe/logger.ts";

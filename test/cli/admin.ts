@@ -1,6 +1,6 @@
 /** Client commands in this process, against a server in this process. */
 import type { Test } from "tap";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { type TestServer, type TestServerOverrides, startTestServer } from "../support/server.ts";
 import type { Ran } from "./program.ts";
 

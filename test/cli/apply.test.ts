@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { withFieldWords } from "../../src/cli/field-words.ts";
+import { withFieldWords } from "../../src/cli/text/field-words.ts";
 import { startAdminRig } from "./admin.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "assay-apply-"));

@@ -2,7 +2,7 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
 import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
 import { type Setting, camelCase } from "../../src/config/settings/setting.ts";

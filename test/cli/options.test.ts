@@ -1,13 +1,13 @@
 // The command line itself: parsing, help, and what is said when it is wrong. No process is started here.
 import t from "tap";
-import type { Command } from "../../src/cli/command.ts";
-import { UsageError } from "../../src/cli/grammar.ts";
+import type { Command } from "../../src/cli/program/command.ts";
+import { UsageError } from "../../src/cli/program/grammar.ts";
 import { nearest } from "../../src/base/nearest.ts";
-import { Options } from "../../src/cli/options.ts";
-import { runProgram } from "../../src/cli/program.ts";
-import { COMMANDS } from "../../src/cli/registry.ts";
-import { plainValue } from "../../src/cli/struct.ts";
-import { factLines, isoTime, timeText } from "../../src/cli/facts.ts";
+import { Options } from "../../src/cli/program/options.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
+import { COMMANDS } from "../../src/cli/program/registry.ts";
+import { plainValue } from "../../src/cli/text/struct.ts";
+import { factLines, isoTime, timeText } from "../../src/cli/text/facts.ts";
 
 interface Ran {
   readonly code: number;

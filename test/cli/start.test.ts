@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import t from "tap";
 import { libc, trimCode } from "../../src/base/libc.ts";
-import { trimHeap, trimWhenIdle } from "../../src/cli/trim-heap.ts";
+import { trimHeap, trimWhenIdle } from "../../src/cli/daemon/trim-heap.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../bin/compile-cache.sh");
@@ -108,7 +108,7 @@ t.test("it is given back once, when there is little to do", async (t) => {
 t.test("a process ends while a thread of the pool is in a call that does not return", async (t) => {
   const script = `
     import { createRequire } from "node:module";
-    import { endNow } from ${JSON.stringify(join(import.meta.dirname, "../../src/cli/end-now.ts"))};
+    import { endNow } from ${JSON.stringify(join(import.meta.dirname, "../../src/cli/program/end-now.ts"))};
     const koffi = createRequire(${JSON.stringify(import.meta.filename)})("koffi");
     koffi.load(null).func("int sleep(int seconds)").async(1000, () => undefined);
     setTimeout(() => endNow(7), 50);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import type { RunningAgent } from "../../src/agent/running-agent.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { runProgram } from "../../src/cli/program/program.ts";
 import {
   CHECKOUT,
   type ContainerEngine,

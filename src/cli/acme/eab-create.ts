@@ -1,10 +1,10 @@
 import { toBase64Url } from "../../base/bytes.ts";
 import { fail } from "../../base/errors.ts";
 import type { CreateExternalAccountResponse__Output } from "../../rpc/gen/assay/acme/v1/CreateExternalAccountResponse.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { checkWritable, replaceFile } from "../replace-file.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { checkWritable, replaceFile } from "../files/replace-file.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import {
   EXTERNAL_ACCOUNTS_SERVICE,
   externalAccountJson,

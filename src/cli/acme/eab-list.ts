@@ -1,8 +1,8 @@
 import type { ListExternalAccountsResponse__Output } from "../../rpc/gen/assay/acme/v1/ListExternalAccountsResponse.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import {
   EXTERNAL_ACCOUNTS_SERVICE,
   externalAccountJson,

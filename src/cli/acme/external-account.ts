@@ -1,5 +1,5 @@
 import type { ExternalAccount__Output } from "../../rpc/gen/assay/acme/v1/ExternalAccount.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 
 export const EXTERNAL_ACCOUNTS_SERVICE = "assay.acme.v1.ExternalAccounts";
 

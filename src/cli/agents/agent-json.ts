@@ -1,6 +1,6 @@
 import type { Agent__Output } from "../../rpc/gen/spire/api/types/Agent.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
-import { idText } from "../ids.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
+import { idText } from "../text/ids.ts";
 
 /** An agent as `--output json` prints it. */
 export interface AgentJson {

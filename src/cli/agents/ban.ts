@@ -1,7 +1,7 @@
-import type { Command } from "../command.ts";
-import { agentIdMessage } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { agentIdMessage } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "agents ban",

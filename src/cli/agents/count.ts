@@ -1,7 +1,7 @@
 import type { CountAgentsResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/CountAgentsResponse.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { AGENT_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "agents count",

@@ -1,14 +1,14 @@
 import { errorFrom } from "../../base/errors.ts";
-import { type Command, EXIT_FAILURE } from "../command.ts";
-import { type IdMessage, agentIdMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import type { Output } from "../output.ts";
+import { type Command, EXIT_FAILURE } from "../program/command.ts";
+import { type IdMessage, agentIdMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import type { Output } from "../program/output.ts";
 import {
   AGENT_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "agents evict",

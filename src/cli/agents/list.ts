@@ -1,14 +1,14 @@
 import type { ListAgentsResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/ListAgentsResponse.ts";
 import type { Agent__Output } from "../../rpc/gen/spire/api/types/Agent.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import {
   AGENT_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 import { agentJson, agentLines } from "./agent-json.ts";
 
 export const command: Command = {

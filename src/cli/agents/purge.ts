@@ -1,7 +1,7 @@
-import type { Command } from "../command.ts";
-import { idMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { idMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { evictEach } from "./evict.ts";
 import { listAgents } from "./list.ts";
 

@@ -1,9 +1,9 @@
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { agentIdMessage, idMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { rotateEach } from "../rotation.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { agentIdMessage, idMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { rotateEach } from "../connection/rotation.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { listAgents } from "./list.ts";
 
 export const command: Command = {

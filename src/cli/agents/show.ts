@@ -1,16 +1,16 @@
 import { isKind } from "../../base/errors.ts";
 import type { HostFacts__Output } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { Agent__Output } from "../../rpc/gen/spire/api/types/Agent.ts";
-import type { Command } from "../command.ts";
-import { factLines } from "../facts.ts";
-import { type IdMessage, agentIdMessage } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { Command } from "../program/command.ts";
+import { factLines } from "../text/facts.ts";
+import { type IdMessage, agentIdMessage } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import {
   AGENT_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 import { agentJson, agentLines } from "./agent-json.ts";
 
 export const command: Command = {

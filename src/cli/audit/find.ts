@@ -1,8 +1,8 @@
 import { AUDIT_KINDS } from "../../observe/audit.ts";
-import type { Command } from "../command.ts";
-import { idMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { idMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION } from "../connection/rpc-clients.ts";
 import { printRecords, requestIdOption, serialOption, timeOption } from "./records.ts";
 
 export const command: Command = {

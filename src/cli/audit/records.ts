@@ -2,10 +2,10 @@ import { parseDuration } from "../../config/settings/duration.ts";
 import { errorFrom } from "../../base/errors.ts";
 import type { AuditRecord } from "../../observe/audit.ts";
 import type { ReadResponse__Output } from "../../rpc/gen/assay/audit/v1/ReadResponse.ts";
-import type { CommandContext } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { UsageError } from "../grammar.ts";
-import { connectServer, explained } from "../rpc-clients.ts";
+import type { CommandContext } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { UsageError } from "../program/grammar.ts";
+import { connectServer, explained } from "../connection/rpc-clients.ts";
 
 /** Prints records as they come. @returns how many */
 export async function printRecords(context: CommandContext, request: object): Promise<number> {

@@ -1,6 +1,6 @@
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION } from "../connection/rpc-clients.ts";
 import { countOption, printRecords } from "./records.ts";
 
 export const command: Command = {

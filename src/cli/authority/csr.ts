@@ -1,9 +1,9 @@
 import type { RequestX509AuthorityResponse__Output } from "../../rpc/gen/assay/authority/v1/RequestX509AuthorityResponse.ts";
 import { encodePem } from "../../x509/pem.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import { SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 
 /** `authority x509 csr`: what is carried to the offline root. */
 export const command: Command = {

@@ -4,11 +4,11 @@ import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/author
 import { parseCertificate } from "../../x509/certificate.ts";
 import { hasNoUris } from "../../x509/name-constraints.ts";
 import { decodeCertificates } from "../../x509/pem.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { readTextFile } from "../read-file.ts";
-import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { readTextFile } from "../files/read-file.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { type AuthorityItem, SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
 import { authorityLines } from "./kinds.ts";
 

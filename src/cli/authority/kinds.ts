@@ -1,7 +1,7 @@
 import { fail, isKind } from "../../base/errors.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/AuthorityState.ts";
-import type { OptionSpec } from "../grammar.ts";
+import type { OptionSpec } from "../program/grammar.ts";
 
 export type AuthorityWord = "x509" | "jwt" | "wit";
 

@@ -1,9 +1,9 @@
 import { fail } from "../../base/errors.ts";
 import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
 import type { AuthorityState__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/AuthorityState.ts";
-import type { Options } from "../options.ts";
-import type { OptionSpec } from "../grammar.ts";
-import type { RpcClient } from "../rpc-clients.ts";
+import type { Options } from "../program/options.ts";
+import type { OptionSpec } from "../program/grammar.ts";
+import type { RpcClient } from "../connection/rpc-clients.ts";
 import { API_NAMES, AUTHORITY_SERVICE, type AuthorityWord, ofKind } from "./kinds.ts";
 import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 

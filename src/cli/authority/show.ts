@@ -1,10 +1,10 @@
 import { isKind } from "../../base/errors.ts";
 import type { ListAuthoritiesResponse__Output } from "../../rpc/gen/assay/authority/v1/ListAuthoritiesResponse.ts";
 import type { GetX509AuthorityStateResponse__Output } from "../../rpc/gen/spire/api/server/localauthority/v1/GetX509AuthorityStateResponse.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { type AuthorityItem as Item, SETS_SERVICE, setOf, setOptions } from "./sets.ts";
 import {
   API_NAMES,

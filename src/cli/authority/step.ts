@@ -1,7 +1,7 @@
-import type { Command } from "../command.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { callStep, setOf, setOptions } from "./sets.ts";
 import {
   AUTHORITY_ID_OPTION,

@@ -5,8 +5,8 @@ import { parseBundleDocument } from "../../spiffe/bundle-document.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { decodeCertificates, encodeCertificates } from "../../x509/pem.ts";
-import { UsageError } from "../grammar.ts";
-import { readTextFile } from "../read-file.ts";
+import { UsageError } from "../program/grammar.ts";
+import { readTextFile } from "../files/read-file.ts";
 
 export function bundleOfMessage(message: Bundle__Output): Bundle {
   return {

@@ -1,8 +1,8 @@
 import type { BatchDeleteFederatedBundleResponse__Output } from "../../rpc/gen/spire/api/server/bundle/v1/BatchDeleteFederatedBundleResponse.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { BUNDLE_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { deletedEach } from "../status.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { BUNDLE_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
+import { deletedEach } from "../text/status.ts";
 import { trustDomainName } from "./bundle-message.ts";
 
 export const command: Command = {

@@ -1,9 +1,9 @@
 import type { ListFederatedBundlesResponse__Output } from "../../rpc/gen/spire/api/server/bundle/v1/ListFederatedBundlesResponse.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { factLines } from "../facts.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { BUNDLE_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { factLines } from "../text/facts.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { BUNDLE_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { bundleOfMessage } from "./bundle-message.ts";
 
 export const command: Command = {

@@ -2,14 +2,14 @@ import { fail } from "../../base/errors.ts";
 import { encodeBundleDocument } from "../../spiffe/bundle-document.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import {
   BUNDLE_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 import { bundleOfMessage, bundlePem, trustDomainName } from "./bundle-message.ts";
 
 export const command: Command = {

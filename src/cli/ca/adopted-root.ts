@@ -12,7 +12,7 @@ import { decodeCertificates } from "../../x509/pem.ts";
 import { signCa } from "../../x509/sign.ts";
 import { checkSigned } from "../../x509/signature-algorithm.ts";
 import { subjectKeyId } from "../../x509/subject-key-id.ts";
-import { isoTime } from "../facts.ts";
+import { isoTime } from "../text/facts.ts";
 import type { MadeRoot } from "./make-root.ts";
 
 export interface AdoptedRootParams {

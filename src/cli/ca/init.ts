@@ -6,10 +6,10 @@ import { fingerprintOf } from "../../provision/http-exchange.ts";
 import { identityNames } from "../../provision/names.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { UsageError, orUsage } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { UsageError, orUsage } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import { adoptedRoot } from "./adopted-root.ts";
 import { type NewCa, initCaFolder } from "./ca-folder.ts";
 

@@ -2,10 +2,10 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
 import { fail } from "../../base/errors.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { readTextFile } from "../read-file.ts";
-import { typeSecrets } from "../typed-secret.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { readTextFile } from "../files/read-file.ts";
+import { typeSecrets } from "./typed-secret.ts";
 
 export const PASSPHRASE_OPTION: OptionSpec = {
   name: "passphrase-file",

@@ -6,11 +6,11 @@ import { type IntermediateParams, signIntermediate } from "../../x509/intermedia
 import { NO_URIS } from "../../x509/name-constraints.ts";
 import { commonNameOf, formatName } from "../../x509/names.ts";
 import { decodePem, encodePem } from "../../x509/pem.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { readTextFile } from "../read-file.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { readTextFile } from "../files/read-file.ts";
 import { PASSPHRASE_OPTION, readPassphrase } from "./passphrase.ts";
 import { DIR_OPTION, keepSigned, openRoot, readRoot } from "./safe.ts";
 

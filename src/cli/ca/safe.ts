@@ -10,7 +10,7 @@ import type { Signer } from "../../keys/contract.ts";
 import { signerFromPem } from "../../keys/pem-key.ts";
 import { type Certificate, parseCertificate } from "../../x509/certificate.ts";
 import { decodePem, encodePem } from "../../x509/pem.ts";
-import type { OptionSpec } from "../grammar.ts";
+import type { OptionSpec } from "../program/grammar.ts";
 
 export const DIR_OPTION: OptionSpec = {
   name: "dir",

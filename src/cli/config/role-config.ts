@@ -8,9 +8,9 @@ import type { PathContext } from "../../config/paths.ts";
 import { SERVER_SETTINGS } from "../../config/server/server-settings.ts";
 import { type SettingTable, fileFields } from "../../config/settings/setting.ts";
 import { Settings } from "../../config/settings/source.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 
 type Role = "server" | "agent";
 

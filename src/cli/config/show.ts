@@ -1,7 +1,7 @@
 import { readConfigFile } from "../../config/settings/config-file.ts";
 import { type ShownValue, shownValues } from "../../config/settings/shown.ts";
-import type { Command } from "../command.ts";
-import { currentUid } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
 import { CONFIG_OPTIONS, roleConfig, roleOf } from "./role-config.ts";
 
 export const command: Command = {

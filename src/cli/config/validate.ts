@@ -1,8 +1,8 @@
 import { type ConfigFile, readConfigFile } from "../../config/settings/config-file.ts";
 import { problemsOf } from "../../config/settings/problems.ts";
 import { exposedSecrets } from "../../config/settings/shown.ts";
-import { type Command, EXIT_FAILURE } from "../command.ts";
-import { currentUid } from "../rpc-clients.ts";
+import { type Command, EXIT_FAILURE } from "../program/command.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
 import { CONFIG_OPTIONS, roleConfig, roleOf } from "./role-config.ts";
 
 export const command: Command = {

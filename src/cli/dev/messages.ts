@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatDuration } from "../../config/settings/duration.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 import type { FetchedSvid } from "../fetch/svid.ts";
 import type { Caller } from "./caller.ts";
 

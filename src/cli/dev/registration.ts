@@ -3,8 +3,8 @@ import type { JoinToken__Output } from "../../rpc/gen/spire/api/types/JoinToken.
 import { listAgents } from "../agents/list.ts";
 import { entryOfBatch } from "../entry/batch.ts";
 import { listEntries } from "../entry/list.ts";
-import { idMessage, idText } from "../ids.ts";
-import { AGENT_SERVICE, ENTRY_SERVICE, type RpcClient } from "../rpc-clients.ts";
+import { idMessage, idText } from "../text/ids.ts";
+import { AGENT_SERVICE, ENTRY_SERVICE, type RpcClient } from "../connection/rpc-clients.ts";
 import type { Caller } from "./caller.ts";
 
 /** Registers the calling user, once. @returns the SPIFFE ID */

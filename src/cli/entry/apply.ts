@@ -1,13 +1,13 @@
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
-import { type Command, EXIT_FAILURE } from "../command.ts";
+import { type Command, EXIT_FAILURE } from "../program/command.ts";
 import {
   CLAIMS_SERVICE,
   ENTRY_SERVICE,
   type RpcClient,
   TEMPLATE_SERVICE,
   connectServer,
-} from "../rpc-clients.ts";
-import { itemError } from "../status.ts";
+} from "../connection/rpc-clients.ts";
+import { itemError } from "../text/status.ts";
 import { createMessage, createService } from "./beside.ts";
 import { CLAIMS_KEY, claimsMessage } from "./claims.ts";
 import { type RegistryDiff, plainFields } from "./diff.ts";

@@ -1,8 +1,8 @@
 import { type AssayError, fail } from "../../base/errors.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
-import { withFieldWords } from "../field-words.ts";
-import { idText } from "../ids.ts";
+import { withFieldWords } from "../text/field-words.ts";
+import { idText } from "../text/ids.ts";
 
 /** The entry of a batch of one, or its status as an error with the next step. */
 export function entryOfBatch(

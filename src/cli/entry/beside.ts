@@ -1,4 +1,9 @@
-import { CLAIMS_SERVICE, ENTRY_SERVICE, type RpcClient, TEMPLATE_SERVICE } from "../rpc-clients.ts";
+import {
+  CLAIMS_SERVICE,
+  ENTRY_SERVICE,
+  type RpcClient,
+  TEMPLATE_SERVICE,
+} from "../connection/rpc-clients.ts";
 import { type EntryClaims, claimsMessage, fetchClaims } from "./claims.ts";
 import { type EntryTemplate, readTemplates, templateMessage } from "./templates.ts";
 

@@ -2,9 +2,9 @@
 import { fail, isKind } from "../../base/errors.ts";
 import { isMapping } from "../../config/settings/read-value.ts";
 import type { BatchGetClaimsResponse__Output } from "../../rpc/gen/assay/claims/v1/BatchGetClaimsResponse.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import type { Options } from "../options.ts";
-import { CLAIMS_SERVICE, type RpcClient } from "../rpc-clients.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import type { Options } from "../program/options.ts";
+import { CLAIMS_SERVICE, type RpcClient } from "../connection/rpc-clients.ts";
 
 /** By name, with variables in their texts; the names sorted. */
 export type EntryClaims = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import type { CountEntriesResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/CountEntriesResponse.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { FILTER_OPTIONS, entryFilter } from "./filter.ts";
 
 export const command: Command = {

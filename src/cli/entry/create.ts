@@ -1,11 +1,11 @@
 import type { BatchCreateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { CLAIM_OPTION, claimsOption } from "./claims.ts";
 import { type EntryBeside, createMessage, createService } from "./beside.ts";
-import type { Options } from "../options.ts";
+import type { Options } from "../program/options.ts";
 import { TEMPLATE_OPTIONS, templateOption } from "./templates.ts";
 import { entryOfBatch } from "./batch.ts";
 import { entryJson, entryLines } from "./entry-json.ts";

@@ -1,7 +1,7 @@
 import type { BatchDeleteEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchDeleteEntryResponse.ts";
-import { type Command, EXIT_FAILURE } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type Command, EXIT_FAILURE } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { OK, statusError } from "./batch.ts";
 
 export const command: Command = {

@@ -1,4 +1,4 @@
-import type { Options } from "../options.ts";
+import type { Options } from "../program/options.ts";
 import { type DesiredEntry, readEntryFile } from "./entry-file.ts";
 import { requireOwnType, selectorMessage } from "./fields.ts";
 

@@ -1,7 +1,7 @@
 /** What an entry says, field by field: how the API, `--output json` and a file have it. Nothing else lists the fields. */
 import type { Entry, Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import { isoTime } from "../facts.ts";
-import { idMessage, idText } from "../ids.ts";
+import { isoTime } from "../text/facts.ts";
+import { idMessage, idText } from "../text/ids.ts";
 import { selectorMessage } from "./fields.ts";
 import {
   readFlag,

@@ -2,7 +2,7 @@
 import { errorFrom, fail } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { isMapping } from "../../config/settings/read-value.ts";
-import { readTextFile } from "../read-file.ts";
+import { readTextFile } from "../files/read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { CLAIMS_KEY, type EntryClaims, readClaims } from "./claims.ts";
 import { readText } from "./file-values.ts";

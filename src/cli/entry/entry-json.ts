@@ -1,6 +1,6 @@
 import { formatDuration } from "../../config/settings/duration.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 import { fieldsJson, fieldsOf } from "./entry-fields.ts";
 import type { EntryBeside } from "./beside.ts";
 import { claimsJson } from "./claims.ts";

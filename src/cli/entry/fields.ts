@@ -1,8 +1,8 @@
 import { isOwnSelectorType } from "../../attestors/selector-types.ts";
 import { parseSelector } from "../../spiffe/selector.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { idMessage } from "../ids.ts";
-import type { Options } from "../options.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { idMessage } from "../text/ids.ts";
+import type { Options } from "../program/options.ts";
 
 /** The fields of an entry that `create` and `update` share. */
 export const FIELD_OPTIONS: readonly OptionSpec[] = [

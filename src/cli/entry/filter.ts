@@ -1,6 +1,6 @@
-import type { OptionSpec } from "../grammar.ts";
-import { idMessage } from "../ids.ts";
-import type { Options } from "../options.ts";
+import type { OptionSpec } from "../program/grammar.ts";
+import { idMessage } from "../text/ids.ts";
+import type { Options } from "../program/options.ts";
 import { selectorMessage } from "./fields.ts";
 
 /** Which entries `list` and `count` look at. */

@@ -1,14 +1,14 @@
 import type { ListEntriesResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/ListEntriesResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import {
   ENTRY_SERVICE,
   type RpcClient,
   SERVER_SOCKET_OPTION,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { readBeside } from "./beside.ts";
 import { FILTER_OPTIONS, entryFilter } from "./filter.ts";

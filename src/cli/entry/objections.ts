@@ -1,8 +1,8 @@
 /** What the server would say to a plan. */
 import { isKind } from "../../base/errors.ts";
 import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
-import { PLAN_SERVICE, type RpcClient } from "../rpc-clients.ts";
-import { itemError } from "../status.ts";
+import { PLAN_SERVICE, type RpcClient } from "../connection/rpc-clients.ts";
+import { itemError } from "../text/status.ts";
 import { besideMessage } from "./beside.ts";
 import { CLAIMS_KEY, claimsMessage } from "./claims.ts";
 import { type RegistryDiff, plainFields } from "./diff.ts";

@@ -1,8 +1,8 @@
-import { type Command, type CommandContext, EXIT_FAILURE } from "../command.ts";
-import type { OptionSpec } from "../grammar.ts";
-import { idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { type Command, type CommandContext, EXIT_FAILURE } from "../program/command.ts";
+import type { OptionSpec } from "../program/grammar.ts";
+import { idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { type RegistryDiff, diffRegistry } from "./diff.ts";
 import { readDesired } from "./desired.ts";
 import type { DesiredEntry } from "./entry-file.ts";

@@ -1,7 +1,7 @@
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { rotateEach } from "../rotation.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { rotateEach } from "../connection/rotation.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "entry rotate",

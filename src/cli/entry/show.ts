@@ -1,7 +1,7 @@
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { ENTRY_SERVICE, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { entryJson, entryLines } from "./entry-json.ts";
 import { readBeside } from "./beside.ts";
 

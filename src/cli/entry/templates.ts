@@ -1,9 +1,9 @@
 /** Entries that name a family of SPIFFE IDs: SPIRE's messages have no place for that, so it goes beside them. */
 import { fail, isKind } from "../../base/errors.ts";
 import type { BatchGetTemplateResponse__Output } from "../../rpc/gen/assay/template/v1/BatchGetTemplateResponse.ts";
-import type { OptionSpec } from "../grammar.ts";
-import type { Options } from "../options.ts";
-import { TEMPLATE_SERVICE, type RpcClient } from "../rpc-clients.ts";
+import type { OptionSpec } from "../program/grammar.ts";
+import type { Options } from "../program/options.ts";
+import { TEMPLATE_SERVICE, type RpcClient } from "../connection/rpc-clients.ts";
 import { readFlag, readText } from "./file-values.ts";
 
 export interface EntryTemplate {

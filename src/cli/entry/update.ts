@@ -2,9 +2,9 @@ import type { BatchSetClaimsResponse__Output } from "../../rpc/gen/assay/claims/
 import type { BatchSetTemplateResponse__Output } from "../../rpc/gen/assay/template/v1/BatchSetTemplateResponse.ts";
 import type { BatchUpdateEntryResponse__Output } from "../../rpc/gen/spire/api/server/entry/v1/BatchUpdateEntryResponse.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
 import {
   CLAIMS_SERVICE,
   ENTRY_SERVICE,
@@ -12,7 +12,7 @@ import {
   SERVER_SOCKET_OPTION,
   TEMPLATE_SERVICE,
   connectServer,
-} from "../rpc-clients.ts";
+} from "../connection/rpc-clients.ts";
 import { OK, entryOfBatch, statusError } from "./batch.ts";
 import {
   type EntryTemplate,

@@ -1,8 +1,8 @@
 import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { connectTo } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { connectTo } from "../connection/rpc-clients.ts";
 import { explanationJson } from "./explanation-json.ts";
 import { explanationLines } from "./explanation-lines.ts";
 

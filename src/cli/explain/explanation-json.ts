@@ -2,7 +2,7 @@ import type { AgentSync__Output } from "../../rpc/gen/assay/explain/v1/AgentSync
 import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
 import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
 import type { Selector__Output } from "../../rpc/gen/spire/api/types/Selector.ts";
-import { isoTime } from "../facts.ts";
+import { isoTime } from "../text/facts.ts";
 
 /** The machine-readable form; its names are stable. */
 export function explanationJson(answer: ExplainPidResponse__Output): Record<string, unknown> {

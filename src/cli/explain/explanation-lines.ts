@@ -3,7 +3,7 @@ import type { AttestorReport__Output } from "../../rpc/gen/assay/explain/v1/Atte
 import type { AgentSync__Output } from "../../rpc/gen/assay/explain/v1/AgentSync.ts";
 import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
 import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
-import { timeText } from "../facts.ts";
+import { timeText } from "../text/facts.ts";
 import { type Nearest, isInSync, selectorText } from "./explanation-json.ts";
 import { missingLine, obstacleLine } from "./obstacle-lines.ts";
 

@@ -5,7 +5,7 @@ import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/Expl
 import type { MissingSelector__Output } from "../../rpc/gen/assay/explain/v1/MissingSelector.ts";
 import type { Obstacle__Output } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
 import type { ParentKind__Output } from "../../rpc/gen/assay/explain/v1/ParentKind.ts";
-import { timeText } from "../facts.ts";
+import { timeText } from "../text/facts.ts";
 import { nearest } from "../../base/nearest.ts";
 import { selectorText } from "./explanation-json.ts";
 

@@ -1,9 +1,9 @@
 import type { BatchDeleteFederationRelationshipResponse__Output } from "../../rpc/gen/spire/api/server/trustdomain/v1/BatchDeleteFederationRelationshipResponse.ts";
 import { trustDomainName } from "../bundle/bundle-message.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { deletedEach } from "../status.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
+import { deletedEach } from "../text/status.ts";
 import { TRUST_DOMAIN_OPTION, TRUST_DOMAIN_SERVICE } from "./relationship.ts";
 
 export const command: Command = {

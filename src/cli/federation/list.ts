@@ -1,8 +1,8 @@
 import type { ListFederationRelationshipsResponse__Output } from "../../rpc/gen/spire/api/server/trustdomain/v1/ListFederationRelationshipsResponse.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { readRefreshStatuses } from "./refresh-status.ts";
 import {
   type RelationshipJson,

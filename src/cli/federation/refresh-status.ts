@@ -1,7 +1,7 @@
 import { fail, isKind } from "../../base/errors.ts";
 import type { ListRelationshipsResponse__Output } from "../../rpc/gen/assay/federation/v1/ListRelationshipsResponse.ts";
 import type { Relationship__Output } from "../../rpc/gen/assay/federation/v1/Relationship.ts";
-import type { RpcClient } from "../rpc-clients.ts";
+import type { RpcClient } from "../connection/rpc-clients.ts";
 
 /** How the foreign bundles are being kept, by trust domain; `undefined` where the server does not tell (SPIRE's). */
 export async function readRefreshStatuses(

@@ -1,8 +1,8 @@
 import { trustDomainName } from "../bundle/bundle-message.ts";
-import { type Command, EXIT_FAILURE } from "../command.ts";
+import { type Command, EXIT_FAILURE } from "../program/command.ts";
 import { errorFrom } from "../../base/errors.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { TRUST_DOMAIN_OPTION, TRUST_DOMAIN_SERVICE } from "./relationship.ts";
 
 export const command: Command = {

@@ -2,9 +2,9 @@ import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/typ
 import { formatDuration } from "../../config/settings/duration.ts";
 import type { Relationship__Output } from "../../rpc/gen/assay/federation/v1/Relationship.ts";
 import { readBundleFile, trustDomainName } from "../bundle/bundle-message.ts";
-import { factLines } from "../facts.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import type { Options } from "../options.ts";
+import { factLines } from "../text/facts.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import type { Options } from "../program/options.ts";
 
 export const TRUST_DOMAIN_SERVICE = "spire.api.server.trustdomain.v1.TrustDomain";
 

@@ -1,8 +1,8 @@
 import type { FederationRelationship__Output } from "../../rpc/gen/spire/api/types/FederationRelationship.ts";
 import { trustDomainName } from "../bundle/bundle-message.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { readRefreshStatuses } from "./refresh-status.ts";
 import {
   TRUST_DOMAIN_OPTION,

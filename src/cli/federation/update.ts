@@ -1,10 +1,10 @@
 import type { BatchUpdateFederationRelationshipResponse__Output } from "../../rpc/gen/spire/api/server/trustdomain/v1/BatchUpdateFederationRelationshipResponse.ts";
 import { trustDomainName } from "../bundle/bundle-message.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
-import { checkItem } from "../status.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
+import { checkItem } from "../text/status.ts";
 import {
   RELATIONSHIP_OPTIONS,
   TRUST_DOMAIN_OPTION,

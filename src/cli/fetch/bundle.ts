@@ -1,9 +1,9 @@
 import type { JWTBundlesResponse__Output } from "../../rpc/gen/JWTBundlesResponse.ts";
 import type { X509BundlesResponse__Output } from "../../rpc/gen/X509BundlesResponse.ts";
-import type { Command } from "../command.ts";
-import { factLines } from "../facts.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { factLines } from "../text/facts.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { AGENT_SOCKET_OPTION, connectAgent } from "../connection/rpc-clients.ts";
 import { firstMessage } from "./streams.ts";
 import { pemOfConcatenated } from "./svid.ts";
 

@@ -1,10 +1,10 @@
 import type { JWTSVIDResponse__Output } from "../../rpc/gen/JWTSVIDResponse.ts";
 import { parseCompact } from "../../jwt/compact.ts";
-import type { Command, CommandContext } from "../command.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import type { Command, CommandContext } from "../program/command.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 import { VIA_OPTIONS, isViaToken, jwtViaToken } from "./via-token.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { AGENT_SOCKET_OPTION, WORKLOAD_API, connectAgent } from "../rpc-clients.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { AGENT_SOCKET_OPTION, WORKLOAD_API, connectAgent } from "../connection/rpc-clients.ts";
 
 export const command: Command = {
   name: "fetch jwt",

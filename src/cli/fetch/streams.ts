@@ -3,8 +3,13 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
-import { atWrongSocket } from "../who-answers.ts";
-import { type RpcClient, WORKLOAD_API, WORKLOAD_HEADER, explained } from "../rpc-clients.ts";
+import { atWrongSocket } from "../connection/who-answers.ts";
+import {
+  type RpcClient,
+  WORKLOAD_API,
+  WORKLOAD_HEADER,
+  explained,
+} from "../connection/rpc-clients.ts";
 
 export function firstX509Response(
   agent: RpcClient,

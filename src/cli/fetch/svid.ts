@@ -4,7 +4,7 @@ import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
 import { encodeCertificates, encodePem } from "../../x509/pem.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
 
 /** An X.509-SVID as it came from the agent, taken apart. The key belongs to the certificate, or parsing fails. */
 export interface FetchedSvid {

@@ -12,9 +12,9 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { createCsr } from "../../x509/csr.ts";
 import { decodePem, encodeCertificates, encodePem } from "../../x509/pem.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { replaceFile } from "../replace-file.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { replaceFile } from "../files/replace-file.ts";
 import { type FetchedSvid, svidOf } from "./svid.ts";
 
 export const VIA_OPTIONS: readonly OptionSpec[] = [

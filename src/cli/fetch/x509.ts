@@ -1,8 +1,8 @@
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { AGENT_SOCKET_OPTION, connectAgent } from "../rpc-clients.ts";
-import { WAIT_OPTION, withWait } from "../wait.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { AGENT_SOCKET_OPTION, connectAgent } from "../connection/rpc-clients.ts";
+import { WAIT_OPTION, withWait } from "../connection/wait.ts";
 import { VIA_OPTIONS, isViaToken, x509ViaToken } from "./via-token.ts";
 import { firstX509Response } from "./streams.ts";
 import { fetchedSvids, svidJson, svidLines } from "./svid.ts";

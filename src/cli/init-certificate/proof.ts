@@ -9,9 +9,9 @@ import type { Bundle } from "../../spiffe/bundle.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { parseCertificate } from "../../x509/certificate.ts";
 import { encodeCertificates, encodePem } from "../../x509/pem.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { connectAgent } from "../rpc-clients.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { connectAgent } from "../connection/rpc-clients.ts";
 
 export const WAYS = ["agent", "pod", "oidc", "once"] as const;
 export type Way = (typeof WAYS)[number];

@@ -1,10 +1,10 @@
 import type { MintJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/MintJWTSVIDResponse.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { idMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { checkWritable, replaceFile } from "../replace-file.ts";
-import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { idMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { checkWritable, replaceFile } from "../files/replace-file.ts";
+import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../connection/rpc-clients.ts";
 import { shorterLife } from "./shorter-life.ts";
 
 export const command: Command = {

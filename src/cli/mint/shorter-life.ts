@@ -1,5 +1,5 @@
 import { formatDuration } from "../../config/settings/duration.ts";
-import { isoTime } from "../facts.ts";
+import { isoTime } from "../text/facts.ts";
 import type { AuthorityWord } from "../authority/kinds.ts";
 
 export interface ShorterLifeParams {

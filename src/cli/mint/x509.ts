@@ -5,12 +5,12 @@ import type { MintX509SVIDResponse__Output } from "../../rpc/gen/spire/api/serve
 import { createCsr } from "../../x509/csr.ts";
 import { bundlePem } from "../bundle/bundle-message.ts";
 import { fetchBundle } from "../bundle/show.ts";
-import type { Command } from "../command.ts";
+import type { Command } from "../program/command.ts";
 import { svidJson, svidLines, svidOf } from "../fetch/svid.ts";
 import { writeSvid } from "../fetch/write-svid.ts";
-import { idMessage, idText } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../rpc-clients.ts";
+import { idMessage, idText } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, SVID_SERVICE, connectServer } from "../connection/rpc-clients.ts";
 import { shorterLife } from "./shorter-life.ts";
 
 export const command: Command = {

@@ -5,10 +5,10 @@ import { systemRandom } from "../../base/random.ts";
 import { readSecretFile } from "../../config/secret.ts";
 import type { IdentitySource } from "../../provision/identity.ts";
 import type { AuthorizeResponse__Output } from "../../rpc/gen/assay/provision/v1/AuthorizeResponse.ts";
-import type { CommandContext } from "../command.ts";
-import { withFieldWords } from "../field-words.ts";
-import { type OptionSpec, UsageError } from "../grammar.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { CommandContext } from "../program/command.ts";
+import { withFieldWords } from "../text/field-words.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { GRANT_OPTIONS, PROVISION_SERVICE } from "./provision-facts.ts";
 
 export const AUTHORIZE_OPTIONS: readonly OptionSpec[] = [

@@ -11,9 +11,9 @@ import {
   memoryFolder,
 } from "../../provision/memory-folder.ts";
 import { Renewal } from "../../provision/renewal.ts";
-import type { Command, CommandContext } from "../command.ts";
-import { isoTime, timeText } from "../facts.ts";
-import { UsageError } from "../grammar.ts";
+import type { Command, CommandContext } from "../program/command.ts";
+import { isoTime, timeText } from "../text/facts.ts";
+import { UsageError } from "../program/grammar.ts";
 import {
   EXIT_NOT_FOUND,
   EXIT_NOT_STARTED,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { promisify } from "node:util";
 import { errorFrom, fail } from "../../base/errors.ts";
-import { UsageError } from "../grammar.ts";
+import { UsageError } from "../program/grammar.ts";
 
 /** What the container is given beside its own options. */
 export interface ContainerGift {

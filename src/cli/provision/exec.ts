@@ -6,7 +6,7 @@ import { systemRandom } from "../../base/random.ts";
 import { type HeldIdentity, type IdentitySource, firstIdentity } from "../../provision/identity.ts";
 import { type IdentityFileNames, IdentityFiles } from "../../provision/identity-files.ts";
 import { Renewal } from "../../provision/renewal.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { Command, CommandContext } from "../program/command.ts";
 import { AUTHORIZE_OPTIONS, authorize } from "./authorize.ts";
 import { noteOf, reloadSignal } from "./client.ts";
 import { type Container, ContainerCommand } from "./container-command.ts";

@@ -7,9 +7,9 @@ import { defaultPaths } from "../../config/paths.ts";
 import type { IdentitySource } from "../../provision/identity.ts";
 import { type IdentityFileNames, pemOf } from "../../provision/identity-files.ts";
 import { isInMemory, memoryCandidates } from "../../provision/memory-folder.ts";
-import type { CommandContext } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { currentUid } from "../rpc-clients.ts";
+import type { CommandContext } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
 import { SANS } from "./wanted-identity.ts";
 
 /** A folder of this host that nobody else enters, in memory. @throws denied without one */

@@ -1,9 +1,9 @@
 import type { ListApiTokensResponse__Output } from "../../rpc/gen/assay/provision/v1/ListApiTokensResponse.ts";
 import type { ListGrantsResponse__Output } from "../../rpc/gen/assay/provision/v1/ListGrantsResponse.ts";
-import { allPages } from "../all-pages.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import { allPages } from "../connection/all-pages.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import {
   PROVISION_SERVICE,
   apiTokenJson,

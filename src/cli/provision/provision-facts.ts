@@ -1,7 +1,7 @@
 import type { ApiToken__Output } from "../../rpc/gen/assay/provision/v1/ApiToken.ts";
 import type { Grant__Output } from "../../rpc/gen/assay/provision/v1/Grant.ts";
-import { isoTime } from "../facts.ts";
-import type { FieldNames } from "../field-words.ts";
+import { isoTime } from "../text/facts.ts";
+import type { FieldNames } from "../text/field-words.ts";
 
 export const PROVISION_SERVICE = "assay.provision.v1.Provision";
 

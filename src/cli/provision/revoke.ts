@@ -1,9 +1,9 @@
 import type { DeleteApiTokenResponse__Output } from "../../rpc/gen/assay/provision/v1/DeleteApiTokenResponse.ts";
 import type { WithdrawResponse__Output } from "../../rpc/gen/assay/provision/v1/WithdrawResponse.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { PROVISION_SERVICE } from "./provision-facts.ts";
 
 export const command: Command = {

@@ -1,11 +1,11 @@
 import type { AuthorizeResponse__Output } from "../../rpc/gen/assay/provision/v1/AuthorizeResponse.ts";
 import type { CreateApiTokenResponse__Output } from "../../rpc/gen/assay/provision/v1/CreateApiTokenResponse.ts";
-import type { Command, CommandContext } from "../command.ts";
-import { factLines, isoTime, timeText } from "../facts.ts";
-import { UsageError } from "../grammar.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { checkWritable, replaceFile } from "../replace-file.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command, CommandContext } from "../program/command.ts";
+import { factLines, isoTime, timeText } from "../text/facts.ts";
+import { UsageError } from "../program/grammar.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { checkWritable, replaceFile } from "../files/replace-file.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { GRANT_OPTIONS, PROVISION_SERVICE } from "./provision-facts.ts";
 
 export const command: Command = {

@@ -12,9 +12,9 @@ import type { IdentityFileNames } from "../../provision/identity-files.ts";
 import { type IdentityNames, identityNames } from "../../provision/names.ts";
 import { ProvisionClient, authorityByFingerprint } from "../../provision/provision-client.ts";
 import type { Certificate } from "../../x509/certificate.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError, orUsage } from "../grammar.ts";
-import { readTextFile } from "../read-file.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError, orUsage } from "../program/grammar.ts";
+import { readTextFile } from "../files/read-file.ts";
 import { accountId } from "../watch/accounts.ts";
 
 /** Further names, with spaces or commas between them. */

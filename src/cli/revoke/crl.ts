@@ -1,10 +1,10 @@
 import { fail } from "../../base/errors.ts";
 import type { ListCRLsResponse__Output } from "../../rpc/gen/assay/revocation/v1/ListCRLsResponse.ts";
 import { encodePem } from "../../x509/pem.ts";
-import type { Command } from "../command.ts";
-import { isoTime } from "../facts.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { isoTime } from "../text/facts.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { REVOCATION_SERVICE } from "./revocation-facts.ts";
 
 export const command: Command = {

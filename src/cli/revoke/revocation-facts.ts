@@ -1,6 +1,6 @@
 import type { RevokedX509SVID__Output } from "../../rpc/gen/assay/revocation/v1/RevokedX509SVID.ts";
 import { REVOCATION_REASONS } from "../../x509/crl.ts";
-import { isoTime } from "../facts.ts";
+import { isoTime } from "../text/facts.ts";
 
 export const REVOCATION_SERVICE = "assay.revocation.v1.Revocation";
 

@@ -1,10 +1,10 @@
 import type { RevokeX509SVIDResponse__Output } from "../../rpc/gen/assay/revocation/v1/RevokeX509SVIDResponse.ts";
 import { serialOption } from "../audit/records.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../grammar.ts";
-import { idMessage } from "../ids.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
+import { idMessage } from "../text/ids.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import {
   REASON_WORDS,
   REVOCATION_SERVICE,

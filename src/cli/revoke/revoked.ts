@@ -1,7 +1,7 @@
 import type { ListRevocationsResponse__Output } from "../../rpc/gen/assay/revocation/v1/ListRevocationsResponse.ts";
-import type { Command } from "../command.ts";
-import { OUTPUT_OPTION } from "../options.ts";
-import { SERVER_SOCKET_OPTION, connectServer } from "../rpc-clients.ts";
+import type { Command } from "../program/command.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { REVOCATION_SERVICE, revocationJson, revocationLine } from "./revocation-facts.ts";
 
 export const command: Command = {

@@ -6,11 +6,11 @@ import { systemRandom } from "../../base/random.ts";
 import { Delivery, Follower } from "../../delivery/delivery.ts";
 import type { Contents } from "../../delivery/render.ts";
 import type { Target } from "../../delivery/target.ts";
-import type { CommandContext } from "../command.ts";
-import { isoTime, timeText } from "../facts.ts";
-import { createLines } from "../output.ts";
-import { type RpcClient, connectAgent } from "../rpc-clients.ts";
-import { withWait } from "../wait.ts";
+import type { CommandContext } from "../program/command.ts";
+import { isoTime, timeText } from "../text/facts.ts";
+import { createLines } from "../program/output.ts";
+import { type RpcClient, connectAgent } from "../connection/rpc-clients.ts";
+import { withWait } from "../connection/wait.ts";
 import { fetchView, followViews } from "./source.ts";
 import type { Wanted } from "./targets.ts";
 

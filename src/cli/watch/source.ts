@@ -13,7 +13,7 @@ import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { parseCertificates } from "../../x509/certificate.ts";
 import { firstMessage, firstX509Response, followStream, followX509 } from "../fetch/streams.ts";
-import { type RpcClient, WORKLOAD_API } from "../rpc-clients.ts";
+import { type RpcClient, WORKLOAD_API } from "../connection/rpc-clients.ts";
 
 type X509View = Pick<View, "svids" | "federated" | "crls">;
 

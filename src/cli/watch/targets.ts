@@ -20,10 +20,10 @@ import {
 } from "../../delivery/target.ts";
 import { parsePid } from "../../delivery/tell.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
-import type { CommandContext } from "../command.ts";
-import { type OptionSpec, UsageError, orUsage } from "../grammar.ts";
-import { currentUid } from "../rpc-clients.ts";
-import { settingOptions } from "../settings.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError, orUsage } from "../program/grammar.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
+import { settingOptions } from "../daemon/settings.ts";
 import { accountId } from "./accounts.ts";
 
 const FIELDS = Object.entries(TARGET_FIELDS).map(

@@ -1,9 +1,9 @@
 /** Has SVIDs replaced before their time, in parts that the server takes, and says which. */
-import type { Status__Output } from "../rpc/gen/spire/api/types/Status.ts";
-import { EXIT_FAILURE } from "./command.ts";
-import type { Output } from "./output.ts";
+import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
+import { EXIT_FAILURE } from "../program/command.ts";
+import type { Output } from "../program/output.ts";
 import type { RpcClient } from "./rpc-clients.ts";
-import { itemError } from "./status.ts";
+import { itemError } from "../text/status.ts";
 
 export interface RotationParams<T> {
   readonly method: "BatchRotateEntry" | "BatchRotateAgent";

@@ -1,4 +1,4 @@
-import { isKind } from "../base/errors.ts";
+import { isKind } from "../../base/errors.ts";
 
 /** The table that parsing, `--help` and their tests are made from. */
 export interface Grammar {

@@ -1,11 +1,11 @@
-import type { Command } from "./command.ts";
-import { followX509 } from "./fetch/streams.ts";
-import { fetchedSvids, svidJson, svidLines } from "./fetch/svid.ts";
-import { OUTPUT_OPTION } from "./options.ts";
-import { createLines } from "./output.ts";
-import { AGENT_SOCKET_OPTION, connectAgent } from "./rpc-clients.ts";
-import { WAIT_OPTION } from "./wait.ts";
-import { DELIVERY_OPTIONS, wantedTargets } from "./watch/targets.ts";
+import type { Command } from "../program/command.ts";
+import { followX509 } from "../fetch/streams.ts";
+import { fetchedSvids, svidJson, svidLines } from "../fetch/svid.ts";
+import { OUTPUT_OPTION } from "../program/options.ts";
+import { createLines } from "../program/output.ts";
+import { AGENT_SOCKET_OPTION, connectAgent } from "../connection/rpc-clients.ts";
+import { WAIT_OPTION } from "../connection/wait.ts";
+import { DELIVERY_OPTIONS, wantedTargets } from "./targets.ts";
 
 export const command: Command = {
   name: "watch",
@@ -23,7 +23,7 @@ export const command: Command = {
   ],
   async run(context) {
     const wanted = await wantedTargets(context);
-    if (wanted !== undefined) return (await import("./watch/deliver.ts")).deliver(context, wanted);
+    if (wanted !== undefined) return (await import("./deliver.ts")).deliver(context, wanted);
     const { output, signal } = context;
     const lines = createLines(output.format);
     using agent = await connectAgent(context);

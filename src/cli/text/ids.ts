@@ -1,6 +1,6 @@
-import { SpiffeId, isAgentPath } from "../spiffe/spiffe-id.ts";
-import { TrustDomain } from "../spiffe/trust-domain.ts";
-import { UsageError } from "./grammar.ts";
+import { SpiffeId, isAgentPath } from "../../spiffe/spiffe-id.ts";
+import { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { UsageError } from "../program/grammar.ts";
 
 /** A SPIFFE ID in two parts, as SPIRE's API carries it. */
 export interface IdMessage {

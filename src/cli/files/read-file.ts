@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
-import { fail } from "../base/errors.ts";
-import { unreadable } from "../base/unreadable.ts";
+import { fail } from "../../base/errors.ts";
+import { unreadable } from "../../base/unreadable.ts";
 
 /**
  * The text of a file, or of standard input for `-`.

@@ -1,9 +1,9 @@
 /** Items of a batch: one status each. */
-import { type AssayError, fail } from "../base/errors.ts";
-import type { Status__Output } from "../rpc/gen/spire/api/types/Status.ts";
-import { EXIT_FAILURE } from "./command.ts";
+import { type AssayError, fail } from "../../base/errors.ts";
+import type { Status__Output } from "../../rpc/gen/spire/api/types/Status.ts";
+import { EXIT_FAILURE } from "../program/command.ts";
 import { withFieldWords } from "./field-words.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../program/output.ts";
 
 /**
  * An item's status as an error with the next step.

@@ -1,10 +1,10 @@
 import { connect } from "node:net";
-import { AssayError, fail, isKind } from "../base/errors.ts";
-import { defaultPaths, socketPathOf } from "../config/paths.ts";
-import type { Channel } from "../rpc/channel.ts";
-import type { CommandContext } from "./command.ts";
-import { type FieldNames, withFieldWords } from "./field-words.ts";
-import type { OptionSpec } from "./grammar.ts";
+import { AssayError, fail, isKind } from "../../base/errors.ts";
+import { defaultPaths, socketPathOf } from "../../config/paths.ts";
+import type { Channel } from "../../rpc/channel.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type FieldNames, withFieldWords } from "../text/field-words.ts";
+import type { OptionSpec } from "../program/grammar.ts";
 import { type Answerer, atWrongSocket } from "./who-answers.ts";
 
 /** Takes a command to the server: its admin socket. */
@@ -75,7 +75,7 @@ export async function connectTo(
   const onWarning = (warning: string): void => note(`assay: warning: ${warning}`);
   const socket = socketPathOf(given, "--socket");
   const [{ connectUnix }] = await Promise.all([
-    import("../rpc/channel.ts"),
+    import("../../rpc/channel.ts"),
     probe(role, socket, meant),
   ]);
   const channel = connectUnix(socket);

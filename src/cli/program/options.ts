@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
-import { parseDuration } from "../config/settings/duration.ts";
+import { parseDuration } from "../../config/settings/duration.ts";
 import { type Grammar, type OptionSpec, UsageError } from "./grammar.ts";
-import { nearest } from "../base/nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 
 /** Options every command takes. */
 export const COMMON_OPTIONS: readonly OptionSpec[] = [{ name: "help", help: "show this help" }];

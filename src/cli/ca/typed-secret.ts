@@ -1,7 +1,7 @@
 /** A secret typed at a terminal: nothing of it is shown, also not how long it is. */
 import { StringDecoder } from "node:string_decoder";
 import type { ReadStream } from "node:tty";
-import { fail } from "../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 
 /**
  * Asks for a line with each prompt, in order; what was pasted with several lines answers several prompts.

@@ -1,17 +1,17 @@
 /** `assay server --data-dir DIR` on a folder that is all there is: a CA is made, its configuration found, its owner kept. */
 import { chownSync, existsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { fail } from "../base/errors.ts";
-import { makeFolder } from "../base/make-folder.ts";
-import { DEFAULT_TRUST_DOMAIN } from "../config/sections/common-settings.ts";
-import { configInDataFolder } from "../config/server/data-folder.ts";
-import { makePrivateFolder } from "../config/folders.ts";
-import { type PathContext, defaultPaths, socketPathOf } from "../config/paths.ts";
-import { initCaFolder, isFreshFolder } from "./ca/ca-folder.ts";
-import { usualCa } from "./ca/init.ts";
-import type { CommandContext } from "./command.ts";
-import { UsageError, orUsage } from "./grammar.ts";
-import { currentUid } from "./rpc-clients.ts";
+import { fail } from "../../base/errors.ts";
+import { makeFolder } from "../../base/make-folder.ts";
+import { DEFAULT_TRUST_DOMAIN } from "../../config/sections/common-settings.ts";
+import { configInDataFolder } from "../../config/server/data-folder.ts";
+import { makePrivateFolder } from "../../config/folders.ts";
+import { type PathContext, defaultPaths, socketPathOf } from "../../config/paths.ts";
+import { initCaFolder, isFreshFolder } from "../ca/ca-folder.ts";
+import { usualCa } from "../ca/init.ts";
+import type { CommandContext } from "../program/command.ts";
+import { UsageError, orUsage } from "../program/grammar.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
 
 export interface ServerFolder {
   /** The configuration in the data folder, which is this process's working folder then. */

@@ -1,12 +1,12 @@
-import { AGENT_SETTINGS } from "../config/agent/agent-settings.ts";
-import { buildAgentConfig } from "../config/agent/build-agent.ts";
-import { makeAdminFolder, makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
-import { defaultPaths } from "../config/paths.ts";
-import type { Command } from "./command.ts";
+import { AGENT_SETTINGS } from "../../config/agent/agent-settings.ts";
+import { buildAgentConfig } from "../../config/agent/build-agent.ts";
+import { makeAdminFolder, makePrivateFolder, makeSocketFolder } from "../../config/folders.ts";
+import { defaultPaths } from "../../config/paths.ts";
+import type { Command } from "../program/command.ts";
 import { runDaemon } from "./daemon.ts";
-import { exposedSecrets } from "../config/settings/shown.ts";
-import { currentUid } from "./rpc-clients.ts";
-import { orUsage } from "./grammar.ts";
+import { exposedSecrets } from "../../config/settings/shown.ts";
+import { currentUid } from "../connection/rpc-clients.ts";
+import { orUsage } from "../program/grammar.ts";
 import { reloader } from "./reload.ts";
 import { PROCESS_OPTIONS, loadSettings, settingOptions } from "./settings.ts";
 
@@ -44,7 +44,7 @@ export const command: Command = {
     if (config.adminSocket !== undefined) {
       makeAdminFolder(config.adminSocket, settings.where("admin-socket"));
     }
-    const { startAgent } = await import("../agent/main.ts");
+    const { startAgent } = await import("../../agent/main.ts");
     return runDaemon({
       context,
       log: config,

@@ -1,4 +1,4 @@
-import { libc } from "../base/libc.ts";
+import { libc } from "../../base/libc.ts";
 
 /**
  * Ends the process at once. `process.exit` waits for the threads of the pool first, and one that is in a library which

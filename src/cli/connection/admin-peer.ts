@@ -1,5 +1,5 @@
-import type { CommandContext } from "./command.ts";
-import { type OptionSpec, UsageError } from "./grammar.ts";
+import type { CommandContext } from "../program/command.ts";
+import { type OptionSpec, UsageError } from "../program/grammar.ts";
 import { type RpcClient, connectServer, connectTo } from "./rpc-clients.ts";
 
 /** Options of commands that an administrator gives to the server or to an agent. */

@@ -1,4 +1,4 @@
-import { formatDuration } from "../config/settings/duration.ts";
+import { formatDuration } from "../../config/settings/duration.ts";
 
 /** `name   value` lines with the values in one column; values that are undefined are left out. */
 export function factLines(

@@ -1,7 +1,7 @@
-import { sleep, systemClock } from "../base/clock.ts";
-import { type ErrorKind, isKind } from "../base/errors.ts";
-import type { CommandContext } from "./command.ts";
-import type { OptionSpec } from "./grammar.ts";
+import { sleep, systemClock } from "../../base/clock.ts";
+import { type ErrorKind, isKind } from "../../base/errors.ts";
+import type { CommandContext } from "../program/command.ts";
+import type { OptionSpec } from "../program/grammar.ts";
 
 /** For scripts that start something and then use it. */
 export const WAIT_OPTION: OptionSpec = {

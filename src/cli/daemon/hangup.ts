@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
-import type { Logger } from "../observe/logger.ts";
-import type { CommandContext } from "./command.ts";
+import type { Logger } from "../../observe/logger.ts";
+import type { CommandContext } from "../program/command.ts";
 
 /** What SIGHUP asks of a daemon: to read its configuration again, or to end with the terminal it was started in. */
 export interface Hangups {

@@ -1,5 +1,5 @@
-import { AssayError, fail, isKind } from "../base/errors.ts";
-import type { Channel } from "../rpc/channel.ts";
+import { AssayError, fail, isKind } from "../../base/errors.ts";
+import type { Channel } from "../../rpc/channel.ts";
 
 /** What listens on a socket of ours; a SPIRE process is known by the services that it shares with ours. */
 export type Answerer = "server" | "agent" | "agent-admin";

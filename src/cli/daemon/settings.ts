@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { type ConfigFile, readConfigFile } from "../config/settings/config-file.ts";
-import type { PathContext } from "../config/paths.ts";
-import { type Setting, type SettingTable, isOption } from "../config/settings/setting.ts";
-import { Settings } from "../config/settings/source.ts";
-import type { CommandContext } from "./command.ts";
-import type { OptionSpec } from "./grammar.ts";
+import { type ConfigFile, readConfigFile } from "../../config/settings/config-file.ts";
+import type { PathContext } from "../../config/paths.ts";
+import { type Setting, type SettingTable, isOption } from "../../config/settings/setting.ts";
+import { Settings } from "../../config/settings/source.ts";
+import type { CommandContext } from "../program/command.ts";
+import type { OptionSpec } from "../program/grammar.ts";
 
 /** Options of the two daemons that belong to one start and not into a configuration file. */
 export const PROCESS_OPTIONS: readonly OptionSpec[] = [

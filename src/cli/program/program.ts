@@ -1,8 +1,8 @@
-import { AssayError } from "../base/errors.ts";
+import { AssayError } from "../../base/errors.ts";
 import { type Command, EXIT_FAILURE, EXIT_USAGE } from "./command.ts";
 import { UsageError } from "./grammar.ts";
 import { commandHelp, groupHelp, programHelp } from "./help.ts";
-import { nearest } from "../base/nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { Options } from "./options.ts";
 import { type Streams, createOutput } from "./output.ts";
 import { COMMANDS } from "./registry.ts";

@@ -1,16 +1,16 @@
 import { writeSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { systemClock } from "../base/clock.ts";
-import { errorFrom, fail } from "../base/errors.ts";
-import { endNow } from "./end-now.ts";
-import { systemRandom } from "../base/random.ts";
-import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../observe/logger.ts";
-import { type CommandContext, EXIT_FAILURE } from "./command.ts";
+import { systemClock } from "../../base/clock.ts";
+import { errorFrom, fail } from "../../base/errors.ts";
+import { endNow } from "../program/end-now.ts";
+import { systemRandom } from "../../base/random.ts";
+import { type Logger, type LogLevel, LogLevelSwitch, createLogger } from "../../observe/logger.ts";
+import { type CommandContext, EXIT_FAILURE } from "../program/command.ts";
 import { watchHangups } from "./hangup.ts";
 import type { Reloaded } from "./reload.ts";
 import { trimWhenIdle } from "./trim-heap.ts";
-import { programVersion } from "./version.ts";
+import { programVersion } from "../version.ts";
 
 /** What a daemon is given, beside its configuration. */
 export interface DaemonTools {

@@ -1,10 +1,10 @@
-import { type SettingChanges, settingChanges } from "../config/settings/changes.ts";
-import type { PathContext } from "../config/paths.ts";
-import type { ConfigChange } from "../config/reload.ts";
-import type { SettingTable } from "../config/settings/setting.ts";
-import type { Settings } from "../config/settings/source.ts";
-import type { LogLevel } from "../observe/logger.ts";
-import type { CommandContext } from "./command.ts";
+import { type SettingChanges, settingChanges } from "../../config/settings/changes.ts";
+import type { PathContext } from "../../config/paths.ts";
+import type { ConfigChange } from "../../config/reload.ts";
+import type { SettingTable } from "../../config/settings/setting.ts";
+import type { Settings } from "../../config/settings/source.ts";
+import type { LogLevel } from "../../observe/logger.ts";
+import type { CommandContext } from "../program/command.ts";
 import { loadSettings } from "./settings.ts";
 
 /** A daemon that can take over another configuration while it runs. */

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { access, constants, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { fail } from "../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 
 /**
  * Before something is made that can be had but once, or is a secret: whether `replaceFile` has a chance.

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { CancelTimer, Clock } from "../base/clock.ts";
-import { trimCode, trimMalloc } from "../base/libc.ts";
+import type { CancelTimer, Clock } from "../../base/clock.ts";
+import { trimCode, trimMalloc } from "../../base/libc.ts";
 
 export interface TrimOptions {
   readonly clock: Clock;

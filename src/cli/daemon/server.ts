@@ -1,11 +1,11 @@
-import { buildServerConfig } from "../config/server/build-server.ts";
-import { makePrivateFolder, makeSocketFolder } from "../config/folders.ts";
-import { defaultPaths } from "../config/paths.ts";
-import { SERVER_SETTINGS } from "../config/server/server-settings.ts";
-import type { Command } from "./command.ts";
+import { buildServerConfig } from "../../config/server/build-server.ts";
+import { makePrivateFolder, makeSocketFolder } from "../../config/folders.ts";
+import { defaultPaths } from "../../config/paths.ts";
+import { SERVER_SETTINGS } from "../../config/server/server-settings.ts";
+import type { Command } from "../program/command.ts";
 import { runDaemon } from "./daemon.ts";
-import { exposedSecrets } from "../config/settings/shown.ts";
-import { orUsage } from "./grammar.ts";
+import { exposedSecrets } from "../../config/settings/shown.ts";
+import { orUsage } from "../program/grammar.ts";
 import { reloader } from "./reload.ts";
 import { checkSameFolder, enterDataFolder } from "./server-folder.ts";
 import { PROCESS_OPTIONS, loadSettings, settingOptions } from "./settings.ts";
@@ -47,7 +47,7 @@ export const command: Command = {
     if (exposed !== undefined) context.output.note(`assay: ${exposed}`);
     makePrivateFolder(config.dataDir, settings.where("data-dir"));
     makeSocketFolder(config.socket, defaultPaths(who).runtime, settings.where("socket"));
-    const { startServer } = await import("../server/main.ts");
+    const { startServer } = await import("../../server/main.ts");
     return runDaemon({
       context,
       log: config,
