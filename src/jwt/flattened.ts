@@ -1,5 +1,6 @@
 /** Flattened JWS (RFC 7515 §7.2.2) with one protected header and no other, as ACME has it (RFC 8555 §6.2). */
 import { fail } from "../base/errors.ts";
+import { isObject } from "../base/is-object.ts";
 import { type JwtClaims, decodeJwsBytes, decodeJwsObject } from "./jws-parts.ts";
 import { hasRepeatedName } from "./repeated-name.ts";
 
@@ -30,10 +31,10 @@ export function parseFlattenedText(body: Uint8Array): FlattenedJws {
 
 /** @param value what a JSON parser made of it. @throws invalid */
 export function parseFlattened(value: unknown): FlattenedJws {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw fail("invalid", "the jws is not a json object");
   }
-  const { protected: header, payload, signature, ...others } = value as Record<string, unknown>;
+  const { protected: header, payload, signature, ...others } = value;
   // RFC 8555 §6.2: no unprotected header, no general serialization. What else there is has no meaning.
   if ("header" in others || "signatures" in others) {
     throw fail("invalid", "the jws has an unprotected header or several signatures");

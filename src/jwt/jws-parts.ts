@@ -1,5 +1,6 @@
 /** The parts of a compact JWS (RFC 7515 §3.1), decoded strictly: each has one spelling. */
 import { fail } from "../base/errors.ts";
+import { isObject } from "../base/is-object.ts";
 import { hasRepeatedName } from "./repeated-name.ts";
 
 export type JwtClaims = Readonly<Record<string, unknown>>;
@@ -19,12 +20,12 @@ export function decodeJwsObject(part: string, what: string): JwtClaims {
     // The parser quotes its input, which must not be repeated.
     throw fail("invalid", `token ${what} is not base64url of a json object`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw fail("invalid", `token ${what} is not a json object`);
   }
   if (isDeeperThan(value, MAX_DEPTH)) throw fail("invalid", `token ${what} is nested too deeply`);
   if (hasRepeatedName(text)) throw fail("invalid", `token ${what} has a member twice`);
-  return value as JwtClaims;
+  return value;
 }
 
 /** Canonical base64url without padding: every token has one spelling. @throws invalid */

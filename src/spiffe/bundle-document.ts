@@ -1,5 +1,6 @@
 import { bytesEqual, toBase64 } from "../base/bytes.ts";
 import { fail, isKind } from "../base/errors.ts";
+import { isObject } from "../base/is-object.ts";
 import { jwkFromSpki, spkiFromJwk } from "../jwt/jwk.ts";
 import { parseCertificate } from "../x509/certificate.ts";
 import type { Bundle, JwtAuthority, X509Authority } from "./bundle.ts";
@@ -204,10 +205,6 @@ function damaged(trustDomain: string, cause?: unknown): Error {
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Every web authority there is, twice. */
 const MAX_DOCUMENT = 1024 * 1024;

@@ -1,5 +1,6 @@
 /** Claims that an entry adds to its JWT-SVIDs: JSON values whose texts may have places to fill in. */
 import { fail } from "../base/errors.ts";
+import { isObject } from "../base/is-object.ts";
 import type { JwtClaims } from "../jwt/compact.ts";
 
 type Json = string | number | boolean | readonly Json[] | { readonly [name: string]: Json };
@@ -65,8 +66,8 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   } catch {
     throw fail("invalid", "jwt claims are not json");
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Readonly<Record<string, unknown>>;
+  if (isObject(value)) {
+    return value;
   }
   throw fail("invalid", "jwt claims are not a json object");
 }

@@ -3,12 +3,13 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import t from "tap";
+import { isObject } from "../../src/base/is-object.ts";
 import { parse } from "yaml";
 import { AGENT_SETTINGS } from "../../src/config/agent/agent-settings.ts";
 import { DELIVERY_FILE_FIELDS } from "../../src/config/delivery-settings.ts";
 import { schemaOf } from "../../src/config/settings/json-schema.ts";
 import { problemsOf } from "../../src/config/settings/problems.ts";
-import { isMapping, readValue } from "../../src/config/settings/read-value.ts";
+import { readValue } from "../../src/config/settings/read-value.ts";
 import { SERVER_SETTINGS } from "../../src/config/server/server-settings.ts";
 import { type SettingTable, camelCase, fileFields } from "../../src/config/settings/setting.ts";
 import { type Field, type Shape, section } from "../../src/config/settings/shape.ts";
@@ -276,7 +277,7 @@ t.test("every example in the documents is a configuration, for both readers", (t
     for (const [, code = ""] of text.matchAll(/^```yaml\n([^]*?)^```$/gm)) {
       const root: unknown = parse(code);
       // Other files are written in YAML, too: Kubernetes objects and parts of them, entries.
-      if (!isMapping(root) || !Object.keys(root).some((key) => KEYS.has(key))) continue;
+      if (!isObject(root) || !Object.keys(root).some((key) => KEYS.has(key))) continue;
       seen += 1;
       const roles = ["server", "agent", "watch"] as const;
       const found = roles.map((role) => problems(TABLES[role], root));

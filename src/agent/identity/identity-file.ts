@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { asBuffer, toBase64 } from "../../base/bytes.ts";
 import { replaceFile } from "../../base/durable-file.ts";
 import { fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import { encodeBundleRecord, parseBundleRecord } from "../../spiffe/bundle-document.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 
@@ -98,7 +99,7 @@ export function parseIdentity(text: string, path: string): StoredIdentity {
     // The parser's words may quote the content, which holds keys.
     return damaged("is damaged");
   }
-  if (!isRecord(json)) return damaged("is damaged");
+  if (!isObject(json)) return damaged("is damaged");
   if (json["version"] !== VERSION) return damaged("was written by another version");
   const { trustDomain, svid, pendingKey, bundle } = json;
   if (typeof trustDomain !== "string") return damaged("names no trust domain");
@@ -122,7 +123,7 @@ function encodeBundle(bundle: Bundle): object {
 }
 
 function parseSvid(json: unknown): StoredSvid {
-  if (!isRecord(json) || !Array.isArray(json["chain"])) throw fail("invalid", "no svid");
+  if (!isObject(json) || !Array.isArray(json["chain"])) throw fail("invalid", "no svid");
   return {
     key: bytesOf(json["key"]),
     chain: json["chain"].map(bytesOf),
@@ -131,7 +132,7 @@ function parseSvid(json: unknown): StoredSvid {
 }
 
 function parseBundle(trustDomain: string, json: unknown): Bundle {
-  if (!isRecord(json)) throw fail("invalid", "no bundle");
+  if (!isObject(json)) throw fail("invalid", "no bundle");
   const { content, sequence, crls } = json;
   if (typeof content !== "string" || typeof sequence !== "number") {
     throw fail("invalid", "no bundle");
@@ -145,10 +146,6 @@ function bytesOf(json: unknown): Uint8Array {
   const bytes = Buffer.from(json, "base64");
   if (toBase64(bytes) !== json) throw fail("invalid", "not base64");
   return new Uint8Array(asBuffer(bytes));
-}
-
-function isRecord(json: unknown): json is Record<string, unknown> {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
 const VERSION = 1;

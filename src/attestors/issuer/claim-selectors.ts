@@ -1,3 +1,4 @@
+import { isObject } from "../../base/is-object.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { VerifiedToken } from "./issuer.ts";
 
@@ -34,10 +35,10 @@ function* claimValues(
     const path = `${prefix}${escapeName(name)}`;
     const values: readonly unknown[] = Array.isArray(value) ? value : [value];
     for (const each of values) {
-      if (typeof each === "object" && each !== null && !Array.isArray(each)) {
+      if (isObject(each)) {
         // Members of one object in a list cannot be told from another's: only a single object has paths.
         if (depth > 0 && !Array.isArray(value)) {
-          yield* claimValues(each as Readonly<Record<string, unknown>>, `${path}/`, depth - 1);
+          yield* claimValues(each, `${path}/`, depth - 1);
         }
         continue;
       }
@@ -57,10 +58,9 @@ export function claimText(
 ): string | undefined {
   let value: unknown = claims;
   for (const part of name.split("/")) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    const members = value as Readonly<Record<string, unknown>>;
-    const member = Object.keys(members).find((key) => escapeName(key) === part);
-    value = member === undefined ? undefined : members[member];
+    if (!isObject(value)) return undefined;
+    const member = Object.keys(value).find((key) => escapeName(key) === part);
+    value = member === undefined ? undefined : value[member];
   }
   const text = textOf(value);
   return text === "" ? undefined : text;

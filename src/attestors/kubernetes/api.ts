@@ -1,5 +1,6 @@
 /** What an API server is asked: whose a token is, and what it knows about a pod and a node. */
 import { fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import { type KubernetesAnswer, type KubernetesClient, refusalOf } from "./client.ts";
 
 /** Whom a service account token speaks for (authentication.k8s.io/v1 TokenReview). */
@@ -115,9 +116,7 @@ function unanswered(client: KubernetesClient, right: string, answer: KubernetesA
 
 /** The member objects, texts and text maps of what was read; empty where there is something else. */
 export function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Fields) // checked to be an object
-    : {};
+  return isObject(value) ? value : {};
 }
 
 export function textOf(value: unknown): string | undefined {

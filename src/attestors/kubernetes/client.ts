@@ -6,6 +6,7 @@ import { checkServerIdentity } from "node:tls";
 import { Agent as HttpAgent, request as httpRequest } from "../../base/node-http.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import { readAtMost } from "../../base/read-at-most.ts";
 import type { KubernetesConnection } from "./connection.ts";
 import { type Credentials, CredentialReader } from "./credentials.ts";
@@ -200,9 +201,7 @@ interface Transport {
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>) // checked to be an object
-      : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the caller names the server
   }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { AssayError, fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import type { Credential, KubernetesConnection } from "./connection.ts";
 
 /**
@@ -109,10 +110,6 @@ function readText(file: string): string {
     const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
     throw fail("precondition", `it cannot be read (${code})`, { cause });
   }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 import { fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 
 /**
  * A JSON object as SPIRE's attestors exchange it.
@@ -14,10 +15,10 @@ export function parseMessage(what: string, bytes: Uint8Array): Readonly<Record<s
     // The parser quotes its input, which a peer has chosen.
     throw fail("invalid", `${what} is not json`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw fail("invalid", `${what} is not a json object`);
   }
-  return value as Readonly<Record<string, unknown>>;
+  return value;
 }
 
 export function encodeMessage(value: object): Uint8Array {

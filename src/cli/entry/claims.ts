@@ -1,6 +1,6 @@
 /** Claims of an entry's own in its JWT-SVIDs: SPIRE's messages have no place for them, so they go beside them. */
 import { fail, isKind } from "../../base/errors.ts";
-import { isMapping } from "../../config/settings/read-value.ts";
+import { isObject } from "../../base/is-object.ts";
 import type { BatchGetClaimsResponse__Output } from "../../rpc/gen/assay/claims/v1/BatchGetClaimsResponse.ts";
 import { type OptionSpec, UsageError } from "../program/grammar.ts";
 import type { Options } from "../program/options.ts";
@@ -35,7 +35,7 @@ export function claimsOption(options: Options): EntryClaims | undefined {
 /** From a file. @throws invalid */
 export function readClaims(given: unknown): EntryClaims | undefined {
   if (given === undefined) return undefined;
-  if (!isMapping(given)) throw fail("invalid", "is not a mapping of names to values");
+  if (!isObject(given)) throw fail("invalid", "is not a mapping of names to values");
   return Object.keys(given).length === 0 ? undefined : sorted(given);
 }
 
@@ -98,7 +98,7 @@ function sorted(claims: EntryClaims): EntryClaims {
 
 function sortedValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedValue);
-  return isMapping(value) ? sorted(value) : value;
+  return isObject(value) ? sorted(value) : value;
 }
 
 const PART = 5000;

@@ -1,7 +1,7 @@
 /** The registry as a file: YAML or JSON with `entries`, each with the keys that `entry list --output json` prints. */
 import { errorFrom, fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import { nearest } from "../../base/nearest.ts";
-import { isMapping } from "../../config/settings/read-value.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { CLAIMS_KEY, type EntryClaims, readClaims } from "./claims.ts";
@@ -22,7 +22,7 @@ export interface DesiredEntry extends EntryFields {
 export async function readEntryFile(path: string): Promise<readonly DesiredEntry[]> {
   const text = readTextFile(path, "file");
   const root = await parse(path, text);
-  if (!isMapping(root)) throw fail("invalid", `${path}: a mapping with 'entries' is missing`);
+  if (!isObject(root)) throw fail("invalid", `${path}: a mapping with 'entries' is missing`);
   const [stranger] = Object.keys(root).filter((key) => key !== "entries");
   if (stranger !== undefined) throw fail("invalid", `${path}: unknown key '${stranger}'`);
   const { entries } = root;
@@ -41,7 +41,7 @@ async function parse(path: string, text: string): Promise<unknown> {
 }
 
 function readEntry(value: unknown, where: string): DesiredEntry {
-  if (!isMapping(value)) throw fail("invalid", `${where}: is not a mapping`);
+  if (!isObject(value)) throw fail("invalid", `${where}: is not a mapping`);
   const [stranger] = Object.keys(value).filter((key) => !KEYS.has(key) && !PRINTED.has(key));
   if (stranger !== undefined) {
     const meant = nearest(stranger.slice(0, MAX_KEY), [...KEYS]);

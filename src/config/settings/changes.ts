@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { fail } from "../../base/errors.ts";
-import { isMapping } from "./read-value.ts";
+import { isObject } from "../../base/is-object.ts";
 import { type ReloadRule, type Setting, type SettingTable, camelCase } from "./setting.ts";
 import type { Settings } from "./source.ts";
 
@@ -59,5 +59,5 @@ function differences(before: unknown, after: unknown, path: string): readonly st
 }
 
 function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
-  return isMapping(value) && !(value instanceof Map);
+  return isObject(value) && !(value instanceof Map);
 }

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import { unreadable } from "../../base/unreadable.ts";
-import { isMapping } from "./read-value.ts";
 
 /** A configuration file as it was written; what it may say is checked with the settings it is read for. */
 export interface ConfigFile {
@@ -20,7 +20,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const { text, isPublic } = readText(path);
   const root = await parse(path, text);
   if (root === null || root === undefined) return { name: path, root: {}, isPublic };
-  if (!isMapping(root)) {
+  if (!isObject(root)) {
     throw fail("invalid", `${path} is not a mapping; write one 'key: value' a line`);
   }
   return { name: path, root, isPublic };

@@ -1,4 +1,5 @@
 /** Values of settings, read by their shapes: from a parsed file, or from the text of an option. */
+import { isObject } from "../../base/is-object.ts";
 import { nearest } from "../../base/nearest.ts";
 import { parseDuration } from "./duration.ts";
 import type { PathContext } from "../paths.ts";
@@ -142,7 +143,7 @@ function readMap(
   reading: Reading,
   refuse: Refuse,
 ): ReadonlyMap<string, unknown> | undefined {
-  if (!isMapping(node)) return refuse("is not a mapping");
+  if (!isObject(node)) return refuse("is not a mapping");
   const entries = Object.entries(node);
   if (entries.length > shape.most) return refuse(`has more than ${shape.most} keys`);
   const values = new Map<string, unknown>();
@@ -164,7 +165,7 @@ export function readSection(
   reading: Reading,
 ): Readonly<Record<string, unknown>> | undefined {
   const mapping = node === null && !hasRequired(fields) ? {} : node;
-  if (!isMapping(mapping)) {
+  if (!isObject(mapping)) {
     reading.report(path, "is not a mapping; write one 'key: value' a line");
     return undefined;
   }
@@ -194,10 +195,6 @@ export function reportStrangers(
     if (meant === undefined) all = "";
     report(join(path, key.slice(0, MAX_SHOWN)), `is unknown${hint}`);
   }
-}
-
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function hasRequired(fields: Fields): boolean {

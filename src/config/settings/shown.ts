@@ -1,5 +1,6 @@
+import { isObject } from "../../base/is-object.ts";
 import type { PathContext } from "../paths.ts";
-import { defaultNode, isMapping } from "./read-value.ts";
+import { defaultNode } from "./read-value.ts";
 import { type SettingTable, camelCase } from "./setting.ts";
 import type { Shape } from "./shape.ts";
 import type { Origin, Settings } from "./source.ts";
@@ -75,13 +76,13 @@ function parts(
       leaves(shape.of, item, `${path}[${index}]`, from, context),
     );
   }
-  if (shape.kind === "map" && isMapping(node)) {
+  if (shape.kind === "map" && isObject(node)) {
     return Object.entries(node).flatMap(([key, item]) =>
       leaves(shape.of, item, `${path}.${key}`, from, context),
     );
   }
   if (shape.kind !== "section") return undefined;
-  const mapping = isMapping(node) ? node : {};
+  const mapping = isObject(node) ? node : {};
   return Object.entries(shape.fields).flatMap(([key, field]) => {
     const at = `${path}.${key}`;
     if (Object.hasOwn(mapping, key)) return leaves(field.shape, mapping[key], at, from, context);

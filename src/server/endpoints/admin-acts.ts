@@ -2,6 +2,7 @@
  * What an administrator's call did, for the audit log: one act for each thing that it named. Fields are taken by name
  * from a closed list, so that a message of a method to come shows its subject without its secrets.
  */
+import { isObject } from "../../base/is-object.ts";
 import { joinTokenHash } from "../../attestors/node/join-token/payload.ts";
 import { oneTimeTokenHash } from "../nodes/one-time-tokens.ts";
 import type { AuditSubject } from "../../observe/audit.ts";
@@ -81,10 +82,6 @@ function spiffeIdText(value: Readonly<Record<string, unknown>>): string | undefi
   const { trust_domain, path } = value;
   if (typeof trust_domain !== "string" || typeof path !== "string") return undefined;
   return `spiffe://${trust_domain}${path}`;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Messages within messages that say what a call is about. */

@@ -10,6 +10,7 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { concatBytes, toBase64 } from "../../base/bytes.ts";
 import { type AssayError, fail } from "../../base/errors.ts";
+import { isObject } from "../../base/is-object.ts";
 import type { Random } from "../../base/random.ts";
 import { ALL_KEY_TYPES, type KeyType } from "../../keys/contract.ts";
 import { KEY_NAME } from "./key-name.ts";
@@ -124,10 +125,6 @@ function checkSealedKey(name: string, value: unknown, path: string): SealedKey {
     throw damaged(path, `holds a malformed key '${name}'`);
   }
   return { type: keyType, nonce, sealed };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const VERSION = 1;

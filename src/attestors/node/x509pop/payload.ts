@@ -1,6 +1,7 @@
 /** The messages of `x509pop` as both halves of SPIRE's write and read them: JSON, byte strings in base64. */
 import { concatBytes, toBase64 } from "../../../base/bytes.ts";
 import { fail } from "../../../base/errors.ts";
+import { isObject } from "../../../base/is-object.ts";
 import { bytesMember, encodeMessage, parseMessage } from "../json-message.ts";
 
 /** The attestation type, as agent and server name it on the wire. */
@@ -85,10 +86,6 @@ function parseByFamily(
   const fields = parseMessage(what, bytes)[`${family}_signature`];
   if (!isObject(fields)) throw fail("invalid", `${what} is not for a key of type ${family}`);
   return fields;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function nonceOf(what: string, value: unknown): Uint8Array {
