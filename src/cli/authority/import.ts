@@ -7,7 +7,7 @@ import { decodeCertificates } from "../../x509/pem.ts";
 import type { Command } from "../program/command.ts";
 import { isoTime } from "../text/facts.ts";
 import { OUTPUT_OPTION } from "../program/options.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 import { type RpcClient, SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import { type AuthorityItem, SETS_SERVICE, SET_OPTION, setOf } from "./sets.ts";
 import { authorityLines } from "./kinds.ts";
@@ -38,7 +38,7 @@ export const command: Command = {
   ],
   async run(context) {
     const file = context.options.required("file");
-    const certificates = decodeCertificates(readTextFile(file, "file")).map((der) =>
+    const certificates = decodeCertificates(readNamedFile(file, "file")).map((der) =>
       Buffer.from(der),
     );
     if (certificates.length === 0) throw fail("invalid", `${file} holds no certificate (PEM)`);

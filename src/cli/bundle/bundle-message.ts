@@ -6,7 +6,7 @@ import { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { decodeCertificates, encodeCertificates } from "../../x509/pem.ts";
 import { UsageError } from "../program/grammar.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 
 export function bundleOfMessage(message: Bundle__Output): Bundle {
   return {
@@ -28,7 +28,7 @@ export function bundleOfMessage(message: Bundle__Output): Bundle {
  * @param option the option that named the file
  */
 export function readBundleFile(trustDomain: string, path: string, option: string): BundleMessage {
-  const text = readTextFile(path, option);
+  const text = readNamedFile(path, option);
   if (text.trimStart().startsWith("{")) {
     const bundle = parseBundleDocument(trustDomain, text);
     return {

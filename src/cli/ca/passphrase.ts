@@ -4,7 +4,7 @@ import { ReadStream, isatty } from "node:tty";
 import { fail } from "../../base/errors.ts";
 import type { CommandContext } from "../program/command.ts";
 import { type OptionSpec, UsageError } from "../program/grammar.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 import { typeSecrets } from "./typed-secret.ts";
 
 export const PASSPHRASE_OPTION: OptionSpec = {
@@ -38,7 +38,7 @@ export async function readPassphrase(
   const terminal = terminalOf(file);
   if (terminal === undefined) {
     // By its descriptor: a socket, as some parents give for a pipe, cannot be opened by its name.
-    const text = readTextFile(file === STDIN ? "-" : file, "passphrase-file");
+    const text = readNamedFile(file === STDIN ? "-" : file, "passphrase-file");
     return strongEnough(text.replace(/\r?\n$/, ""), "--passphrase-file: ");
   }
   const prompts = ["passphrase of the root's key: ", ...(isNew ? ["the same once more: "] : [])];

@@ -10,7 +10,7 @@ import type { Command } from "../program/command.ts";
 import { isoTime } from "../text/facts.ts";
 import { UsageError } from "../program/grammar.ts";
 import { OUTPUT_OPTION } from "../program/options.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 import { PASSPHRASE_OPTION, readPassphrase } from "./passphrase.ts";
 import { DIR_OPTION, keepSigned, openRoot, readRoot } from "./safe.ts";
 
@@ -122,7 +122,7 @@ function namesOf(
 }
 
 async function readRequest(file: string): Promise<CertificateRequest> {
-  const block = decodePem(readTextFile(file, "csr")).find(({ label }) =>
+  const block = decodePem(readNamedFile(file, "csr")).find(({ label }) =>
     label.endsWith("CERTIFICATE REQUEST"),
   );
   if (block === undefined) throw fail("invalid", `--csr: ${file} holds no request (PEM)`);

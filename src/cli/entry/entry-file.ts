@@ -2,7 +2,7 @@
 import { errorFrom, fail } from "../../base/errors.ts";
 import { isObject } from "../../base/is-object.ts";
 import { nearest } from "../../base/nearest.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 import { ENTRY_FIELDS, type EntryFields, readFields } from "./entry-fields.ts";
 import { CLAIMS_KEY, type EntryClaims, readClaims } from "./claims.ts";
 import { readText } from "./file-values.ts";
@@ -20,7 +20,7 @@ export interface DesiredEntry extends EntryFields {
 
 /** @throws invalid, naming the file and the place in it */
 export async function readEntryFile(path: string): Promise<readonly DesiredEntry[]> {
-  const text = readTextFile(path, "file");
+  const text = readNamedFile(path, "file");
   const root = await parse(path, text);
   if (!isObject(root)) throw fail("invalid", `${path}: a mapping with 'entries' is missing`);
   const [stranger] = Object.keys(root).filter((key) => key !== "entries");

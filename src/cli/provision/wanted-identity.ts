@@ -14,7 +14,7 @@ import { ProvisionClient, authorityByFingerprint } from "../../provision/provisi
 import type { Certificate } from "../../x509/certificate.ts";
 import type { CommandContext } from "../program/command.ts";
 import { type OptionSpec, UsageError, orUsage } from "../program/grammar.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { readNamedFile } from "../files/named-file.ts";
 import { accountId } from "../watch/accounts.ts";
 
 /** Further names, with spaces or commas between them. */
@@ -207,7 +207,7 @@ async function rootsOf(
       "the server's authority is not known; give --ca-file, or --ca-fingerprint as 'assay provision token' prints it",
     );
   }
-  const roots = readCertificates(readTextFile(path, "ca-file"));
+  const roots = readCertificates(readNamedFile(path, "ca-file"));
   if (roots.length > 0) return roots;
   throw fail("invalid", `--ca-file: ${path} holds no certificate (PEM)`);
 }

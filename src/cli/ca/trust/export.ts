@@ -8,7 +8,7 @@ import type { Command, CommandContext } from "../../program/command.ts";
 import { isoTime } from "../../text/facts.ts";
 import { UsageError } from "../../program/grammar.ts";
 import { OUTPUT_OPTION } from "../../program/options.ts";
-import { readTextFile } from "../../files/read-file.ts";
+import { readNamedFile } from "../../files/named-file.ts";
 import { checkWritable, replaceFile } from "../../files/replace-file.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../../connection/rpc-clients.ts";
 import { readRoot } from "../safe.ts";
@@ -72,7 +72,7 @@ export const command: Command = {
     const password =
       passwordFile === undefined
         ? USUAL_PASSWORD
-        : readTextFile(passwordFile, "password-file").replace(/\r?\n$/, "");
+        : readNamedFile(passwordFile, "password-file").replace(/\r?\n$/, "");
     const trust = await trustOf(context);
     const bytes = await renderTrust(trust, format, password);
     for (const der of trust.roots) {

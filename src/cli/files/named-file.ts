@@ -3,11 +3,11 @@ import { fail } from "../../base/errors.ts";
 import { unreadable } from "../../base/unreadable.ts";
 
 /**
- * The text of a file, or of standard input for `-`.
+ * The text of a file that the command line names, or of standard input for `-`.
  * @param option the option that named the file
  * @throws not_found, invalid
  */
-export function readTextFile(path: string, option: string): string {
+export function readNamedFile(path: string, option: string): string {
   try {
     if (path === "-") return readFileSync(0, "utf8");
     if (statSync(path).size > MAX_FILE_BYTES) {
