@@ -11,7 +11,7 @@ import {
 } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
-import { type RpcMethod, serviceDefinition } from "./protos.ts";
+import { methodDefinition } from "./protos.ts";
 import { WARNING_TRAILER } from "./service.ts";
 import { DETAILS_TRAILER, errorFromStatus } from "./status.ts";
 import { TlsCredentials, type TlsClientOptions } from "./tls-credentials.ts";
@@ -83,7 +83,7 @@ export class Channel implements Disposable {
     request: object,
     options: UnaryOptions = {},
   ): Promise<Response> {
-    const types = methodOf(service, method);
+    const types = methodDefinition(service, method);
     return new Promise((resolve, reject) => {
       const { signal } = options;
       if (signal?.aborted) return reject(cancelled(signal));
@@ -114,7 +114,7 @@ export class Channel implements Disposable {
     method: string,
     options: StreamOptions = {},
   ): ClientStream<Req, Res> {
-    const types = methodOf(service, method);
+    const types = methodDefinition(service, method);
     const call = this.#client.makeBidiStreamRequest<object, object>(
       types.path,
       (message) => types.request.encode(message) as Buffer,
@@ -208,12 +208,6 @@ class GrpcStream<Req extends object, Res> implements ClientStream<Req, Res> {
   [Symbol.dispose](): void {
     this.#call.cancel();
   }
-}
-
-function methodOf(service: string, method: string): RpcMethod {
-  const types = serviceDefinition(service)[method];
-  if (types === undefined) throw new TypeError(`${service} has no method ${method}`);
-  return types;
 }
 
 function metadataOf(options: UnaryOptions): Metadata {

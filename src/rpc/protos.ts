@@ -26,6 +26,13 @@ export interface RpcMethod {
   readonly response: MessageType;
 }
 
+/** Throws TypeError when no proto file declares the service, or it has no such method. */
+export function methodDefinition(service: string, name: string): RpcMethod {
+  const method = serviceDefinition(service)[name];
+  if (method === undefined) throw new TypeError(`${service} has no method ${name}`);
+  return method;
+}
+
 /** The methods of a service by name, such as `serviceDefinition("grpc.health.v1.Health")["Check"]`. */
 export type RpcService = Readonly<Record<string, RpcMethod>>;
 

@@ -13,7 +13,7 @@ import type { WorkloadReference__Output } from "../../rpc/gen/spiffe/broker/Work
 import type { GrpcCall, GrpcHandler } from "../../rpc/grpc/call.ts";
 import { serveReflection } from "../../rpc/grpc/reflection.ts";
 import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
-import { serviceDefinition } from "../../rpc/protos.ts";
+import { methodDefinition } from "../../rpc/protos.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { PodReference } from "../../attestors/workload/kubernetes/attest.ts";
@@ -51,13 +51,11 @@ export function routeBrokerApi(
   options: BrokerApiOptions,
 ): void {
   const api = new BrokerApi(options);
-  const methods = serviceDefinition(BROKER_API);
   const route = (
     name: string,
     handle: (call: BrokerCall, request: never) => Promise<void>,
   ): void => {
-    const method = methods[name];
-    if (method === undefined) throw new TypeError(`${BROKER_API} has no method ${name}`);
+    const method = methodDefinition(BROKER_API, name);
     server.route(method.path, (call) =>
       api.admitted(call, async (broker) =>
         // The definition that decoded the request is the one that the handler's type was made from.

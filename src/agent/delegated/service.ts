@@ -7,7 +7,7 @@ import type { FetchJWTSVIDsRequest__Output } from "../../rpc/gen/spire/api/agent
 import type { SubscribeToX509SVIDsRequest__Output } from "../../rpc/gen/spire/api/agent/delegatedidentity/v1/SubscribeToX509SVIDsRequest.ts";
 import type { GrpcCall } from "../../rpc/grpc/call.ts";
 import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
-import { serviceDefinition } from "../../rpc/protos.ts";
+import { methodDefinition } from "../../rpc/protos.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache, ViewUpdate } from "../cache/cache.ts";
@@ -47,13 +47,11 @@ export function routeDelegatedIdentity(
   options: DelegatedIdentityOptions,
 ): void {
   const api = new DelegatedIdentity(options);
-  const methods = serviceDefinition(DELEGATED_IDENTITY);
   const route = (
     name: string,
     handle: (call: GrpcCall<Peer>, request: never) => Promise<void>,
   ): void => {
-    const method = methods[name];
-    if (method === undefined) throw new TypeError(`${DELEGATED_IDENTITY} has no method ${name}`);
+    const method = methodDefinition(DELEGATED_IDENTITY, name);
     server.route(method.path, async (call) =>
       // The definition that decoded the request is the one that the handler's type was made from.
       handle(call, method.request.decode(await call.request()) as never),

@@ -1,6 +1,6 @@
 import { encodeFrame } from "./frame.ts";
 import type { SocketGrpcServer } from "./server.ts";
-import { serviceDefinition } from "../protos.ts";
+import { methodDefinition } from "../protos.ts";
 import { type HealthPart, partsMessage } from "../health-parts.ts";
 
 /**
@@ -12,8 +12,7 @@ export function serveHealthParts<C>(
   parts: () => Promise<readonly HealthPart[]>,
   mayKnow: (caller: C) => boolean,
 ): void {
-  const method = serviceDefinition(HEALTH_PARTS)["GetParts"];
-  if (method === undefined) throw new TypeError(`${HEALTH_PARTS} has no method GetParts`);
+  const method = methodDefinition(HEALTH_PARTS, "GetParts");
   server.route(method.path, async (call) => {
     method.request.decode(await call.request());
     const message = partsMessage(await parts(), mayKnow(call.context));

@@ -1,4 +1,4 @@
-import { serviceDefinition } from "../protos.ts";
+import { methodDefinition } from "../protos.ts";
 import { encodeFrame } from "./frame.ts";
 import type { SocketGrpcServer } from "./server.ts";
 
@@ -8,10 +8,8 @@ export function serveUnary<C>(
   fullName: string,
   handlers: Readonly<Record<string, (request: never) => Promise<object>>>,
 ): void {
-  const methods = serviceDefinition(fullName);
   for (const [name, handler] of Object.entries(handlers)) {
-    const method = methods[name];
-    if (method === undefined) throw new TypeError(`${fullName} has no method ${name}`);
+    const method = methodDefinition(fullName, name);
     server.route(method.path, async (call) => {
       const request = method.request.decode(await call.request());
       // The definition that decoded the request is the one that the handler's type was made from.
