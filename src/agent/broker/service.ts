@@ -2,7 +2,6 @@
  * The SPIFFE Broker API (incubating): components that stand for workloads fetch their identities, over mutual TLS. Its
  * responses have the Workload API's form, so that the same bytes go out.
  */
-import { bytesEqual } from "../../base/bytes.ts";
 import { epochSeconds } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import type { BrokerConfig } from "../../config/sections/broker-section.ts";
@@ -22,9 +21,9 @@ import type { Cache, ViewUpdate } from "../cache/cache.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";
 import type { KnownBundles } from "../cache/known-bundles.ts";
 import type { ViewKind } from "../cache/view.ts";
-import { isForDelegates } from "../delegated/messages.ts";
+import { isForDelegates, onlyChanged, signedBefore } from "../delegated/others-identities.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
-import { checkAudience, signingFailed } from "../workload-api/audience.ts";
+import { checkAudience } from "../workload-api/audience.ts";
 import { follow } from "../workload-api/follow.ts";
 import { JwtFrames } from "../workload-api/jwt-frames.ts";
 import { unmatched } from "../workload-api/unmatched.ts";
@@ -136,14 +135,12 @@ class BrokerApi {
     ended.catch(() => undefined); // the process may end before anybody waits
     using stack = new DisposableStack();
     const selectors = await this.#attest({ call, broker }, request, stack, reject);
-    let last: Uint8Array | undefined;
+    const changed = onlyChanged();
     const show = (update: ViewUpdate): Uint8Array | undefined => {
       const frame = this.#frameOf(update, kind);
       if (frame === undefined) throw this.#notEntitled(selectors);
-      // What changed may be for no broker.
-      if (last !== undefined && bytesEqual(last, frame)) return undefined;
-      last = frame;
-      return frame;
+      // What changed of the view may be for no broker.
+      return changed(frame);
     };
     const following = follow({ call, cache, clock, kind, selectors, show });
     await Promise.race([following, ended]);
@@ -165,8 +162,7 @@ class BrokerApi {
       .filter(isForDelegates)
       .filter(({ spiffeId }) => wanted === undefined || spiffeId === wanted.toString());
     if (entries.length === 0) throw this.#notEntitled(selectors);
-    const signing = entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed));
-    const svids = await Promise.race([Promise.all(signing), ended]);
+    const svids = await signedBefore(ended, entries, audience, jwtCache);
     call.send(this.#jwtFrames.of(entries, svids));
   }
 

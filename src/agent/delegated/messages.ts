@@ -13,11 +13,7 @@ import { derItems } from "../../x509/der-items.ts";
 import type { Entry } from "../cache/entry.ts";
 import type { JwtSvid } from "../cache/jwt-cache.ts";
 import type { ViewContent } from "../cache/view.ts";
-
-/** Identities of administrators and of servers below are for whoever they match, and for no delegate. */
-export function isForDelegates({ admin, downstream }: Entry): boolean {
-  return !admin && !downstream;
-}
+import { isForDelegates } from "./others-identities.ts";
 
 /** A whole framed message; `undefined` for a workload without an identity, which is no error here. */
 export function encodeX509Svids(content: ViewContent | undefined): Uint8Array {

@@ -1,5 +1,4 @@
 /** SPIRE's Delegated Identity API: a trusted process of this host fetches the identities of others. Admin socket only. */
-import { bytesEqual } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { CallerLog } from "../../observe/caller-log.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -15,7 +14,7 @@ import type { JwtCache } from "../cache/jwt-cache.ts";
 import type { KnownBundles } from "../cache/known-bundles.ts";
 import { PeerWatch } from "../peer/peer-watch.ts";
 import type { Peer } from "../peer/peer.ts";
-import { checkAudience, signingFailed } from "../workload-api/audience.ts";
+import { checkAudience } from "../workload-api/audience.ts";
 import { follow } from "../workload-api/follow.ts";
 import { unmatched } from "../workload-api/unmatched.ts";
 import { type Delegate, Delegates } from "./delegates.ts";
@@ -24,8 +23,8 @@ import {
   encodeJwtSvids,
   encodeX509Bundles,
   encodeX509Svids,
-  isForDelegates,
 } from "./messages.ts";
+import { isForDelegates, onlyChanged, signedBefore } from "./others-identities.ts";
 import { type Subject, type SubjectRequest, subjectOf } from "./subject.ts";
 
 export interface DelegatedIdentityOptions {
@@ -94,15 +93,12 @@ class DelegatedIdentity {
     this.#note(call, delegate, subject);
     const { selectors } = subject;
     const { isIncomplete } = attestation.notesOn(selectors);
-    let last: Uint8Array | undefined;
+    const changed = onlyChanged();
     const show = (update: ViewUpdate): Uint8Array | undefined => {
       // What was not known of the process at first may be what an entry asks for.
       if (update.kind === "none" && isIncomplete) throw unmatched(attestation, selectors);
       this.#delegates.require(delegate);
-      const frame = this.#frameOf(update);
-      if (last !== undefined && bytesEqual(last, frame)) return undefined;
-      last = frame;
-      return frame;
+      return changed(this.#frameOf(update));
     };
     await Promise.race([follow({ call, cache, clock, kind: "x509", selectors, show }), ended]);
   }
@@ -117,8 +113,7 @@ class DelegatedIdentity {
     this.#note(call, delegate, subject);
     const entries = cache.match(subject.selectors).filter(isForDelegates);
     if (entries.length === 0) throw unmatched(attestation, subject.selectors);
-    const signing = entries.map((entry) => jwtCache.fetch(entry, audience).catch(signingFailed));
-    const svids = await Promise.race([Promise.all(signing), ended]);
+    const svids = await signedBefore(ended, entries, audience, jwtCache);
     call.send(encodeJwtSvids(entries, svids));
   }
 
@@ -132,14 +127,12 @@ class DelegatedIdentity {
     using stack = new DisposableStack();
     stack.defer(this.#delegates.watch(delegate, reject));
     call.onEnd(reject);
-    let last: Uint8Array | undefined;
+    const changed = onlyChanged();
     const stop = this.#options.bundles.follow((all) => {
       try {
         this.#delegates.require(delegate);
-        const frame = encode(all);
-        if (last !== undefined && bytesEqual(last, frame)) return;
-        last = frame;
-        call.send(frame);
+        const frame = changed(encode(all));
+        if (frame !== undefined) call.send(frame);
       } catch (thrown) {
         reject(thrown);
       }
