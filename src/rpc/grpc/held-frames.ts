@@ -1,3 +1,4 @@
+import { KeyedCounts } from "../../base/keyed-counts.ts";
 import { MAX_HELD_BYTES } from "./limits.ts";
 
 /**
@@ -5,7 +6,7 @@ import { MAX_HELD_BYTES } from "./limits.ts";
  * counts once.
  */
 export class HeldFrames {
-  readonly #uses = new Map<Uint8Array, number>();
+  readonly #uses = new KeyedCounts<Uint8Array>();
   #bytes = 0;
 
   get bytes(): number {
@@ -14,23 +15,16 @@ export class HeldFrames {
 
   /** False, and nothing counted, when the frame would exceed the bound; one frame alone is always taken. */
   add(frame: Uint8Array): boolean {
-    const uses = this.#uses.get(frame) ?? 0;
-    if (uses === 0) {
+    if (this.#uses.of(frame) === 0) {
       if (this.#bytes > 0 && this.#bytes + frame.length > MAX_HELD_BYTES) return false;
       this.#bytes += frame.length;
     }
-    this.#uses.set(frame, uses + 1);
+    this.#uses.add(frame);
     return true;
   }
 
   remove(frame: Uint8Array): void {
-    const uses = this.#uses.get(frame);
-    if (uses === undefined) return;
-    if (uses > 1) {
-      this.#uses.set(frame, uses - 1);
-      return;
-    }
-    this.#uses.delete(frame);
-    this.#bytes -= frame.length;
+    if (this.#uses.of(frame) === 1) this.#bytes -= frame.length;
+    this.#uses.remove(frame);
   }
 }
