@@ -1,8 +1,9 @@
 import { ACME_LIMITS } from "./acme-limits-section.ts";
 import { ACME_NAMES } from "./acme-names-section.ts";
 import { ACME_VALIDATION } from "./acme-validation-section.ts";
-import { duration, flag, list, section, text } from "../settings/shape.ts";
+import { duration, list, section, text } from "../settings/shape.ts";
 import { TRUST_DOMAIN_SET } from "../own-sets.ts";
+import { webTlsFields } from "./web-tls-fields.ts";
 
 /** `frontends.acme` of a server's file. */
 export const ACME = section({
@@ -15,21 +16,7 @@ export const ACME = section({
     shape: text({ maxLength: 1024 }),
     help: "address that clients know it by, without /directory; absent: made of listen",
   },
-  certificateFile: {
-    shape: text(),
-    help: "certificate chain (PEM) of the listener; read again when it changes",
-  },
-  keyFile: { shape: text(), help: "its key (PEM)" },
-  svid: {
-    shape: flag(),
-    help: "TLS with an SVID of the server's own that has the url's host as DNS name",
-    default: false,
-  },
-  plainHttp: {
-    shape: flag(),
-    help: "no TLS on an address that is not loopback: for a proxy that ends TLS in a network of its own",
-    default: false,
-  },
+  ...webTlsFields("the url's host as DNS name"),
   set: {
     shape: text({ maxLength: 63 }),
     help: "authority set that signs; 'trust-domain': the domain's own",
