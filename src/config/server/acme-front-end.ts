@@ -8,8 +8,8 @@ import { type AcmeValidationConfig, acmeValidation } from "../sections/acme-vali
 import { parseAddress } from "../address.ts";
 import { allOf } from "../settings/problems.ts";
 import type { ValueOf } from "../settings/shape.ts";
-import { type WebTls, certificateFilesOf, isLoopback, plainUrl } from "./web-tls.ts";
-import { TRUST_DOMAIN_SET } from "../own-sets.ts";
+import { type KnownSigning, knownSet, signedProfile, signs } from "./front-end-signing.ts";
+import { type WebTls, plainUrl, webTlsOf } from "./web-tls.ts";
 
 type Given = ValueOf<typeof ACME>;
 
@@ -32,20 +32,14 @@ export interface AcmeFrontEndConfig {
   readonly limits: AcmeLimitsConfig;
 }
 
-/** What the rest of the file has. */
-interface Known {
-  readonly sets: ReadonlyMap<string, { readonly profiles: readonly string[] }>;
-  readonly profiles: ReadonlyMap<string, unknown>;
-}
-
 /** @throws ConfigError, naming the keys */
-export function acmeFrontEnd(given: Given, known: Known): AcmeFrontEndConfig {
+export function acmeFrontEnd(given: Given, known: KnownSigning): AcmeFrontEndConfig {
   const { termsOfService, website } = given;
   const made = allOf<AcmeFrontEndConfig>({
     listen: () => listenOf(given),
     url: () => urlOf(given),
     tls: () => tlsOf(given),
-    set: () => setOf(given, known),
+    set: () => knownSet(given.set, known, WHERE),
     profiles: () => profilesOf(given, known),
     orderTtlSeconds: () => given.orderTtl,
     authorizationTtlSeconds: () => given.authorizationTtl,
@@ -84,46 +78,27 @@ function urlOf(given: Given): string {
   );
 }
 
-function setOf({ set }: Given, { sets }: Known): string {
-  if (set === TRUST_DOMAIN_SET || sets.has(set)) return set;
-  throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
-}
-
-function profilesOf({ set, profiles }: Given, known: Known): readonly string[] {
-  const signed = known.sets.get(set)?.profiles;
-  const isSigned = (name: string): boolean => signed === undefined || signed.includes(name);
-  const own = DEFAULT_PROFILES.filter((name) => known.profiles.has(name) && isSigned(name));
+/** Absent: those of the default that are there and signed. */
+function profilesOf({ set, profiles }: Given, known: KnownSigning): readonly string[] {
+  const own = DEFAULT_PROFILES.filter(
+    (name) => known.profiles.has(name) && signs(set, name, known),
+  );
   if (profiles === undefined && own.length > 0) return own;
-  for (const name of profiles ?? DEFAULT_PROFILES) {
-    if (!known.profiles.has(name)) {
-      throw fail("invalid", `${WHERE}.profiles: there is no certificate profile ${name}`);
-    }
-    if (isSigned(name)) continue;
-    throw fail(
-      "invalid",
-      `${WHERE}.profiles: authority set ${set} does not sign ${name}; add it to the set's profiles`,
-    );
-  }
-  return profiles ?? DEFAULT_PROFILES;
+  return (profiles ?? DEFAULT_PROFILES).map((name) =>
+    signedProfile(name, set, known, `${WHERE}.profiles`),
+  );
 }
 
 function tlsOf(given: Given): WebTls {
-  const { svid, plainHttp } = given;
-  const files = certificateFilesOf(given, WHERE);
-  if ([files !== undefined, svid, plainHttp].filter(Boolean).length > 1) {
-    throw fail("invalid", `${WHERE}: give certificateFile and keyFile, svid or plainHttp, not two`);
-  }
-  if ((files !== undefined || svid) && urlOf(given).startsWith("http:")) {
+  const tls = webTlsOf(given, WHERE, {
+    dnsNames: () => [nameOf(given)],
+    host: () => listenOf(given).host,
+    behindProxy: "a loopback address",
+  });
+  if (tls.kind !== "none" && urlOf(given).startsWith("http:")) {
     throw fail("invalid", `${WHERE}.url is http:// and the listener has TLS; write https://`);
   }
-  if (files !== undefined) return files;
-  const { host } = listenOf(given);
-  if (svid) return { kind: "svid", dnsNames: [nameOf(given)] };
-  if (plainHttp || isLoopback(host)) return { kind: "none" };
-  throw fail(
-    "invalid",
-    `${WHERE}: there is no TLS on ${host}; give certificateFile and keyFile, or svid: true, or listen on a loopback address behind a proxy`,
-  );
+  return tls;
 }
 
 function nameOf(given: Given): string {

@@ -6,6 +6,7 @@ import type { CERTIFICATES_SECTION } from "../sections/certificates-section.ts";
 import { allOf } from "../settings/problems.ts";
 import type { ValueOf } from "../settings/shape.ts";
 import { TRUST_DOMAIN_SET } from "../own-sets.ts";
+import { type KnownSigning, knownSet, signedProfile } from "./front-end-signing.ts";
 
 type Given = ValueOf<typeof CERTIFICATES_SECTION>;
 
@@ -24,17 +25,15 @@ export type PodClusterConfig =
   NonNullable<Given["clusters"]> extends ReadonlyMap<string, infer Of> ? Of : never;
 
 /** What the rest of the file has. */
-interface Known {
+interface Known extends KnownSigning {
   /** `nodeAttestors.k8sPsat.clusters`. */
   readonly clusters: ReadonlyMap<string, { readonly audiences: readonly string[] }>;
-  readonly sets: ReadonlyMap<string, { readonly profiles: readonly string[] }>;
-  readonly profiles: ReadonlyMap<string, unknown>;
 }
 
 /** @throws ConfigError, naming the keys */
 export function certificatesFrontEnd(given: Given, known: Known): CertificatesConfig {
   return allOf<CertificatesConfig>({
-    set: () => setOf(given, known),
+    set: () => knownSet(given.set, known, WHERE),
     profile: () => profileOf(given, known),
     ttlSeconds: () => given.ttl ?? 0,
     networks: () => networksOf(given),
@@ -42,22 +41,9 @@ export function certificatesFrontEnd(given: Given, known: Known): CertificatesCo
   });
 }
 
-function setOf({ set }: Given, { sets }: Known): string {
-  if (set === TRUST_DOMAIN_SET || sets.has(set)) return set;
-  throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
-}
-
-function profileOf({ set, profile }: Given, { sets, profiles }: Known): string {
+function profileOf({ set, profile }: Given, known: Known): string {
   const name = profile ?? (set === TRUST_DOMAIN_SET ? "spiffe" : "server-90d");
-  if (!profiles.has(name)) {
-    throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${name}`);
-  }
-  const signed = sets.get(set)?.profiles;
-  if (signed === undefined || signed.includes(name)) return name;
-  throw fail(
-    "invalid",
-    `${WHERE}.profile: authority set ${set} does not sign ${name}; add it to the set's profiles`,
-  );
+  return signedProfile(name, set, known, `${WHERE}.profile`);
 }
 
 function networksOf({ networks = new Map() }: Given): CertificatesConfig["networks"] {

@@ -6,7 +6,7 @@ import type { FRONT_ENDS } from "../sections/front-end-sections.ts";
 import { socketPathOf } from "../paths.ts";
 import { allOf } from "../settings/problems.ts";
 import type { ValueOf } from "../settings/shape.ts";
-import { type WebTls, certificateFilesOf, isLoopback, plainUrl } from "./web-tls.ts";
+import { type WebTls, isLoopback, plainUrl, webTlsOf } from "./web-tls.ts";
 
 type Given = NonNullable<ValueOf<typeof FRONT_ENDS>["oidc"]>;
 
@@ -92,20 +92,14 @@ function hostsOf(given: Given, jwtIssuer: string | undefined): readonly string[]
 }
 
 function tlsOf(given: Given, jwtIssuer: string | undefined): OidcFrontEndConfig["tls"] {
-  const { svid, plainHttp } = given;
-  const files = certificateFilesOf(given, WHERE);
-  const ways = [files !== undefined, svid, plainHttp].filter(Boolean).length;
-  if (ways > 1) {
-    throw fail("invalid", `${WHERE}: give certificateFile and keyFile, svid or plainHttp, not two`);
-  }
-  if (files !== undefined) return files;
-  if (svid) return { kind: "svid", dnsNames: dnsNamesOf(hostsOf(given, jwtIssuer)) };
-  const listen = listenOf(given);
-  if (plainHttp || "socket" in listen || isLoopback(listen.host)) return { kind: "none" };
-  throw fail(
-    "invalid",
-    `${WHERE}: there is no TLS on ${listen.host}; give certificateFile and keyFile, or svid: true, or listen on a loopback address or a Unix socket behind a proxy`,
-  );
+  return webTlsOf(given, WHERE, {
+    dnsNames: () => dnsNamesOf(hostsOf(given, jwtIssuer)),
+    host() {
+      const listen = listenOf(given);
+      return "host" in listen ? listen.host : undefined;
+    },
+    behindProxy: "a loopback address or a Unix socket",
+  });
 }
 
 function dnsNamesOf(hosts: readonly string[]): readonly string[] {

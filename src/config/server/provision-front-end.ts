@@ -3,7 +3,7 @@ import { errorFrom, fail } from "../../base/errors.ts";
 import { checkDnsName } from "../../spiffe/dns-name.ts";
 import { parseAddress } from "../address.ts";
 import { authoritySetsSetting } from "./build-authority-sets.ts";
-import { TRUST_DOMAIN_SET } from "../own-sets.ts";
+import { knownSet, signedProfile } from "./front-end-signing.ts";
 import { formatDuration } from "../settings/duration.ts";
 import type { PathContext } from "../paths.ts";
 import { allOf } from "../settings/problems.ts";
@@ -53,8 +53,8 @@ export function provisionFrontEnd(
   return allOf<ProvisionFrontEndConfig>({
     listen: () => parseAddress(section.listen, `${WHERE}.listen`, { zeroPort: true }),
     tls: () => tlsOf(section),
-    set: () => setOf(section, settings),
-    profile: () => section.profile,
+    set: () => knownSet(section.set, authoritySetsSetting(settings), WHERE),
+    profile: () => profileOf(section, settings),
     lifeSeconds: () => lifeOf(section),
     maxLifeSeconds: () => section.maxLife,
     tokenLifeSeconds: () => tokenLifeOf(section),
@@ -94,19 +94,8 @@ function inHosts(host: string): void {
   }
 }
 
-/** @throws invalid when the set is not there, or does not sign certificates of the profile */
-function setOf({ set, profile }: Given, settings: Settings<ServerSettings>): string {
-  const { sets, profiles } = authoritySetsSetting(settings);
-  if (!profiles.has(profile)) {
-    throw fail("invalid", `${WHERE}.profile: there is no certificate profile ${profile}`);
-  }
-  if (set === TRUST_DOMAIN_SET) return set;
-  const signed = sets.get(set)?.profiles;
-  if (signed === undefined) {
-    throw fail("invalid", `${WHERE}.set: authoritySets has no ${set}; name it there`);
-  }
-  if (signed.includes(profile)) return set;
-  throw fail("invalid", `${WHERE}: set ${set} does not sign profile ${profile}; add it there`);
+function profileOf({ set, profile }: Given, settings: Settings<ServerSettings>): string {
+  return signedProfile(profile, set, authoritySetsSetting(settings), `${WHERE}.profile`);
 }
 
 function lifeOf({ life = 0, maxLife }: Given): number {

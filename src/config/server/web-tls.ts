@@ -8,9 +8,44 @@ export type WebTls =
   /** An SVID of the server's own with these DNS names. */
   | { readonly kind: "svid"; readonly dnsNames: readonly string[] };
 
+export interface WebTlsPlace {
+  /** Names of the SVID, where one is asked for. @throws invalid */
+  readonly dnsNames: () => readonly string[];
+  /** Listened on; undefined: a Unix socket. */
+  readonly host: () => string | undefined;
+  /** Where a proxy that ends TLS would ask: `a loopback address`. */
+  readonly behindProxy: string;
+}
+
+/** What a section with `webTlsFields` asks for. @throws invalid for two ways at once, and for none on an open address */
+export function webTlsOf(
+  given: CertificateKeys & { readonly svid: boolean; readonly plainHttp: boolean },
+  where: string,
+  { dnsNames, host: hostOf, behindProxy }: WebTlsPlace,
+): WebTls {
+  const { svid, plainHttp } = given;
+  const files = certificateFilesOf(given, where);
+  if ([files !== undefined, svid, plainHttp].filter(Boolean).length > 1) {
+    throw fail("invalid", `${where}: give certificateFile and keyFile, svid or plainHttp, not two`);
+  }
+  if (files !== undefined) return files;
+  if (svid) return { kind: "svid", dnsNames: dnsNames() };
+  const host = hostOf();
+  if (plainHttp || host === undefined || isLoopback(host)) return { kind: "none" };
+  throw fail(
+    "invalid",
+    `${where}: there is no TLS on ${host}; give certificateFile and keyFile, or svid: true, or listen on ${behindProxy} behind a proxy`,
+  );
+}
+
+interface CertificateKeys {
+  readonly certificateFile?: string;
+  readonly keyFile?: string;
+}
+
 /** Undefined when there are none. @throws invalid when one is without the other */
 export function certificateFilesOf(
-  given: { readonly certificateFile?: string; readonly keyFile?: string },
+  given: CertificateKeys,
   where: string,
 ): Extract<WebTls, { kind: "files" }> | undefined {
   const { certificateFile, keyFile } = given;
