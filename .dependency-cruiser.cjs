@@ -92,7 +92,7 @@ module.exports = {
     {
       name: "stores-behind-the-contract",
       severity: "error",
-      from: { path: "^src/server/", pathNot: "^src/server/(datastore/|main\\.ts)" },
+      from: { path: "^src/server/", pathNot: "^src/server/(datastore/|start/state\\.ts)" },
       to: { path: "^src/server/datastore/", pathNot: "^src/server/datastore/[^/]+\\.ts$" },
     },
     {

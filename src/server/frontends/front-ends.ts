@@ -17,16 +17,21 @@ interface Address {
   readonly port: number;
 }
 
+/** Where each that was asked for listens. */
+export interface FrontEndAddresses {
+  /** Of metrics and health over HTTP. */
+  readonly metricsAddress?: Address;
+  /** Of the front end `oidc`, if it listens on TCP. */
+  readonly oidcAddress?: Address;
+  readonly provisionAddress?: Address;
+  readonly bundleEndpointAddress?: Address;
+  /** Of revocation lists over HTTP. */
+  readonly crlAddress?: Address;
+  readonly acmeAddress?: Address;
+}
+
 export interface FrontEnds extends AsyncDisposable {
-  /** Where each that was asked for listens. */
-  readonly addresses: {
-    readonly metricsAddress?: Address;
-    readonly oidcAddress?: Address;
-    readonly provisionAddress?: Address;
-    readonly bundleEndpointAddress?: Address;
-    readonly crlAddress?: Address;
-    readonly acmeAddress?: Address;
-  };
+  readonly addresses: FrontEndAddresses;
 }
 
 /** Opens what the configuration asks for; the first that fails takes the others down. */
