@@ -1,7 +1,6 @@
 /** Composition root of the agent: identity, sync, cache, Workload API. */
-import { type Clock, epochSeconds, systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { type AssayError, errorFrom, fail } from "../base/errors.ts";
-import { Loop } from "../base/loop.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { AgentConfig } from "../config/agent/agent-config.ts";
 import type { ConfigChange } from "../config/reload.ts";
@@ -12,7 +11,6 @@ import { type AdminParts, openAdmin } from "./admin/open-admin.ts";
 import { Attestation } from "./attestation/attestation.ts";
 import { WorkloadAttestors } from "./attestation/workload-attestors.ts";
 import { openBroker } from "./broker/open-broker.ts";
-import { AuthorityWatch } from "./cache/authority-watch.ts";
 import { Cache } from "./cache/cache.ts";
 import { KnownBundles } from "./cache/known-bundles.ts";
 import { JwtCache } from "./cache/jwt-cache.ts";
@@ -21,14 +19,9 @@ import { AgentIdentity } from "./identity/agent-identity.ts";
 import { trustBootstrapBundle } from "./identity/bootstrap.ts";
 import { FirstIdentity } from "./identity/first-identity.ts";
 import { nodeAttestor, nodeAttestorReload } from "./identity/node-attestors.ts";
-import {
-  EXPIRED,
-  NodeAttestation,
-  bannedError,
-  refusedError,
-} from "./identity/node-attestation.ts";
+import { NodeAttestation } from "./identity/node-attestation.ts";
 import { agentHealth, agentReadiness, openMetrics, readAgent } from "./observe-agent.ts";
-import { RenewNow } from "./identity/renew-now.ts";
+import { Standing } from "./identity/standing.ts";
 import { ServerClient } from "./server-client/server-client.ts";
 import { StoredSvids } from "./stores/stored-svids.ts";
 import { JwtBatches } from "./sync/jwt-batches.ts";
@@ -70,11 +63,6 @@ class Agent implements RunningAgent {
   readonly #stop = new AbortController();
   readonly #stopped = Promise.withResolvers<AssayError | undefined>();
   readonly #stack = new AsyncDisposableStack();
-  #wakeRenewal: () => void = () => undefined;
-  #outdateIdentity: () => void = () => undefined;
-  #wantsRenewal: () => boolean = () => false;
-  #isRenewing = false;
-  readonly #renewal: RenewNow;
   /** From when the agent has its identity. */
   #upkeep: Upkeep | undefined;
   #storedSvids: () => number = () => 0;
@@ -84,8 +72,6 @@ class Agent implements RunningAgent {
   readonly #bundles = new KnownBundles();
   readonly #loops: AsyncDisposable[] = [];
   #failure: AssayError | undefined;
-  /** Why there will be nothing new, while what is held is still served. */
-  #fading: AssayError | undefined;
   #disposing: Promise<void> | undefined;
 
   constructor(config: AgentConfig, dependencies: AgentDependencies) {
@@ -95,7 +81,6 @@ class Agent implements RunningAgent {
     this.#logLevel = dependencies.logLevel ?? new LogLevelSwitch(config.logLevel);
     this.#clock = dependencies.clock ?? systemClock;
     this.#random = dependencies.random ?? systemRandom;
-    this.#renewal = new RenewNow(this.#clock);
     this.#version = dependencies.version ?? "";
     const { signal } = dependencies;
     const onAbort = (): void => this.#stop.abort(signal?.reason);
@@ -148,8 +133,8 @@ class Agent implements RunningAgent {
         server: config.server,
         trustDomain,
         identity,
-        onRefused: (error) => this.#refused(error, identity, cache),
-        onDenied: () => this.#renewNow(),
+        onRefused: (error) => standing.refused(error),
+        onDenied: () => standing.denied(),
         metrics,
       }),
     );
@@ -170,6 +155,17 @@ class Agent implements RunningAgent {
         ...this.#live.cachePolicy,
       }),
     );
+    const standing = new Standing({
+      identity,
+      cache,
+      clock,
+      random: this.#random,
+      logger,
+      canReattest: () => this.#canReattest,
+      onRenewed: () => this.#upkeep?.identityRenewed(),
+      onFading: () => void this.#upkeep?.sync[Symbol.asyncDispose](),
+      onFailed: (error) => this.#fail(error),
+    });
     const signal = this.#stop.signal;
     const batches = new JwtBatches({ server: client, clock, signal });
     const jwtCache = new JwtCache({
@@ -267,7 +263,7 @@ class Agent implements RunningAgent {
     this.#live.part(nodeAttestorReload(attestation, { clock, random: this.#random }));
     this.#spiffeId = (await first.obtain(attestation)).spiffeId;
     if (identity.bundle !== undefined) cache.preload(identity.bundle);
-    this.#keepIdentity(identity, attestation, cache);
+    this.#loops.push(this.#stack.use(standing.keep(attestation)));
     const stored = this.#stack.use(
       await StoredSvids.open({
         config,
@@ -276,7 +272,7 @@ class Agent implements RunningAgent {
         random: this.#random,
         logger,
         metrics,
-        isFading: () => this.#fading !== undefined,
+        isFading: () => standing.isFading,
       }),
     );
     this.#storedSvids = () => stored.count;
@@ -292,12 +288,10 @@ class Agent implements RunningAgent {
       clock,
       random: this.#random,
       logger,
-      isFading: () => this.#fading !== undefined,
-      onEmpty: () => {
-        if (this.#fading !== undefined) this.#fail(this.#fading);
-      },
-      outdateIdentity: () => this.#outdateIdentity(),
-      wakeRenewal: () => this.#wakeRenewal(),
+      isFading: () => standing.isFading,
+      onEmpty: () => standing.emptied(),
+      outdateIdentity: () => standing.outdate(),
+      wakeRenewal: () => standing.wakeRenewal(),
     });
     this.#upkeep = upkeep;
     this.#live.follow({ cache, jwtCache, sync: upkeep.sync });
@@ -346,98 +340,6 @@ class Agent implements RunningAgent {
     this.#logger.info("admin socket is listening", { socket: path });
   }
 
-  #keepIdentity(identity: AgentIdentity, attestation: NodeAttestation, cache: Cache): void {
-    const taintedOf = new AuthorityWatch();
-    const loop = new Loop({
-      name: "identity",
-      clock: this.#clock,
-      random: this.#random,
-      round: async (signal) => {
-        if (identity.svid === undefined) await attestation.attest(signal);
-        if (cache.ownBundle !== undefined) taintedOf.see(cache.ownBundle);
-        this.#isRenewing = true;
-        const fresh = attestation.keepFresh(taintedOf.lost, signal);
-        const dueInMs = await fresh.finally(() => (this.#isRenewing = false));
-        this.#upkeep?.identityRenewed();
-        return Math.min(Math.max(dueInMs, IDENTITY_MIN_MS), IDENTITY_MAX_MS);
-      },
-      backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
-      // However short its life: a server that is back before the SVID ends is to be met.
-      retryWithinMs: () => {
-        const leftMs = (identity.svid?.expiresAt ?? 0) * 1000 - this.#clock.nowMs();
-        return leftMs > 0 ? Math.max(IDENTITY_MIN_MS, leftMs / TRIES_LEFT) : Infinity;
-      },
-      onError: (error, retryMs) => {
-        if (error.kind === "precondition") {
-          if (error.reason === EXPIRED) this.#fade(error, cache);
-          else this.#fail(error);
-          return;
-        }
-        this.#logger.warn("the agent's SVID was not renewed", {
-          error,
-          retryMs,
-        });
-      },
-    });
-    this.#wakeRenewal = () => loop.wake();
-    this.#outdateIdentity = () => attestation.outdate();
-    this.#wantsRenewal = () => attestation.isDue;
-    this.#loops.push(this.#stack.use(loop));
-  }
-
-  /** An authority may have been tainted while the agent was away: the server then takes nothing but a renewal. */
-  #renewNow(): void {
-    // What is denied to a renewal itself is no reason for the next one.
-    if (this.#isRenewing || !this.#renewal.isDue(this.#wantsRenewal())) return;
-    this.#outdateIdentity();
-    this.#wakeRenewal();
-  }
-
-  /** The server refuses the agent itself. */
-  #refused(error: AssayError, identity: AgentIdentity, cache: Cache): void {
-    if (error.reason === "AGENT_BANNED") {
-      // Dropped, so that the folder can be used again: the server refuses the ID itself, not this SVID alone.
-      void this.#drop(identity);
-      this.#fail(bannedError(error));
-      return;
-    }
-    const svid = identity.svid;
-    if (svid === undefined || this.#fading !== undefined) return;
-    if (error.reason === EXPIRED && !svid.reattestable && !this.#canReattest) {
-      // One of the two clocks is wrong, which may pass; when it is over by the own one, `keepFresh` says so.
-      if (svid.expiresAt > epochSeconds(this.#clock)) this.#logger.warn(CLOCKS_DIFFER, { error });
-      else this.#fade(refusedError(error), cache);
-      return;
-    }
-    this.#logger.warn("the server does not accept the agent's SVID any more", { error });
-    void this.#drop(identity);
-    if (svid.reattestable || this.#canReattest) this.#wakeRenewal();
-    else this.#fail(refusedError(error));
-  }
-
-  async #drop(identity: AgentIdentity): Promise<void> {
-    try {
-      await identity.drop();
-    } catch (thrown) {
-      this.#logger.error("the dropped SVID is still on disk", { error: errorFrom(thrown) });
-    }
-  }
-
-  /** Its own time ran out, that of its workloads' SVIDs may not have: those are served until the last one ends. */
-  #fade(error: AssayError, cache: Cache): void {
-    if (this.#fading !== undefined) return;
-    this.#fading = error;
-    if (cache.svidCount === 0) {
-      this.#fail(error);
-      return;
-    }
-    this.#logger.error("the agent gets nothing new; it stops when the last SVID it holds ends", {
-      error,
-      held: cache.svidCount,
-    });
-    void this.#upkeep?.sync[Symbol.asyncDispose]();
-  }
-
   #fail(error: AssayError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
@@ -459,10 +361,3 @@ class Agent implements RunningAgent {
     }
   }
 }
-
-const CLOCKS_DIFFER =
-  "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
-const IDENTITY_MIN_MS = 1000;
-const IDENTITY_MAX_MS = 3600_000;
-/** A retry waits for no more than this part of what is left of the SVID. */
-const TRIES_LEFT = 8;
