@@ -52,9 +52,9 @@ export function entryVersion(entry: Pick<Entry, "createdAt" | "revisionNumber">)
 }
 
 /**
- * True for one update that leaves all as it was that stands in an X.509-SVID, and those who get it: the one made for `before` is what the
- * server would make for `after`. An update that changes nothing to be seen has a reason that is not told here (an operator
- * wants new ones), and so may several at once: then false.
+ * True for one update that leaves all as it was that stands in an X.509-SVID, and those who get it: the one made for
+ * `before` is what the server would make for `after`. An update that changes nothing to be seen has a reason that is
+ * not told here (an operator wants new ones), and so may several at once: then false.
  */
 export function hasSameSvid(before: Entry, after: Entry): boolean {
   const { revisionNumber } = after;

@@ -29,8 +29,9 @@ interface Cached {
 }
 
 /**
- * JWT-SVIDs by entry and sorted audiences, since an entry may have claims of its own that nobody tells the agent: served while more than half of their life is left, then made anew; while
- * the server is away, served until they expire. Equal requests at the same time are one request to the server.
+ * JWT-SVIDs by entry and sorted audiences, since an entry may have claims of its own that nobody tells the agent:
+ * served while more than half of their life is left, then made anew; while the server is away, served until they
+ * expire. Equal requests at the same time are one request to the server.
  */
 export class JwtCache {
   readonly #options: JwtCacheOptions;

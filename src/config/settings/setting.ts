@@ -19,7 +19,10 @@ export interface Setting<S extends Shape = Shape> extends Field<S> {
   /** What holds without it, in words, where the default alone does not say it. */
   readonly fallback?: string;
   readonly reload?: ReloadRule;
-  /** Keys of it, as paths in the file (`frontends.acme.names`), that take effect at once, with all below, though the rest does not. */
+  /**
+   * Keys of it, as paths in the file (`frontends.acme.names`), that take effect at once, with all below, though the
+   * rest does not.
+   */
   readonly reloadParts?: readonly string[];
 }
 

@@ -6,7 +6,10 @@ import type { PathContext } from "../paths.ts";
 
 export interface TextShape {
   readonly kind: "text";
-  /** One that takes "" allows an empty text, which is refused otherwise. ECMA-262 with flag `u`, for the schema and the reader; without look-around, which other validators lack. */
+  /**
+   * One that takes "" allows an empty text, which is refused otherwise. ECMA-262 with flag `u`, for the schema and the
+   * reader; without look-around, which other validators lack.
+   */
   readonly pattern?: string;
   /** What is said of a text that the pattern refuses: `is not host:port, for example ...`. */
   readonly rule?: string;

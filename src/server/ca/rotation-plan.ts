@@ -31,8 +31,9 @@ export interface RotationPlan {
 /**
  * SPIRE's fractions (prepare at min(life/2, 30 d), activate at min(life/6, 7 d)) bind only as far as no SVID is cut
  * short by them: the successor is active before the remaining life falls below the longest SVID plus margin, and that
- * even when it has to wait a lead longer (`shouldActivate`). That has an end at two thirds of the life, where authorities follow each other so fast that bundles would grow; what a
- * profile wants beyond it is cut, and `reach` tells.
+ * even when it has to wait a lead longer (`shouldActivate`). That has an end at two thirds of the life, where
+ * authorities follow each other so fast that bundles would grow; what a profile wants beyond it is cut, and `reach`
+ * tells.
  */
 export function planRotation(params: RotationPlanParams): RotationPlan {
   const { life, longestTtl, margin } = params;

@@ -2,10 +2,10 @@
  * What the server keeps. One contract, split by aggregate, readers apart from writers: a reader cannot write, and a
  * writer exists only inside a transaction. Asynchronous, though SQLite is not: PostgreSQL will implement it too.
  *
- * Revisions: every committed transaction that changes an entry, a node, a bundle, a relationship or a ban appends rows to the change
- * feed in the same transaction. Revisions are given out so that a reader that has seen revision r never learns later
- * of a change with a revision <= r, even when commits finish out of order (an implementation with concurrent writers
- * takes the next revision under a lock that it holds until its commit).
+ * Revisions: every committed transaction that changes an entry, a node, a bundle, a relationship or a ban appends rows
+ * to the change feed in the same transaction. Revisions are given out so that a reader that has seen revision r never
+ * learns later of a change with a revision <= r, even when commits finish out of order (an implementation with
+ * concurrent writers takes the next revision under a lock that it holds until its commit).
  */
 import type { Selector } from "../../spiffe/selector.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
@@ -367,7 +367,10 @@ export type ChangeSubject = (typeof CHANGE_SUBJECTS)[number];
 export interface Change {
   readonly revision: number;
   readonly subject: ChangeSubject;
-  /** Entry id, node SPIFFE ID, trust domain (of a bundle or relationship), authority set or, of a revocation, authority id. */
+  /**
+   * Entry id, node SPIFFE ID, trust domain (of a bundle or relationship), authority set or, of a revocation, authority
+   * id.
+   */
   readonly key: string;
   /** Wall clock of the commit, milliseconds. */
   readonly atMs: number;

@@ -43,7 +43,8 @@ interface Held extends ServerCredentials {
 
 /**
  * The server's own SVID: made at the start with a new key, made again at half its life, when it is revoked, and soon
- * after another authority took over: only an authority that no longer signs can be tainted, so a taint finds the SVID moved already.
+ * after another authority took over: only an authority that no longer signs can be tainted, so a taint finds the SVID
+ * moved already.
  */
 export class ServerIdentity implements AsyncDisposable {
   readonly #options: ServerIdentityOptions;

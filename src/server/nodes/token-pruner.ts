@@ -12,8 +12,9 @@ export interface TokenPrunerOptions {
 }
 
 /**
- * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, certificates that stand for such, authorizations of `provision` and API tokens
- * for them, and bound tokens that nobody accepts any more; now and every five minutes, until disposed.
+ * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, certificates that stand for such,
+ * authorizations of `provision` and API tokens for them, and bound tokens that nobody accepts any more; now and every
+ * five minutes, until disposed.
  */
 export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOptions): Loop {
   return new Loop({
