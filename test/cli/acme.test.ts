@@ -1,5 +1,5 @@
 // External accounts of ACME on the command line.
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { readAuditLog } from "../support/audit-records.ts";
@@ -46,6 +46,27 @@ t.test("acme eab create, list, delete", async (t) => {
   t.equal(often["expiresAt"], undefined);
   t.match(readFileSync(key, "utf8"), /^[\w-]{43}\n$/);
   t.equal(statSync(key).mode & 0o777, 0o600);
+  // An account needs it but once, and nobody has it again.
+  const before = readFileSync(key, "utf8");
+  const again = ["acme", "eab", "create", "--write", key];
+  t.match(await run(...again), {
+    code: 1,
+    out: "",
+    err: /--write: .*eab\.key is there already and may be another key; name another file, or say --overwrite/,
+  });
+  t.equal(readFileSync(key, "utf8"), before);
+  const dangling = join(t.testdir(), "dangling.key");
+  symlinkSync(join(t.testdir(), "nowhere"), dangling);
+  t.match(await run("acme", "eab", "create", "--write", dangling), { code: 1, err: /is there/ });
+  t.equal((await json<unknown[]>("acme", "eab", "list")).length, 2, "refused before one is made");
+  const { keyId: other } = await json(...again, "--overwrite");
+  t.not(readFileSync(key, "utf8"), before);
+  t.equal(statSync(key).mode & 0o777, 0o600);
+  await ok("acme", "eab", "delete", String(other));
+  t.match(await run("acme", "eab", "create", "--overwrite"), {
+    code: 2,
+    err: /--overwrite goes with --write/,
+  });
   const listed = await ok("acme", "eab", "list");
   t.match(listed, /names {5}a\.example\.org, \.b\.org, \*\.c\.org\n/);
   t.match(listed, /accounts {2}0 of any number\n/);
@@ -70,7 +91,7 @@ t.test("acme eab create, list, delete", async (t) => {
   );
   t.match(
     acts.map(({ subject }) => subject ?? {}),
-    [{ keyId }, {}, {}, {}, { keyId }, { keyId }],
+    [{ keyId }, {}, {}, {}, {}, {}, { keyId }, { keyId }],
   );
   t.notMatch(JSON.stringify(acts), macKey, "no key in the audit log");
 });

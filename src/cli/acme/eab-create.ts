@@ -2,8 +2,9 @@ import { toBase64Url } from "../../base/bytes.ts";
 import { fail } from "../../base/errors.ts";
 import type { CreateExternalAccountResponse__Output } from "../../rpc/gen/assay/acme/v1/CreateExternalAccountResponse.ts";
 import type { Command } from "../program/command.ts";
+import { UsageError } from "../program/grammar.ts";
 import { OUTPUT_OPTION } from "../program/options.ts";
-import { checkWritable, replaceFile } from "../files/replace-file.ts";
+import { checkNew, checkWritable, replaceFile, writeNewFile } from "../files/replace-file.ts";
 import { SERVER_SOCKET_OPTION, connectServer } from "../connection/rpc-clients.ts";
 import {
   EXTERNAL_ACCOUNTS_SERVICE,
@@ -40,6 +41,7 @@ export const command: Command = {
       fallback: "7d, and no end with --reusable",
     },
     { name: "write", value: "FILE", help: "write the MAC key there (0600) instead of printing it" },
+    { name: "overwrite", help: "with --write: also where there is a file already" },
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
@@ -62,7 +64,9 @@ export const command: Command = {
       ttl: options.life("ttl") ?? 0,
     };
     const file = options.text("write");
-    if (file !== undefined) await checkWritable(file, "--write");
+    const isFree = options.flag("overwrite");
+    if (isFree && file === undefined) throw new UsageError("--overwrite goes with --write");
+    if (file !== undefined) await (isFree ? checkWritable : checkNew)(file, "--write");
     using server = await connectServer(context);
     const made = await server.call<CreateExternalAccountResponse__Output>(
       EXTERNAL_ACCOUNTS_SERVICE,
@@ -73,7 +77,10 @@ export const command: Command = {
     if (made.external_account === null) throw fail("internal", "the server's answer is empty");
     const account = externalAccountJson(made.external_account);
     const macKey = toBase64Url(made.mac_key);
-    if (file !== undefined) await replaceFile(file, `${macKey}\n`, 0o600);
+    const written = `${macKey}\n`;
+    if (file !== undefined && isFree) await replaceFile(file, written, 0o600);
+    if (file !== undefined && !isFree)
+      await writeNewFile(file, written, { mode: 0o600, option: "--write" });
     const shown = file === undefined ? { macKey } : { file };
     output.data({ ...account, ...shown }, () => [
       ...externalAccountLines(account, Date.now(), file === undefined ? macKey : undefined),

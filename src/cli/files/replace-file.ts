@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, open, rename, rm, stat } from "node:fs/promises";
+import { access, constants, link, lstat, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { fail } from "../../base/errors.ts";
+import { type AssayError, fail, hasCode } from "../../base/errors.ts";
 
 /**
  * Before something is made that can be had but once, or is a secret: whether `replaceFile` has a chance.
@@ -19,11 +19,46 @@ export async function checkWritable(path: string, option: string): Promise<void>
   }
 }
 
+/**
+ * `checkWritable` for a secret that can be had but once: what has the name already may be another one.
+ * @throws exists too
+ */
+export async function checkNew(path: string, option: string): Promise<void> {
+  await checkWritable(path, option);
+  // What is a link to nowhere is somebody's, too.
+  if ((await lstat(path).catch(() => undefined)) !== undefined) throw isThere(path, option);
+}
+
 /** Writes beside the file, syncs, renames. */
 export async function replaceFile(
   path: string,
   content: string | Uint8Array,
   mode: number,
+): Promise<void> {
+  await write(path, content, mode, (temporary) => rename(temporary, path));
+}
+
+/** As `replaceFile`, but for a name that nothing has. @throws exists */
+export async function writeNewFile(
+  path: string,
+  content: string | Uint8Array,
+  { mode, option }: { readonly mode: number; readonly option: string },
+): Promise<void> {
+  await write(path, content, mode, async (temporary) => {
+    try {
+      await link(temporary, path);
+    } catch (cause) {
+      throw hasCode(cause, "EEXIST") ? isThere(path, option) : cause;
+    }
+    await rm(temporary);
+  });
+}
+
+async function write(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  put: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
@@ -35,11 +70,18 @@ export async function replaceFile(
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await put(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+function isThere(path: string, option: string): AssayError {
+  return fail(
+    "exists",
+    `${option}: ${path} is there already and may be another key; name another file, or say --overwrite`,
+  );
 }
 
 function writeError(cause: unknown, path: string, option: string): unknown {
