@@ -48,12 +48,14 @@ export function certificateApi(deps: CertificateApiDeps): Implementation<Certifi
 
     async NewCertificateBySVID(request, call) {
       await deps.limits.sign(call, 1);
-      const { id } = callerOf(call);
-      if (id === undefined) throw fail("internal", "the caller is no workload");
+      const { id, svid } = callerOf(call);
+      if (id === undefined || svid === undefined)
+        throw fail("internal", "the caller is no workload");
       if (request.proof !== undefined) {
         throw fail("invalid", "proof: has no meaning here, where the caller's SVID is the proof");
       }
-      const proof = async (): Promise<Proof> => ({ kind: "svid", spiffeId: id.toString() });
+      const spiffeId = id.toString();
+      const proof = async (): Promise<Proof> => ({ kind: "svid", spiffeId, ...svid });
       return answer(deps, await admit(deps, proof, request, call));
     },
   };

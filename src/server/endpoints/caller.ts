@@ -1,3 +1,4 @@
+import type { EpochSeconds } from "../../base/clock.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { CallerRole } from "./authorization.ts";
 import { fail } from "../../base/errors.ts";
@@ -8,6 +9,12 @@ export interface Caller {
   readonly role: CallerRole;
   /** Absent for `any` and `local`. */
   readonly id?: SpiffeId;
+  /** What the certificate says that proved the ID. */
+  readonly svid?: {
+    readonly expiresAt: EpochSeconds;
+    /** Canonical. */
+    readonly ipAddresses: readonly string[];
+  };
   /** Absent on the admin socket, whose callers are not rate-limited. */
   readonly remoteAddress?: string;
 }

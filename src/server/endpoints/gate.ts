@@ -114,7 +114,8 @@ export class Gate {
       throw fail("denied", "client certificate chains to a tainted authority; renew it");
     }
     const role = await this.#roleOf(roles, peer);
-    return { role, id: peer.id, remoteAddress };
+    const { id, expiresAt, ipAddresses } = peer;
+    return { role, id, svid: { expiresAt, ipAddresses }, remoteAddress };
   }
 
   async #roleOf(roles: ReadonlySet<CallerRole>, peer: KnownPeer): Promise<CallerRole> {
@@ -129,7 +130,7 @@ export class Gate {
     if (roles.has("workload")) {
       const { entries, clock } = this.#options;
       const own = await entriesWithId(peer.id, entries, epochSeconds(clock));
-      if (own.length > 0) return "workload";
+      if (own.plain.length + own.members.length > 0) return "workload";
     }
     if (!roles.has("agent"))
       throw fail("denied", `'${peer.id.toString()}' has no role that may call it`);

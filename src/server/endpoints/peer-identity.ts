@@ -18,6 +18,8 @@ export interface KnownPeer {
   /** All that were presented, its own first. */
   readonly presented: readonly PresentedCertificate[];
   readonly expiresAt: EpochSeconds;
+  /** Its certificate's, in their one text. */
+  readonly ipAddresses: readonly string[];
   /** A tainted authority of ours is in the chain, or it leads to no root but tainted ones. */
   readonly tainted: boolean;
 }
@@ -152,12 +154,12 @@ export class PeerIdentity {
     // As below a root that was taken out of the bundle.
     if (loss === "revoked") return distrusted("client certificate is not trusted");
     const tainted = loss === "tainted" || !(await chainsTo(chain, roots.sound, now));
-    const { serial, notAfter: expiresAt } = leaf;
+    const { serial, notAfter: expiresAt, ipAddresses } = leaf;
     const presented = chain.map(({ authorityKeyId: authorityId = "", serial: number }) => ({
       authorityId,
       serial: number,
     }));
-    return { kind: "known", id, serial, presented, expiresAt, tainted };
+    return { kind: "known", id, serial, presented, expiresAt, ipAddresses, tainted };
   }
 }
 

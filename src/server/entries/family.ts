@@ -120,6 +120,13 @@ export async function memberBySelectors(
   return filled;
 }
 
+/** What has one SPIFFE ID. */
+export interface OwnEntries {
+  readonly plain: readonly EntryRecord[];
+  /** Filled in, of entries with a template. */
+  readonly members: readonly EntryRecord[];
+}
+
 /**
  * The entries that whoever has proved to have this SPIFFE ID stands for, without expired ones: those with the ID, and what
  * those with a template make of it. No two members of a family have the same ID, so that it says which values are its own.
@@ -129,18 +136,18 @@ export async function entriesWithId(
   id: SpiffeId,
   registry: Pick<EntryReader, "list">,
   now: EpochSeconds,
-): Promise<EntryRecord[]> {
+): Promise<OwnEntries> {
   const live = async (spiffeId: string): Promise<EntryRecord[]> => {
     const { items } = await registry.list({ spiffeId });
     return items.filter((entry) => !isExpired(entry, now));
   };
   const plain = (await live(id.toString())).filter(({ template }) => template === undefined);
-  if (plain.some(({ admin, downstream }) => admin || downstream)) return plain;
+  if (plain.some(({ admin, downstream }) => admin || downstream)) return { plain, members: [] };
   const families = (await Promise.all(prefixesOf(id).map(live))).flat();
   const members = families.map((entry) =>
     entry.template === undefined ? undefined : memberWithId(entry, entry.template, id),
   );
-  return [...plain, ...members.filter((member) => member !== undefined)];
+  return { plain, members: members.filter((member) => member !== undefined) };
 }
 
 function memberWithId(

@@ -1,4 +1,5 @@
 /** Certificates with names and addresses: who may have which, on a real server (requirement T11). */
+import { X509Certificate } from "node:crypto";
 import t from "tap";
 import { Networks, canonicalAddress } from "../../../src/base/networks.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
@@ -177,6 +178,19 @@ t.test("the member of a family shows its SVID, and has the names of all", async 
     caller: { role: "workload", id: "spiffe://example.org/web/shop/sa/front" },
     subject: { rule: "svid", entryId: pods, spiffeId: "spiffe://example.org/web/shop/sa/front" },
   });
+  // It is an SVID, too: it must not renew itself when its workload, for which the agent has others made, is gone.
+  const notAfter = Date.parse(new X509Certificate(member.certPem).validTo) / 1000;
+  t.equal(given.leaf.notAfter, notAfter, "it ends with the SVID that was shown");
+  await server.clock.advance(600_000);
+  const key = await generateKey("ec-p256");
+  const held = await ask(server, { ttl: 60 }, { identity: member, key });
+  t.equal(held.leaf.notAfter, Math.floor(server.clock.nowMs() / 1000) + 60);
+  const own = identityOf(held.response.chain, key.pkcs8);
+  t.equal((await ask(server, {}, { identity: own })).leaf.notAfter, held.leaf.notAfter);
+  await refused(t, ask(server, { ttl: 61 }, { identity: own }), {
+    kind: "denied",
+    message: /lives 60 seconds at most/,
+  });
   const short = {
     ...names,
     dns_names: ["all.example.org"],
@@ -292,6 +306,13 @@ t.test(
     const { names, leaf } = await ask(server, { token: text, ip_addresses: ["10.1.0.9"] });
     t.same(names, ["IP Address:10.1.0.9", "URI:spiffe://example.org/web/job"]);
     t.equal(leaf.notAfter - leaf.notBefore, 310);
+    const key = await generateKey("ec-p256");
+    const held = await ask(server, { token: token(), ip_addresses: ["10.1.0.9"] }, { key });
+    const identity = identityOf(held.response.chain, key.pkcs8);
+    await refused(t, ask(server, { ip_addresses: ["10.1.0.9"] }, { identity }), {
+      kind: "denied",
+      message: /bring a token each time.* --via oidc/,
+    });
     t.match((await issuances(server)).at(-1), { caller: { role: "token", id: /^oidc:ci:sub:/ } });
     const other = ask(server, { token: text, ip_addresses: ["10.1.0.9"] });
     await refused(

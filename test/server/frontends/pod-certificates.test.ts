@@ -5,11 +5,12 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ServerConfig } from "../../../src/config/server/server-config.ts";
 import type { NewCertificateRequest } from "../../../src/rpc/gen/assay/certificate/v1/NewCertificateRequest.ts";
+import { generateKey } from "../../../src/keys/software-signer.ts";
 import { folder, secureServer } from "../../attestors/kubernetes-peers.ts";
 import { readAuditLog } from "../../support/audit-records.ts";
 import { type Refusal, refused } from "../../support/refused.ts";
-import { startTestServer } from "../../support/server.ts";
-import { id } from "../api/calls.ts";
+import { identityOf, startTestServer } from "../../support/server.ts";
+import { id, mint } from "../api/calls.ts";
 import { CERTIFICATES, ask, entry, issuances } from "./ask-certificate.ts";
 
 /** A pod as the API server has it, and what changes from case to case. */
@@ -150,6 +151,28 @@ t.test("T5: a pod's certificate has the addresses and names of its API object", 
       serial: response.serial,
     },
   });
+  // The pod may be gone, or its addresses another's: only its token has the cluster asked again.
+  const key = await generateKey("ec-p256");
+  const held = await ask(server, proof, { key });
+  const identity = identityOf(held.response.chain, key.pkcs8);
+  await refused(t, ask(server, { dns_names: ["web.example.org"] }, { identity }), {
+    kind: "denied",
+    message: /entry .* bring a token each time.* --via pod/,
+  });
+  const names2 = { dns_names: ["web.example.org"] };
+  const agents = await server.createEntry(entry("/shop/web", "/host", "unix:uid:7", names2));
+  await refused(t, ask(server, names2, { identity }), {
+    kind: "denied",
+    message: /names the address 10\.9\.0\.5, as a pod's certificate does/,
+  });
+  const svid = await mint(server, "/shop/web", 3600);
+  t.same((await ask(server, {}, { identity: svid })).names, [
+    "DNS:web.example.org",
+    "URI:spiffe://example.org/shop/web",
+  ]);
+  const ids = [agents];
+  await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", { ids });
+
   const less = await ask(server, {
     ...proof,
     dns_names: ["WEB-0"],

@@ -17,6 +17,7 @@ import { entriesWithId, memberBySelectors } from "../../entries/family.ts";
 import type { OneTimeTokens } from "../../nodes/one-time-tokens.ts";
 import type { RenewableCertificates, Renews } from "../../nodes/renewable-certificates.ts";
 import { type Holder, type Wish, granted } from "./granted-names.ts";
+import { type ShownSvid, standingOf } from "./svid-holder.ts";
 import { factsOfPod, reviewedPod } from "./pods.ts";
 
 /** How somebody proves what it is. */
@@ -27,7 +28,7 @@ export type Proof =
   /** One that was given here, DER; the caller has proved that it has the key. */
   | { readonly kind: "certificate"; readonly der: Uint8Array }
   /** The gate has checked the caller's SVID. */
-  | { readonly kind: "svid"; readonly spiffeId: string };
+  | ({ readonly kind: "svid" } & ShownSvid);
 
 /** As `Issuance`'s own; what it throws comes through. */
 interface FrontEndIssuance {
@@ -138,16 +139,13 @@ export class CertificateFrontEnd {
       }
       case "svid": {
         const { spiffeId: id } = proof;
-        const { registry, clock } = this.#parts;
-        const own = await entriesWithId(SpiffeId.parse(id), registry, epochSeconds(clock));
-        if (own.length === 0) {
-          throw fail(
-            "denied",
-            `no entry has the ID ${id} any more, and none with a template has such a member`,
-          );
-        }
-        const entry = one(own, params, "one of them");
-        return this.#admitted(nameless("svid", { role: "workload", id }, entry), params);
+        const { config, registry, clock } = this.#parts;
+        const now = epochSeconds(clock);
+        const own = await entriesWithId(SpiffeId.parse(id), registry, now);
+        const { entries, ...bound } = standingOf(proof, own, { config, now });
+        const entry = one(entries, params, "one of them");
+        const holder = nameless("svid", { role: "workload", id }, entry);
+        return this.#admitted({ ...holder, ...bound }, params);
       }
     }
   }

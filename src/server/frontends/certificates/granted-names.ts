@@ -67,21 +67,29 @@ function grantedDnsNames({ entry, dnsNames }: Holder, wish: Wish): readonly stri
 function grantedAddresses(
   { entry, ipAddresses }: Holder,
   wish: Wish,
-  { networks }: CertificatesConfig,
+  config: CertificatesConfig,
 ): readonly string[] {
   if (wish.ipAddresses.length === 0) return ipAddresses;
-  const { path } = SpiffeId.parse(entry.spiffeId);
-  const allowed = [...networks].filter(([above]) => isAtOrBelow(path, above));
   const wanted = new Set(wish.ipAddresses.map(canonicalAddress));
   for (const address of wanted) {
     if (ipAddresses.includes(address)) continue;
-    if (allowed.some(([, list]) => list.has(address))) continue;
+    if (allowsAddress(entry.spiffeId, address, config)) continue;
     throw fail(
       "denied",
       `address ${address} is in no network that frontends.certificates.networks allows ${entry.spiffeId}`,
     );
   }
   return [...wanted];
+}
+
+/** Whether one with this SPIFFE ID may ask for the address. @param address canonical */
+export function allowsAddress(
+  spiffeId: string,
+  address: string,
+  { networks }: Pick<CertificatesConfig, "networks">,
+): boolean {
+  const { path } = SpiffeId.parse(spiffeId);
+  return [...networks].some(([above, list]) => isAtOrBelow(path, above) && list.has(address));
 }
 
 function isAtOrBelow(path: string, above: string): boolean {
