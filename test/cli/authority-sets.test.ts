@@ -164,7 +164,10 @@ t.test("a root that another root has signed, too", async (t) => {
   t.equal(made.status, "active");
   const id = parseCertificate(decodePem(top)[0]?.der ?? new Uint8Array()).subjectKeyId;
   const shown = await ok("authority", "x509", "show", "--set", "web");
-  t.match(shown, new RegExp(`^active  ${made.id}  ends .*  below \\w+  also below ${id}\n$`));
+  t.match(
+    shown,
+    new RegExp(`^active  ${made.id}  ends .*  below \\w+  also below ${id} until \\S+Z\n$`),
+  );
   const { authorities } = await json<{ authorities: Shown[] }>(
     "authority",
     "x509",
@@ -172,9 +175,23 @@ t.test("a root that another root has signed, too", async (t) => {
     "--set",
     "web",
   );
-  t.match(authorities, [{ id: made.id, alternateRootIds: [id] }]);
+  const expiresAt = /^20\d\d-\d\d-\d\dT/;
+  const alternates = [{ rootId: id, expiresAt }];
+  t.match(authorities, [{ id: made.id, alternateRootIds: [id], alternates }]);
   const untrusted = ["-untrusted", path("cross.pem")];
   t.match(openssl("verify", "-CAfile", other, ...untrusted, path("web.pem")), /: OK/);
+
+  const drop = ["authority", "x509", "drop-chain", id ?? ""];
+  t.match(await run(...drop), {
+    code: 1,
+    err: /no authority of the trust domain has a chain to another root of this ID; 'assay authority x509 show' names/,
+  });
+  t.equal(await ok(...drop, "--set", "web"), `${made.id} is not below ${id} any more\n`);
+  const left = await ok("authority", "x509", "show", "--set", "web");
+  t.match(left, new RegExp(`^active  ${made.id}  ends .*  below \\w+\n$`));
+  t.match(await run(...drop, "--set", "web"), { code: 1, err: /show --set web' names/ });
+  const acts = await readAuditLog(server.dataDir);
+  t.equal(acts.filter(({ action }) => /RemoveX509Chain/.test(action)).length, 3);
 });
 
 t.test("one root above the trust domain and a set is pointed out", async (t) => {

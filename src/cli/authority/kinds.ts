@@ -51,7 +51,11 @@ export interface AuthorityJson {
 type ShownAuthority = Pick<
   AuthorityState__Output,
   "authority_id" | "expires_at" | "upstream_authority_subject_key_id"
-> & { readonly alternate_root_subject_key_ids?: readonly string[] };
+> & {
+  readonly alternate_root_subject_key_ids?: readonly string[];
+  /** Of the same chains; none from a server of before. */
+  readonly alternate_expires_at?: readonly string[];
+};
 
 export function authorityJson(state: ShownAuthority | null): AuthorityJson | undefined {
   if (state === null) return undefined;
@@ -77,6 +81,10 @@ function lineOf(state: ShownAuthority, nowMs: number): string {
   const end = Number(state.expires_at);
   // A requested one has no certificate yet.
   const until = end === 0 ? "its certificate is awaited" : `ends ${timeText(end, nowMs)}`;
-  const others = (state.alternate_root_subject_key_ids ?? []).map((root) => `  also below ${root}`);
+  const { alternate_root_subject_key_ids: roots = [], alternate_expires_at: ends = [] } = state;
+  const others = roots.map((root, at) => {
+    const last = Number(ends[at] ?? 0);
+    return `  also below ${root}${last === 0 ? "" : ` until ${isoTime(last)}`}`;
+  });
   return `${id}  ${until}${upstream === "" ? "" : `  below ${upstream}`}${others.join("")}`;
 }

@@ -116,6 +116,10 @@ function itemJson(item: Item): Record<string, unknown> {
     }),
     ...(item.alternate_root_subject_key_ids.length > 0 && {
       alternateRootIds: item.alternate_root_subject_key_ids,
+      alternates: item.alternate_root_subject_key_ids.map((rootId, at) => ({
+        rootId,
+        expiresAt: isoTime(Number(item.alternate_expires_at[at] ?? 0)),
+      })),
     }),
   };
 }

@@ -205,6 +205,11 @@ export const COMMANDS: readonly Registered[] = [
     summary: "take the certificate that an offline root signed",
     load: () => import("../authority/import.ts"),
   },
+  {
+    name: "authority x509 drop-chain",
+    summary: "drop the cross certificates that lead to another root",
+    load: () => import("../authority/drop-chain.ts"),
+  },
   ...authorityCommands("jwt", "JWT"),
   ...authorityCommands("wit", "WIT"),
   {

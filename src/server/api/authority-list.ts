@@ -30,6 +30,8 @@ export interface OfflineAuthorities {
   requestX509(anew: boolean): Promise<{ readonly id: string; readonly csr: Uint8Array }>;
   /** @throws precondition when it is not for the open request, or cannot be used; invalid */
   importX509(certificates: readonly Uint8Array[]): Promise<AuthorityRecord>;
+  /** @returns those that had a chain to the root. @throws not_found */
+  removeX509Chain(rootId: string): Promise<readonly AuthorityRecord[]>;
 }
 
 /** `assay.authority.v1.Authority`: every authority of a set's journal, which bounds their number, and the steps with one. */
@@ -46,6 +48,7 @@ export function authorityListApi({
     expires_at: record.notAfter,
     upstream_authority_subject_key_id: set.upstreamOf(record) ?? "",
     alternate_root_subject_key_ids: set.alternateRootsOf(record),
+    alternate_expires_at: (record.alternates ?? []).map(({ notAfter }) => notAfter),
   });
   const step = async (name: "activate" | "taint" | "revoke", set: string, id: string) => {
     if (id === "") throw fail("invalid", "authority_id: is missing");
@@ -73,6 +76,13 @@ export function authorityListApi({
       }
       const set = setOf(name);
       return { authority: item(await set.importX509(certificates), set) };
+    },
+
+    async RemoveX509Chain({ set: name, root_subject_key_id: root }) {
+      if (root === "") throw fail("invalid", "root_subject_key_id: is missing");
+      const set = setOf(name);
+      const changed = await set.removeX509Chain(textField("root_subject_key_id", root, MAX_NAME));
+      return { authorities: changed.map((record) => item(record, set)) };
     },
 
     async PrepareX509Authority({ set: name }) {

@@ -78,6 +78,13 @@ export async function withAlternates(
   return { ...record, alternates: [...found.values()] };
 }
 
+/** The same record where it has no chain to the root. @param rootId key id, hex */
+export function withoutAlternate(record: AuthorityRecord, rootId: string): AuthorityRecord {
+  const { alternates = [], ...rest } = record;
+  const kept = alternates.filter(({ root }) => keyIdOf(read(root)) !== rootId);
+  return kept.length === alternates.length ? record : { ...rest, alternates: kept };
+}
+
 /** Of the roots that they lead to; hex. */
 export function alternateRootIds({ alternates = [] }: AuthorityRecord): string[] {
   return alternates.map(({ root }) => keyIdOf(read(root)));

@@ -63,6 +63,11 @@ export class AuthorityJournal {
     return this.#authorities.map(({ record }) => record);
   }
 
+  /** By creation. */
+  get authorities(): readonly Authority[] {
+    return this.#authorities;
+  }
+
   /** The only one that signs, if there is one. */
   get active(): Authority | undefined {
     return this.#active;

@@ -299,6 +299,15 @@ export class AuthoritySet implements AsyncDisposable {
     });
   }
 
+  /**
+   * Takes the other chains that lead to a root from all authorities.
+   * @param rootId its hex key id
+   * @throws not_found when there is none
+   */
+  removeX509Chain(rootId: string): Promise<readonly AuthorityRecord[]> {
+    return this.#steps.run(() => this.#requests.removeChain(rootId));
+  }
+
   /** One round by the clock: makes, publishes, activates and prunes what is due. */
   rotate(): Promise<void> {
     return this.#steps.run(async () => {

@@ -5,7 +5,7 @@ import { subjectKeyId } from "../../x509/subject-key-id.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { OFFLINE } from "../upstream/contract.ts";
 import { type CaOwner, requestFor } from "../upstream/request.ts";
-import { certificatesOf, withAlternates } from "./alternate-chains.ts";
+import { certificatesOf, withAlternates, withoutAlternate } from "./alternate-chains.ts";
 import { type Authority, authorityOf } from "./authority.ts";
 import { type AuthoritySlots, newKeyName } from "./authority-slots.ts";
 import { checkSignedCa, keyIdOf } from "./check-signed-ca.ts";
@@ -153,6 +153,29 @@ export class OfflineRequests {
     await journal.commit({ put });
     for (const { record } of put) journal.log("has another chain", record);
     return first.record;
+  }
+
+  /**
+   * Takes the chains to another root from all authorities, old ones too: what they signed is not to be had with them.
+   * @param given key id, hex
+   * @throws not_found when none has one
+   */
+  async removeChain(given: string): Promise<readonly AuthorityRecord[]> {
+    const { journal } = this.#slots;
+    const rootId = given.replaceAll(":", "").toLowerCase();
+    const put = journal.authorities
+      .map((authority) => ({ ...authority, record: withoutAlternate(authority.record, rootId) }))
+      .filter(({ record }) => !journal.records.includes(record));
+    if (put.length === 0) {
+      const { name } = this.#options;
+      throw fail(
+        "not_found",
+        `no authority of ${setWords(name)} has a chain to another root of this ID; 'assay authority x509 show${setOption(name)}' names those roots ('also below')`,
+      );
+    }
+    await journal.commit({ put });
+    for (const { record } of put) journal.log("has lost another chain", record);
+    return put.map(({ record }) => record);
   }
 
   /** With the chains that what came along, and what its predecessors had, gives it too. */

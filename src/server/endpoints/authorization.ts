@@ -105,6 +105,7 @@ export const AUTHORIZATION: ReadonlyMap<string, ReadonlySet<CallerRole>> = table
     ImportX509Authority: ["local", "admin"],
     ListAuthorities: ["local", "admin"],
     PrepareX509Authority: ["local", "admin"],
+    RemoveX509Chain: ["local", "admin"],
     RequestX509Authority: ["local", "admin"],
     RevokeX509Authority: ["local", "admin"],
     TaintX509Authority: ["local", "admin"],

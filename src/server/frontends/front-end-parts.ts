@@ -31,6 +31,7 @@ export interface FrontEndParts {
     | "prepareFrontEndCertificate"
     | "checkFrontEndCertificate"
     | "isWithdrawn"
+    | "hasAlternate"
   >;
   /** The server's own SVID. */
   readonly svid: () => TlsIdentity | undefined;

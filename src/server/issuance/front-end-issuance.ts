@@ -8,7 +8,9 @@ import type { CertificateProfile } from "../../config/certificate-profiles.ts";
 import type { Proof } from "../../keys/contract.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import { type IssuanceAudit, expectRecord } from "../../observe/audit.ts";
+import { worstLoss } from "../../spiffe/lost-authorities.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
+import { parseCertificate } from "../../x509/certificate.ts";
 import { type NameAttribute, distinguishedName } from "../../x509/names.ts";
 import { type NamedLeafParams, encodeNamedLeafTbs, finishCertificate } from "../../x509/sign.ts";
 import type { AuthoritySet } from "../ca/authority-set.ts";
@@ -76,7 +78,7 @@ export interface PreparedCertificate {
 
 /** A set as far as certificates are signed by it. */
 export interface SigningSet {
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "plan" | "records">;
+  readonly authorities: Pick<AuthoritySet, "activeX509" | "plan" | "records" | "lost">;
   /** Names of the profiles that it signs; absent: all. */
   readonly profiles?: readonly string[];
 }
@@ -216,7 +218,7 @@ export class FrontEndIssuance {
       notAfter,
       // What the leaf would outlive is no chain of it.
       alternates: active.alternates
-        .filter((each) => each.notAfter >= notAfter)
+        .filter((each) => each.notAfter >= notAfter && !this.#isLost(each.chain))
         .map((each) => [der, ...each.chain]),
     };
   }
@@ -227,6 +229,29 @@ export class FrontEndIssuance {
       authorities.records("x509"),
     );
     return all.find(({ id }) => id === authorityId)?.tainted !== false;
+  }
+
+  /**
+   * Whether another chain of what the authority signed is to be had still: its authority has it, and nothing in it, nor the
+   * root that it ends below, was tainted or revoked here.
+   * @param above DER in base64, without the leaf
+   */
+  hasAlternate(authorityId: string, above: readonly string[]): boolean {
+    const all = [...this.#options.sets.values()].flatMap(({ authorities }) =>
+      authorities.records("x509"),
+    );
+    const { alternates = [] } = all.find(({ id }) => id === authorityId) ?? {};
+    const isKnown = alternates.some(
+      ({ chain }) => chain.length === above.length && chain.every((der, at) => der === above[at]),
+    );
+    return isKnown && !this.#isLost(above.map((der) => Buffer.from(der, "base64")));
+  }
+
+  #isLost(chain: readonly Uint8Array[]): boolean {
+    const parsed = chain.map((der) => parseCertificate(der));
+    return [...this.#options.sets.values()].some(
+      ({ authorities }) => worstLoss(parsed, authorities.lost) !== undefined,
+    );
   }
 
   #decide(request: FrontEndRequest): Decided {

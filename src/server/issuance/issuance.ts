@@ -53,7 +53,10 @@ export interface IssuanceDefaults {
 
 export interface IssuanceOptions extends IssuanceDefaults {
   readonly trustDomain: TrustDomain;
-  readonly authorities: Pick<AuthoritySet, "activeX509" | "activeJwt" | "plan" | "records">;
+  readonly authorities: Pick<
+    AuthoritySet,
+    "activeX509" | "activeJwt" | "plan" | "records" | "lost"
+  >;
   readonly clock: Clock;
   readonly random: Random;
   /** Nothing leaves this room that is not recorded there. */
@@ -246,6 +249,11 @@ export class Issuance {
   /** Whether what an authority signed is to be replaced at once, for front ends that are asked when. */
   isWithdrawn(authorityId: string): boolean {
     return this.#frontEnds.isWithdrawn(authorityId);
+  }
+
+  /** Whether another chain of what an authority signed is to be handed out still. @param above DER in base64 */
+  hasAlternate(authorityId: string, above: readonly string[]): boolean {
+    return this.#frontEnds.hasAlternate(authorityId, above);
   }
 
   async #sign(

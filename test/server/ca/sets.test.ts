@@ -1,4 +1,5 @@
 /** Sets over years: no certificate is cut short, and each verifies until its end, whoever looks and however rarely. */
+import { NONE_LOST } from "../../../src/spiffe/lost-authorities.ts";
 import t, { type Test } from "tap";
 import { systemRandom } from "../../../src/base/random.ts";
 import { BUILT_IN_PROFILES } from "../../../src/config/certificate-profiles.ts";
@@ -44,6 +45,7 @@ async function rig(t: Test, upstream: "offline" | "self") {
             activeX509: () => set.activeX509(),
             plan: (kind) => set.plan(kind),
             records: (kind) => set.records(kind),
+            lost: NONE_LOST,
           },
         },
       ],

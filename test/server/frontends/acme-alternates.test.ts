@@ -5,6 +5,7 @@ import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { parseCsr } from "../../../src/x509/csr.ts";
 import { TestCa } from "../../support/test-ca.ts";
+import { refused } from "../../support/refused.ts";
 import { WEB, acmeRig, issue, readChain } from "./acme-rig.ts";
 
 const DAY = 24 * 3600;
@@ -72,4 +73,23 @@ t.test("an authority that two roots have signed", async (t) => {
     t.equal(path.length, 3);
   }
   t.same(links(await client.post(before.url, "")), [], "what was made before stays as it is");
+
+  const drop = (root: string) =>
+    admin.unary(SETS, "RemoveX509Chain", { set: "web", root_subject_key_id: root });
+  await refused(t, drop("00"), { kind: "not_found", message: /show --set web' names those roots/ });
+  await refused(t, drop(""), { kind: "invalid", message: /root_subject_key_id/ });
+  const olderId = older.certificate.subjectKeyId ?? "";
+  t.match(await drop(olderId.toUpperCase()), {
+    authorities: [
+      { slot: "ACTIVE", alternate_root_subject_key_ids: [ending.certificate.subjectKeyId] },
+    ],
+  });
+  const gone = { status: 404, body: { type: /malformed/ } };
+  t.same(links(await client.post(url, "")), [], "not offered to who has its certificate already");
+  t.match(await client.post(other, ""), gone);
+  const later = await issue(rig, client, ["c.example.org"]);
+  t.same(links(await client.post(later.url, "")), [], "nor with what is made from now on");
+  await refused(t, drop(olderId), { kind: "not_found" });
+  // Brought again, it is that of before.
+  await bring(older, 300);
 });

@@ -267,10 +267,11 @@ t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
     store,
     urls,
     revoke: async () => undefined,
-    issuance: { isWithdrawn: () => false },
+    issuance: { isWithdrawn: () => false, hasAlternate: (_, [above]) => above !== dropped },
     clock,
     logger: silentLogger,
   });
+  let dropped = "none";
   const request = { payload: "", account: { id: "account" } } as AccountRequest;
   const base = urls.certificate("id");
   const link = (url: string): string => `<${url}>;rel="alternate"`;
@@ -286,6 +287,11 @@ t.test("RFC 8555 §7.4.2: other chains of the same certificate", async (t) => {
     t.same(answer.links, links);
   }
   await t.rejects(certificates.download(request, "id", "3"), { message: /no such certificate/ });
+  // The others keep their numbers.
+  dropped = c;
+  t.same((await certificates.download(request, "id", "")).links, [link(`${base}/2`)]);
+  t.same((await certificates.download(request, "id", "2")).links, [link(base)]);
+  await t.rejects(certificates.download(request, "id", "1"), { message: /no such certificate/ });
 });
 
 const NOW = Math.floor(Date.now() / 1000);

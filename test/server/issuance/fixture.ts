@@ -81,6 +81,7 @@ export function counting(set: AuthoritySet, used: () => void): IssuanceOptions["
     activeJwt: () => set.activeJwt(),
     plan: (kind) => set.plan(kind),
     records: (kind) => set.records(kind),
+    lost: set.lost,
     activeX509() {
       const active = set.activeX509();
       const { keyType, publicKey } = active.signer;

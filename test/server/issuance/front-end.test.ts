@@ -13,6 +13,10 @@ import {
   FrontEndIssuance,
   type FrontEndIssuanceOptions,
 } from "../../../src/server/issuance/front-end-issuance.ts";
+import type { AlternateChain } from "../../../src/server/datastore/contract.ts";
+import { type Loss, NONE_LOST } from "../../../src/spiffe/lost-authorities.ts";
+import { toBase64 } from "../../../src/base/bytes.ts";
+import { TestCa } from "../../support/test-ca.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
@@ -392,6 +396,7 @@ t.test("the very bytes are checked before they are signed", async (t) => {
   const authorities = {
     plan: () => web.plan("x509"),
     records: () => web.records("x509"),
+    lost: NONE_LOST,
     activeX509: () => ({
       ...active,
       signer: {
@@ -415,6 +420,46 @@ t.test("the very bytes are checked before they are signed", async (t) => {
   t.same(records, []);
   await issuance({ sets }).issue(params());
   t.equal(signatures, 1);
+});
+
+t.test("another chain is handed out while nothing in it is lost", async (t) => {
+  const { web, issuance, params } = await rig(t);
+  const root = await TestCa.create({});
+  const cross = await root.intermediate({});
+  const own = web.activeX509();
+  const alternates = [{ chain: [cross.der], notAfter: own.notAfter }];
+  const [record] = web.records("x509");
+  if (record === undefined) throw new Error("none");
+  const above = [toBase64(cross.der)];
+  const stored = { chain: above, root: toBase64(root.der), notAfter: own.notAfter };
+  const lostNow = new Map<string, Loss>();
+  const setWith = (kept: readonly AlternateChain[]) => ({
+    authorities: {
+      plan: () => web.plan("x509"),
+      records: () => [{ ...record, alternates: kept }],
+      activeX509: () => ({ ...own, alternates }),
+      lost: { keys: lostNow },
+    },
+  });
+  const all = issuance({ sets: new Map([["web", setWith([stored])]]) });
+  const has = (id = record.id, chain = above): boolean => all.hasAlternate(id, chain);
+  const offered = async (): Promise<number> => (await all.issue(params())).alternates.length;
+  t.ok(has());
+  t.equal(await offered(), 1);
+  t.notOk(has("00"), "an authority that was revoked");
+  t.notOk(has(record.id, []));
+  t.notOk(has(record.id, [...above, ...above]));
+  t.notOk(issuance({ sets: new Map([["web", setWith([])]]) }).hasAlternate(record.id, above));
+  for (const [what, id] of [
+    ["the root", root.certificate.subjectKeyId],
+    ["the cross certificate's key", cross.certificate.subjectKeyId],
+  ] as const) {
+    lostNow.set(id ?? "", "revoked");
+    t.notOk(has(), what);
+    t.equal(await offered(), 0, what);
+    lostNow.clear();
+  }
+  t.ok(has());
 });
 
 type Encode = NonNullable<FrontEndIssuanceOptions["encodeTbs"]>;

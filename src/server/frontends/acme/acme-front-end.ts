@@ -43,7 +43,7 @@ export interface AcmeFrontEndParts {
   readonly store: Pick<Datastore, "acme" | "entries" | "transaction">;
   readonly issuance: Pick<
     Issuance,
-    "checkFrontEndCertificate" | "prepareFrontEndCertificate" | "isWithdrawn"
+    "checkFrontEndCertificate" | "prepareFrontEndCertificate" | "isWithdrawn" | "hasAlternate"
   >;
   readonly validator: Validator;
   readonly policy: NamePolicy;

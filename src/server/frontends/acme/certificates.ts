@@ -35,7 +35,7 @@ export interface CertificatesOptions {
   readonly store: Pick<Datastore, "acme" | "transaction">;
   /** Puts it on its authority's list, where lists are made; it is noted here in any case. */
   readonly revoke: (certificate: RevokedCertificate, reason: RevocationReason) => Promise<void>;
-  readonly issuance: Pick<Issuance, "isWithdrawn">;
+  readonly issuance: Pick<Issuance, "isWithdrawn" | "hasAlternate">;
   readonly urls: AcmeUrls;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -53,7 +53,14 @@ export class Certificates {
     const { store, urls } = this.#options;
     requireEmpty(request);
     const certificate = await store.acme.certificate(id);
-    const chains = certificate === undefined ? [] : [certificate.chain, ...certificate.alternates];
+    // Numbers stay those of the day on which it was made.
+    const chains =
+      certificate === undefined
+        ? []
+        : [
+            certificate.chain,
+            ...certificate.alternates.map((each) => this.#offered(certificate, each)),
+          ];
     const number = alternate === "" ? 0 : /^[1-9]\d{0,2}$/.test(alternate) ? Number(alternate) : -1;
     const chain = chains[number];
     if (certificate === undefined || chain === undefined) {
@@ -63,14 +70,26 @@ export class Certificates {
       throw acmeError("unauthorized", "the certificate is another account's");
     }
     const pem = chain.map((der) => encodePem("CERTIFICATE", Buffer.from(der, "base64"))).join("");
-    const others = chains.map((_, at) =>
-      at === 0 ? urls.certificate(id) : urls.alternate(id, at),
-    );
+    const others = chains.map((each, at) => {
+      if (each === undefined) return undefined;
+      return at === 0 ? urls.certificate(id) : urls.alternate(id, at);
+    });
     return {
       status: 200,
       text: { type: "application/pem-certificate-chain", body: pem },
-      links: others.filter((_, at) => at !== number).map((url) => link(url, "alternate")),
+      links: others
+        .filter((url, at) => url !== undefined && at !== number)
+        .map((url) => link(url ?? "", "alternate")),
     };
+  }
+
+  /** A cross certificate may have been dropped, or a root revoked, since it was made. */
+  #offered(
+    { authorityId }: AcmeCertificateRecord,
+    alternate: readonly string[],
+  ): readonly string[] | undefined {
+    const { issuance } = this.#options;
+    return issuance.hasAlternate(authorityId, alternate.slice(1)) ? alternate : undefined;
   }
 
   /** By the account that has it or could have it, or by its key. @throws AcmeError */

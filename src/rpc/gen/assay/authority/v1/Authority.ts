@@ -12,6 +12,8 @@ import type { ListAuthoritiesRequest as _assay_authority_v1_ListAuthoritiesReque
 import type { ListAuthoritiesResponse as _assay_authority_v1_ListAuthoritiesResponse, ListAuthoritiesResponse__Output as _assay_authority_v1_ListAuthoritiesResponse__Output } from '../../../assay/authority/v1/ListAuthoritiesResponse.ts';
 import type { PrepareX509AuthorityRequest as _assay_authority_v1_PrepareX509AuthorityRequest, PrepareX509AuthorityRequest__Output as _assay_authority_v1_PrepareX509AuthorityRequest__Output } from '../../../assay/authority/v1/PrepareX509AuthorityRequest.ts';
 import type { PrepareX509AuthorityResponse as _assay_authority_v1_PrepareX509AuthorityResponse, PrepareX509AuthorityResponse__Output as _assay_authority_v1_PrepareX509AuthorityResponse__Output } from '../../../assay/authority/v1/PrepareX509AuthorityResponse.ts';
+import type { RemoveX509ChainRequest as _assay_authority_v1_RemoveX509ChainRequest, RemoveX509ChainRequest__Output as _assay_authority_v1_RemoveX509ChainRequest__Output } from '../../../assay/authority/v1/RemoveX509ChainRequest.ts';
+import type { RemoveX509ChainResponse as _assay_authority_v1_RemoveX509ChainResponse, RemoveX509ChainResponse__Output as _assay_authority_v1_RemoveX509ChainResponse__Output } from '../../../assay/authority/v1/RemoveX509ChainResponse.ts';
 import type { RequestX509AuthorityRequest as _assay_authority_v1_RequestX509AuthorityRequest, RequestX509AuthorityRequest__Output as _assay_authority_v1_RequestX509AuthorityRequest__Output } from '../../../assay/authority/v1/RequestX509AuthorityRequest.ts';
 import type { RequestX509AuthorityResponse as _assay_authority_v1_RequestX509AuthorityResponse, RequestX509AuthorityResponse__Output as _assay_authority_v1_RequestX509AuthorityResponse__Output } from '../../../assay/authority/v1/RequestX509AuthorityResponse.ts';
 import type { RevokeX509AuthorityRequest as _assay_authority_v1_RevokeX509AuthorityRequest, RevokeX509AuthorityRequest__Output as _assay_authority_v1_RevokeX509AuthorityRequest__Output } from '../../../assay/authority/v1/RevokeX509AuthorityRequest.ts';
@@ -88,6 +90,23 @@ export interface AuthorityClient extends grpc.Client {
   prepareX509Authority(argument: _assay_authority_v1_PrepareX509AuthorityRequest, callback: grpc.requestCallback<_assay_authority_v1_PrepareX509AuthorityResponse__Output>): grpc.ClientUnaryCall;
   
   /**
+   * Takes the chains to another root, which cross certificates gave them, from all X.509 authorities of a set. NOT_FOUND
+   * when none has one. Local and admin.
+   */
+  RemoveX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  RemoveX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  RemoveX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  RemoveX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Takes the chains to another root, which cross certificates gave them, from all X.509 authorities of a set. NOT_FOUND
+   * when none has one. Local and admin.
+   */
+  removeX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  removeX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  removeX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  removeX509Chain(argument: _assay_authority_v1_RemoveX509ChainRequest, callback: grpc.requestCallback<_assay_authority_v1_RemoveX509ChainResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
    * For X.509 authorities below an offline root. Local and admin.
    */
   RequestX509Authority(argument: _assay_authority_v1_RequestX509AuthorityRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_assay_authority_v1_RequestX509AuthorityResponse__Output>): grpc.ClientUnaryCall;
@@ -147,6 +166,12 @@ export interface AuthorityHandlers extends grpc.UntypedServiceImplementation {
   PrepareX509Authority: grpc.handleUnaryCall<_assay_authority_v1_PrepareX509AuthorityRequest__Output, _assay_authority_v1_PrepareX509AuthorityResponse>;
   
   /**
+   * Takes the chains to another root, which cross certificates gave them, from all X.509 authorities of a set. NOT_FOUND
+   * when none has one. Local and admin.
+   */
+  RemoveX509Chain: grpc.handleUnaryCall<_assay_authority_v1_RemoveX509ChainRequest__Output, _assay_authority_v1_RemoveX509ChainResponse>;
+  
+  /**
    * For X.509 authorities below an offline root. Local and admin.
    */
   RequestX509Authority: grpc.handleUnaryCall<_assay_authority_v1_RequestX509AuthorityRequest__Output, _assay_authority_v1_RequestX509AuthorityResponse>;
@@ -163,6 +188,7 @@ export interface AuthorityDefinition extends grpc.ServiceDefinition {
   ImportX509Authority: MethodDefinition<_assay_authority_v1_ImportX509AuthorityRequest, _assay_authority_v1_ImportX509AuthorityResponse, _assay_authority_v1_ImportX509AuthorityRequest__Output, _assay_authority_v1_ImportX509AuthorityResponse__Output>
   ListAuthorities: MethodDefinition<_assay_authority_v1_ListAuthoritiesRequest, _assay_authority_v1_ListAuthoritiesResponse, _assay_authority_v1_ListAuthoritiesRequest__Output, _assay_authority_v1_ListAuthoritiesResponse__Output>
   PrepareX509Authority: MethodDefinition<_assay_authority_v1_PrepareX509AuthorityRequest, _assay_authority_v1_PrepareX509AuthorityResponse, _assay_authority_v1_PrepareX509AuthorityRequest__Output, _assay_authority_v1_PrepareX509AuthorityResponse__Output>
+  RemoveX509Chain: MethodDefinition<_assay_authority_v1_RemoveX509ChainRequest, _assay_authority_v1_RemoveX509ChainResponse, _assay_authority_v1_RemoveX509ChainRequest__Output, _assay_authority_v1_RemoveX509ChainResponse__Output>
   RequestX509Authority: MethodDefinition<_assay_authority_v1_RequestX509AuthorityRequest, _assay_authority_v1_RequestX509AuthorityResponse, _assay_authority_v1_RequestX509AuthorityRequest__Output, _assay_authority_v1_RequestX509AuthorityResponse__Output>
   RevokeX509Authority: MethodDefinition<_assay_authority_v1_RevokeX509AuthorityRequest, _assay_authority_v1_RevokeX509AuthorityResponse, _assay_authority_v1_RevokeX509AuthorityRequest__Output, _assay_authority_v1_RevokeX509AuthorityResponse__Output>
   TaintX509Authority: MethodDefinition<_assay_authority_v1_TaintX509AuthorityRequest, _assay_authority_v1_TaintX509AuthorityResponse, _assay_authority_v1_TaintX509AuthorityRequest__Output, _assay_authority_v1_TaintX509AuthorityResponse__Output>

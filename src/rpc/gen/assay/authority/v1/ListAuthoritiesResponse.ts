@@ -26,6 +26,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item {
    * Likewise, of the roots that other chains of the same key lead to.
    */
   'alternate_root_subject_key_ids'?: (string)[];
+  /**
+   * Of the same chains, in the same order: when the first link of each ends, Unix time.
+   */
+  'alternate_expires_at'?: (number | string | Long)[];
 }
 
 export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
@@ -51,6 +55,10 @@ export interface _assay_authority_v1_ListAuthoritiesResponse_Item__Output {
    * Likewise, of the roots that other chains of the same key lead to.
    */
   'alternate_root_subject_key_ids': (string)[];
+  /**
+   * Of the same chains, in the same order: when the first link of each ends, Unix time.
+   */
+  'alternate_expires_at': (string)[];
 }
 
 export interface ListAuthoritiesResponse {
