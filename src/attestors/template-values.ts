@@ -1,6 +1,6 @@
 /** What the variables of templates stand for: which selectors have their values, and who can check them. */
 import { fail } from "../base/errors.ts";
-import type { TemplateVariable } from "../spiffe/id-template.ts";
+import { type TemplateVariable, isOneSegment } from "../spiffe/id-template.ts";
 import type { Selector } from "../spiffe/selector.ts";
 import { checkSelectorName, keySeparator } from "./selector-types.ts";
 
@@ -30,12 +30,39 @@ export function checkVariable(variable: TemplateVariable): void {
   }
 }
 
+/** A variable that cannot be filled in, and why. */
+export interface Unfilled {
+  readonly variable: TemplateVariable;
+  readonly reason: "no_value" | "several_values" | "no_segment";
+  /** What there is instead. */
+  readonly found: readonly string[];
+}
+
+/** Those that a workload with these selectors has no value for, or none that fits; in their order. */
+export function unfilledVariables(
+  variables: readonly TemplateVariable[],
+  selectors: readonly Selector[],
+): Unfilled[] {
+  return variables.flatMap((variable): Unfilled[] => {
+    const start = startOf(variable);
+    const values = selectors
+      .filter(({ type, value }) => type === variable.type && value.startsWith(start))
+      .map(({ value }) => value.slice(start.length));
+    const found = [...new Set(values)];
+    const [value] = found;
+    if (value === undefined) return [{ variable, reason: "no_value", found }];
+    if (found.length > 1) return [{ variable, reason: "several_values", found }];
+    return isOneSegment(value) ? [] : [{ variable, reason: "no_segment", found }];
+  });
+}
+
 /** The one value that a workload with these selectors has; `undefined` when it has none, or several. */
 export function valueOf(
-  { type, name, key }: TemplateVariable,
+  variable: TemplateVariable,
   selectors: readonly Selector[],
 ): string | undefined {
-  const start = key === undefined ? `${name}:` : `${name}:${key}${keySeparator(type, name) ?? ":"}`;
+  const { type } = variable;
+  const start = startOf(variable);
   let found: string | undefined;
   for (const selector of selectors) {
     if (selector.type !== type || !selector.value.startsWith(start)) continue;
@@ -44,6 +71,10 @@ export function valueOf(
     found = value;
   }
   return found;
+}
+
+function startOf({ type, name, key }: TemplateVariable): string {
+  return key === undefined ? `${name}:` : `${name}:${key}${keySeparator(type, name) ?? ":"}`;
 }
 
 /** Whether the server can find the value out by itself, from the API of the workload's cluster. */

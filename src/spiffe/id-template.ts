@@ -94,8 +94,8 @@ export class IdTemplate {
   }
 }
 
-/** SPIFFE-ID §2.2, and bounded. */
-function isOneSegment(value: string): boolean {
+/** Whether it can be a variable's value: SPIFFE-ID §2.2, and bounded. */
+export function isOneSegment(value: string): boolean {
   return SEGMENT.test(value) && value !== "." && value !== "..";
 }
 

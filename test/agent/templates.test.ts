@@ -1,8 +1,11 @@
 /** Families of identities at the agent: who is which member, what is held for whom, and what reaches open streams. */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import t from "tap";
 import { type Channel, connectUnix } from "../../src/rpc/channel.ts";
 import { parseSelector } from "../../src/spiffe/selector.ts";
+import { explainUnfilled } from "../../src/agent/explain/unfilled-template.ts";
+import { unfilledLine } from "../../src/cli/explain/obstacle-lines.ts";
 import { memberOf } from "../../src/agent/cache/members.ts";
 import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import { runProgram } from "../../src/cli/program/program.ts";
@@ -154,6 +157,58 @@ async function create(admin: Channel, path: string, template: string): Promise<s
   return result.entry.id;
 }
 
+t.test("each value that keeps a workload from a family is told, and why", (t) => {
+  const findings = [
+    {
+      type: "k8s",
+      names: ["ns", "sa"],
+      selectors: [],
+      gaps: [{ names: ["sa"], reason: "gone", isTransient: false }],
+    },
+  ];
+  const told = (selectors: ReturnType<typeof S>) => explainUnfilled(pods, selectors, findings);
+  const none = { found: [], missing_reason: "ABSENT", detail: "", names_pod: false };
+  t.same(told(pod("web", "u1")), []);
+  t.match(told(S("k8s:ns:prod", "k8s:pod-name:x", "k8s:pod-uid:u")), [
+    {
+      ...none,
+      variable: "k8s.sa",
+      reason: "NO_VALUE",
+      missing_reason: "UNREADABLE",
+      detail: "gone",
+    },
+  ]);
+  t.match(told(pod("web", "u1", "k8s:sa:admin", "k8s:sa:web")), [
+    { ...none, variable: "k8s.sa", reason: "SEVERAL_VALUES", found: ["web", "admin"] },
+  ]);
+  t.match(told(pod("a/b", "u1")), [
+    { ...none, variable: "k8s.sa", reason: "NO_SEGMENT", found: ["a/b"] },
+  ]);
+  t.match(told(pod("web", "u1", "k8s:pod-uid:u2")), [
+    { variable: "k8s.pod-uid", reason: "SEVERAL_VALUES", found: ["u1", "u2"], names_pod: true },
+  ]);
+  t.match(told(S("k8s:ns:a b")), [
+    { variable: "k8s.ns", reason: "NO_SEGMENT" },
+    { variable: "k8s.sa", reason: "NO_VALUE" },
+    {
+      variable: "k8s.pod-name",
+      reason: "NO_VALUE",
+      missing_reason: "UNKNOWN_NAME",
+      names_pod: true,
+    },
+    { variable: "k8s.pod-uid", reason: "NO_VALUE", names_pod: true },
+  ]);
+  t.equal(told(S("k8s:ns:a b")).length, 4, "each once");
+  const lines = told(pod("a\nb".repeat(60), "u1")).map((each) =>
+    // What was made here has every field, as what comes over the wire.
+    unfilledLine(each as Parameters<typeof unfilledLine>[0], []),
+  );
+  t.match(lines, [
+    /^its template wants \{\{k8s\.sa\}\}; the process has "a\\n.{70,140}\.\.\.", which is no path/,
+  ]);
+  t.end();
+});
+
 t.test("a real server signs for the members of a real agent, and changes reach them", async (t) => {
   await using issuer = await TestIssuer.start();
   await using domain = await Domain.start();
@@ -195,7 +250,10 @@ t.test("a real server signs for the members of a real agent, and changes reach t
   };
   const refusal = await explained();
   t.match(refusal, /ci\/job\/\{\{token.ci:job\}\}/, "the family by its template");
-  t.match(refusal, /its template wants a value that the process lacks/);
+  t.match(
+    refusal,
+    /its template wants \{\{token\.ci:job\}\}; that could not be found out: a token comes with a call/,
+  );
 
   const changed = { id: id("/ci/run/{{token.ci:job}}"), trust_agent: true };
   await admin.unary(TEMPLATES, "BatchSetTemplate", {
@@ -215,4 +273,23 @@ t.test("a real server signs for the members of a real agent, and changes reach t
   t.same(await idsOf(held), [own], "of what the kernel says");
   const served = await explained();
   t.ok(served.includes(`${own} `), served);
+
+  const gone = await domain.entry({ path: "/plain" });
+  const said = async (expected: RegExp): Promise<string> => {
+    for (;;) {
+      const text = await explained();
+      if (expected.test(text)) return text;
+      await setImmediate();
+    }
+  };
+  await said(/\/plain {2}\(entry \S+, X.509-SVID until/);
+  await domain.deleteEntry(gone);
+  await create(admin, "/pods", id("/pods/{{k8s.ns}}/{{unix.uid}}"));
+  const after = await said(/\/pods[^]*taken from this agent|taken from this agent[^]*\/pods/);
+  t.match(after, /wants \{\{k8s\.ns\}\}; no attestor of this agent has the type k8s/);
+  t.notMatch(after, /wants \{\{unix\.uid/, "what is there is not missing");
+  t.ok(
+    after.indexOf("its template wants") < after.indexOf("taken from this agent"),
+    "what it could have comes before what it had",
+  );
 });

@@ -52,14 +52,17 @@ function filled(
 }
 
 function podOf(selectors: readonly Selector[]): Member["pod"] {
-  const of = (name: string): string | undefined =>
-    valueOf({ text: `k8s.${name}`, type: "k8s", name }, selectors);
-  const namespace = of("ns");
-  const name = of("pod-name");
-  const uid = of("pod-uid");
+  const [namespace, name, uid] = POD_VARIABLES.map((variable) => valueOf(variable, selectors));
   if (namespace === undefined || name === undefined || uid === undefined) return undefined;
   return { namespace, name, uid };
 }
+
+/** By which the server asks for a workload's pod. */
+export const POD_VARIABLES = ["ns", "pod-name", "pod-uid"].map((name) => ({
+  text: `k8s.${name}`,
+  type: "k8s",
+  name,
+}));
 
 /** Members that a stream or an SVID stands for: no more of them than of those. */
 export class Members {

@@ -14,6 +14,7 @@ import type { Cache } from "../cache/cache.ts";
 import { openPeer } from "../peer/peer.ts";
 import type { SyncState } from "../sync/sync.ts";
 import { MAX_NEAREST, type NearEntry, ownEntries, registeredId } from "./near-entries.ts";
+import { explainUnfilled } from "./unfilled-template.ts";
 import { explainMissing } from "./selector-mismatch.ts";
 
 export interface ExplainSource {
@@ -61,11 +62,17 @@ async function explain(
   const own = ownEntries(source.cache, selectors, epochSeconds(source.clock));
   const { answer, serverError } = await askServer(source, selectors);
   const told = (answer?.entries ?? []).flatMap((near) => explainTold(near, source, own, findings));
-  const matching = attested ? own.matching.map((near) => explainOwn(near, source, findings)) : [];
+  const shown = (near: NearEntry): ExplainedEntry => ({
+    ...explainOwn(near, source, findings),
+    unfilled: near.obstacles.includes("TEMPLATE")
+      ? explainUnfilled(near.entry, selectors, findings)
+      : [],
+  });
+  const matching = attested ? own.matching.map(shown) : [];
   const toldIds = new Set(told.map(({ id }) => id));
   const ownNearest = own.nearest
     .filter(({ entry }) => !toldIds.has(registeredId(entry)))
-    .map((near) => explainOwn(near, source, findings));
+    .map(shown);
   const agentId = source.agentId();
   return {
     verdict: verdictOf(attested, matching, told, source.cache),
@@ -172,16 +179,22 @@ function explainOwn(
   };
 }
 
-/** Nearest first; a parent that is not this agent counts as much as a selector. Neither side crowds out the other. */
+/**
+ * Nearest first; a parent that is not this agent counts as much as a selector, and so does that it is held no more: what
+ * the process could have comes before what it had. Neither side crowds out the other.
+ */
 function mixed(own: readonly ExplainedEntry[], told: readonly ExplainedEntry[]): ExplainedEntry[] {
   const kept = own.slice(0, MAX_NEAREST - Math.min(told.length, MAX_NEAREST / 2));
   const all = [...kept, ...told.slice(0, MAX_NEAREST - kept.length)];
   return all.sort((a, b) => distance(a) - distance(b));
 }
 
-function distance({ obstacles = [], missing = [] }: ExplainedEntry): number {
+function distance({ obstacles = [], missing = [], selectors_present }: ExplainedEntry): number {
   const isElsewhere = obstacles.includes("PARENT") || obstacles.includes("NODE_ALIAS");
-  return missing.length + (isElsewhere ? 1 : 0);
+  // More than what lacks one thing, less than what lacks it and has nothing else in common.
+  const wasHeld = obstacles.includes("REMOVED") ? 1.5 : 0;
+  const nothingShared = selectors_present === 0 ? 1 : 0;
+  return missing.length + (isElsewhere ? 1 : 0) + wasHeld + nothingShared;
 }
 
 function verdictOf(

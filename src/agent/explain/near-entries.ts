@@ -4,8 +4,8 @@ import type { Obstacle } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
 import { type Selector, formatSelector } from "../../spiffe/selector.ts";
 import type { Cache } from "../cache/cache.ts";
 import { type Entry, compareEntries, isExpired } from "../cache/entry.ts";
-import { memberOf } from "../cache/members.ts";
 import { missingSelectors } from "./selector-mismatch.ts";
+import { isUnfilled } from "./unfilled-template.ts";
 
 export interface NearEntry {
   readonly entry: Entry;
@@ -61,10 +61,6 @@ export function ownEntries(
 /** The id that the server has for it, as a member is known by its family. */
 export function registeredId({ id, member }: Entry): string {
   return member?.entryId ?? id;
-}
-
-function isUnfilled(entry: Entry, selectors: readonly Selector[]): boolean {
-  return entry.template !== undefined && memberOf(entry, selectors) === undefined;
 }
 
 function obstaclesOf(

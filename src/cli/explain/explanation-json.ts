@@ -1,6 +1,7 @@
 import type { AgentSync__Output } from "../../rpc/gen/assay/explain/v1/AgentSync.ts";
 import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
 import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
+import type { UnfilledVariable__Output } from "../../rpc/gen/assay/explain/v1/UnfilledVariable.ts";
 import type { Selector__Output } from "../../rpc/gen/spire/api/types/Selector.ts";
 import { isoTime } from "../text/facts.ts";
 
@@ -69,11 +70,21 @@ function entryJson(entry: ExplainedEntry__Output): Record<string, unknown> {
       found: found.map(selectorText),
       ...(detail === "" ? {} : { detail }),
     })),
+    ...(entry.unfilled.length === 0 ? {} : { unfilled: entry.unfilled.map(unfilledJson) }),
     selectorsPresent: entry.selectors_present,
     revisionNumber: Number(entry.revision_number),
     ...time("expiresAt", entry.expires_at),
     ...time("removedAt", entry.removed_at),
     ...time("svidExpiresAt", entry.svid_expires_at),
+  };
+}
+
+function unfilledJson(each: UnfilledVariable__Output): Record<string, unknown> {
+  return {
+    variable: each.variable,
+    reason: word(each.reason),
+    found: each.found,
+    ...(each.detail === "" ? {} : { detail: each.detail }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/
 import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
 import { timeText } from "../text/facts.ts";
 import { type Nearest, isInSync, selectorText } from "./explanation-json.ts";
-import { missingLine, obstacleLine } from "./obstacle-lines.ts";
+import { missingLine, obstacleLine, unfilledLine } from "./obstacle-lines.ts";
 
 export function explanationLines(answer: ExplainPidResponse__Output, nowMs: number): string[] {
   const { process, attestors, matching, nearest, sync } = answer;
@@ -96,10 +96,13 @@ function nearLines(
   answer: ExplainPidResponse__Output,
   nowMs: number,
 ): string[] {
-  const others = entry.obstacles.filter((obstacle) => obstacle !== "SELECTORS");
+  // The lines below say which.
+  const isSaid = new Set<string>(["SELECTORS", ...(entry.unfilled.length > 0 ? ["TEMPLATE"] : [])]);
+  const others = entry.obstacles.filter((obstacle) => !isSaid.has(obstacle));
   return [
     `  ${entry.spiffe_id}  (entry ${entry.id})`,
     ...others.map((obstacle) => `    ${obstacleLine(obstacle, entry, answer, nowMs)}`),
+    ...entry.unfilled.map((variable) => `    ${unfilledLine(variable, answer.attestors)}`),
     ...entry.missing.map((missing) => `    ${missingLine(missing, answer.attestors)}`),
   ];
 }

@@ -2,6 +2,7 @@
 import type { AttestorReport__Output } from "../../rpc/gen/assay/explain/v1/AttestorReport.ts";
 import type { ExplainPidResponse__Output } from "../../rpc/gen/assay/explain/v1/ExplainPidResponse.ts";
 import type { ExplainedEntry__Output } from "../../rpc/gen/assay/explain/v1/ExplainedEntry.ts";
+import type { UnfilledVariable__Output } from "../../rpc/gen/assay/explain/v1/UnfilledVariable.ts";
 import type { MissingSelector__Output } from "../../rpc/gen/assay/explain/v1/MissingSelector.ts";
 import type { Obstacle__Output } from "../../rpc/gen/assay/explain/v1/Obstacle.ts";
 import type { ParentKind__Output } from "../../rpc/gen/assay/explain/v1/ParentKind.ts";
@@ -68,6 +69,51 @@ export function missingLine(
   }
 }
 
+/** What a template wants, and why it has it not. */
+export function unfilledLine(
+  {
+    variable,
+    reason,
+    found,
+    missing_reason: why,
+    detail,
+    names_pod: namesPod,
+  }: UnfilledVariable__Output,
+  attestors: readonly AttestorReport__Output[],
+): string {
+  const wanted = namesPod
+    ? `the server checks its template by the pod, and wants {{${variable}}}`
+    : `its template wants {{${variable}}}`;
+  switch (reason) {
+    case "SEVERAL_VALUES":
+      return `${wanted}; the process has several: ${found.map(quoted).join(", ")}`;
+    case "NO_SEGMENT":
+      return `${wanted}; the process has ${found.map(quoted).join(", ")}, which is no path segment: 1 to 255 letters, digits, dots, dashes and underscores, not . or ..`;
+    case "NO_VALUE":
+    case "VALUE_REASON_UNSPECIFIED":
+      break;
+  }
+  switch (why) {
+    case "UNKNOWN_TYPE": {
+      const type = variable.split(".", 1)[0] ?? "";
+      const types = attestors.map((attestor) => attestor.type);
+      return `${wanted}; no attestor of this agent has the type ${type}${hint(type, types)}`;
+    }
+    case "UNREADABLE":
+      return `${wanted}; that could not be found out: ${detail}${/\bE(ACCES|PERM)\b/.test(detail) ? PRIVILEGE : ""}`;
+    case "ABSENT":
+    case "DIFFERENT_VALUE":
+    case "UNKNOWN_NAME":
+    case "MISSING_REASON_UNSPECIFIED":
+      return `${wanted}; the process has none`;
+  }
+}
+
+/** As the process chose it: shortened, on one line. */
+function quoted(value: string): string {
+  return JSON.stringify(value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}...` : value);
+}
+
 /** An ID that nobody bears is one that was mistyped, more often than not. */
 function parentLine(
   { parent_id: parent, parent_kind: kind }: ExplainedEntry__Output,
@@ -92,6 +138,7 @@ function hint(word: string, candidates: readonly string[]): string {
     : `, did you mean ${meant}? there are ${those}`;
 }
 
+const MAX_VALUE = 80;
 /** ptrace(2), "PTRACE_MODE_READ_FSCREDS": what it takes to look at another user's executable. */
 const PRIVILEGE = "; an agent that runs as root, or with CAP_SYS_PTRACE, can";
 

@@ -1,8 +1,8 @@
 /** Members of the families that entries with a template name: who may have which, and what the server checks itself. */
 import type { EpochSeconds } from "../../base/clock.ts";
 import { isServerChecked, valueOf } from "../../attestors/template-values.ts";
-import { fail, isKind } from "../../base/errors.ts";
-import { IdTemplate } from "../../spiffe/id-template.ts";
+import { errorFrom, fail, isKind } from "../../base/errors.ts";
+import { IdTemplate, type TemplateVariable } from "../../spiffe/id-template.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import type { EntryReader, EntryRecord, EntryTemplate } from "../datastore/contract.ts";
@@ -94,30 +94,38 @@ export class Families {
 
 /**
  * The entry of the member that a pod is, by selectors that the server has found out itself.
- * @returns undefined when it is none: a value is missing, does not fit, or is one that a cluster does not say
+ * @returns a sentence when it is none: which value is missing, does not fit, or is one that a cluster does not say
  * @throws denied when the member's SPIFFE ID has rights
  */
 export async function memberBySelectors(
   entry: EntryRecord & { readonly template: EntryTemplate },
   selectors: readonly Selector[],
   registry: Pick<EntryReader, "list">,
-): Promise<EntryRecord | undefined> {
-  const { variables } = templateOf(entry, entry.template);
-  const values = new Map<string, string>();
-  for (const variable of variables) {
-    const value = isServerChecked(variable) ? valueOf(variable, selectors) : undefined;
-    if (value === undefined) return undefined;
-    values.set(variable.text, value);
-  }
+): Promise<EntryRecord | string> {
   let filled: EntryRecord;
   try {
+    const values = new Map<string, string>();
+    for (const variable of templateOf(entry, entry.template).variables) {
+      values.set(variable.text, requireValue(variable, selectors));
+    }
     filled = fillEntry(entry, entry.template, values);
   } catch (thrown) {
-    if (isKind(thrown, "denied", "invalid")) return undefined;
-    throw thrown;
+    const error = errorFrom(thrown);
+    if (!isKind(error, "denied", "invalid")) throw thrown;
+    return `entry ${entry.id} has a template: ${error.message}`;
   }
   await requireNoRights(filled, registry);
   return filled;
+}
+
+function requireValue(variable: TemplateVariable, selectors: readonly Selector[]): string {
+  const { text } = variable;
+  if (!isServerChecked(variable)) {
+    throw fail("denied", `no cluster says what {{${text}}} is`);
+  }
+  const value = valueOf(variable, selectors);
+  if (value !== undefined) return value;
+  throw fail("denied", `the pod has no value for {{${text}}}, or several`);
 }
 
 /** What has one SPIFFE ID. */

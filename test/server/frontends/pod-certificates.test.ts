@@ -327,7 +327,8 @@ t.test("a template's member is the pod that the cluster names, and no other", as
   await family("/tiers", "{{k8s.pod-label:tier}}");
   await refused(t, ask(server, proof), {
     kind: "denied",
-    message: /no entry below .* matches pod/,
+    message:
+      /no entry below .* matches pod shop\/web-0: entry \S+ has a template: no cluster says what \{\{unix\.user\}\} is; entry \S+ has a template: the pod has no value for \{\{k8s\.pod-label:tier\}\}, or several/,
   });
   const id = await family("/ns", "{{k8s.ns}}/sa/{{k8s.sa}}/{{k8s.pod-label:app}}");
   const { names } = await ask(server, proof);
@@ -347,7 +348,7 @@ t.test("a template's member is the pod that the cluster names, and no other", as
     await refused(
       t,
       ask(server, proof),
-      { kind: "denied", message: /no entry below .* matches pod/ },
+      { kind: "denied", message: /matches pod .*\{\{k8s\.pod-label:app\}\}/ },
       `a value that is ${label}`,
     );
   }

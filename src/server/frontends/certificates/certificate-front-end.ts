@@ -168,10 +168,11 @@ export class CertificateFrontEnd {
     const found = entries
       .childrenOf(parentId)
       .filter((entry) => entry.selectors.every((wanted) => own.has(formatSelector(wanted))));
-    const matching = await this.#withMembers(found, selectors);
+    const { entries: matching, why } = await this.#withMembers(found, selectors);
     const where = `pod ${pod.namespace}/${pod.name}`;
     if (matching.length === 0) {
-      throw fail("denied", `no entry below ${parentId} matches ${where}`);
+      const unfilled = why.length === 0 ? "" : `: ${why.slice(0, MAX_TOLD).join("; ")}`;
+      throw fail("denied", `no entry below ${parentId} matches ${where}${unfilled}`);
     }
     const caller = { role: "pod", id: `${name}:${pod.namespace}/${pod.name}` };
     const entry = one(matching, params);
@@ -179,18 +180,22 @@ export class CertificateFrontEnd {
     return this.#admitted(holder, params);
   }
 
-  /** Entries with a template become those of the one member that the pod is. */
+  /** Entries with a template become those of the one member that the pod is; of the others is told what they want. */
   async #withMembers(
     entries: readonly EntryRecord[],
     selectors: readonly Selector[],
-  ): Promise<EntryRecord[]> {
+  ): Promise<{ readonly entries: readonly EntryRecord[]; readonly why: readonly string[] }> {
     const { registry } = this.#parts;
     const members = entries.map(async ({ template, ...entry }) =>
       template === undefined
         ? entry
         : memberBySelectors({ ...entry, template }, selectors, registry),
     );
-    return (await Promise.all(members)).filter((entry) => entry !== undefined);
+    const all = await Promise.all(members);
+    return {
+      entries: all.filter((each) => typeof each !== "string"),
+      why: all.filter((each) => typeof each === "string"),
+    };
   }
 
   async #admitBearer(token: string, params: CertificateParams): Promise<Admitted> {
@@ -311,3 +316,5 @@ function notProven(thrown: unknown): never {
 }
 
 const MAX_SUBJECT = 256;
+/** Entries that are named in one error. */
+const MAX_TOLD = 3;

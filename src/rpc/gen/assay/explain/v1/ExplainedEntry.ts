@@ -3,6 +3,7 @@
 import type { Obstacle as _assay_explain_v1_Obstacle, Obstacle__Output as _assay_explain_v1_Obstacle__Output } from '../../../assay/explain/v1/Obstacle.ts';
 import type { MissingSelector as _assay_explain_v1_MissingSelector, MissingSelector__Output as _assay_explain_v1_MissingSelector__Output } from '../../../assay/explain/v1/MissingSelector.ts';
 import type { ParentKind as _assay_explain_v1_ParentKind, ParentKind__Output as _assay_explain_v1_ParentKind__Output } from '../../../assay/explain/v1/ParentKind.ts';
+import type { UnfilledVariable as _assay_explain_v1_UnfilledVariable, UnfilledVariable__Output as _assay_explain_v1_UnfilledVariable__Output } from '../../../assay/explain/v1/UnfilledVariable.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ExplainedEntry {
@@ -44,6 +45,10 @@ export interface ExplainedEntry {
    * For one that the agent does not hold any more, seconds since 1970; 0: it holds it, or never did.
    */
   'removed_at'?: (number | string | Long);
+  /**
+   * With TEMPLATE: what it wants and does not have, in the template's order.
+   */
+  'unfilled'?: (_assay_explain_v1_UnfilledVariable)[];
 }
 
 export interface ExplainedEntry__Output {
@@ -85,4 +90,8 @@ export interface ExplainedEntry__Output {
    * For one that the agent does not hold any more, seconds since 1970; 0: it holds it, or never did.
    */
   'removed_at': (string);
+  /**
+   * With TEMPLATE: what it wants and does not have, in the template's order.
+   */
+  'unfilled': (_assay_explain_v1_UnfilledVariable__Output)[];
 }

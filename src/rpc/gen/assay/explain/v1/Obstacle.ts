@@ -36,7 +36,7 @@ export const Obstacle = {
    */
   REMOVED: 'REMOVED',
   /**
-   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment.
+   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment; see `unfilled`.
    */
   TEMPLATE: 'TEMPLATE',
 } as const;
@@ -87,7 +87,7 @@ export type Obstacle =
   | 'REMOVED'
   | 9
   /**
-   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment.
+   * The process lacks a value that the entry's template wants, or has several, or one that is no path segment; see `unfilled`.
    */
   | 'TEMPLATE'
   | 10
