@@ -2,7 +2,7 @@
 import t from "tap";
 import type { Entry } from "../../src/agent/cache/entry.ts";
 import { SvidLoop } from "../../src/agent/sync/svid-loop.ts";
-import { silentLogger as logger } from "../../src/observe/logger.ts";
+import { silentLogger } from "../../src/observe/logger.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { settle } from "../support/virtual-clock.ts";
 import { Bench, S, entry } from "./cache-bench.ts";
@@ -10,24 +10,34 @@ import { Bench, S, entry } from "./cache-bench.ts";
 /** More rounds than any test here has. */
 const STORM = 500;
 
-function running(bench: Bench): { loop: SvidLoop; made: string[][] } {
+function running(bench: Bench): {
+  loop: SvidLoop;
+  made: string[][];
+  server: { authorityId: string };
+  said: unknown[];
+} {
   const made: string[][] = [];
+  const said: unknown[] = [];
+  const server = { authorityId: "aa" };
   const loop = new SvidLoop({
     cache: bench.cache,
     maker: {
       make: async (entries: readonly Entry[]) => {
         made.push(entries.map(({ id }) => id));
         if (made.length > STORM) throw new Error("a storm");
-        bench.sign(...entries);
+        bench.cache.applySvids(
+          entries.map((one) => bench.svid(one, server)),
+          [],
+        );
       },
     },
     clock: bench.clock,
     random: new SeededRandom(),
-    logger,
+    logger: { ...silentLogger, warn: (...line) => said.push(line) },
     isFading: () => false,
     onEmpty: () => undefined,
   });
-  return { loop, made };
+  return { loop, made, server, said };
 }
 
 function many(from: number, count: number): Entry[] {
@@ -108,5 +118,74 @@ t.test(
     t.equal(bench.cache.svidCount, 62);
     const again = made.filter((ids) => ids.includes("e0000"));
     t.ok(again.length >= 2 && again.length <= 4, `${again.length} times within twelve seconds`);
+  },
+);
+
+/** That many SVIDs that streams hold, of the authority aa. */
+async function held(bench: Bench, count: number): Promise<Entry[]> {
+  const entries = many(0, count);
+  bench.sync(entries);
+  for (const { selectors } of entries) bench.watch([...selectors]);
+  await bench.clock.advance(0);
+  return entries;
+}
+
+t.test("thousands that are replaced with success go round without a pause", async (t) => {
+  const bench = new Bench();
+  const { loop, made, server, said } = running(bench);
+  await using _loop = loop;
+  await held(bench, 3000);
+  made.splice(0);
+  server.authorityId = "bb";
+  loop.replace(new Set(["aa"]));
+  await bench.clock.advance(0);
+  t.equal(made.length, 15);
+  t.equal(new Set(made.flat()).size, 3000);
+  await bench.clock.advance(60_000);
+  t.equal(made.length, 15, "once each");
+  t.same(said, []);
+});
+
+t.test(
+  "thousands that are replaced in vain: pauses that grow, and others do not wait",
+  async (t) => {
+    const bench = new Bench();
+    const { loop, made, server, said } = running(bench);
+    await using _loop = loop;
+    const [first] = await held(bench, 1000);
+    if (first === undefined) throw new Error("none");
+    const rounds = (): number => made.splice(0).length;
+    rounds();
+    loop.replace(new Set(["aa"]));
+    await bench.clock.advance(4999);
+    t.equal(rounds(), 5, "each once");
+    t.match(said, [[/signed just now are to be replaced again/, { retryMs: 5000 }]]);
+    for (let i = 0; i < 50; i += 1) {
+      loop.wake();
+      await settle();
+    }
+    t.equal(rounds(), 0, "however often it is woken");
+    bench.sync([{ ...first, revisionNumber: 1, dnsNames: ["x"] }]);
+    loop.wake();
+    await settle();
+    t.same(made.splice(0), [[first.id]], "what changed is made at once");
+    await bench.clock.advance(6000);
+    t.equal(rounds(), 5, "again");
+    await bench.clock.advance(10 * 60_000);
+    const later = rounds();
+    t.ok(later >= 50 && later <= 70, `${later / 5} times in ten minutes`);
+    t.match(said.at(-1), [/replaced again/, { retryMs: 60_000 }]);
+    server.authorityId = "bb";
+    await bench.clock.advance(65_000);
+    t.equal(rounds(), 5, "within a minute of the server's change");
+    await bench.clock.advance(600_000);
+    t.equal(rounds(), 0);
+    loop.replace(new Set(["aa", "bb"]));
+    await settle();
+    server.authorityId = "cc";
+    loop.replace(new Set(["aa", "bb"]));
+    await bench.clock.advance(0);
+    t.ok(rounds() >= 5, "another turn ends the pause");
+    t.same(bench.due(["aa", "bb"]), []);
   },
 );

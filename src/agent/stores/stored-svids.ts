@@ -21,6 +21,7 @@ import {
   isExpired,
 } from "../cache/entry.ts";
 import { type HeldSvid, SvidStore } from "../cache/svid-store.ts";
+import { InVain } from "../sync/in-vain.ts";
 import { SvidMaker, type SvidSigner } from "../sync/svid-maker.ts";
 import type { StoredSvid, SvidBackend } from "./contract.ts";
 import { Ledger } from "./ledger.ts";
@@ -50,6 +51,7 @@ export class StoredSvids implements AsyncDisposable {
   /** Other stores are about to take over. */
   #changesDue = 0;
   readonly #held = new SvidStore(MAX_STORED);
+  readonly #inVain: InVain;
   readonly #maker: SvidMaker;
   readonly #loop: Loop;
   #entries: ReadonlyMap<string, Entry> = new Map();
@@ -67,6 +69,7 @@ export class StoredSvids implements AsyncDisposable {
   ) {
     const { config, signer, clock, random, logger, metrics } = options;
     this.#options = options;
+    this.#inVain = new InVain(options);
     this.#ledger = new Ledger(join(config.dataDir, LEDGER), logger);
     this.#stores = config.svidStores;
     this.#stack.defer(() => this.#opened.disposeAsync());
@@ -173,6 +176,7 @@ export class StoredSvids implements AsyncDisposable {
   /** From now on SVIDs of these authorities are replaced. */
   replace(authorityIds: ReadonlySet<string>): void {
     this.#lost = authorityIds;
+    this.#inVain.reset();
     this.#loop.wake();
   }
 
@@ -224,10 +228,12 @@ export class StoredSvids implements AsyncDisposable {
     for (const [name, lane] of this.#lanes) lane.want(wishes.get(name) ?? []);
     const ready = live.filter(({ id }) => !this.#said.has(id));
     const { awaited, others } = this.#held.due(ready, clock.nowMs(), this.#lost);
-    const due = [...awaited, ...others];
+    const due = [...awaited, ...this.#inVain.pick(others)];
     if (due.length === 0 || isFading()) return CHECK_MS;
-    await this.#maker.make(due.slice(0, PER_ROUND), signal);
-    return due.length > PER_ROUND ? 0 : CHECK_MS;
+    const batch = due.slice(0, PER_ROUND);
+    await this.#maker.make(batch, signal);
+    this.#inVain.replaced(batch);
+    return 0;
   }
 
   #made(made: readonly HeldSvid[], failed: readonly Entry[]): void {

@@ -5,6 +5,7 @@ import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Entry } from "../cache/entry.ts";
+import { InVain } from "./in-vain.ts";
 import type { SvidMaker } from "./svid-maker.ts";
 
 export interface SvidLoopOptions {
@@ -31,14 +32,13 @@ export class SvidLoop implements AsyncDisposable {
   #isFailing = false;
   /** Between what is made ahead. */
   readonly #aheadPause: Pause;
-  /** Until something changes: what was replaced just now may have to be once more. */
-  readonly #othersPause: Pause;
+  readonly #inVain: InVain;
 
   constructor(options: SvidLoopOptions) {
     this.#options = options;
     const { cache, clock, random, logger } = options;
     this.#aheadPause = new Pause(clock);
-    this.#othersPause = new Pause(clock);
+    this.#inVain = new InVain({ clock, logger });
     this.#loop = new Loop({
       name: "svids",
       clock,
@@ -47,7 +47,6 @@ export class SvidLoop implements AsyncDisposable {
       backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
       onError: (error, retryMs) => {
         this.#isFailing = true;
-        this.#othersPause.end();
         logger.warn("SVIDs were not signed; serving on what is held", {
           error,
           retryMs,
@@ -61,13 +60,13 @@ export class SvidLoop implements AsyncDisposable {
   }
 
   wake(): void {
-    this.#othersPause.end();
     this.#loop.wake();
   }
 
   /** From now on SVIDs of these authorities are replaced. */
   replace(authorityIds: ReadonlySet<string>): void {
     this.#replaced = authorityIds;
+    this.#inVain.reset();
     this.wake();
   }
 
@@ -82,18 +81,18 @@ export class SvidLoop implements AsyncDisposable {
       if (cache.svidCount === 0) onEmpty();
       return SVID_CHECK_MS;
     }
-    // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
-    const replaced = this.#othersPause.leftMs > 0 ? [] : others;
-    const due = awaited.length > 0 ? awaited : replaced;
-    if (cache.synced) {
-      if (due === replaced && due.length > 0 && due.length <= SVIDS_PER_ROUND) {
-        this.#othersPause.begin(SVID_CHECK_MS);
-      }
-      if (due.length > 0) await maker.make(due.slice(0, SVIDS_PER_ROUND), signal);
-      else if (ahead.length > 0) await this.#makeAhead(ahead, signal);
+    const replaceable = this.#inVain.pick(others);
+    const due = awaited.length > 0 ? awaited : replaceable;
+    if (cache.synced && due.length > 0) {
+      // A few at a time, so that a stream that comes now waits for its own SVIDs and not for everyone's.
+      const batch = due.slice(0, SVIDS_PER_ROUND);
+      await maker.make(batch, signal);
+      this.#isFailing = false;
+      if (due === replaceable) this.#inVain.replaced(batch);
+      return 0;
     }
+    if (cache.synced && ahead.length > 0) await this.#makeAhead(ahead, signal);
     this.#isFailing = false;
-    if (due.length > SVIDS_PER_ROUND || due === awaited) return 0;
     return ahead.length > 0 ? this.#aheadPause.leftMs : SVID_CHECK_MS;
   }
 

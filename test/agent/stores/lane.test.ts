@@ -4,14 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { Place, StoredSvid, SvidBackend } from "../../../src/agent/stores/contract.ts";
+import { authorityOf } from "../../../src/agent/identity/agent-svid.ts";
 import { Ledger } from "../../../src/agent/stores/ledger.ts";
 import { StoredSvids } from "../../../src/agent/stores/stored-svids.ts";
 import { StoreLane, type Wish } from "../../../src/agent/stores/store-lane.ts";
 import { fail } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/observe/logger.ts";
 import { Metrics } from "../../../src/observe/metrics.ts";
-import { entry } from "../cache-bench.ts";
+import { parseCertificate } from "../../../src/x509/certificate.ts";
+import { parseCsr } from "../../../src/x509/csr.ts";
+import { S, entry } from "../cache-bench.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
+import { TestCa } from "../../support/test-ca.ts";
 import { VirtualClock, settle } from "../../support/virtual-clock.ts";
 
 class Scripted implements SvidBackend {
@@ -198,6 +202,54 @@ t.test("what could not be taken away is not taken away from under its successor"
   );
   bench.lane.want([wish("b", "one", "2")]);
   t.same(await done(bench, 1), ["remove other handle of 1"]);
+});
+
+t.test("what a store holds and is replaced in vain goes round with a pause", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "assay-stored-"));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const ca = await TestCa.create({ trustDomain: "example.org" });
+  const clock = new VirtualClock();
+  let signed = 0;
+  const stored = await StoredSvids.open({
+    config: {
+      svidStores: { file: { folder: dir, keyMode: "0600" } },
+      trustDomain: "example.org",
+      dataDir: dir,
+      workloadKeyType: "ec-p256",
+    },
+    signer: {
+      signX509Svids: async ([request]) => {
+        if (request === undefined) throw new Error("nothing is asked for");
+        signed += 1;
+        const { publicKey, uris } = parseCsr(request.csr);
+        const { der } = await ca.leaf({ publicKey, uris });
+        return [{ chain: [der] }];
+      },
+    },
+    clock,
+    random: new SeededRandom(),
+    logger: silentLogger,
+    metrics: new Metrics(),
+    isFading: () => false,
+  });
+  await using _stored = stored;
+  /** As long as several more would take. */
+  const work = async (): Promise<void> => {
+    for (let i = 0; i < 20; i += 1) {
+      await ca.leaf();
+      await clock.advance(0);
+    }
+  };
+  const entries = new Map([["e", { ...entry("e"), selectors: S("file:name:e"), storeSvid: true }]]);
+  stored.see({ entries, own: ca.bundle(), foreign: new Map() }, undefined);
+  await work();
+  t.equal(signed, 1);
+  stored.replace(new Set([authorityOf([parseCertificate((await ca.leaf()).der)])]));
+  await work();
+  t.equal(signed, 2);
+  await clock.advance(6000);
+  await work();
+  t.equal(signed, 3);
 });
 
 t.test("how many entries there are above the bound is said once", async (t) => {
