@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { setImmediate } from "node:timers/promises";
 import { type AssayError, fail, isKind } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { LruMap } from "../../../base/lru.ts";
@@ -14,7 +13,7 @@ import {
   lookNow,
   lookOf,
 } from "./file-look.ts";
-import { watchFile } from "./file-watch.ts";
+import { fileWatches } from "./file-watches.ts";
 import { type Slotted, Slots } from "./slots.ts";
 
 /** What runs: the path as the kernel names it, and the SHA-256 of its content. */
@@ -69,6 +68,7 @@ export interface ExecutablesOptions {
 export class Executables {
   readonly #options: ExecutablesOptions;
   readonly #isLocal: (path: string) => Promise<boolean>;
+  readonly #watches = fileWatches();
   readonly #programs = new LruMap<string, Program>(MAX_PROGRAMS, (program) => program.drop());
   /** Paths that led to a local file system when they were last seen, and the program last recognised there. */
   readonly #localPaths = new LruMap<string, LocalPath>(MAX_PROGRAMS);
@@ -93,7 +93,7 @@ export class Executables {
     const local = path === undefined ? undefined : this.#localPaths.get(path);
     if (path === undefined || local === undefined) return undefined;
     let { last } = local;
-    if (last === undefined || !this.#holds(last.program) || !isStillThere(link, last.look)) {
+    if (last === undefined || !this.#isStill(link, last)) {
       last = this.#recognise(link, path);
       local.last = last;
     }
@@ -101,8 +101,13 @@ export class Executables {
     const recognised = last;
     return {
       executable: recognised.executable,
-      isStill: () => isStillThere(link, recognised.look),
+      isStill: () => this.#isStill(link, recognised),
     };
+  }
+
+  /** Looks first: what has those numbers then is another file only where the kernel has told that the first one is gone. */
+  #isStill(link: string, { look: before, program }: Recognised): boolean {
+    return isStillThere(link, before) && this.#holds(program);
   }
 
   #recognise(link: string, path: string): Recognised | undefined {
@@ -135,8 +140,7 @@ export class Executables {
     else program.join(uid);
     const known = await program.found;
     const isSame = !isNew || (await this.#look(link, uid)).key === key;
-    // What the kernel had told of the file by then has been heard after a turn of the loop.
-    if (!isNew) await setImmediate();
+    this.#watches.hear();
     if (readLink(link) !== path || !isSame || program.hasChanged) throw changed();
     if (!known.isLocal) this.#localPaths.delete(path);
     else if (this.#localPaths.get(path) === undefined) {
@@ -145,8 +149,9 @@ export class Executables {
     return executable(path, known.sha256);
   }
 
-  /** Whether a program still counts; drops one that was remembered unwatched for long enough. */
+  /** Whether a program still counts, by all that the kernel knows; drops one that was remembered unwatched for long enough. */
   #holds(program: Program): boolean {
+    this.#watches.hear();
     const { unwatchedAtMs } = program;
     if (unwatchedAtMs !== undefined) {
       const ageMs = this.#options.clock.nowMs() - unwatchedAtMs;
@@ -183,7 +188,7 @@ export class Executables {
     const watchIt = (fd: number): void => {
       if (program.isDropped) return;
       try {
-        stop = watchFile(fd, onChange);
+        stop = this.#watches.watch(fd, onChange);
       } catch (thrown) {
         this.#options.onUnwatched?.(uid, thrown);
         program.unwatchedAtMs = this.#options.clock.nowMs();

@@ -1,0 +1,133 @@
+/** What the kernel tells of files, and what it had to leave out. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { Executables } from "../../src/attestors/workload/unix/executable.ts";
+import { FileWatches, fileWatches } from "../../src/attestors/workload/unix/file-watches.ts";
+import { systemClock } from "../../src/base/clock.ts";
+
+function folder(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), "assay-watches-"));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Watches a file by its name; it is closed at once. */
+function watch(watches: FileWatches, path: string, onChange: () => void): () => void {
+  const fd = openSync(path, "r");
+  try {
+    return watches.watch(fd, onChange);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Has more happen than the kernel keeps, unread: with each write a file is told of, and that it is watched no more. */
+function overflow(t: Test, watches: FileWatches): void {
+  const most = Number(readFileSync("/proc/sys/fs/inotify/max_queued_events", "utf8"));
+  const fd = openSync(join(folder(t), "busy"), "w");
+  for (let i = 0; i < most / 2 + 100; i += 1) {
+    watches.watch(fd, () => undefined);
+    writeSync(fd, "x");
+  }
+  closeSync(fd);
+}
+
+t.test("each file is told of once, to all who asked, when it is heard", async (t) => {
+  using watches = new FileWatches();
+  const dir = folder(t);
+  const told: string[] = [];
+  const file = (name: string): string => {
+    const path = join(dir, name);
+    writeFileSync(path, "before");
+    watch(watches, path, () => told.push(name));
+    return path;
+  };
+  const ways: [string, (path: string) => void][] = [
+    ["written", (path) => appendFileSync(path, "x")],
+    ["mode", (path) => chmodSync(path, 0o700)],
+    ["renamed", (path) => renameSync(path, `${path}.old`)],
+    ["removed", (path) => rmSync(path)],
+  ];
+  const untouched = file("untouched");
+  for (const [name, change] of ways) change(file(name));
+  t.same(told, [], "nothing is told before");
+  watches.hear();
+  t.same(
+    told.splice(0),
+    ways.map(([name]) => name),
+  );
+  writeFileSync(join(dir, "written"), "again");
+  watches.hear();
+  t.same(told, [], "once");
+
+  const second = watch(watches, untouched, () => told.push("second"));
+  const third = watch(watches, untouched, () => told.push("third"));
+  second();
+  second();
+  appendFileSync(untouched, "x");
+  third();
+  watch(watches, untouched, () => told.push("new"));
+  watches.hear();
+  t.same(told, ["untouched"], "neither those who left nor those who came later");
+  appendFileSync(untouched, "x");
+  watches.hear();
+  t.same(told, ["untouched", "new"]);
+});
+
+t.test("after an overflow every file counts as changed, and is watched anew", async (t) => {
+  using watches = new FileWatches();
+  const path = join(folder(t), "untouched");
+  writeFileSync(path, "");
+  let told = 0;
+  watch(watches, path, () => (told += 1));
+  overflow(t, watches);
+  t.equal(told, 0);
+  watches.hear();
+  t.equal(told, 1);
+  watch(watches, path, () => (told += 1));
+  watches.hear();
+  t.equal(told, 1);
+  appendFileSync(path, "x");
+  watches.hear();
+  t.equal(told, 2);
+});
+
+t.test("no hash is remembered beyond an overflow", async (t) => {
+  const program = join(folder(t), "program");
+  copyFileSync("/bin/sleep", program);
+  const child = spawn(program, ["60"], { stdio: "ignore" });
+  t.teardown(() => child.kill());
+  await once(child, "spawn");
+  const pid = child.pid ?? 0;
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 1e8 });
+  const known = await executables.read(pid);
+  const look = executables.lookNow(pid);
+  t.same(look?.executable, known);
+  t.equal(look?.isStill(), true);
+  overflow(t, fileWatches());
+  t.equal(look?.isStill(), false);
+  t.equal(executables.lookNow(pid), undefined);
+  t.same(await executables.read(pid), known, "hashed anew");
+  t.same(executables.lookNow(pid)?.executable, known);
+});
+
+t.test("what cannot be watched says why", async (t) => {
+  using watches = new FileWatches();
+  t.throws(() => watches.watch(-1, () => undefined), { code: "ENOENT" });
+});
