@@ -88,11 +88,17 @@ function adminSocketSetting(settings: Given): string | undefined {
 function apartFromWorkloads(settings: Given, given: string, where: string): string {
   const path = resolve(socketPathOf(given, where));
   const workloadSocket = socketPathOf(settings.get("socket"), settings.where("socket"));
-  const folder = `${dirname(resolve(workloadSocket))}/`;
-  if (`${dirname(path)}/`.startsWith(folder)) {
+  const folder = dirname(resolve(workloadSocket));
+  if (dirname(path) === folder) {
     throw fail(
       "invalid",
       `${where}: ${path} is in the folder of the Workload API socket; give it a folder of its own`,
+    );
+  }
+  if (path.startsWith(folder.endsWith("/") ? folder : `${folder}/`)) {
+    throw fail(
+      "invalid",
+      `${where}: ${path} is below ${folder}, the folder of the Workload API socket, where workloads reach it; name a folder that is not in that one`,
     );
   }
   return path;

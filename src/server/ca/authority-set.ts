@@ -182,9 +182,12 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** What will end soon and is renewed by nobody but an operator: sentences. */
   warnings(): readonly string[] {
+    const { upstream } = this.#options;
+    const renewal = upstream === OFFLINE ? undefined : upstream.authority.renewal;
     return endingLinks(this.#slots.x509.journal, {
       name: this.name,
       upstream: this.upstreamName,
+      ...(renewal === undefined ? {} : { renewal }),
       longestTtl: this.#longestTtlSeconds.x509,
     });
   }

@@ -12,6 +12,8 @@ export interface EndingLinksParams {
   readonly name: string;
   /** Who signs its authorities. */
   readonly upstream: string;
+  /** How what stands above them is renewed, where that is known. */
+  readonly renewal?: string;
   /** The longest that the set signs for, seconds: an authority is of full use only until that long before its end. */
   readonly longestTtl: number;
 }
@@ -24,7 +26,7 @@ export interface EndingLinksParams {
  */
 export function endingLinks(
   journal: AuthorityJournal,
-  { name, upstream, longestTtl }: EndingLinksParams,
+  { name, upstream, renewal, longestTtl }: EndingLinksParams,
 ): readonly string[] {
   const { active, now } = journal;
   const csr = `'assay authority x509 csr${setOption(name)}'`;
@@ -41,14 +43,19 @@ export function endingLinks(
   const until = (link: Certificate): string => {
     const end = `ends in ${days(link.notAfter, now)}`;
     if (longestTtl < DAY) return end;
-    return `${end} and allows certificates of ${days(longestTtl, 0)} for ${days(link.notAfter - longestTtl, now)} more`;
+    const whole = `certificates of ${days(longestTtl, 0)}`;
+    const wholeUntil = link.notAfter - longestTtl;
+    if (wholeUntil - now < DAY) return `${end} and allows no ${whole}`;
+    return `${end} and allows ${whole} for ${days(wholeUntil, now)} more`;
   };
+  const rotate = `'assay authority x509 rotate${setOption(name)}'`;
+  const how = renewal === undefined ? "" : ` (${renewal}; then ${rotate})`;
   const isEnding = (link: Certificate): boolean => endsSoon(link, now, longestTtl);
   const ending = above
     .filter(isEnding)
     .map(
       (link) =>
-        `${whose}upstream authority '${formatName(link.subject)}' ${until(link)}: renew it, nothing outlives it`,
+        `${whose}upstream authority '${formatName(link.subject)}' ${until(link)}: renew it, nothing outlives it${how}`,
     );
   if (own === undefined || !waits || !isEnding(own)) return ending;
   const step = `have another signed (${csr}) and import it`;

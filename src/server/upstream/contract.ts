@@ -28,6 +28,8 @@ export interface SignedCa {
 export interface UpstreamAuthority extends AsyncDisposable {
   /** For messages, logs and metrics: `self`, `disk`, `vault`, `nested`. */
   readonly name: string;
+  /** How its own certificate is renewed, where that is known: an operator's steps, for a message. */
+  readonly renewal?: string;
   /**
    * Has the key signed as a certificate authority. What comes back is checked by the caller (ca/check-signed-ca.ts).
    * @throws unavailable, deadline when it may do later; denied, precondition, invalid when somebody has to do something

@@ -1,4 +1,5 @@
 /** An issuing authority in files, which their owner may replace at any time: they are read for each signature. */
+import { dirname, join, resolve } from "node:path";
 import { bytesEqual } from "../../base/bytes.ts";
 import { errorFrom, fail } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
@@ -36,6 +37,7 @@ export async function openDiskUpstream(options: DiskUpstreamOptions): Promise<Up
   return {
     authority: {
       name: "disk",
+      ...renewalOf(options),
       async sign({ key, now, ttlSeconds, ...owner }: CaRequest): Promise<SignedCa> {
         const { chain, roots, ...files } = await load(options);
         const [issuer] = chain;
@@ -72,6 +74,23 @@ export async function openDiskUpstream(options: DiskUpstreamOptions): Promise<Up
         };
       },
     },
+  };
+}
+
+/** A folder that `assay ca init` made or took over: its root stands for itself. */
+function renewalOf({ certFile, keyFile, bundleFile, passphraseFile }: DiskUpstreamOptions): {
+  readonly renewal?: string;
+} {
+  const file = resolve(certFile);
+  const dir = dirname(file);
+  const isCaFolder =
+    file === join(dir, "cacert.pem") &&
+    resolve(keyFile) === join(dir, "cakey.pem") &&
+    bundleFile === undefined &&
+    passphraseFile === undefined;
+  if (!isCaFolder) return {};
+  return {
+    renewal: `'assay ca init NEW --from ${dir} --ttl 3650d' certifies its key anew; put NEW/cacert.pem in the place of ${file} and hand it out`,
   };
 }
 

@@ -1,4 +1,7 @@
 /** Sets over years: no certificate is cut short, and each verifies until its end, whoever looks and however rarely. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { NONE_LOST } from "../../../src/spiffe/lost-authorities.ts";
 import t, { type Test } from "tap";
 import { systemRandom } from "../../../src/base/random.ts";
@@ -7,10 +10,12 @@ import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { AuthoritySet } from "../../../src/server/ca/authority-set.ts";
 import { FrontEndIssuance } from "../../../src/server/issuance/front-end-issuance.ts";
 import { randomSerial } from "../../../src/server/ca/serial-number.ts";
+import { openDiskUpstream } from "../../../src/server/upstream/disk.ts";
 import { type Certificate, parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { parseCsr } from "../../../src/x509/csr.ts";
 import { signIntermediate } from "../../../src/x509/intermediate.ts";
+import { encodePem } from "../../../src/x509/pem.ts";
 import { NO_AUDIT } from "../../support/no-audit.ts";
 import { refused } from "../../support/refused.ts";
 import { TEST_EPOCH, TestCa } from "../../support/test-ca.ts";
@@ -202,4 +207,30 @@ t.test("a server that was away for long: the next root is to be had before it si
   await set().rotate();
   t.not(set().activeX509().id, first);
   t.ok(await issue());
+});
+
+t.test("a CA folder whose root ends soon: told with the commands", async (t) => {
+  await using domain = await Domain.open();
+  const root = await TestCa.create({ name: "root", notAfter: TEST_EPOCH + 30 * DAY });
+  const dir = mkdtempSync(join(tmpdir(), "assay-ca-"));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const named = async (certFile: string, keyFile: string): Promise<readonly string[]> => {
+    const paths = { certFile: join(dir, certFile), keyFile: join(dir, keyFile) };
+    writeFileSync(paths.certFile, root.pem);
+    writeFileSync(paths.keyFile, encodePem("PRIVATE KEY", root.key.pkcs8));
+    await using set = await domain.authorities({
+      name: "web",
+      jwt: undefined,
+      x509: { keyType: "ec-p256", ttlSeconds: YEAR },
+      longestTtlSeconds: { x509: 90 * DAY, jwt: 0 },
+      upstream: await openDiskUpstream({ ...paths, random: systemRandom }),
+    });
+    return set.warnings();
+  };
+  const said =
+    "upstream authority 'C=US, O=SPIFFE, CN=root' ends in 30 days and allows no certificates of 90 days: renew it, nothing outlives it";
+  t.same(await named("other.pem", "cakey.pem"), [`authority set 'web': ${said}`]);
+  t.same(await named("cacert.pem", "cakey.pem"), [
+    `authority set 'web': ${said} ('assay ca init NEW --from ${dir} --ttl 3650d' certifies its key anew; put NEW/cacert.pem in the place of ${dir}/cacert.pem and hand it out; then 'assay authority x509 rotate --set web')`,
+  ]);
 });

@@ -275,11 +275,17 @@ t.test("a full disk is told to the caller and, once a minute, to the log", async
   t.equal(lines.length, 2);
 });
 
-t.test("an empty file becomes a database", async (t) => {
+t.test("an empty file becomes a database, which is said, and is no migration", async (t) => {
   const path = newPath();
   mkdirSync(dirname(path));
   writeFileSync(path, "");
-  await holding(await open(path), async () => void t.pass("opened"));
+  const lines: unknown[] = [];
+  const logger = { ...silentLogger, info: (...line: unknown[]) => void lines.push(line) };
+  for (let time = 0; time < 2; time += 1) {
+    const store = await openSqliteDatastore({ path, clock: new VirtualClock(), logger });
+    await holding(store, async () => void t.pass("opened"));
+  }
+  t.same(lines, [["database made", { schema: MIGRATIONS.length }]]);
 });
 
 t.test("transactions that wait for each other share a commit and nothing else", async (t) => {

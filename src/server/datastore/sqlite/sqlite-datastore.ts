@@ -108,7 +108,8 @@ async function open(
     // Only now: a database that is refused stays as it was.
     writer.database.exec("PRAGMA journal_mode = WAL");
     migrate(writer.database, MIGRATIONS, version);
-    if (version !== MIGRATIONS.length) {
+    if (version === 0) options.logger.info("database made", { schema: MIGRATIONS.length });
+    else if (version !== MIGRATIONS.length) {
       options.logger.info("database schema migrated", { from: version, to: MIGRATIONS.length });
     }
     const reader = new Connection(path, { readOnly: true, durable });
