@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getHeapCodeStatistics } from "node:v8";
 import { runInNewContext } from "node:vm";
 import t from "tap";
 import { libc, trimCode } from "../../src/base/libc.ts";
@@ -73,6 +74,17 @@ t.test("the heap that a start needed is given back, and nothing is left to call"
   t.ok(after < before - (5 << 20), `${before} -> ${after} bytes`);
   t.equal("gc" in globalThis, false);
   t.equal(runInNewContext("typeof gc"), "undefined");
+});
+
+t.test("functions that have run stay compiled", async (t) => {
+  const source = (i: number): string => `(a) => { ${`a = a * ${i} + 1;`.repeat(100)} return a; }`;
+  const functions = Array.from({ length: 300 }, (_, i) => runInNewContext(source(i)));
+  for (const each of functions) each(1);
+  const before = getHeapCodeStatistics().bytecode_and_metadata_size;
+  trimHeap();
+  const after = getHeapCodeStatistics().bytecode_and_metadata_size;
+  t.ok(after > before - 50_000, `${before} -> ${after} bytes`);
+  t.equal(functions.length, 300);
 });
 
 t.test("so is the program's code, and it runs on", async (t) => {
