@@ -18,9 +18,15 @@ function pod(fields: object): object {
   return { reference: { reference: { type_url: `type.googleapis.com/${OBJECT}`, value } } };
 }
 
-function listed({ uid = UID, name = KEY.name, phase = "Running" } = {}): object {
+function listed({
+  uid = UID,
+  name = KEY.name,
+  phase = "Running",
+  namespace = KEY.namespace,
+  annotations = {},
+} = {}): object {
   return {
-    metadata: { uid, name, namespace: KEY.namespace, labels: { app: "checkout" } },
+    metadata: { uid, name, namespace, labels: { app: "checkout" }, annotations },
     spec: { serviceAccountName: "checkout", nodeName: "node-1" },
     status: {
       phase,
@@ -103,6 +109,27 @@ t.test("a pod by its uid, its key, or both, as long as it is there", async (t) =
   const over = refused(t, untilEnded(again), entitled);
   await domain.deleteEntry(podEntryId);
   await over;
+});
+
+t.test("a pod that says of itself that it is another is not found in its place", async (t) => {
+  // The kubelet names a static pod's file so; whoever makes a pod may write the same.
+  const annotations = { "kubernetes.io/config.hash": UID };
+  const imposter = listed({ uid: OTHER, name: "imposter", namespace: "evil", annotations });
+  for (const items of [
+    [listed(), imposter],
+    [imposter, listed()],
+  ]) {
+    const { local, identity, held } = await node(t);
+    held.items = items;
+    using client = new BrokerClient(local, identity);
+    for (const fields of [{ uid: UID }, { key: KEY, uid: UID }]) {
+      const { svids } = await client.x509(pod({ type: PODS, ...fields })).next();
+      t.same(
+        svids.map(({ spiffe_id }) => spiffe_id),
+        [id("/checkout")],
+      );
+    }
+  }
 });
 
 t.test("pods that cannot be referred to, each with its reason", async (t) => {

@@ -6,7 +6,10 @@ export interface Pod {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** A static pod has two: the one that its cgroup has, and the one that the API server knows it by. */
+  /**
+   * A static pod has two: the one that its cgroup has, and the one that the API server knows it by. The first is an
+   * annotation's word, good only for a container that is the pod's by its id.
+   */
   readonly uids: ReadonlySet<string>;
   readonly serviceAccount?: string;
   readonly nodeName?: string;
@@ -41,7 +44,7 @@ export interface PodContainer {
 
 export interface NodePods {
   readonly containers: ReadonlyMap<string, PodContainer>;
-  /** By each of its uids. */
+  /** By uid. Not by what a pod's annotation says of it: whoever makes a pod may write another's uid there. */
   readonly pods: ReadonlyMap<string, Pod>;
 }
 
@@ -54,7 +57,7 @@ export function readPodList(list: Fields): NodePods {
   for (const item of items as readonly unknown[]) {
     const read = readPod(fieldsOf(item));
     if (read === undefined) continue;
-    for (const uid of read.pod.uids) pods.set(uid, read.pod);
+    pods.set(read.pod.uid, read.pod);
     for (const container of read.all) {
       const { containerId } = container;
       if (containerId !== undefined) containers.set(containerId, { pod: read.pod, container });
