@@ -136,3 +136,55 @@ t.test("a connection from a user namespace is its host user's", async (t) => {
   peer.release();
   socket.destroy();
 });
+
+t.test(
+  "an agent in a user namespace tells nobody by the number of all whom it cannot see",
+  async (t) => {
+    const room = (path: string): string =>
+      JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+    const script = `const { unixAttestor } = await import(${room("attestors/workload/unix/attest.ts")});
+    const { openPeer } = await import(${room("agent/peer/peer.ts")});
+    const { systemClock: clock } = await import(${room("base/clock.ts")});
+    const logger = { warn() {}, info() {}, debug() {} };
+    const signal = new AbortController().signal;
+    const attestor = unixAttestor({ clock, logger, discoverExecutable: false });
+    for (const pid of [1, process.pid]) {
+      const gaps = [];
+      const facts = openPeer(pid).read();
+      const own = { ...facts, groups: [facts.gid, 0] };
+      const found = await attestor.attest(own, { signal, onGap: (gap) => gaps.push(gap) });
+      const now = attestor.lookNow(pid).selectors(own);
+      console.log(JSON.stringify({
+        uid: facts.uid,
+        isSame: now === found,
+        values: found.map(({ value }) => value).filter((value) => /gid|uid/.test(value)),
+        names: found.map(({ value }) => value.split(":")[0]),
+        gaps: gaps.flatMap(({ names }) => names),
+      }));
+    }`;
+    const agent = inNamespaces(t, process.execPath, "-e", script);
+    const overflow = Number(readFileSync("/proc/sys/kernel/overflowuid", "utf8"));
+    t.match(JSON.parse(String(await agent.line())), {
+      uid: overflow,
+      isSame: true,
+      values: ["supplementary_gid:0"],
+      gaps: ["uid", "user", "gid", "group", "supplementary_gid", "supplementary_group"],
+    });
+    t.match(JSON.parse(String(await agent.line())), {
+      uid: 0,
+      isSame: true,
+      values: ["uid:0", "gid:0", "supplementary_gid:0", "supplementary_gid:0"],
+      gaps: [],
+    });
+    if (process.geteuid?.() !== 0) return;
+    const nobody = spawn("cat", {
+      stdio: ["pipe", "ignore", "inherit"],
+      uid: overflow,
+      gid: overflow,
+    });
+    t.teardown(() => end(nobody));
+    const values = await found(t, nobody.pid ?? 0);
+    t.ok(values.includes(`uid:${overflow}`), "on the host it is a user like others");
+    t.ok(values.includes(`gid:${overflow}`));
+  },
+);

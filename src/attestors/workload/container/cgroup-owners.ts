@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import type { Clock } from "../../../base/clock.ts";
+import { seesAll } from "../user-namespace.ts";
 import { parseCgroups } from "./cgroup-lines.ts";
 import type { ContainerPlace } from "./container-of.ts";
 
@@ -50,7 +51,7 @@ export class CgroupOwners {
     this.#clock = clock;
     this.#readAtMs = clock?.nowMs();
     this.#mounts = cgroupMounts(procDir);
-    this.#seesAllUsers = seesAllUsers(procDir);
+    this.#seesAllUsers = seesAll("uid", procDir);
   }
 
   /**
@@ -99,15 +100,6 @@ export class CgroupOwners {
     } catch {
       return false; // it is gone, or hidden
     }
-  }
-}
-
-/** True in the initial user namespace, or one like it (user_namespaces(7)). */
-function seesAllUsers(procDir: string): boolean {
-  try {
-    return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync(`${procDir}/self/uid_map`, "utf8"));
-  } catch {
-    return true; // a kernel without user namespaces
   }
 }
 

@@ -7,6 +7,7 @@ import { errorFrom } from "../../../base/errors.ts";
 import { CallerLog } from "../../../observe/caller-log.ts";
 import type { Logger } from "../../../observe/logger.ts";
 import type { AttestCall, ProcessFacts, WorkloadAttestor } from "../../contract.ts";
+import { unmappedIds } from "../user-namespace.ts";
 import { AccountNames } from "./account-names.ts";
 import { type Executable, Executables } from "./executable.ts";
 import { SelectorMaker } from "./selector-maker.ts";
@@ -29,7 +30,8 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
   const callerLog = new CallerLog(logger, clock);
   const users = new AccountNames(options.passwdFile ?? "/etc/passwd", clock, logger);
   const groups = new AccountNames(options.groupFile ?? "/etc/group", clock, logger);
-  const selectorsOf = new SelectorMaker(users, groups);
+  const unmapped = unmappedIds(options.procDir ?? "/proc");
+  const selectorsOf = new SelectorMaker(users, groups, unmapped);
   const executables = new Executables({
     procDir: options.procDir ?? "/proc",
     maxBytes,
@@ -78,6 +80,17 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
     }
   };
 
+  const tellUnmapped = ({ uid, gid, groups }: ProcessFacts, onGap: AttestCall["onGap"]): void => {
+    const names = [
+      ...(uid === unmapped.uid ? ["uid", "user"] : []),
+      ...(gid === unmapped.gid ? ["gid", "group"] : []),
+      ...(groups.some((each) => each === unmapped.gid)
+        ? ["supplementary_gid", "supplementary_group"]
+        : []),
+    ];
+    if (names.length > 0) onGap({ names, reason: UNMAPPED, isTransient: false });
+  };
+
   return {
     type: "unix",
     names: [
@@ -103,6 +116,7 @@ export function unixAttestor(options: UnixAttestorOptions): WorkloadAttestor {
     },
     async attest(process, call) {
       call.signal.throwIfAborted();
+      tellUnmapped(process, call.onGap);
       const executable = discoverExecutable ? await executableOf(process, call) : undefined;
       return selectorsOf.make(process, executable);
     },
@@ -123,5 +137,7 @@ function reasonOf(thrown: unknown): string {
   return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
+const UNMAPPED =
+  "the kernel shows the agent one number for all whom its user namespace does not have; run the agent in the host's";
 const EXECUTABLE_NAMES = ["path", "sha256"];
 const DEFAULT_MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { LruMap } from "../../../base/lru.ts";
 import type { Selector } from "../../../spiffe/selector.ts";
 import type { ProcessFacts } from "../../contract.ts";
+import type { UnmappedIds } from "../user-namespace.ts";
 import type { AccountNames } from "./account-names.ts";
 import type { Executable } from "./executable.ts";
 
@@ -14,9 +15,13 @@ export class SelectorMaker {
   #userNames: ReadonlyMap<number, string> | undefined;
   #groupNames: ReadonlyMap<number, string> | undefined;
 
-  constructor(users: AccountNames, groups: AccountNames) {
+  readonly #unmapped: UnmappedIds;
+
+  /** @param unmapped ids that are nobody's in particular, and so none to go by */
+  constructor(users: AccountNames, groups: AccountNames, unmapped: UnmappedIds) {
     this.#users = users;
     this.#groups = groups;
+    this.#unmapped = unmapped;
   }
 
   make(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
@@ -51,14 +56,19 @@ export class SelectorMaker {
   }
 
   #compose(process: ProcessFacts, executable: Executable | undefined): readonly Selector[] {
-    const values = [`uid:${process.uid}`, `gid:${process.gid}`];
-    const user = this.#userNames?.get(process.uid);
+    const unmapped = this.#unmapped;
+    const { uid, gid } = process;
+    const values: string[] = [];
+    if (uid !== unmapped.uid) values.push(`uid:${uid}`);
+    if (gid !== unmapped.gid) values.push(`gid:${gid}`);
+    const user = uid === unmapped.uid ? undefined : this.#userNames?.get(uid);
     if (user !== undefined) values.push(`user:${user}`);
-    const group = this.#groupNames?.get(process.gid);
+    const group = gid === unmapped.gid ? undefined : this.#groupNames?.get(gid);
     if (group !== undefined) values.push(`group:${group}`);
-    for (const gid of process.groups) {
-      values.push(`supplementary_gid:${gid}`);
-      const name = this.#groupNames?.get(gid);
+    for (const other of process.groups) {
+      if (other === unmapped.gid) continue;
+      values.push(`supplementary_gid:${other}`);
+      const name = this.#groupNames?.get(other);
       if (name !== undefined) values.push(`supplementary_group:${name}`);
     }
     if (executable !== undefined) values.push(`path:${executable.path}`);
