@@ -28,15 +28,15 @@ export function isOwnSelectorType(type: string): boolean {
  * @throws invalid
  */
 export function checkSelectorName(selector: Selector): void {
-  const { type, value } = selector;
+  const { type } = selector;
   if (WITH_ALIAS.has(type)) {
-    if (/^[^:]+:[^:]+:./s.test(value)) return;
+    if (/^[^:]+:[^:]+:./s.test(selector.value)) return;
     throw fail(
       "invalid",
       `selector ${quoted(selector)} is not written as ${type}:ISSUER:CLAIM:VALUE`,
     );
   }
-  const names = TYPES.get(type);
+  const { names, before, value } = scopeOf(selector);
   if (names === undefined || WHOLE_VALUE.has(type) || nameOf(names, value) !== undefined) return;
   const known = Object.keys(names);
   if (known.length === 0) {
@@ -48,7 +48,7 @@ export function checkSelectorName(selector: Selector): void {
   if (known.includes(value)) {
     throw fail(
       "invalid",
-      `selector ${quoted(selector)} has no value; write ${type}:${value}:VALUE`,
+      `selector ${quoted(selector)} has no value; write ${type}:${before}${value}:VALUE`,
     );
   }
   const given = value.split(":", 1)[0] ?? "";
@@ -56,21 +56,24 @@ export function checkSelectorName(selector: Selector): void {
   const twoWords = known.filter((name) => name.includes(":"));
   const meant = nearest(value.split(":", 2).join(":"), twoWords) ?? nearest(given, known);
   const hint =
-    meant === undefined ? `it has ${known.join(", ")}` : `did you mean '${type}:${meant}'?`;
-  throw fail("invalid", `selector type ${type} has no '${clip(given)}'; ${hint}`);
+    meant === undefined
+      ? `it has ${known.join(", ")}`
+      : `did you mean '${type}:${before}${meant}'?`;
+  throw fail("invalid", `selector type ${type} has no '${before}${clip(given)}'; ${hint}`);
 }
 
 /** Why a selector of a type of ours can match nothing, one sentence; `undefined` where nothing speaks against it. */
-export function selectorDoubt({ type, value }: Selector): string | undefined {
-  const names = TYPES.get(type);
+export function selectorDoubt(selector: Selector): string | undefined {
+  const { type } = selector;
+  const { names, before, value } = scopeOf(selector);
   if (names === undefined) return undefined;
   const name = WHOLE_VALUE.has(type) ? "" : nameOf(names, value);
   const form = name === undefined ? undefined : names[name];
   if (name === undefined || form === undefined) return undefined;
   const rest = name === "" ? value : value.slice(name.length + 1);
   if (form.pattern.test(rest)) return undefined;
-  const what = name === "" ? type : `${type}:${name}`;
-  return `no process and no node has the selector ${quoted({ type, value })}: the value of ${what} is ${form.words}`;
+  const what = name === "" ? type : `${type}:${before}${name}`;
+  return `no process and no node has the selector ${quoted(selector)}: the value of ${what} is ${form.words}`;
 }
 
 /**
@@ -97,6 +100,21 @@ export function keySeparator(type: string, name: string): "" | ":" | "=" | undef
   if (form === PAIR) return ":";
   if (form === VARIABLE) return "=";
   return form === TEXT || form === NUMBER || form === SHA256 ? "" : undefined;
+}
+
+interface Scope {
+  /** `undefined` for a foreign type. */
+  readonly names: Names | undefined;
+  /** What stands before the name, with its colon; empty for all but a user's own engine. */
+  readonly before: string;
+  /** From the name on. */
+  readonly value: string;
+}
+
+function scopeOf({ type, value }: Selector): Scope {
+  const user = type === "podman" ? /^user:\d{1,10}:/.exec(value)?.[0] : undefined;
+  if (user === undefined) return { names: TYPES.get(type), before: "", value };
+  return { names: CONTAINER, before: user, value: value.slice(user.length) };
 }
 
 function nameOf(names: Names, value: string): string | undefined {
