@@ -1,5 +1,5 @@
 /** The docker and podman attestors against engines that misbehave, and Podman's recorded answers; Docker itself: test/docker. */
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ProcessFacts, SelectorGap } from "../../src/attestors/contract.ts";
@@ -455,6 +455,10 @@ t.test("podman", async (t) => {
     t.same(await attestor.attest(facts(8, uid + 5), attestCall(never, gaps)), []);
     t.match(gaps, [{ reason: /another user's engine/, isTransient: false }]);
     t.same(await attestor.attest(facts(9, uid + 1), attestCall()), [], "no socket of its own");
+    unlinkSync(join(folder, `podman-${uid + 1}.sock`));
+    const others = await engineStub(t, answer, join(folder, `podman-${uid + 1}.sock`));
+    t.same(await attestor.attest(facts(9, uid + 1), attestCall()), [], "somebody else listens");
+    t.same(others.asked, [], "and is asked nothing");
   });
 
   await t.test("before 4.3 it says no digest", async (t) => {
