@@ -1,4 +1,5 @@
-import { fail } from "../base/errors.ts";
+import { errorFrom, fail } from "../base/errors.ts";
+import { CallerLog } from "../observe/caller-log.ts";
 import { HEALTH_PARTS, serveHealthParts } from "../rpc/grpc/health-parts.ts";
 import { serveHealth } from "../rpc/grpc/health.ts";
 import { serveReflection } from "../rpc/grpc/reflection.ts";
@@ -26,7 +27,17 @@ export async function openWorkloadSocket(
 ): Promise<SocketGrpcServer<Peer>> {
   const { path, parts, health, stack } = options;
   const { clock, logger } = parts;
-  const server = new SocketGrpcServer<Peer>({ clock, logger });
+  const log = new CallerLog(logger, clock);
+  const server = new SocketGrpcServer<Peer>({
+    clock,
+    logger,
+    onUnread(peer, thrown) {
+      const error = errorFrom(thrown);
+      const { uid, pid } = peer;
+      log.warn(uid, "a call was refused unread", { uid, pid, error: error.message });
+      parts.attestation.noteUnread(peer, error);
+    },
+  });
   stack.defer(() =>
     server.shutdown({ status: fail("unavailable", "the agent is stopping"), graceMs: GRACE_MS }),
   );

@@ -3,6 +3,7 @@
  * a server half that admits. Each workload attestor passes test/attestors/workload-conformance.ts.
  */
 import type { EpochSeconds } from "../base/clock.ts";
+import type { AssayError } from "../base/errors.ts";
 import type { Selector } from "../spiffe/selector.ts";
 
 /** A process as the kernel named it at `accept`, and as it was read again for this call. */
@@ -58,6 +59,8 @@ export interface WorkloadAttestor {
    * PID 0 and no groups), and not asked at once for a call without a token.
    */
   readonly takesTokens?: true;
+  /** A call was refused before its token could be looked at, as one that is far too long; for whoever asks why. */
+  noteUnread?(caller: Pick<ProcessFacts, "pid" | "uid">, error: AssayError): void;
   /**
    * Looks at the process where that needs no waiting: at what the kernel holds, never at what was seen before.
    * `undefined`: ask `attest`.

@@ -123,7 +123,8 @@ t.test("what is refused, with its text", async (t) => {
   await using issuer = await TestIssuer.start();
   await using domain = await Domain.start();
   await domain.entry({ path: "/token", selectors: ["token:kube:job:deploy"] });
-  const agent = await domain.startAgent(tokenConfig(issuer));
+  const adminSocket = join(domain.dir, "admin", "admin.sock");
+  const agent = await domain.startAgent({ ...tokenConfig(issuer), adminSocket });
   using client = new WorkloadClient(agent.socket);
   const now = Math.floor(Date.now() / 1000);
   const make = (claims: Record<string, unknown>, more: object = {}): string =>
@@ -164,8 +165,25 @@ t.test("what is refused, with its text", async (t) => {
       message: /Bearer/,
     });
   }
+  const explained = async (): Promise<string> => {
+    const out: string[] = [];
+    const env = { HOME: "/nowhere", ASSAY_AGENT_ADMIN_SOCKET: adminSocket };
+    const write = (text: string): void => void out.push(text);
+    const args = ["explain", String(process.pid)];
+    await runProgram({ args, env, stdout: write, stderr: write });
+    return out.join("");
+  };
+  // Other clients (go, grpcio) know the bound from the agent's SETTINGS, and do not even send it.
+  client.token = "a".repeat(40_000);
+  const message = /^the headers of the call are more than 32768 bytes, or more than 128$/;
+  await refused(t, client.fetchX509(), { kind: "limited", message }, "beyond what headers may be");
+  t.match(
+    await explained(),
+    /wants token:kube:job:deploy; .* the last call from this PID, \d+ s ago, was refused unread: the headers of the/,
+  );
   client.token = "a".repeat(1_000_000);
-  await t.rejects(client.fetchX509(), "more than a transport takes");
+  await t.rejects(client.fetchX509(), "more than a connection takes");
+  t.match(await explained(), /refused unread: a header block is too long/);
 
   client.token = make({});
   t.same(await idsOf(client), [id("/token")], "and serves on");

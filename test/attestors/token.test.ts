@@ -302,7 +302,7 @@ t.test("whoever asks about the process learns what became of its tokens", async 
   );
   t.match(
     await reason(),
-    /the last from a caller without a PID here, 0 s ago, was refused: .* another audience \(uid 7\)$/,
+    /the last token from a caller without a PID here, 0 s ago, was refused: .* another audience \(uid 7\)$/,
   );
   await bench.attestor.attest({ pid, uid: 0, gid: 0, groups: [] }, attestCall());
 });

@@ -283,6 +283,11 @@ export class Attestation {
     return last;
   }
 
+  /** A call was refused before anything of it was looked at; for whoever asks why, nothing is decided by it. */
+  noteUnread({ pid, uid }: Peer, error: AssayError): void {
+    for (const attestor of this.#atToken) attestor.noteUnread?.({ pid, uid }, error);
+  }
+
   #noteTokenless(peer: Peer): void {
     const unnamed = "the kernel does not name the caller here, and";
     const findings: Finding[] = this.#atToken.map(({ type, names }) => ({

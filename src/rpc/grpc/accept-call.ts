@@ -1,6 +1,10 @@
+import { fail } from "../../base/errors.ts";
 import { encodeHeaderBlock } from "../http2/hpack/header-block.ts";
 import type { Http2Stream } from "../http2/stream.ts";
+import { STATUS_CODES } from "../status.ts";
+import { MAX_HEADERS, MAX_HEADER_LIST_BYTES } from "./limits.ts";
 import { isGrpcContentType, parseGrpcTimeout } from "./request-headers.ts";
+import { statusAlone } from "./status-headers.ts";
 
 /** A stream that may become a call. */
 export interface AcceptedCall {
@@ -33,9 +37,15 @@ export function acceptCall(stream: Http2Stream): AcceptedCall | undefined {
       default:
     }
   }
+  if (isOversized(stream)) return refuse(stream, OVERSIZED_ANSWER);
   if (method !== "POST") return refuse(stream, NOT_A_POST);
   if (!isGrpcContentType(contentType)) return refuse(stream, NOT_GRPC);
   return { path, timeoutMs: timeout === undefined ? undefined : parseGrpcTimeout(timeout) };
+}
+
+/** Its headers were beyond the bounds. */
+export function isOversized({ fields }: Http2Stream): boolean {
+  return fields.length === 0;
 }
 
 function refuse(stream: Http2Stream, headers: Uint8Array): undefined {
@@ -44,5 +54,11 @@ function refuse(stream: Http2Stream, headers: Uint8Array): undefined {
   stream.reset();
 }
 
+/** What is said of a call whose headers are beyond the bounds. */
+export const OVERSIZED = fail(
+  "limited",
+  `the headers of the call are more than ${MAX_HEADER_LIST_BYTES} bytes, or more than ${MAX_HEADERS}`,
+);
+const OVERSIZED_ANSWER = statusAlone({ code: STATUS_CODES.limited, message: OVERSIZED.message });
 const NOT_A_POST = encodeHeaderBlock([":status", "405"]);
 const NOT_GRPC = encodeHeaderBlock([":status", "415"]);

@@ -1,9 +1,10 @@
 import type { Duplex } from "node:stream";
 import { type AssayError, fail } from "../../base/errors.ts";
+import { type ConnectionViolation, ENHANCE_YOUR_CALM } from "../http2/error-code.ts";
 import { Http2Session } from "../http2/session.ts";
 import type { SessionLimits, SessionOwner } from "../http2/session-contract.ts";
 import type { Http2Stream } from "../http2/stream.ts";
-import { acceptCall } from "./accept-call.ts";
+import { OVERSIZED, acceptCall, isOversized } from "./accept-call.ts";
 import type { CallOwner, GrpcHost } from "./host.ts";
 import { HeldFrames } from "./held-frames.ts";
 import * as limits from "./limits.ts";
@@ -74,6 +75,8 @@ export class GrpcConnection<C> implements CallOwner<C>, SessionOwner {
 
   onViolation(error: Error): void {
     this.host.logger.debug("connection of a workload failed", { error });
+    const { code } = error as Partial<ConnectionViolation>;
+    if (code === ENHANCE_YOUR_CALM) this.host.onUnread?.(this.context, error);
   }
 
   onClose(): void {
@@ -83,7 +86,10 @@ export class GrpcConnection<C> implements CallOwner<C>, SessionOwner {
   onStream(stream: Http2Stream): Promise<void> | undefined {
     this.#heard();
     const accepted = acceptCall(stream);
-    if (accepted === undefined) return undefined;
+    if (accepted === undefined) {
+      if (isOversized(stream)) this.host.onUnread?.(this.context, OVERSIZED);
+      return undefined;
+    }
     const { path, timeoutMs } = accepted;
     const call = new StreamCall({
       owner: this,

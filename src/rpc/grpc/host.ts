@@ -8,6 +8,8 @@ export interface GrpcHost<C> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly routes: ReadonlyMap<string, GrpcHandler<C>>;
+  /** Told of calls that were refused before they were read, and why. */
+  readonly onUnread?: ((context: C, error: Error) => void) | undefined;
   /** Number of sweeps so far: the clock of everything that may take seconds. */
   readonly sweep: number;
 }

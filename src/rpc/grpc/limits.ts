@@ -26,7 +26,7 @@ export const REQUEST_SWEEPS = REQUEST_WITHIN_MS / SWEEP_EVERY_MS;
 export const MAX_STREAMS_PER_CONNECTION = 1_000;
 /** Open connections of one listener. */
 export const MAX_CONNECTIONS = 20_000;
-/** One request's headers, as HTTP/2 counts them (name + value + 32 each): announced, and a stream beyond it is reset. */
+/** One request's headers, as HTTP/2 counts them (name + value + 32 each): announced; a call beyond it is refused. */
 export const MAX_HEADER_LIST_BYTES = 32 * 1024;
 /** Number of headers of one request. */
 export const MAX_HEADERS = 128;

@@ -7,11 +7,13 @@ import { GrpcConnection } from "./connection.ts";
 import type { GrpcHost } from "./host.ts";
 import * as limits from "./limits.ts";
 
-export interface SocketGrpcServerOptions {
+export interface SocketGrpcServerOptions<C> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Connections open at a time, default `MAX_CONNECTIONS`; more are closed at once. */
   readonly maxConnections?: number;
+  /** A call of this connection was refused before it was read, as it asked for too much; said as often as it happens. */
+  readonly onUnread?: (context: C, error: Error) => void;
 }
 
 export interface GrpcShutdownParams {
@@ -37,11 +39,17 @@ export class SocketGrpcServer<C> implements AsyncDisposable {
   #closing: AssayError | undefined;
   readonly #emptied = Promise.withResolvers<void>();
 
-  constructor(options: SocketGrpcServerOptions) {
+  constructor(options: SocketGrpcServerOptions<C>) {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#maxConnections = options.maxConnections ?? limits.MAX_CONNECTIONS;
-    this.#host = { clock: this.#clock, logger: this.#logger, routes: this.#routes, sweep: 0 };
+    this.#host = {
+      clock: this.#clock,
+      logger: this.#logger,
+      routes: this.#routes,
+      onUnread: options.onUnread,
+      sweep: 0,
+    };
   }
 
   /** Open connections, those that have not said anything yet included. */

@@ -9,7 +9,7 @@ export const REFUSED_STREAM = 0x7;
 export const COMPRESSION_ERROR = 0x9;
 export const ENHANCE_YOUR_CALM = 0xb;
 
-/** What a peer did that ends its connection (RFC 9113 §5.4.1): `code` goes into GOAWAY, the message into our log. */
+/** What a peer did that ends its connection (RFC 9113 §5.4.1): `code` goes into GOAWAY, and the message into it and our log. */
 export class ConnectionViolation extends Error {
   readonly code: number;
 

@@ -16,7 +16,7 @@ export interface SessionLimits {
 
 export interface SessionOwner {
   /**
-   * A request's headers are there.
+   * A request's headers are there; or they are beyond the bounds, and the stream has none.
    * @returns when whatever works for it has ended, which may be a moment behind the stream; undefined for nothing. Never
    * rejects.
    */

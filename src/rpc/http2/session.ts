@@ -1,7 +1,6 @@
 import type { Duplex } from "node:stream";
 import {
   ConnectionViolation,
-  ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
   FRAME_SIZE_ERROR,
   INTERNAL_ERROR,
@@ -195,7 +194,7 @@ export class Http2Session implements StreamHost {
         ? thrown
         : new ConnectionViolation(INTERNAL_ERROR, `reading failed: ${String(thrown)}`);
     this.#owner.onViolation(violation);
-    this.#goAway(violation.code);
+    this.#goAway(violation.code, thrown === violation ? violation.message : "");
     this.#end();
   }
 
@@ -315,8 +314,8 @@ export class Http2Session implements StreamHost {
     this.#lastStreamId = streamId;
     if (this.closing) return this.#patience.idleFrame();
     this.#lastTaken = streamId;
-    if (fields === undefined) return this.#refuse(streamId, ENHANCE_YOUR_CALM);
-    if (malformedRequest(fields) !== undefined) return this.#refuse(streamId, PROTOCOL_ERROR);
+    const isMalformed = fields !== undefined && malformedRequest(fields) !== undefined;
+    if (isMalformed) return this.#refuse(streamId, PROTOCOL_ERROR);
     if (this.#streams.size >= this.#limits.maxStreams) {
       if (this.#acknowledged) this.#patience.refusal();
       return this.#refuse(streamId, REFUSED_STREAM);
@@ -324,7 +323,7 @@ export class Http2Session implements StreamHost {
     if (this.#working >= 2 * this.#limits.maxStreams) return this.#refuse(streamId, REFUSED_STREAM);
     const stream = new Http2Stream({
       id: streamId,
-      fields,
+      fields: fields ?? [],
       host: this,
       sendWindow: this.#initialSendWindow,
       receiveWindow: this.#limits.streamWindow,
@@ -447,9 +446,11 @@ export class Http2Session implements StreamHost {
     this.output.add(frames.encodeNumberFrame(frames.WINDOW_UPDATE, streamId, bytes));
   }
 
-  #goAway(code: number): void {
+  /** @param rule that was broken, for the client's log (RFC 9113 §6.8) */
+  #goAway(code: number, rule = ""): void {
     if (this.#state === "preface") return;
-    const payload = Buffer.alloc(8);
+    const payload = Buffer.alloc(8 + rule.length);
+    payload.write(rule, 8, "latin1");
     payload.writeUInt32BE(this.#lastTaken, 0);
     payload.writeUInt32BE(code, 4);
     this.output.add(frames.encodeFrame(frames.GOAWAY, 0, 0, payload));

@@ -320,6 +320,14 @@ t.test("each rule", async (t) => {
   );
 });
 
+t.test("GOAWAY says which rule was broken", async (t) => {
+  const { raw } = await sessionRig(t);
+  const client = raw();
+  client.write(frame(SETTINGS, 0, 1, EMPTY));
+  const last = await client.until(({ type }) => type === GOAWAY);
+  t.equal(last?.payload.subarray(8).toString(), "SETTINGS has no stream");
+});
+
 t.test("what is no HTTP/2 from the first byte", async (t) => {
   const { silent } = await sessionRig(t);
   const rows: readonly (readonly [string, Buffer])[] = [

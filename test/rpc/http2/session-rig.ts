@@ -36,6 +36,8 @@ export const DONE = encodeHeaderBlock(["done", "yes"]);
 
 /** Answers with what the request brought. */
 export function echo(stream: Http2Stream): void {
+  // Headers beyond the bounds.
+  if (stream.fields.length === 0) return stream.reset(11);
   stream.respond(OK);
   stream.receive({
     data: (chunk) => stream.write(Uint8Array.from(chunk)),

@@ -142,6 +142,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     type: TOKEN_TYPE,
     names: aliases,
     takesTokens: true,
+    noteUnread: (caller, error) => outcomes.noteUnread(caller, error),
     async attest(process, { signal, onGap, token }: AttestCall) {
       signal.throwIfAborted();
       if (token === undefined) {
