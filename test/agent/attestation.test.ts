@@ -6,6 +6,7 @@ import type { Moment, ProcessFacts, WorkloadAttestor } from "../../src/attestors
 import { fail } from "../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../src/observe/logger.ts";
 import { type Selector, formatSelector } from "../../src/spiffe/selector.ts";
+import { refused } from "../support/refused.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
 
 const FACTS: ProcessFacts = { pid: 42, uid: 1, gid: 2, groups: [3] };
@@ -112,6 +113,35 @@ t.test("a process that ended or changed while it was looked at gets nothing", as
     message: /changed its groups/,
   });
 });
+
+t.test(
+  "a caller without a PID here that left while its token was looked at gets nothing",
+  async (t) => {
+    let isAlive = true;
+    const peer: Peer = { ...peerOf(FACTS), pid: 0, isForeign: true, alive: () => isAlive };
+    const token: WorkloadAttestor = {
+      ...says("token", "a"),
+      takesTokens: true,
+      async attest() {
+        await Promise.resolve();
+        isAlive = found.length === 0;
+        return [{ type: "token", value: "a" }];
+      },
+    };
+    const found: unknown[] = [];
+    const attestation = new Attestation({
+      attestors: [token],
+      clock: new VirtualClock(),
+      logger: silentLogger,
+    });
+    found.push(await attestation.attest(peer, { signal: never }, "jws"));
+    t.same(found, [[{ type: "token", value: "a" }]]);
+    await refused(t, Promise.resolve(attestation.attest(peer, { signal: never }, "jws")), {
+      kind: "denied",
+      message: /^the caller is gone$/,
+    });
+  },
+);
 
 t.test("a call that is over is not looked into any longer", async (t) => {
   const bench = new Bench();

@@ -163,6 +163,18 @@ t.test("http_challenge: ports and settings", async (t) => {
     config: { nodeAttestors: http({ requiredPort: 81, tofu: false }) },
   });
   await refused(t, attest(one, 80), { kind: "denied", message: /port is not 81/ });
+  const wide = await startTestServer(t, {
+    config: { nodeAttestors: http({ allowedDnsPatterns: [".*"] }) },
+  });
+  for (const hostname of ["localhost", "x.localhost"]) {
+    const payload = place({ hostname });
+    await refused(
+      t,
+      attestNode(wide.connect(), { type: "http_challenge", payload }),
+      { kind: "denied", message: /none that the server allows/ },
+      `a pattern that happens to match ${hostname}`,
+    );
+  }
   const taken = await host(t, () => undefined);
   const busy = httpChallengeAttestor({
     hostname: "localhost",
