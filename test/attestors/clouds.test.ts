@@ -52,7 +52,7 @@ async function metadata(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A real agent joins; a second one with another key does not, until the first is evicted. */
+/** A real agent joins; a second one with another key does not, also of a server that was started anew, until the first is evicted. */
 async function joinsOnce(
   t: Test,
   sections: Sections,
@@ -77,6 +77,8 @@ async function joinsOnce(
     can_reattest: boolean;
   }>("agent.v1.Agent", "GetAgent", { id });
   t.equal(known.can_reattest, false);
+  await domain.stopServer();
+  await domain.startServer();
   await refused(t, start("second"), { message: /has attested before; evict it/ });
   // It would ask again at once.
   await first[Symbol.asyncDispose]();
