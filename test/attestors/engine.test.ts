@@ -136,6 +136,8 @@ t.test("an answer serves for two seconds, and the same answer is the same array"
   const renamed = await attestor.attest(facts(7), attestCall());
   t.equal(renamed[0]?.value, "name:renamed");
   t.equal(Object.isFrozen(renamed), true);
+  clock.step(-3_600_000);
+  t.equal(attestor.lookNow?.(7), undefined, "nothing is younger for a clock that was set back");
 });
 
 t.test("a container that moved, or was removed meanwhile, lends nothing", async (t) => {
