@@ -52,7 +52,7 @@ function attestation(socket: string, withUnix = true): { attestation: Attestatio
   const attestor = dockerAttestor({
     clock: systemClock,
     socket,
-    containers: new ContainerLookup(),
+    containers: new ContainerLookup({ clock: systemClock }),
   });
   const unix = unixAttestor({ clock: systemClock, logger: silentLogger });
   return {

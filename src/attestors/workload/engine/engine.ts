@@ -1,3 +1,4 @@
+import { orAborted } from "../../../base/abort.ts";
 import { fail } from "../../../base/errors.ts";
 import { SocketHttp } from "./get-json.ts";
 
@@ -17,7 +18,8 @@ export interface ContainerDetails {
 /** The Docker Engine API, as Docker and Podman speak it, on a Unix socket. */
 export class Engine implements Disposable {
   readonly #http: SocketHttp;
-  #version: string | undefined;
+  /** Found out by one request for all: an engine starts its runtimes to answer it, once for each time that it is asked. */
+  #version: Promise<string> | undefined;
 
   constructor(socket: string) {
     this.#http = new SocketHttp(socket);
@@ -30,19 +32,21 @@ export class Engine implements Disposable {
   /**
    * `undefined` when the engine has no such container.
    * @param containerId 64 hex digits
+   * @param signal the end of the patience with the engine: who waits for its version as well is told the same
    * @throws unavailable, unsupported; what the signal is aborted with
    */
   async inspect(containerId: string, signal: AbortSignal): Promise<ContainerDetails | undefined> {
-    this.#version ??= await this.#negotiate(signal);
+    this.#version ??= this.#negotiate(signal);
+    const version = this.#version;
     try {
-      const path = `/v${this.#version}/containers/${containerId}/json`;
+      const path = `/v${await orAborted(version, signal)}/containers/${containerId}/json`;
       const { status, body } = await this.#http.get(path, signal);
       if (status === 404) return undefined;
       if (status !== 200) throw refused(this.socket, status, body);
       return detailsOf(body, containerId, this.socket);
     } catch (thrown) {
       // It may come back as another version.
-      this.#version = undefined;
+      if (this.#version === version) this.#version = undefined;
       throw thrown;
     }
   }
