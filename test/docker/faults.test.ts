@@ -11,13 +11,12 @@ import { silentLogger } from "../../src/observe/logger.ts";
 import { temporaryFolder } from "../support/caller.ts";
 import { ContainerRig } from "../support/container-rig.ts";
 import { EngineProxy } from "../support/engine-proxy.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { refused } from "../support/refused.ts";
 import { id } from "../support/running.ts";
 
 const CONTAINERS = 200;
 const CALLERS = 3;
-/** How fast they are answered is bench/docker.ts's to say: a machine that is busy is not slow at a test. */
-const PATIENCE_MS = 300_000;
 
 const rig = await ContainerRig.start();
 t.teardown(() => rig[Symbol.asyncDispose]());
@@ -66,8 +65,8 @@ t.test("the engine hangs, ends and comes back", async (t) => {
   await domain.entry({ path: "/uid", selectors: ["unix:uid:7"] });
   const root = await rig.asker({ labels: { app: "web" } });
   const user = await rig.asker({ labels: { app: "web" }, user: "7" });
-  t.same(await root.ask(), [id("/web")]);
-  t.same(await user.ask(), [id("/uid"), id("/web")]);
+  t.same(await root.askUntilKnown(), [id("/web")]);
+  t.same(await user.askUntilKnown(), [id("/uid"), id("/web")]);
 
   const outage = async (name: string, reason: RegExp): Promise<void> => {
     await t.test(name, async (t) => {
@@ -82,12 +81,12 @@ t.test("the engine hangs, ends and comes back", async (t) => {
   process.kill(docker.daemonPid, "SIGSTOP");
   await outage("it hangs", /did not answer within (4000|250) ms/);
   process.kill(docker.daemonPid, "SIGCONT");
-  t.same(await root.ask(), [id("/web")], "it goes on");
+  t.same(await root.askUntilKnown(), [id("/web")], "it goes on");
 
   await docker.stopDaemon("SIGKILL");
   await outage("it was killed", /cannot be asked: nobody listens; start the engine/);
   await docker.startDaemon();
-  t.same(await root.ask(), [id("/web")], "it is back, and so is the container");
+  t.same(await root.askUntilKnown(), [id("/web")], "it is back, and so is the container");
 });
 
 t.test(`${CONTAINERS} containers at once, ${CALLERS} callers in each`, async (t) => {

@@ -1,7 +1,6 @@
 /** Containers of a real Docker Engine and what identities their processes get. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import t from "tap";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
@@ -9,6 +8,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { workloadAttestorConformance } from "../attestors/workload-conformance.ts";
 import { ContainerRig } from "../support/container-rig.ts";
 import { CHECKOUT, IMAGE } from "../support/container-engine.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 import { id } from "../support/running.ts";
 
 const rig = await ContainerRig.start();
@@ -19,7 +19,8 @@ workloadAttestorConformance(t, async (t) => {
   const attestor = dockerAttestor({
     clock: systemClock,
     socket: docker.socket,
-    containers: new ContainerLookup(),
+    containers: new ContainerLookup({ clock: systemClock }),
+    patienceMs: PATIENCE_MS,
   });
   t.teardown(() => attestor[Symbol.dispose]());
   const { pid } = await docker.run({ labels: { app: "conformance" }, env: ["A=b"] });
@@ -168,20 +169,16 @@ t.test("a renamed container has its new name within two seconds", async (t) => {
   const box = await docker.run(rig.reaching({ name: "before" }));
   t.same(await rig.fetchIn(box.id), [id("/before")]);
   await docker.rename(box.id, "after");
-  let now = await rig.fetchIn(box.id);
-  for (let round = 0; round < 100 && now[0] !== id("/after"); round += 1) {
-    now = await rig.fetchIn(box.id);
-  }
-  t.same(now, [id("/after")]);
+  await until("its new name", async () => (await rig.fetchIn(box.id))[0] === id("/after"));
+  t.same(await rig.fetchIn(box.id), [id("/after")]);
 });
 
 /** The first child of a process once it has ended and was not collected. */
 async function zombieOf(parent: number): Promise<number> {
-  for (let round = 0; round < 10_000; round += 1) {
-    const child = Number(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim());
-    if (child > 0 && /^State:\tZ/m.test(readFileSync(`/proc/${child}/status`, "utf8")))
-      return child;
-    await setImmediate();
-  }
-  throw new Error("the child did not become a zombie");
+  let child = 0;
+  await until("the child is a zombie", () => {
+    child = Number(readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim());
+    return child > 0 && /^State:\tZ/m.test(readFileSync(`/proc/${child}/status`, "utf8"));
+  });
+  return child;
 }

@@ -6,7 +6,6 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { unixAttestor } from "../../src/attestors/workload/unix/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -14,6 +13,7 @@ import { silentLogger } from "../../src/observe/logger.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { needPackages } from "../support/debian.ts";
 import { end, temporaryFolder } from "../support/caller.ts";
+import { until } from "../support/patience.ts";
 
 await needPackages(["e2fsprogs", "mount"]);
 const FACTS = { uid: 0, gid: 0, groups: [] };
@@ -45,7 +45,7 @@ async function start(t: Test, device: string): Promise<ChildProcess & { pid: num
   });
   t.teardown(() => end(child));
   const { pid = 0 } = child;
-  while (readlinkSync(`/proc/${pid}/exe`) !== "/mnt/app") await setTimeout(20);
+  await until("it runs", () => readlinkSync(`/proc/${pid}/exe`) === "/mnt/app");
   return Object.assign(child, { pid });
 }
 

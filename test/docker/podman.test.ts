@@ -9,6 +9,7 @@ import { workloadAttestorConformance } from "../attestors/workload-conformance.t
 import { IMAGE, bindsOf } from "../support/container-engine.ts";
 import { ContainerRig, idsOf } from "../support/container-rig.ts";
 import { HIERARCHIES, removeCgroup } from "../support/hierarchies.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { PodmanEngine } from "../support/podman-engine.ts";
 import { id } from "../support/running.ts";
 
@@ -23,7 +24,8 @@ workloadAttestorConformance(t, async (t) => {
   const attestor = podmanAttestor({
     clock: systemClock,
     socket,
-    containers: new ContainerLookup(),
+    containers: new ContainerLookup({ clock: systemClock }),
+    patienceMs: PATIENCE_MS,
   });
   t.teardown(() => attestor[Symbol.dispose]());
   const { pid } = await podman.run({ labels: { app: "conformance" }, env: ["A=b"] });
@@ -71,7 +73,7 @@ t.test("each container has the identities of its own settings and no others", as
 t.test("the service ends and comes back, as systemd's socket unit has it", async (t) => {
   await domain.entry({ path: "/asker", selectors: ["podman:label:app:asker"] });
   const asker = await rig.asker({ labels: { app: "asker" } });
-  t.same(await asker.ask(), [id("/asker")]);
+  t.same(await asker.askUntilKnown(), [id("/asker")]);
   await podman.stopDaemon("SIGTERM");
   // What Podman said before still serves for two seconds.
   let said = await asker.ask();
@@ -79,7 +81,7 @@ t.test("the service ends and comes back, as systemd's socket unit has it", async
   t.match(said, /not fully known yet; retry/, "told to come back");
   t.match(await rig.explain(asker.pid), /cannot be asked: there is no such socket; start/);
   await podman.startDaemon();
-  t.same(await asker.ask(), [id("/asker")], "containers need no service to go on");
+  t.same(await asker.askUntilKnown(), [id("/asker")], "containers need no service to go on");
 });
 
 t.test("a container in a pod", async (t) => {
@@ -115,5 +117,13 @@ t.test("a container in its service's cgroup (--cgroups=split)", async (t) => {
 function runDetached(...options: readonly string[]): string[] {
   const volumes = bindsOf(rig.reaching()).map((bind) => `--volume=${bind}`);
   const command = [IMAGE, "/bin/sleep", "100000"];
-  return ["run", "--detach", "--cgroupns=host", ...options, ...volumes, ...command];
+  return [
+    "run",
+    "--detach",
+    "--stop-timeout=0",
+    "--cgroupns=host",
+    ...options,
+    ...volumes,
+    ...command,
+  ];
 }

@@ -1,6 +1,6 @@
 /** Units of a real systemd and the selectors of their processes, asked over a real message bus. */
-import { setTimeout } from "node:timers/promises";
 import t from "tap";
+import { until } from "../support/patience.ts";
 import { SystemdMachine } from "../support/systemd-machine.ts";
 
 const sleep = "/bin/sleep 100000";
@@ -50,10 +50,10 @@ t.test("units that have no file of the operator's", async (t) => {
   const pid = Number(await machine.run("sh", "-c", start));
   // It comes there when systemd has made the scope; one that moves while it is asked about is told to come back.
   let found: string[] = [];
-  while (!found.includes("id:hand.scope")) {
+  await until("it is in its scope", async () => {
     found = await machine.selectors({ pid }).catch(() => []);
-    await setTimeout(50);
-  }
+    return found.includes("id:hand.scope");
+  });
   t.same(found, [
     "id:hand.scope",
     "fragment_path:/run/systemd/transient/hand.scope",
@@ -72,9 +72,9 @@ t.test("a unit that is started again, and a bus that is", async (t) => {
   await machine.run("systemd-run", "--unit=late", ...sleep.split(" "));
   let found: string[] = [];
   // Systemd comes back to the bus by itself, a moment later.
-  while (found.length === 0) {
+  await until("systemd is on the bus", async () => {
     found = await machine.selectors({ unit: "late.service" }).catch(() => []);
-    await setTimeout(50);
-  }
+    return found.length > 0;
+  });
   t.match(found, ["id:late.service"]);
 });

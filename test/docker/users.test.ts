@@ -1,7 +1,7 @@
 /** What a user starts by a real systemd's manager of their own, with rootless Podman, on cgroup v2 alone. */
-import { setTimeout } from "node:timers/promises";
 import t from "tap";
 import { needPackages, needPrograms } from "../support/debian.ts";
+import { until } from "../support/patience.ts";
 import { SUBORDINATE, SystemdMachine } from "../support/systemd-machine.ts";
 
 const UID = 4321;
@@ -100,11 +100,9 @@ t.test("a user's containers have selectors of that user, and no others", async (
   );
   t.same(await machine.selectors({ pid: web.pid }), MANAGER, "for the system it is the user's");
   await machine.runAsUser("podman", "rename", "web", "db");
-  let renamed: string[] = [];
-  while (!renamed.includes(`user:${UID}:name:db`)) {
-    renamed = await machine.selectors({ pid: web.pid, by: "podman" });
-    await setTimeout(100);
-  }
+  await until("its new name", async () =>
+    (await machine.selectors({ pid: web.pid, by: "podman" })).includes(`user:${UID}:name:db`),
+  );
   await machine.runAsUser("podman", "rm", "--force", "--time=0", web.id);
   await t.rejects(machine.selectors({ pid: web.pid, by: "podman" }), { message: /ended/ });
 });
@@ -185,7 +183,7 @@ t.test(
       JSON.stringify(["/bin/busybox", "sh", "-c", move]),
     ]);
     const want = `0::/machine.slice/libpod-${id}.scope/container/libpod-${other.id}.scope`;
-    while ((await cgroupOf(pid)) !== want) await setTimeout(50);
+    await until("it has moved", async () => (await cgroupOf(pid)) === want);
     const said = await machine.selectors({ pid, by: "podman" });
     t.match(said, ["name:shop"]);
     t.notOk(said.some((value) => value.startsWith("user:")));
@@ -201,7 +199,7 @@ t.test("a unit named as a container makes nobody that container", async (t) => {
   for (const unit of [`docker-${id}.scope`, `libpod-${shop.id}.scope`]) {
     const run = `systemd-run --user --scope --quiet --unit=${unit} ${SLEEP.join(" ")}`;
     const pid = Number(await machine.runAsUser("sh", "-c", `${run} >/dev/null 2>&1 & echo $!`));
-    while (!(await cgroupOf(pid)).endsWith(`/${unit}`)) await setTimeout(50);
+    await until("it is in its scope", async () => (await cgroupOf(pid)).endsWith(`/${unit}`));
     t.same(await machine.selectors({ pid, by: "podman" }), [], unit);
     t.same(await machine.selectors({ pid }), MANAGER);
   }

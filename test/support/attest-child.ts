@@ -3,9 +3,15 @@ import { ContainerLookup } from "../../src/attestors/workload/container/containe
 import { dockerAttestor } from "../../src/attestors/workload/docker/attest.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { attestCall } from "./attest-call.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const [, , socket = "", ...pids] = process.argv;
-using attestor = dockerAttestor({ clock: systemClock, socket, containers: new ContainerLookup() });
+using attestor = dockerAttestor({
+  clock: systemClock,
+  socket,
+  containers: new ContainerLookup({ clock: systemClock }),
+  patienceMs: PATIENCE_MS,
+});
 const found: string[][] = [];
 for (const pid of [...pids.map(Number), process.pid]) {
   const selectors = await attestor.attest({ pid, uid: 0, gid: 0, groups: [] }, attestCall());

@@ -16,7 +16,7 @@ import {
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { until } from "./patience.ts";
 
 export const CHECKOUT = join(import.meta.dirname, "../..");
 export const IMAGE = "localhost/assay-test:latest";
@@ -91,13 +91,11 @@ export abstract class ContainerEngine implements AsyncDisposable {
       env,
     });
     this.#daemon = daemon;
-    for (let round = 0; round < 300; round += 1) {
+    await until("the daemon answers", async () => {
       if (daemon.exitCode !== null) throw new Error(`it ended with ${daemon.exitCode}`);
       const version = await this.#call("GET", "/version").catch(() => undefined);
-      if (version?.status === 200) return;
-      await setTimeout(100);
-    }
-    throw new Error("it did not answer within 30 s");
+      return version?.status === 200;
+    });
   }
 
   async stopDaemon(signal: NodeJS.Signals): Promise<void> {

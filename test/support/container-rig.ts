@@ -2,7 +2,6 @@
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import type { RunningAgent } from "../../src/agent/running-agent.ts";
 import { runProgram } from "../../src/cli/program/program.ts";
@@ -13,6 +12,7 @@ import {
   type Output,
 } from "./container-engine.ts";
 import { DockerEngine } from "./docker-engine.ts";
+import { until } from "./patience.ts";
 import { Domain } from "./running.ts";
 
 const SOCKET_IN_CONTAINER = "/run/spiffe/api.sock";
@@ -23,6 +23,8 @@ export interface Asker {
   readonly pid: number;
   /** The SPIFFE IDs, or the error's text. */
   ask(): Promise<string[] | string>;
+  /** The same, and again as long as it is told to come back, as a client does. */
+  askUntilKnown(): Promise<string[] | string>;
 }
 
 export class ContainerRig<E extends ContainerEngine> implements AsyncDisposable {
@@ -95,8 +97,18 @@ export class ContainerRig<E extends ContainerEngine> implements AsyncDisposable 
     const command = [process.execPath, ASKER, SOCKET_IN_CONTAINER, "/asker/own.sock"];
     const { pid } = await this.engine.run(this.reaching({ ...options, mounts }), command);
     const own = join(folder, "own.sock");
-    while (!existsSync(own)) await setTimeout(20);
-    return { pid, ask: async () => JSON.parse(await said(own)) as string[] | string };
+    await until("the asker's socket", () => existsSync(own));
+    const ask = async (): Promise<string[] | string> =>
+      JSON.parse(await said(own)) as string[] | string;
+    return {
+      pid,
+      ask,
+      askUntilKnown: async () => {
+        let told = await ask();
+        while (!Array.isArray(told) && told.includes("retry")) told = await ask();
+        return told;
+      },
+    };
   }
 
   async explain(pid: number): Promise<string> {

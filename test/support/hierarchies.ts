@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { until } from "./patience.ts";
 
 /** Where the hierarchies of cgroups are mounted that a process can be moved in, v1 and v2. */
 export const HIERARCHIES = readFileSync("/proc/self/mountinfo", "utf8")
@@ -17,13 +17,12 @@ export async function removeCgroup(folder: string): Promise<void> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.isDirectory()) await removeCgroup(join(folder, entry.name));
   }
-  for (let round = 0; ; round += 1) {
+  await until(`nothing is left in ${folder}`, () => {
     try {
       rmdirSync(folder);
-      return;
-    } catch (error) {
-      if (round === 100) throw error;
-      await setTimeout(50);
+      return true;
+    } catch {
+      return false;
     }
-  }
+  });
 }

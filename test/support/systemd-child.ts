@@ -13,6 +13,7 @@ import { systemdAttestor } from "../../src/attestors/workload/systemd/attest.ts"
 import { StatusFile } from "../../src/agent/peer/proc.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { attestCall } from "./attest-call.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 interface Question {
   readonly unit?: string;
@@ -22,7 +23,8 @@ interface Question {
 }
 
 const [, , path = ""] = process.argv;
-const shared = { clock: systemClock, containers: new ContainerLookup() };
+const containers = new ContainerLookup({ clock: systemClock });
+const shared = { clock: systemClock, containers, patienceMs: PATIENCE_MS };
 const systemd = systemdAttestor({ ...shared, bus: "/run/dbus/system_bus_socket" });
 const podman = podmanAttestor({
   ...shared,

@@ -17,9 +17,9 @@ import { type Socket, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout } from "node:timers/promises";
 import { needPackages } from "./debian.ts";
 import { HIERARCHIES, removeCgroup } from "./hierarchies.ts";
+import { until } from "./patience.ts";
 
 /** A user whose own manager runs beside the system's, on cgroup v2 alone. */
 export interface MachineUser {
@@ -168,10 +168,10 @@ KillMode=mixed`,
       ),
       { stdio: ["ignore", log, log] },
     );
-    for (let round = 0; !existsSync(socket); round += 1) {
-      if (this.#process.exitCode !== null || round === 600) throw new Error("no unit came up");
-      await setTimeout(100);
-    }
+    await until("a unit comes up", () => {
+      if (this.#process?.exitCode !== null) throw new Error("no unit came up");
+      return existsSync(socket);
+    });
     this.#socket = connect(socket);
     await once(this.#socket, "connect");
     this.#answers = createInterface({ input: this.#socket })[Symbol.asyncIterator]();
