@@ -24,6 +24,7 @@ import { createCsr } from "../../src/x509/csr.ts";
 import type { Signer } from "../../src/keys/contract.ts";
 import type { AttestAgentRequest } from "../../src/rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse__Output } from "../../src/rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
 const DOMAIN = "example.org";
@@ -271,7 +272,7 @@ export class FaultRig implements AsyncDisposable {
 
 /** What it said when it was ready. @throws with the end of its log */
 async function started(daemon: Daemon, more = ""): Promise<Record<string, unknown>> {
-  const ready = await within("a start", START_MS, daemon.ready).catch(() => undefined);
+  const ready = await within("a start", daemon.ready).catch(() => undefined);
   if (ready === undefined)
     throw new Error(`not ready (${usage(daemon)}); its log:\n${daemon.log.slice(-3000)}\n${more}`);
   return ready;
@@ -297,9 +298,10 @@ export function entryDraft(path: string, selector: string, more: object = {}): o
   };
 }
 
-export async function within<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
+export async function within<T>(what: string, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
+  const late = (): void => reject(new Error(`${what}: not within ${PATIENCE_MS} ms`));
+  const timer = setTimeout(late, PATIENCE_MS);
   try {
     return await Promise.race([work, promise]);
   } finally {
@@ -308,13 +310,15 @@ export async function within<T>(what: string, ms: number, work: Promise<T>): Pro
 }
 
 /** Tries again until it does not throw. */
-export async function until<T>(what: string, ms: number, attempt: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + ms;
+export async function until<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await attempt();
     } catch (cause) {
-      if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`, { cause });
+      if (performance.now() > deadline) {
+        throw new Error(`${what}: not within ${PATIENCE_MS} ms`, { cause });
+      }
       await pause(100);
     }
   }
@@ -326,6 +330,4 @@ export function pause(ms: number): Promise<void> {
 
 /** Matches this very process. */
 export const OWN_SELECTOR = `unix:uid:${process.geteuid?.()}`;
-/** Only what hangs takes so long: a machine that is busy has been seen to take twenty seconds. */
-const START_MS = 60_000;
-const CALL_MS = 10_000;
+const CALL_MS = 60_000;
