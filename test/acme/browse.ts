@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { get } from "node:https";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { Rig } from "./rig.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 export interface Page {
   readonly body: string;
@@ -35,7 +36,7 @@ export async function pageOnce(
   log: () => string,
   isWanted: (certificate: PeerCertificate) => boolean = () => true,
 ): Promise<Page> {
-  const end = AbortSignal.timeout(120_000);
+  const end = AbortSignal.timeout(PATIENCE_MS);
   for (let last: unknown = "another certificate"; ; ) {
     if (end.aborted) throw new Error(`${host}: ${String(last)}\n${log()}`);
     try {

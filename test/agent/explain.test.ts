@@ -197,7 +197,7 @@ t.test("each cause is told from the others", async (t) => {
 
   await t.test("expired", async (t) => {
     using client = new WorkloadClient(agent.socket);
-    const expiresAt = Math.floor(Date.now() / 1000) + 2;
+    const expiresAt = Math.floor(Date.now() / 1000) + 8;
     const entry = await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
     t.match(await explainer.until(({ verdict }) => verdict === "served"), {
       matching: [{ spiffeId: id("/short"), obstacles: [] }],

@@ -181,7 +181,7 @@ t.test("an agent whose SVID is due attests again", async (t) => {
   const caFile = write(dir, "ca.pem", root.pem);
   await using domain = await Domain.start({
     x509pop: { mode: "external_pki", caFile },
-    ttl: { x509SvidSeconds: 60, jwtSvidSeconds: 60, agentSvidSeconds: 4 },
+    ttl: { x509SvidSeconds: 60, jwtSvidSeconds: 60, agentSvidSeconds: 10 },
   });
   const x509pop = {
     certFile: write(dir, "cert.pem", leaf.certPem),

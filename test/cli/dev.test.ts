@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs
 import { dirname } from "node:path";
 import t from "tap";
 import { emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
+import { until } from "../support/patience.ts";
 
 function newHome(t: { teardown(run: () => void): void }): {
   dir: string;
@@ -25,14 +26,6 @@ function processesOf(dir: string): string[] {
       return false;
     }
   });
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!holds()) {
-    if (performance.now() > late) throw new Error(`not within 20 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 t.test("once: the first SVID, exit code 0, and nothing but the state folder", async (t) => {

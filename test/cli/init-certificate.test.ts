@@ -318,7 +318,7 @@ t.test("--renew stays, and renews a one-time token's certificate by itself", asy
 });
 
 t.test("--renew of another set's certificate, which names no SPIFFE ID", async (t) => {
-  const profile = { ...BUILT_IN_PROFILES.get("server-7d"), ttlSeconds: 4, maxTtlSeconds: 60 };
+  const profile = { ...BUILT_IN_PROFILES.get("server-7d"), ttlSeconds: 10, maxTtlSeconds: 60 };
   await using web = await Domain.start({
     authoritySets: new Map([
       [

@@ -43,7 +43,7 @@ t.test("no agent and no identity: --once says so and fails, --wait waits", async
     err: /^assay: no identity issued.*; register this process with 'assay entry create'/,
   });
   t.notOk(existsSync(`${dir}/none/svid.pem`));
-  const waiting = watch(t, ["--dir", `${dir}/waited`, "--once", "--wait", "60s"]);
+  const waiting = watch(t, ["--dir", `${dir}/waited`, "--once", "--wait", "5m"]);
   await until(() => existsSync(`${dir}/waited`));
   await domain.entry({ path: "/web", more: { hint: "web" } });
   await domain.entry({ path: "/db", more: { hint: "db", x509_svid_ttl: 1200 } });

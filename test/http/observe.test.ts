@@ -251,7 +251,7 @@ t.test("agent: counted, timed by attestor, ready once it is in sync", async (t) 
   // An entry that ends by itself is sent as well, though nothing was committed for as long as it lived.
   const removed = async () => (await scrape(at)).value("spire_agent_lru_cache_entry_remove");
   while ((await removed()) !== 1);
-  const expiresAt = Math.ceil(Date.now() / 1000) + 2;
+  const expiresAt = Math.ceil(Date.now() / 1000) + 6;
   await domain.entry({ path: "/short", more: { expires_at: expiresAt } });
   while ((await changes()) === before + 1);
   while ((await removed()) !== 2);

@@ -34,6 +34,7 @@ import {
   running,
   serviceAccount,
 } from "./cluster/objects.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const clock = systemClock;
 
@@ -252,7 +253,7 @@ t.test("on a cluster", async (t) => {
       },
     });
     const ready = "--for=jsonpath={.status.readyReplicas}=1";
-    await cluster.kubectl(["wait", "-n", "shop", "rs/set", ready, "--timeout=60s"]);
+    await cluster.kubectl(["wait", "-n", "shop", "rs/set", ready, "--timeout=300s"]);
     const set = await cluster.get<{ metadata: { uid: string } }>("rs", "-n", "shop", "set");
     const list = await cluster.get<{ items: [StoredPod] }>("pods", "-n", "shop", "-l", "set=set");
     const [stored] = list.items;
@@ -367,7 +368,7 @@ t.test("on a cluster", async (t) => {
 
 /** What is said once it is refused. */
 async function refusal(attempt: () => Promise<unknown>): Promise<string> {
-  for (let i = 0; i < 200; i += 1) {
+  for (const late = performance.now() + PATIENCE_MS; performance.now() < late; ) {
     try {
       await attempt();
     } catch (thrown) {

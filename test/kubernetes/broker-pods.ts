@@ -8,6 +8,7 @@ import { refused } from "../support/refused.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Deployment } from "./cluster/deployment.ts";
 import { type StoredPod, pod, running, serviceAccount } from "./cluster/objects.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const OBJECT = "spiffe.broker.KubernetesObjectReference";
 const BROKER = "spiffe://example.org/broker";
@@ -65,7 +66,7 @@ export async function brokerPods(
   const later = await running(cluster, "shop", "later");
   await running(cluster, "shop", "unknown");
   const ended = ["wait", "-n", "shop", "pod/done", "--for=jsonpath={.status.phase}=Succeeded"];
-  await cluster.kubectl([...ended, "--timeout=60s"]);
+  await cluster.kubectl([...ended, "--timeout=300s"]);
   const named = (name: string): object => ({ key: { namespace: "shop", name } });
   t.same(await idsOf(far, named("later")), [WEB]);
   t.same(await idsOf(far, named("waiting")), [WEB], "one that is about to run");
@@ -108,7 +109,7 @@ async function agentsWithBrokerApi(cluster: Cluster): Promise<string[]> {
   const volumes = [{ name: "config", configMap: { name: metadata.name } }];
   const patch = JSON.stringify({ spec: { template: { spec: { volumes } } } });
   await cluster.kubectl(["patch", ...daemon, "-p", patch]);
-  await cluster.kubectl(["rollout", "status", ...daemon, "--timeout=120s"]);
+  await cluster.kubectl(["rollout", "status", ...daemon, "--timeout=300s"]);
   const label = "app.kubernetes.io/name=assay-agent";
   const { items } = await cluster.get<{ items: Placed[] }>("pods", "-n", "assay", "-l", label);
   return ["node1", "node2"].map(
@@ -148,11 +149,11 @@ async function idsOf(broker: BrokerClient, fields: object): Promise<string[]> {
 
 /** The kubelet makes it known to the API server in its own time. */
 async function appeared(cluster: Cluster, name: string): Promise<StoredPod> {
-  for (let attempt = 0; ; attempt += 1) {
+  for (const late = performance.now() + PATIENCE_MS; ; ) {
     try {
       return await running(cluster, "shop", name);
     } catch (thrown) {
-      if (attempt === 100) throw thrown;
+      if (performance.now() > late) throw thrown;
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   }

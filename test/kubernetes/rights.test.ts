@@ -23,6 +23,7 @@ import { attestCall } from "../support/attest-call.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { namespace, pod, podToken, processOf, running } from "./cluster/objects.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 interface Rule {
   readonly resources: readonly [string];
@@ -53,7 +54,7 @@ function deployed(file: string): Stored[] {
 /** Rights spread through the API server within moments; the kubelet remembers a refusal for half a minute. */
 async function becomes(attempt: () => Promise<string>, wanted: RegExp): Promise<string> {
   let said = "";
-  for (let i = 0; i < 250; i += 1) {
+  for (const late = performance.now() + PATIENCE_MS; performance.now() < late; ) {
     said = await attempt();
     if (wanted.test(said)) return said;
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { ClientProgram } from "../interop/toolchains.ts";
 import { freePort } from "./free-port.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -179,7 +180,7 @@ export class Client {
   }
 
   /** The next event of this name; others are passed over, an `error` is thrown. */
-  async next(event: string, withinMs = 60_000): Promise<Event> {
+  async next(event: string, withinMs = PATIENCE_MS): Promise<Event> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no '${event}' within ${withinMs} ms`)), withinMs);
@@ -212,14 +213,14 @@ export class Client {
 }
 
 async function until(what: string, attempt: () => Promise<unknown>): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       await attempt();
       return;
     } catch (error) {
       if (performance.now() > deadline)
-        throw new Error(`${what}: not within 30 s`, { cause: error });
+        throw new Error(`${what}: not within ${PATIENCE_MS} ms`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

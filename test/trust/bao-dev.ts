@@ -1,5 +1,6 @@
 /** A real OpenBao for one test, in its development mode: in memory, unsealed, KV version 2 at `secret`. */
 import { type OpenBao, openBao } from "./openbao.ts";
+import { until } from "../support/patience.ts";
 
 export class BaoDev implements AsyncDisposable {
   readonly address: string;
@@ -12,13 +13,17 @@ export class BaoDev implements AsyncDisposable {
 
   static async start(): Promise<BaoDev> {
     const bao = new BaoDev(await openBao());
-    for (let attempt = 0; attempt < 300; attempt += 1) {
+    try {
       // The engine's own upgrade takes a moment longer than the start.
-      if ((await bao.ask("GET", "secret/config")).status === 200) return bao;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await until(
+        "OpenBao is ready",
+        async () => (await bao.ask("GET", "secret/config")).status === 200,
+      );
+      return bao;
+    } catch (error) {
+      await bao[Symbol.asyncDispose]();
+      throw error;
     }
-    await bao[Symbol.asyncDispose]();
-    throw new Error("OpenBao did not become ready within 30 s");
   }
 
   /** As root. */

@@ -13,6 +13,7 @@ import { WorkloadClient } from "../support/workload-client.ts";
 import { needPrograms } from "../support/debian.ts";
 import { envoyBinary } from "./envoy-binary.ts";
 import { freePort } from "../support/free-port.ts";
+import { until } from "../support/patience.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -82,11 +83,3 @@ t.test("Envoy refuses a revoked SVID and takes the next one", async (t) => {
   proxy.kill("SIGTERM");
   await ended;
 });
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 30_000; performance.now() < deadline; ) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${what}: not within 30 s`);
-}

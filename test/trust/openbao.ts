@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { needPip } from "../support/debian.ts";
 import { freePort } from "../support/free-port.ts";
 import { oneAtATime } from "../support/one-at-a-time.ts";
+import { until } from "../support/patience.ts";
 
 const exec = promisify(execFile);
 
@@ -80,13 +81,11 @@ async function baoBinary(): Promise<string> {
 }
 
 async function answers(child: ChildProcess, address: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  await until("OpenBao answers", async () => {
     if (child.exitCode !== null) throw new Error(`OpenBao ended with ${child.exitCode}`);
     const answer = await fetch(`${address}/v1/sys/health`).catch(() => undefined);
-    if (answer?.ok === true) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("OpenBao does not answer");
+    return answer?.ok === true;
+  });
 }
 
 const VERSION = "2.7.2";

@@ -144,11 +144,9 @@ t.test("a token that hangs holds up nothing but its own keys, and is said to", a
     });
     t.equal(hasty, undefined);
     const slow = manager.generate("b", "ec-p256");
-    const beganMs = performance.now();
-    // Files and keys go on meanwhile: two of the pool's threads are left.
+    // Files and keys go on meanwhile, or it is never unlocked: two of the pool's threads are left.
     await readFile(hsm.pinFile);
     await generateKey("ec-p384");
-    t.ok(performance.now() - beganMs < 5000);
     locks[Symbol.dispose]();
     t.ok(await slow, "what was asked for in time is done when it comes back");
     t.ok(await signer.sign(Buffer.from("x")));

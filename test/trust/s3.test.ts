@@ -22,6 +22,7 @@ import { caOfToday, webLeaf } from "../server/federation/endpoint.ts";
 import { temporaryFolder } from "../support/caller.ts";
 import { refused } from "../support/refused.ts";
 import { freePort } from "../support/free-port.ts";
+import { until } from "../support/patience.ts";
 
 const exec = promisify(execFile);
 const MODULE = "github.com/versity/versitygw/cmd/versitygw";
@@ -172,9 +173,5 @@ async function listening(port: number): Promise<void> {
       socket.on("error", () => resolve(false));
       socket.on("connect", () => socket.destroy());
     });
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (await isOpen()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("the gateway does not listen");
+  await until("the gateway listens", isOpen);
 }

@@ -6,6 +6,7 @@ import type { Test } from "tap";
 import { pageOnce } from "../browse.ts";
 import { verify } from "../rig.ts";
 import { INGRESS, SPACE, type Scene, secret, startScene } from "./scene.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 
 interface Condition {
   readonly type: string;
@@ -182,7 +183,7 @@ function condition({ status }: Stored, type: string): Condition | undefined {
 /** Waits for the certificate. @returns the file with what its secret has */
 async function issued({ cluster, rig, log }: Scene, name: string): Promise<{ chain: string }> {
   const wait = ["wait", "-n", SPACE, `certificate/${name}`, "--for=condition=Ready"];
-  await cluster.kubectl([...wait, "--timeout=120s"]).catch((thrown: Error) => {
+  await cluster.kubectl([...wait, "--timeout=300s"]).catch((thrown: Error) => {
     throw new Error(`${thrown.message}\n${log().slice(-4000)}`);
   });
   const { data } = await cluster.get<{ data: Record<string, string> }>("secret", "-n", SPACE, name);
@@ -197,7 +198,7 @@ async function until(
   name: string,
   isSo: (stored: Stored) => boolean,
 ): Promise<Stored> {
-  const end = AbortSignal.timeout(180_000);
+  const end = AbortSignal.timeout(PATIENCE_MS);
   for (;;) {
     const stored = await cluster.get<Stored>(kind, "-n", SPACE, name);
     if (isSo(stored)) return stored;

@@ -47,7 +47,7 @@ export async function startScene(t: Test): Promise<Scene> {
     ],
   });
   await cluster.kubectl(["apply", "-f", await definitions()]);
-  await cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=300s"]);
   await cluster.apply(
     namespace(SPACE),
     {

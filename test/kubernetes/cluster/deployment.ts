@@ -45,7 +45,7 @@ export class Deployment {
   /** One `kubectl apply -k`; resolves when server and agents are Ready. */
   static async apply(cluster: Cluster): Promise<Deployment> {
     await cluster.kubectl(["apply", "-k", OVERLAY]);
-    const rollout = ["rollout", "status", "-n", "assay", "--timeout=120s"];
+    const rollout = ["rollout", "status", "-n", "assay", "--timeout=300s"];
     await cluster.kubectl([...rollout, "statefulset/assay-server"]);
     await cluster.kubectl([...rollout, "daemonset/assay-agent"]);
     return new Deployment(cluster);

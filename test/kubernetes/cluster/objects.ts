@@ -65,7 +65,7 @@ export function pod(params: PodParams): object {
 
 /** Waits until the pod runs. */
 export async function running(cluster: Cluster, space: string, name: string): Promise<StoredPod> {
-  const wait = ["wait", "-n", space, `pod/${name}`, "--timeout=60s"];
+  const wait = ["wait", "-n", space, `pod/${name}`, "--timeout=300s"];
   await cluster.kubectl([...wait, "--for=jsonpath={.status.phase}=Running"]);
   return cluster.get<StoredPod>("pod", "-n", space, name);
 }

@@ -1,5 +1,4 @@
 /** Calls that the end-to-end tests have in common. */
-import type { Test } from "tap";
 import { generateKey } from "../../../src/keys/software-signer.ts";
 import type { Channel } from "../../../src/rpc/channel.ts";
 import { serviceDefinition } from "../../../src/rpc/protos.ts";
@@ -33,19 +32,6 @@ export async function csrOf(path = "/ignored") {
     key,
     csr: await createCsr({ uris: [`spiffe://example.org${path}`], signer: key.signer }),
   };
-}
-
-/** Waits for what a change makes true; everything it depends on happens in this process. */
-export async function eventually(
-  t: Test,
-  holds: () => Promise<boolean>,
-  what: string,
-): Promise<void> {
-  for (let round = 0; round < 500; round++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  t.fail(`never: ${what}`);
 }
 
 export function agentMethods(): [string, string][] {

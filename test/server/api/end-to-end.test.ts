@@ -25,10 +25,10 @@ import {
   callOnce,
   collect,
   csrOf,
-  eventually,
   id,
   uid,
 } from "./calls.ts";
+import { until } from "../../support/patience.ts";
 
 t.test("the life of an agent", async (t) => {
   const server = await startTestServer(t);
@@ -54,7 +54,7 @@ t.test("the life of an agent", async (t) => {
   });
   const authorized = (): Promise<Entries> =>
     agent.channel.unary(ENTRY_SERVICE, "GetAuthorizedEntries", {});
-  await eventually(t, async () => (await authorized()).entries.length === 2, "two entries");
+  await until("two entries", async () => (await authorized()).entries.length === 2);
   t.same((await authorized()).entries.map(({ spiffe_id }) => spiffe_id.path).sort(), [
     "/host",
     "/web",
@@ -217,18 +217,14 @@ t.test("entries are synced whole when few, by revision when many", async (t) => 
       hint: "h",
     }));
     await server.admin.unary(ENTRY_SERVICE, "BatchCreateEntry", { entries });
-    await eventually(
-      t,
-      async () => {
-        const { entries: all } = await agent.channel.unary<Entries>(
-          ENTRY_SERVICE,
-          "GetAuthorizedEntries",
-          {},
-        );
-        return all.length === to;
-      },
-      `${to} entries`,
-    );
+    await until(`${to} entries`, async () => {
+      const { entries: all } = await agent.channel.unary<Entries>(
+        ENTRY_SERVICE,
+        "GetAuthorizedEntries",
+        {},
+      );
+      return all.length === to;
+    });
   };
   const hostile: [string, object, RegExp][] = [
     ["ids at once", { ids: ["a"] }, /^ids/],
@@ -293,7 +289,7 @@ t.test("AttestAgent ends with those who say nothing, and has a rate", async (t) 
   const silent = channel.stream<object, object>(AGENT_SERVICE, "AttestAgent");
   const ended = refused(t, collect(silent), { kind: "deadline" });
   await channel.unary("grpc.health.v1.Health", "Check", {});
-  await eventually(t, async () => server.clock.timers > 0, "the server waits");
+  await until("the server waits", async () => server.clock.timers > 0);
   await server.clock.advance(10_100);
   await ended;
   {

@@ -22,7 +22,8 @@ import {
   testServerConfig,
 } from "../../support/server.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { type Entries, eventually, id, uid } from "./calls.ts";
+import { type Entries, id, uid } from "./calls.ts";
+import { until } from "../../support/patience.ts";
 
 const HEALTH = "grpc.health.v1.Health";
 
@@ -42,26 +43,21 @@ t.test("TLS: the server's SVID, swapped while it serves", async (t) => {
   await server.clock.advance(1_000_000);
   t.equal((await shown()).fingerprint256, first.fingerprint256);
   await server.clock.advance(900_000);
-  await eventually(
-    t,
-    async () => (await shown()).fingerprint256 !== first.fingerprint256,
+  await until(
     "another certificate",
+    async () => (await shown()).fingerprint256 !== first.fingerprint256,
   );
   const second = await shown();
   const { authorities } = server.server;
   const { id: next } = await authorities.prepare("x509");
   await authorities.activate("x509", next);
   await server.clock.advance(61_000);
-  await eventually(
-    t,
-    async () => {
-      const socket = await tlsTo(server);
-      const certificate = socket.getPeerX509Certificate();
-      socket.destroy();
-      return certificate?.fingerprint256 !== second.fingerprint256;
-    },
-    "a certificate of the authority that signs now",
-  );
+  await until("a certificate of the authority that signs now", async () => {
+    const socket = await tlsTo(server);
+    const certificate = socket.getPeerX509Certificate();
+    socket.destroy();
+    return certificate?.fingerprint256 !== second.fingerprint256;
+  });
 });
 
 t.test("health answers anyone, and any number but not all the world at once", async (t) => {
@@ -92,10 +88,9 @@ t.test("health answers anyone, and any number but not all the world at once", as
     if (each.status === "rejected") t.match(each.reason, { kind: "limited" });
   }
   over.abort();
-  await eventually(
-    t,
-    async () => (await watch(server.admin).catch(() => "")) === "SERVING",
+  await until(
     "those who left made room",
+    async () => (await watch(server.admin).catch(() => "")) === "SERVING",
   );
 });
 

@@ -17,7 +17,8 @@ import {
   startTestServer,
 } from "../../support/server.ts";
 import { readAuditLog } from "../../support/audit-records.ts";
-import { type Results, csrOf, eventually, id, uid } from "../api/calls.ts";
+import { type Results, csrOf, id, uid } from "../api/calls.ts";
+import { until } from "../../support/patience.ts";
 
 const AUDIT_SERVICE = "assay.audit.v1.Audit";
 
@@ -47,17 +48,13 @@ t.test("each issuance, denial and admin act is one record, with who, what and wh
   });
   const { csr } = await csrOf();
   let svid: SvidMessage | undefined;
-  await eventually(
-    t,
-    async () => {
-      const { results } = await agent.channel.unary<Results>(SVID_SERVICE, "BatchNewX509SVID", {
-        params: [{ entry_id: entryId, csr }],
-      });
-      svid = results[0]?.svid ?? undefined;
-      return svid !== undefined;
-    },
-    "the agent may have the entry",
-  );
+  await until("the agent may have the entry", async () => {
+    const { results } = await agent.channel.unary<Results>(SVID_SERVICE, "BatchNewX509SVID", {
+      params: [{ entry_id: entryId, csr }],
+    });
+    svid = results[0]?.svid ?? undefined;
+    return svid !== undefined;
+  });
   const withId = { metadata: { "assay-request-id": "from-the-agent.1" } };
   await agent.channel.unary(
     SVID_SERVICE,

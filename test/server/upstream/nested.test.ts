@@ -15,6 +15,7 @@ import { refused } from "../../support/refused.ts";
 import { Domain, id } from "../../support/running.ts";
 import { WorkloadClient } from "../../support/workload-client.ts";
 import { upstreamConformance } from "./conformance.ts";
+import { until } from "../../support/patience.ts";
 
 interface Level {
   readonly domain: Domain;
@@ -40,14 +41,6 @@ const rootsOf = async (each: Level): Promise<string[]> =>
     const { subjectKeyId = "" } = parseCertificate(asn1);
     return tainted ? `${subjectKeyId} tainted` : subjectKeyId;
   });
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 40_000;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`${what}: not within 40 s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 function verifies(chain: Uint8Array, roots: readonly Uint8Array[]): string {
   const dir = mkdtempSync(join(tmpdir(), "assay-nested-"));
