@@ -5,11 +5,10 @@ import { HttpListener } from "../../http/http-listener.ts";
 import { observeRoutes } from "../../http/observe-routes.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { BundleEndpoint } from "../federation/bundle-endpoint.ts";
-import { OidcFrontEnd } from "./oidc/oidc-front-end.ts";
+import { openOidc } from "./oidc/open-oidc.ts";
 import { openAcme } from "./acme/open-acme.ts";
 import { openProvision } from "./provision/open-provision.ts";
 import { crlRoutes } from "../revocation/crl-routes.ts";
-import { webIdentity } from "./web-identity.ts";
 import type { FrontEndParts } from "./front-end-parts.ts";
 
 interface Address {
@@ -88,35 +87,6 @@ async function openOwnBundleEndpoint(
   );
   reload.part((next) => endpoint.prepare(next.federation?.bundleEndpoint));
   return endpoint;
-}
-
-async function openOidc(
-  { frontends }: ServerConfig,
-  parts: FrontEndParts,
-  opened: AsyncDisposableStack,
-): Promise<OidcFrontEnd | undefined> {
-  const config = frontends?.oidc;
-  if (config === undefined) return undefined;
-  const { bundles, authorities, reload, clock, metrics, readiness, step } = parts;
-  const logger = parts.logger.child({ frontend: "oidc" });
-  return step("oidc front end", async () => {
-    const tls = await webIdentity(config.tls, { ...parts, logger }, opened);
-    const frontEnd = opened.use(
-      await OidcFrontEnd.open({
-        config,
-        ownBundle: () => bundles.own(),
-        leadSeconds: () => authorities.plan("jwt").lead,
-        ...(tls === undefined ? {} : { tls: tls.current }),
-        clock,
-        logger,
-        metrics,
-      }),
-    );
-    reload.part((next) => frontEnd.change(next.frontends?.oidc));
-    readiness.add({ name: "oidc front end", missing: () => tls?.problem() });
-    logger.info("oidc front end listens", { issuer: config.issuer, ...frontEnd.address });
-    return frontEnd;
-  });
 }
 
 /** Revocation lists, over plain HTTP: they are signed, and what checks a certificate cannot need a certificate first. */
