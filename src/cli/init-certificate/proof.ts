@@ -99,17 +99,26 @@ export function proofSource(context: CommandContext): ProofSource {
   const server = options.text("server");
   if (server === undefined)
     throw new UsageError("--server is missing; for example --server assay.example.org:8081");
-  if (way === "agent") {
-    const stray = ["token-file", "trust-bundle", "trust-domain", "cluster"].find(
-      (name) => options.given(name) !== undefined,
+  return way === "agent" ? agentSource(context, server) : tokenSource(context, server, way);
+}
+
+function agentSource(context: CommandContext, server: string): ProofSource {
+  const stray = ["token-file", "trust-bundle", "trust-domain", "cluster"].find(
+    (name) => context.options.given(name) !== undefined,
+  );
+  if (stray !== undefined)
+    throw new UsageError(
+      `--${stray} has a meaning with --via pod, oidc or once only; say --via, or leave it out to prove yourself by the agent`,
     );
-    if (stray !== undefined)
-      throw new UsageError(
-        `--${stray} has a meaning with --via pod, oidc or once only; say --via, or leave it out to prove yourself by the agent`,
-      );
-    const proof = (): Promise<Proof> => svidProof(context);
-    return { way, server, proof, withCertificate: proof };
-  }
+  const proof = (): Promise<Proof> => svidProof(context);
+  return { way: "agent", server, proof, withCertificate: proof };
+}
+
+function tokenSource(
+  { options }: CommandContext,
+  server: string,
+  way: Exclude<Way, "agent">,
+): ProofSource {
   if (options.given("socket") !== undefined) {
     throw new UsageError(`--socket has no meaning with --via ${way}, which asks no agent`);
   }
@@ -145,36 +154,41 @@ export function proofSource(context: CommandContext): ProofSource {
         ...(way === "pod" ? {} : { boundToken: token }),
       };
     },
-    async withCertificate({ chain, key, bundle, serverBundle = [] }) {
-      const { unionBundle } = await import("../../agent/identity/bootstrap.ts");
-      const given = await bundleNow();
-      const [leaf = new Uint8Array()] = chain;
-      if (parseCertificate(leaf).uris.length === 0) {
-        const x509Authorities = serverBundle.map((der) => ({ der, tainted: false }));
-        const signer = signerFromPkcs8(key);
-        return {
-          method: "NewCertificateByToken",
-          trustDomain,
-          bundle: unionBundle({ ...given, x509Authorities }, given),
-          fields: {},
-          fieldsFor: async (csr) => ({
-            certificate: { certificate: leaf, signature: await proveHeld(signer, csr, leaf) },
-          }),
-        };
-      }
-      // The file may be as old as this process; what came with the certificate is of its day.
-      const x509Authorities = bundle.map(({ der }) => ({ der, tainted: false }));
-      return {
-        method: "NewCertificateBySVID",
-        trustDomain,
-        bundle: unionBundle({ ...given, x509Authorities }, given),
-        identity: {
-          certPem: encodeCertificates(chain),
-          keyPem: encodePem("PRIVATE KEY", key),
-        },
-        fields: {},
-      };
-    },
+    withCertificate: async (held) => certificateProof(held, trustDomain, await bundleNow()),
+  };
+}
+
+/** An SVID shows itself in the handshake; what is none is shown in the request, signed with its key. */
+async function certificateProof(
+  { chain, key, bundle, serverBundle = [] }: HeldCertificate,
+  trustDomain: string,
+  given: Bundle,
+): Promise<Proof> {
+  const { unionBundle } = await import("../../agent/identity/bootstrap.ts");
+  const known = (roots: readonly Uint8Array[]): Bundle => {
+    const x509Authorities = roots.map((der) => ({ der, tainted: false }));
+    return unionBundle({ ...given, x509Authorities }, given);
+  };
+  const [leaf = new Uint8Array()] = chain;
+  if (parseCertificate(leaf).uris.length === 0) {
+    const signer = signerFromPkcs8(key);
+    return {
+      method: "NewCertificateByToken",
+      trustDomain,
+      bundle: known(serverBundle),
+      fields: {},
+      fieldsFor: async (csr) => ({
+        certificate: { certificate: leaf, signature: await proveHeld(signer, csr, leaf) },
+      }),
+    };
+  }
+  return {
+    method: "NewCertificateBySVID",
+    trustDomain,
+    // The file may be as old as this process; what came with the certificate is of its day.
+    bundle: known(bundle.map(({ der }) => der)),
+    identity: { certPem: encodeCertificates(chain), keyPem: encodePem("PRIVATE KEY", key) },
+    fields: {},
   };
 }
 
