@@ -1,10 +1,11 @@
 import type { Random } from "./random.ts";
 
 export interface BackoffOptions {
-  readonly baseMs: number;
+  /** The first delay; a second unless given. */
+  readonly baseMs?: number;
   readonly maxMs: number;
-  /** Share of the delay that is random, 0..1. */
-  readonly jitter: number;
+  /** Share of the delay that is random, 0..1; a fifth unless given. */
+  readonly jitter?: number;
 }
 
 /** Exponential delays with jitter; `reset` after a success. */
@@ -19,7 +20,7 @@ export class Backoff {
   }
 
   nextMs(): number {
-    const { baseMs, maxMs, jitter } = this.#options;
+    const { baseMs = 1000, maxMs, jitter = 0.2 } = this.#options;
     const plain = Math.min(maxMs, baseMs * 2 ** Math.min(this.#attempt, 30));
     this.#attempt += 1;
     return plain * (1 - jitter * this.#random.unit());

@@ -123,6 +123,6 @@ export class Follower implements AsyncDisposable {
   }
 }
 
-const RETRY = { baseMs: 1000, maxMs: 60_000, jitter: 0.2 };
+const RETRY = { maxMs: 60_000 };
 /** Expired roots are left out, where that is wanted, within so long. */
 const IDLE_MS = 3_600_000;

@@ -44,7 +44,7 @@ export async function firstIdentity(
   const { client, names, keyType, clock, random } = source;
   const request = await makeRequest(names, keyType);
   const until = clock.nowMs() + waitMs;
-  const backoff = new Backoff({ baseMs: 250, maxMs: 5000, jitter: 0.2 }, random);
+  const backoff = new Backoff({ baseMs: 250, maxMs: 5000 }, random);
   for (;;) {
     try {
       const pem = await client.sign(token, request.csrPem, signal);

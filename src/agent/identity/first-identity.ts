@@ -40,7 +40,7 @@ export class FirstIdentity {
   /** Gets bundle and SVID where they are missing, however long the server is away. */
   async obtain(attestation: NodeAttestation): Promise<AgentSvid> {
     const { config, identity, clock, random, logger, signal } = this.#options;
-    const backoff = new Backoff({ baseMs: 1000, maxMs: 60_000, jitter: 0.2 }, random);
+    const backoff = new Backoff({ maxMs: 60_000 }, random);
     for (;;) {
       try {
         if (config.bootstrap.kind === "url" && !this.#isFetched) await this.#fetch();

@@ -60,7 +60,7 @@ export class Standing {
         onRenewed();
         return Math.min(Math.max(dueInMs, ROUND_MIN_MS), ROUND_MAX_MS);
       },
-      backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
+      backoff: { maxMs: 30_000 },
       // However short its life: a server that is back before the SVID ends is to be met.
       retryWithinMs: () => {
         const leftMs = (identity.svid?.expiresAt ?? 0) * 1000 - clock.nowMs();

@@ -45,7 +45,7 @@ export class StoreLane implements AsyncDisposable {
       name: `SVID store ${backend.name}`,
       clock,
       random,
-      backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
+      backoff: { maxMs: 60_000 },
       round: (signal) => this.#round(signal),
       onError: (error, retryMs) => {
         options.onOutcome(backend.name, "failed");

@@ -91,7 +91,7 @@ export class StoredSvids implements AsyncDisposable {
         name: "stored SVIDs",
         clock,
         random,
-        backoff: { baseMs: 1000, maxMs: 60_000, jitter: 0.2 },
+        backoff: { maxMs: 60_000 },
         round: (signal) => this.#round(signal),
         onError: (error, retryMs) =>
           logger.warn("SVIDs for stores were not signed; those there stay", {

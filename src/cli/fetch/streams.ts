@@ -60,7 +60,7 @@ export async function* followStream<Message>(
   signal: AbortSignal,
   note: (text: string) => void,
 ): AsyncGenerator<Message> {
-  const backoff = new Backoff({ baseMs: 250, maxMs: 5000, jitter: 0.2 }, systemRandom);
+  const backoff = new Backoff({ baseMs: 250, maxMs: 5000 }, systemRandom);
   let noted = "";
   while (!signal.aborted) {
     try {

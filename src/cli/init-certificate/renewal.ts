@@ -69,5 +69,5 @@ export class Renewal implements AsyncDisposable {
   }
 }
 
-const RETRY = { baseMs: 1000, maxMs: 60_000, jitter: 0.2 };
+const RETRY = { maxMs: 60_000 };
 const LEAST_WAIT_MS = 1000;

@@ -104,7 +104,7 @@ async function patientAgent(
   fromFile: string | undefined,
 ): Promise<RpcClient | undefined> {
   const { options, signal, output } = context;
-  const backoff = new Backoff({ baseMs: 250, maxMs: 5000, jitter: 0.2 }, systemRandom);
+  const backoff = new Backoff({ baseMs: 250, maxMs: 5000 }, systemRandom);
   let noted = "";
   while (!signal.aborted) {
     try {

@@ -231,5 +231,5 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 const NO_X509: X509View = { svids: [], federated: new Map(), crls: [] };
-const TOKEN_RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.2 };
+const TOKEN_RETRY = { baseMs: 500, maxMs: 10_000 };
 const LEAST_TOKEN_WAIT_MS = 1000;

@@ -52,7 +52,7 @@ export class AuditTrail implements GatheringAudit, RotationAudit, AsyncDisposabl
         await this.#summarise();
         return SUMMARY_MS;
       },
-      backoff: { baseMs: 1000, maxMs: SUMMARY_MS, jitter: 0.2 },
+      backoff: { maxMs: SUMMARY_MS },
       onError: (error) => options.logger.warn("denials could not be summarised", { error }),
     });
   }

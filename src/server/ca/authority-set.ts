@@ -128,7 +128,7 @@ export class AuthoritySet implements AsyncDisposable {
         if (isSteady) await this.rotate();
         return ROUND_MS;
       },
-      backoff: { baseMs: 1000, maxMs: ROUND_MS, jitter: 0.2 },
+      backoff: { maxMs: ROUND_MS },
       onError: (error, retryMs) =>
         logger.error("rotation of authorities failed", { error, retryMs }),
     });

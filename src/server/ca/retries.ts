@@ -12,7 +12,7 @@ export class Retries {
 
   constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
     this.#clock = clock;
-    this.#backoff = new Backoff({ baseMs: 1000, maxMs: MAX_MS, jitter: 0.2 }, random);
+    this.#backoff = new Backoff({ maxMs: MAX_MS }, random);
   }
 
   /** Of the last try, if that failed. */

@@ -53,7 +53,7 @@ export class WitAuthorities implements AsyncDisposable {
         if (isSteady) await this.#steps.run(() => slots.rotate());
         return ROUND_MS;
       },
-      backoff: { baseMs: 1000, maxMs: ROUND_MS, jitter: 0.2 },
+      backoff: { maxMs: ROUND_MS },
       onError: (error, retryMs) =>
         logger.error("rotation of WIT authorities failed", { error, retryMs }),
     });

@@ -17,7 +17,7 @@ export function startFeedPruner({ store, clock, random, logger }: FeedPrunerOpti
     name: "feed pruner",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
+    backoff: { maxMs: INTERVAL_MS },
     round: async () => {
       await store.pruneChanges(KEPT_CHANGES);
       return INTERVAL_MS;

@@ -62,7 +62,7 @@ export class ServerIdentity implements AsyncDisposable {
       clock: options.clock,
       random: options.random,
       round: () => this.#round(),
-      backoff: { baseMs: 1000, maxMs: 30_000, jitter: 0.2 },
+      backoff: { maxMs: 30_000 },
       onError: (error, retryMs) => {
         const level = error.message === this.#trouble ? "debug" : "error";
         this.#trouble = error.message;

@@ -22,7 +22,7 @@ export function startEntryPruner(options: EntryPrunerOptions): Loop {
     name: "entry pruner",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
+    backoff: { maxMs: INTERVAL_MS },
     round: async (signal) => {
       const prune = () => metered(metrics, SERVER_METRICS.entryPrune, () => pruneBatch(options));
       while (!signal.aborted && (await prune()) === BATCH);

@@ -44,7 +44,7 @@ export function watchRenewable(options: RenewableWatchOptions): Loop {
     name: "renewable certificates",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: COUNT_MS, jitter: 0.3 },
+    backoff: { maxMs: COUNT_MS },
     async round() {
       taken = await store.renewableCertificates.count();
       if (isLow() && !warned) {

@@ -21,7 +21,7 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
     name: "token pruner",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: INTERVAL_MS, jitter: 0.3 },
+    backoff: { maxMs: INTERVAL_MS },
     async round() {
       const now = epochSeconds(clock);
       const { tokens, bound, once, renewable, grants, external } = await store.transaction(

@@ -94,7 +94,7 @@ export class Revocations implements AsyncDisposable {
         await this.#work.run(() => this.#signDue());
         return ROUND_MS;
       },
-      backoff: { baseMs: 1000, maxMs: ROUND_MS, jitter: 0.2 },
+      backoff: { maxMs: ROUND_MS },
       onError: (error, retryMs) =>
         logger.warn("a revocation list was not signed; the one before is served", {
           error,

@@ -30,7 +30,7 @@ export class UpstreamWatcher implements AsyncDisposable {
       name: `roots of upstream ${name}`,
       clock,
       random,
-      backoff: { baseMs: 1000, maxMs: MAX_RETRY_MS, jitter: 0.2 },
+      backoff: { maxMs: MAX_RETRY_MS },
       round: async (signal) => {
         const limits = { clock, deadlineMs: DEADLINE_MS, signal, who: `upstream ${name}` };
         const bundle = await withDeadline(limits, (end) => watch.look(end));

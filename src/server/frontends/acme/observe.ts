@@ -38,7 +38,7 @@ export function readAcme(
     name: "acme counts",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: COUNT_MS, jitter: 0.3 },
+    backoff: { maxMs: COUNT_MS },
     async round() {
       counts = await store.acme.counts(epochSeconds(clock));
       return COUNT_MS;

@@ -21,7 +21,7 @@ export function pruneAcme(params: PruneAcmeParams): Loop {
     name: "acme pruner",
     clock,
     random,
-    backoff: { baseMs: 1000, maxMs: PRUNE_MS, jitter: 0.3 },
+    backoff: { maxMs: PRUNE_MS },
     async round() {
       const now = epochSeconds(clock);
       const endedBefore = now - KEPT_SECONDS;
