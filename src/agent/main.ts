@@ -167,12 +167,13 @@ class Agent implements RunningAgent {
       onFailed: (error) => this.#fail(error),
     });
     const signal = this.#stop.signal;
-    const batches = new JwtBatches({ server: client, clock, signal });
+    const batches = new JwtBatches({ server: client.signer, clock, signal });
     const jwtCache = new JwtCache({
       clock,
       random: this.#random,
       max: config.jwtCacheMax,
-      sign: (entry, audience) => signJwt({ client, batches, signal }, entry, audience),
+      sign: (entry, audience) =>
+        signJwt({ signer: client.signer, batches, signal }, entry, audience),
     });
     const attestors = this.#stack.use(
       await WorkloadAttestors.open(config, {
@@ -267,7 +268,7 @@ class Agent implements RunningAgent {
     const stored = this.#stack.use(
       await StoredSvids.open({
         config,
-        signer: client,
+        signer: client.signer,
         clock,
         random: this.#random,
         logger,

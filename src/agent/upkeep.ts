@@ -50,7 +50,7 @@ export class Upkeep implements AsyncDisposable {
     this.#identity = identity;
     const maker = new SvidMaker({
       ...common,
-      signer: client,
+      signer: client.signer,
       keyType: config.workloadKeyType,
       onMade: (made, failed) => cache.applySvids(made, failed),
     });

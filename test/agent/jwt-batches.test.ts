@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import t from "tap";
 import { JwtBatches, type JwtOrder, type JwtServer } from "../../src/agent/sync/jwt-batches.ts";
-import type { SignedJwt } from "../../src/agent/server-client/server-client.ts";
+import type { SignedJwt } from "../../src/agent/server-client/server-signer.ts";
 import { type AssayError, fail } from "../../src/base/errors.ts";
 import { parseCompact } from "../../src/jwt/compact.ts";
 import { readAuditLog } from "../support/audit-records.ts";

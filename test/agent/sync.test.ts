@@ -3,7 +3,7 @@ import type { Entry } from "../../src/agent/cache/entry.ts";
 import type { HeldSvid } from "../../src/agent/cache/svid-store.ts";
 import type { Synced } from "../../src/agent/cache/cache.ts";
 import { entryFromMessage } from "../../src/agent/server-client/messages.ts";
-import type { SignedSvid } from "../../src/agent/server-client/server-client.ts";
+import type { SignedSvid } from "../../src/agent/server-client/server-signer.ts";
 import { SvidMaker } from "../../src/agent/sync/svid-maker.ts";
 import { Sync, type SyncSource } from "../../src/agent/sync/sync.ts";
 import { type AssayError, fail } from "../../src/base/errors.ts";

@@ -4,6 +4,7 @@ import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { Entry__Output } from "../../rpc/gen/spire/api/types/Entry.ts";
 import type { SPIFFEID__Output } from "../../rpc/gen/spire/api/types/SPIFFEID.ts";
+import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import { keyTypeOfSpki } from "../../keys/public-key.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { IdTemplate } from "../../spiffe/id-template.ts";
@@ -101,6 +102,13 @@ export function bundleFromMessage(
 export function spiffeIdFromMessage(message: SPIFFEID__Output | null): SpiffeId {
   if (message === null) throw fail("invalid", "SPIFFE ID is missing");
   return SpiffeId.of(TrustDomain.parse(message.trust_domain), message.path);
+}
+/** DER, leaf first. @throws internal when there is none */
+export function chainOf(svid: X509SVID__Output | null): readonly Uint8Array[] {
+  if (svid === null || svid.cert_chain.length === 0) {
+    throw fail("internal", "the server sent no certificate");
+  }
+  return svid.cert_chain.map((der) => new Uint8Array(der));
 }
 
 /** The parent of entries that group agents. */

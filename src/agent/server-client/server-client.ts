@@ -8,32 +8,26 @@ import { metered } from "../../observe/metered.ts";
 import { AGENT_METRICS } from "../../observe/metric-names.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Channel, UnaryOptions } from "../../rpc/channel.ts";
-import { errorFromStatus, statusName } from "../../rpc/status.ts";
+import { statusName } from "../../rpc/status.ts";
 import { REQUEST_ID_HEADER, newRequestId, withRequestId } from "../../rpc/request-id.ts";
 import type { HostFacts } from "../../rpc/gen/assay/agent/v1/HostFacts.ts";
 import type { NearestResponse__Output } from "../../rpc/gen/assay/explain/v1/NearestResponse.ts";
-import type { BatchNewJWTSVIDResponse__Output } from "../../rpc/gen/assay/jwt/v1/BatchNewJWTSVIDResponse.ts";
 import type { FollowRequest } from "../../rpc/gen/assay/sync/v1/FollowRequest.ts";
 import type { FollowResponse__Output } from "../../rpc/gen/assay/sync/v1/FollowResponse.ts";
 import type { SpendOneTimeResponse__Output } from "../../rpc/gen/assay/token/v1/SpendOneTimeResponse.ts";
 import type { AttestAgentRequest } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import type { RenewAgentResponse__Output } from "../../rpc/gen/spire/api/server/agent/v1/RenewAgentResponse.ts";
-import type { BatchNewX509SVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts";
-import type { BatchNewWITSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/BatchNewWITSVIDResponse.ts";
-import type { NewJWTSVIDResponse__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewJWTSVIDResponse.ts";
 import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
-import type { JWTSVID__Output } from "../../rpc/gen/spire/api/types/JWTSVID.ts";
-import type { WITSVID__Output } from "../../rpc/gen/spire/api/types/WITSVID.ts";
-import type { X509SVID__Output } from "../../rpc/gen/spire/api/types/X509SVID.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import type { Selector } from "../../spiffe/selector.ts";
-import type { Entry, Member } from "../cache/entry.ts";
-import type { WitOrder } from "../cache/wit-store.ts";
+import type { Entry } from "../cache/entry.ts";
 import type { WitKey } from "../wit/wit-keys.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import { Connection, dial } from "./connection.ts";
 import { fetchEntries } from "./entry-sync.ts";
+import { chainOf } from "./messages.ts";
+import { ServerSigner } from "./server-signer.ts";
 
 export interface ServerClientOptions {
   /** `host:port`. */
@@ -56,32 +50,17 @@ export const AGENT_REFUSALS: ReadonlySet<string> = new Set([
   "AGENT_MUST_REATTEST",
 ]);
 
-export interface SignRequest {
-  readonly entryId: string;
-  readonly csr: Uint8Array;
-  /** For a member of a family, which the server makes the SPIFFE ID for. */
-  readonly member?: Member;
-}
-
-/** As the server signed it; nobody has looked at it yet. */
-export interface SignedJwt {
-  readonly token: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-}
-
 export interface AttestedSvid {
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[];
   readonly reattestable: boolean;
 }
 
-/** One answer of a batch: a chain (DER, leaf first), or why there is none. */
-export type SignedSvid = { readonly chain: readonly Uint8Array[] } | { readonly error: AssayError };
-
 export class ServerClient implements Disposable {
   readonly #options: ServerClientOptions;
   readonly #connection: Connection;
+  /** Has it sign for workloads. */
+  readonly signer: ServerSigner;
 
   constructor(options: ServerClientOptions) {
     this.#options = options;
@@ -98,6 +77,10 @@ export class ServerClient implements Disposable {
         }),
       () => identity,
     );
+    this.signer = new ServerSigner({
+      unary: (service, method, request, signal) => this.#unary(service, method, request, signal),
+      metrics: options.metrics,
+    });
   }
 
   /** Rises whenever the next call goes to another connection: SVID or bundle are others. */
@@ -187,126 +170,6 @@ export class ServerClient implements Disposable {
     }, requestId);
   }
 
-  /** One answer for each request, in order. */
-  async signX509Svids(
-    requests: readonly SignRequest[],
-    signal: AbortSignal,
-  ): Promise<readonly SignedSvid[]> {
-    const plain = requests.filter(({ member }) => member === undefined);
-    const members = requests.flatMap(({ member, csr }) =>
-      member === undefined ? [] : [{ member: memberMessage(member), csr }],
-    );
-    const [ofPlain, ofMembers] = await Promise.all([
-      this.#signBatch(
-        SVID,
-        plain.map(({ entryId, csr }) => ({ entry_id: entryId, csr })),
-        signal,
-      ),
-      this.#signBatch(TEMPLATES, members, signal),
-    ]);
-    const [nextPlain, nextMember] = [ofPlain.values(), ofMembers.values()];
-    return requests.map(({ member }): SignedSvid => {
-      const { value } = (member === undefined ? nextPlain : nextMember).next();
-      return value ?? { error: fail("internal", "the server sent no answer") };
-    });
-  }
-
-  async #signBatch(
-    service: string,
-    params: readonly object[],
-    signal: AbortSignal,
-  ): Promise<readonly SignedSvid[]> {
-    if (params.length === 0) return [];
-    const { results } = await this.#metered("fetchSvids", () =>
-      this.#unary<BatchNewX509SVIDResponse__Output>(
-        service,
-        "BatchNewX509SVID",
-        { params },
-        signal,
-      ),
-    );
-    if (results.length !== params.length) {
-      throw fail("internal", "the server answered another number of SVIDs than was asked for");
-    }
-    return results.map(({ status, svid }): SignedSvid => {
-      if (svid !== null && (status === null || status.code === 0)) return { chain: chainOf(svid) };
-      const text = status?.message ?? "";
-      return { error: fail("denied", text === "" ? "the server signed no SVID" : text) };
-    });
-  }
-
-  signJwtSvid(
-    entryId: string,
-    audience: readonly string[],
-    signal: AbortSignal,
-  ): Promise<SignedJwt> {
-    return this.#signJwt(SVID, { entry_id: entryId, audience: [...audience] }, signal);
-  }
-
-  /**
-   * A result for each order, in order: the token, or why there is none.
-   * @throws unsupported when the server signs them one by one
-   */
-  async signJwtSvids(
-    orders: readonly { readonly entryId: string; readonly audience: readonly string[] }[],
-    signal: AbortSignal,
-  ): Promise<readonly (SignedJwt | AssayError)[]> {
-    const params = orders.map(({ entryId, audience }) => ({
-      entry_id: entryId,
-      audience: [...audience],
-    }));
-    const { results } = await this.#unary<BatchNewJWTSVIDResponse__Output>(
-      TOKENS,
-      "BatchNewJWTSVID",
-      { params },
-      signal,
-    );
-    if (results.length !== orders.length) {
-      throw fail("internal", "the server answered another number of tokens than was asked for");
-    }
-    return results.map(({ status, svid }) => {
-      if (status !== null && status.code !== 0) return errorFromStatus(status);
-      return signedJwt(svid) ?? fail("internal", "the server sent no JWT-SVID");
-    });
-  }
-
-  signMemberJwt(
-    member: Member,
-    audience: readonly string[],
-    signal: AbortSignal,
-  ): Promise<SignedJwt> {
-    const request = { member: memberMessage(member), audience: [...audience] };
-    return this.#signJwt(TEMPLATES, request, signal);
-  }
-
-  async #signJwt(service: string, request: object, signal: AbortSignal): Promise<SignedJwt> {
-    const { svid } = await this.#unary<NewJWTSVIDResponse__Output>(
-      service,
-      "NewJWTSVID",
-      request,
-      signal,
-    );
-    const signed = signedJwt(svid);
-    if (signed === undefined) throw fail("internal", "the server sent no JWT-SVID");
-    return signed;
-  }
-
-  /** @throws unsupported when the server offers no WIT-SVIDs */
-  async signWitSvid(order: WitOrder, signal: AbortSignal): Promise<SignedJwt> {
-    const { entryId: entry_id, publicKey: public_key, algorithm: signing_algorithm } = order;
-    const { results } = await this.#unary<BatchNewWITSVIDResponse__Output>(
-      SVID,
-      "BatchNewWITSVID",
-      { params: [{ entry_id, public_key, signing_algorithm }] },
-      signal,
-    );
-    const { status, svid } = results[0] ?? {};
-    if (status != null && status.code !== 0) throw errorFromStatus(status);
-    const signed = signedJwt(svid ?? null);
-    if (signed === undefined) throw fail("internal", "the server sent no WIT-SVID");
-    return signed;
-  }
-
   /** Of the own trust domain; none where the server offers no WIT-SVIDs. */
   async witKeys(signal: AbortSignal): Promise<readonly WitKey[]> {
     const request = { output_mask: { wit_authorities: true } };
@@ -352,10 +215,7 @@ export class ServerClient implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 
-  #metered<T>(
-    call: "attest" | "renew" | "fetchEntries" | "fetchSvids",
-    work: () => Promise<T>,
-  ): Promise<T> {
+  #metered<T>(call: "attest" | "renew" | "fetchEntries", work: () => Promise<T>): Promise<T> {
     return metered(this.#options.metrics, AGENT_METRICS[call], work, statusName);
   }
 
@@ -393,16 +253,6 @@ export class ServerClient implements Disposable {
   }
 }
 
-function signedJwt(svid: JWTSVID__Output | WITSVID__Output | null): SignedJwt | undefined {
-  if (svid === null || svid.token === "") return undefined;
-  const { token, issued_at, expires_at } = svid;
-  return { token, issuedAt: Number(issued_at), expiresAt: Number(expires_at) };
-}
-
-function memberMessage({ entryId, values, pod }: Member): object {
-  return { entry_id: entryId, values: [...values], ...(pod === undefined ? {} : { pod }) };
-}
-
 async function attestOn(
   channel: Channel,
   proof: NodeProof,
@@ -428,13 +278,6 @@ async function attestOn(
   throw fail("unavailable", "the server ended the attestation without an answer");
 }
 
-function chainOf(svid: X509SVID__Output | null): readonly Uint8Array[] {
-  if (svid === null || svid.cert_chain.length === 0) {
-    throw fail("internal", "the server sent no certificate");
-  }
-  return svid.cert_chain.map((der) => new Uint8Array(der));
-}
-
 function bounded(signal: AbortSignal, requestId = newRequestId()): UnaryOptions {
   const metadata = { [REQUEST_ID_HEADER]: requestId };
   return { signal, deadlineMs: CALL_DEADLINE_MS, metadata };
@@ -445,8 +288,5 @@ const BUNDLE = "spire.api.server.bundle.v1.Bundle";
 const ONE_TIME = "assay.token.v1.OneTime";
 const REGISTRY = "assay.explain.v1.Registry";
 const SYNC = "assay.sync.v1.Sync";
-const SVID = "spire.api.server.svid.v1.SVID";
-const TOKENS = "assay.jwt.v1.Tokens";
-const TEMPLATES = "assay.template.v1.Templates";
 const EXPLAIN_DEADLINE_MS = 5000;
 const CALL_DEADLINE_MS = 30_000;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
-import type { SignedJwt } from "../server-client/server-client.ts";
+import type { SignedJwt } from "../server-client/server-signer.ts";
 
 /** Of one entry. */
 export interface JwtOrder {

@@ -13,7 +13,7 @@ import { type Entry, entryVersion } from "../cache/entry.ts";
 import { type HeldSvid, handedOutUntil } from "../cache/svid-store.ts";
 import { authorityOf } from "../identity/agent-svid.ts";
 import { isTransient } from "../identity/node-attestation.ts";
-import type { SignRequest, SignedSvid } from "../server-client/server-client.ts";
+import type { SignRequest, SignedSvid } from "../server-client/server-signer.ts";
 
 /** What the maker needs of the server. */
 export interface SvidSigner {

@@ -8,7 +8,7 @@ import type { WitParts } from "./wit-streams.ts";
 
 export interface WitPartsParams {
   readonly config: AgentConfig;
-  readonly client: Pick<ServerClient, "signWitSvid" | "witKeys">;
+  readonly client: Pick<ServerClient, "signer" | "witKeys">;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -22,7 +22,7 @@ export function witParts({ config, client, clock, signal }: WitPartsParams): {
     // Tokens have no algorithm for the others yet.
     keyType: isExperimental(config.workloadKeyType) ? "ec-p256" : config.workloadKeyType,
     clock,
-    sign: (order) => client.signWitSvid(order, signal),
+    sign: (order) => client.signer.signWitSvid(order, signal),
   });
   return { wit: { store, keys: new WitKeys({ clock, fetch: () => client.witKeys(signal) }) } };
 }
