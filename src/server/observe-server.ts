@@ -44,9 +44,17 @@ export function readServer(metrics: Metrics, params: ReadServerParams): void {
   metrics.read(SERVER_METRICS.authorityTtl, () => [
     { labels: [trustDomain], value: secondsUntil(authorities.activeX509().notAfter) },
   ]);
+  // 0 when none can sign: an alarm is to hear of that, and of the other kind all the same. Why is what readiness says.
+  const secondsLeft = (active: () => { readonly notAfter: number }): number => {
+    try {
+      return secondsUntil(active().notAfter);
+    } catch {
+      return 0;
+    }
+  };
   metrics.read(SERVER_METRICS.authoritySecondsLeft, () => [
-    { labels: ["x509"], value: secondsUntil(authorities.activeX509().notAfter) },
-    { labels: ["jwt"], value: secondsUntil(authorities.activeJwt().notAfter) },
+    { labels: ["x509"], value: secondsLeft(() => authorities.activeX509()) },
+    { labels: ["jwt"], value: secondsLeft(() => authorities.activeJwt()) },
   ]);
   const upstream = authorities.upstreamName;
   metrics.read(SERVER_METRICS.upstreamSecondsLeft, () => {
