@@ -76,6 +76,18 @@ t.test("acme eab create, list, delete", async (t) => {
     code: 1,
     err: /there is no entry none; 'assay entry list' shows what there is/,
   });
+  const family = [
+    "--template",
+    "spiffe://example.org/pods/{{unix.user}}",
+    "--template-trust-agent",
+  ];
+  const of = ["--parent-id", "spiffe://example.org/host", "--selector", "unix:uid:1"];
+  const all = ["--spiffe-id", "spiffe://example.org/pods", ...family, ...of];
+  const { id } = await json("entry", "create", ...all);
+  t.match(await run("acme", "eab", "create", "--entry", String(id)), {
+    code: 1,
+    err: /has a template and is nobody's identity itself; make one for the member/,
+  });
   t.match(await run("acme", "eab", "create", "--names", "a..b"), {
     code: 1,
     err: /name 1: 'a\.\.b' is no rule for names/,
@@ -91,7 +103,7 @@ t.test("acme eab create, list, delete", async (t) => {
   );
   t.match(
     acts.map(({ subject }) => subject ?? {}),
-    [{ keyId }, {}, {}, {}, {}, {}, { keyId }, { keyId }],
+    [{ keyId }, {}, {}, {}, {}, {}, {}, { keyId }, { keyId }],
   );
   t.notMatch(JSON.stringify(acts), macKey, "no key in the audit log");
 });

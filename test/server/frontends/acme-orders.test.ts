@@ -249,6 +249,7 @@ t.test("profile spiffe: the SVID of the entry that the account is bound to", asy
     parent_id: { trust_domain: "example.org", path: "/host" },
     selectors: [{ type: "unix", value: "uid:1" }],
     dns_names: ["a.example.org"],
+    x509_svid_ttl: 600,
   });
   const made = await server.admin.unary<{
     external_account: { key_id: string };
@@ -273,6 +274,22 @@ t.test("profile spiffe: the SVID of the entry that the account is bound to", asy
   const { leaf } = readChain(pem);
   t.same(leaf.uris, ["spiffe://example.org/web"]);
   t.same(leaf.dnsNames, ["a.example.org"]);
+  t.equal(
+    leaf.notAfter - leaf.notBefore,
+    610,
+    "the life of the entry's SVIDs, and ten seconds back",
+  );
+  const wanted = (seconds: number): Promise<AcmeReply<AcmeOrder>> => {
+    const notAfter = new Date(server.clock.nowMs() + seconds * 1000).toISOString();
+    return client.order(["a.example.org"], { notAfter });
+  };
+  t.equal((await wanted(300)).status, 201);
+  problem(
+    t,
+    (await wanted(900)) as unknown as AcmeReply<AcmeProblemBody>,
+    ["malformed", 400],
+    "a longer one",
+  );
   await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", {
     ids: [entryId],
   });

@@ -82,19 +82,24 @@ export class Profiles {
     const request =
       bound === undefined
         ? { ...names, set, ttlSeconds }
-        : { ...names, set: TRUST_DOMAIN_SET, spiffeId: bound.spiffeId, ttlSeconds };
+        : {
+            ...names,
+            set: TRUST_DOMAIN_SET,
+            spiffeId: bound.spiffeId,
+            ttlSeconds: ttlOf(bound, ttlSeconds),
+          };
     // Names first: a life that is too long is another fault.
     refuseAs("rejectedIdentifier", () =>
       issuance.checkFrontEndCertificate({ ...request, ttlSeconds: 0 }),
     );
-    if (ttlSeconds !== 0) refuseAs("malformed", () => issuance.checkFrontEndCertificate(request));
+    if (request.ttlSeconds !== 0) {
+      refuseAs("malformed", () => issuance.checkFrontEndCertificate(request));
+    }
     return { request, ...(bound === undefined ? {} : { entryId: bound.entryId }) };
   }
 
   /** The identity that the account's external account stands for, as long as there is one. */
-  async #entryOf({
-    account: { externalAccountId },
-  }: CertificateWish): Promise<{ readonly entryId: string; readonly spiffeId: SpiffeId }> {
+  async #entryOf({ account: { externalAccountId } }: CertificateWish): Promise<BoundEntry> {
     const { externalAccounts, entries, clock } = this.#options;
     const bound =
       externalAccountId === "" ? undefined : await externalAccounts.bound(externalAccountId);
@@ -112,8 +117,26 @@ export class Profiles {
     if (!isLive) {
       throw acmeError("unauthorized", "the account's registration entry is gone or has expired");
     }
-    return { entryId: entry.id, spiffeId: SpiffeId.parse(entry.spiffeId) };
+    const { id: entryId, x509SvidTtl: lifeSeconds } = entry;
+    return { entryId, spiffeId: SpiffeId.parse(entry.spiffeId), lifeSeconds };
   }
+}
+
+interface BoundEntry {
+  readonly entryId: string;
+  readonly spiffeId: SpiffeId;
+  /** Of its SVIDs; 0 = it does not say. */
+  readonly lifeSeconds: number;
+}
+
+/** What an operator has shortened for one entry holds whoever makes its SVID. @throws AcmeError */
+function ttlOf({ entryId, lifeSeconds }: BoundEntry, wanted: number): number {
+  if (wanted === 0 || lifeSeconds === 0) return Math.max(wanted, lifeSeconds);
+  if (wanted <= lifeSeconds) return wanted;
+  throw acmeError(
+    "malformed",
+    `a certificate for entry ${entryId} lives ${lifeSeconds} seconds at most`,
+  );
 }
 
 function refuseAs(type: "rejectedIdentifier" | "malformed", check: () => void): void {

@@ -4,7 +4,7 @@ import { fail } from "../../../../base/errors.ts";
 import type { Random } from "../../../../base/random.ts";
 import { checkNameRule, checkNetwork } from "../../../../config/sections/acme-names-section.ts";
 import type { AcmeExternalAccountRecord } from "../../../datastore/acme-external-accounts.ts";
-import type { Datastore, Writers } from "../../../datastore/contract.ts";
+import type { Datastore, EntryRecord, Writers } from "../../../datastore/contract.ts";
 import type { Page, PageRequest } from "../../../datastore/page.ts";
 import type { ExternalAccount, ExternalAccounts } from "../contract.ts";
 
@@ -38,7 +38,7 @@ export class StoredExternalAccounts implements ExternalAccounts {
     return this.#options.required();
   }
 
-  /** @throws invalid; not_found when there is no such entry; limited */
+  /** @throws invalid; not_found when there is no such entry; precondition for one with a template; limited */
   async create(asked: NewExternalAccount): Promise<AcmeExternalAccountRecord> {
     const { store, clock, random } = this.#options;
     const { entryId, reusable } = asked;
@@ -55,9 +55,7 @@ export class StoredExternalAccounts implements ExternalAccounts {
       accounts: 0,
     };
     await store.transaction(async ({ entries, acmeExternalAccounts: external }) => {
-      if (entryId !== "" && (await entries.get(entryId)) === undefined) {
-        throw fail("not_found", `there is no entry ${entryId}`);
-      }
+      if (entryId !== "") requireIdentity(entryId, await entries.get(entryId));
       if ((await external.count()) >= MAX_ACCOUNTS) await external.prune(now);
       if ((await external.count()) >= MAX_ACCOUNTS) {
         throw fail("limited", `there are ${MAX_ACCOUNTS} external accounts; delete some`);
@@ -108,6 +106,16 @@ function newMacKey(random: Random): Uint8Array {
     const key = random.bytes(MAC_KEY_BYTES);
     if ((key[0] ?? 0) >> 2 !== HYPHEN) return key;
   }
+}
+
+/** @throws not_found, precondition */
+function requireIdentity(entryId: string, entry: EntryRecord | undefined): void {
+  if (entry === undefined) throw fail("not_found", `there is no entry ${entryId}`);
+  if (entry.template === undefined) return;
+  throw fail(
+    "precondition",
+    `entry ${entryId} has a template and is nobody's identity itself; make one for the member ('assay entry create')`,
+  );
 }
 
 function externalAccount({ id, macKey, entryId }: AcmeExternalAccountRecord): ExternalAccount {
