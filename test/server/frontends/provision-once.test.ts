@@ -454,10 +454,24 @@ t.test("with an entry the certificate is an SVID, too", async (t) => {
   t.match(formatName(leaf.subject), /CN=web\.example\.org$/);
   t.equal(leaf.notAfter, Math.floor(server.clock.nowMs() / 1000) + 1800, "the entry's life");
   const byId = await rig.authorize("x", { spiffe_id: "spiffe://example.org/web" });
-  t.same(leafIn((await rig.sign(byId, (await makeRequest("x")).csr)).body).uris, leaf.uris);
+  const other = leafIn((await rig.sign(byId, (await makeRequest("x")).csr)).body);
+  t.same(other.uris, leaf.uris);
+  t.equal(other.notAfter, leaf.notAfter, "by the ID, too");
+  const shortened = await rig.authorize("short", { entry_id: entryId, life: 1800 });
+  const shortenedId = await rig.authorize("short", { spiffe_id: "spiffe://example.org/web" });
+  await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchUpdateEntry", {
+    entries: [{ id: entryId, x509_svid_ttl: 900 }],
+    input_mask: { x509_svid_ttl: true },
+  });
+  for (const each of [shortened, shortenedId]) {
+    const { body } = await rig.sign(each, (await makeRequest("short")).csr);
+    t.equal(leafIn(body).notAfter, leaf.notAfter - 900, "what was shortened since holds");
+  }
   const late = await rig.authorize("late", { entry_id: entryId });
   const refusals: readonly [object, string][] = [
     [{ entry_id: "none" }, "not_found"],
+    [{ entry_id: entryId, life: 901 }, "invalid"],
+    [{ spiffe_id: "spiffe://example.org/web", life: 901 }, "invalid"],
     [{ spiffe_id: "spiffe://example.org/other" }, "denied"],
     [{ spiffe_id: "spiffe://other.org/web" }, "invalid"],
     [{ spiffe_id: "no id" }, "invalid"],

@@ -161,10 +161,11 @@ export class Grants {
       if (!isThere || entry.spiffeId !== grant.spiffeId) {
         throw fail("denied", "the registration entry that it was authorized with is gone");
       }
-    } else if (grant.spiffeId !== "") {
-      await requireEntryOf(datastore.entries, grant.spiffeId, this.#now());
+      return this.#wish(within(grant, entry.x509SvidTtl));
     }
-    return this.#wish(grant);
+    if (grant.spiffeId === "") return this.#wish(grant);
+    const life = await requireEntryOf(datastore.entries, grant.spiffeId, this.#now());
+    return this.#wish(within(grant, life));
   }
 
   #wish(grant: ProvisionGrant): CertificateWish {
@@ -232,9 +233,9 @@ export class Grants {
       if (!id.memberOf(this.#options.trustDomain)) {
         throw fail("invalid", "spiffe_id: is not of the server's trust domain");
       }
-      await requireEntryOf(entries, id.toString(), now);
+      const lifeSeconds = await requireEntryOf(entries, id.toString(), now);
       await requireMayGrant(entries, id.toString(), grantor);
-      return { ...NO_IDENTITY, spiffeId: id.toString() };
+      return { ...NO_IDENTITY, spiffeId: id.toString(), lifeSeconds };
     }
     const entry = await entries.get(entryId);
     if (entry === undefined || !isLive(entry, now)) {
@@ -254,6 +255,12 @@ export class Grants {
 
   #lifeOf(asked: number, identity: GrantedIdentity): number {
     const { maxLifeSeconds, lifeSeconds } = this.#options.config;
+    if (identity.lifeSeconds > 0 && asked > identity.lifeSeconds) {
+      throw fail(
+        "invalid",
+        `life: ${asked} s is more than the ${identity.lifeSeconds} s that the entry has for its SVIDs (assay entry update --x509-ttl); ask for less`,
+      );
+    }
     const life = asked || identity.lifeSeconds || lifeSeconds;
     if (life >= 0 && life <= maxLifeSeconds) return life;
     const whose = asked === 0 && identity.lifeSeconds > 0 ? ", as the entry has it," : "";
@@ -297,15 +304,28 @@ function isLive({ expiresAt, template }: EntryRecord, now: EpochSeconds): boolea
   return template === undefined && (expiresAt === 0 || expiresAt > now);
 }
 
-/** @throws denied when no entry has the ID: identities are registered, not made up */
+/** An entry may have been shortened since. @param lifeSeconds 0 = it does not say */
+function within(grant: ProvisionGrant, lifeSeconds: number): ProvisionGrant {
+  if (lifeSeconds === 0 || grant.lifeSeconds <= lifeSeconds) return grant;
+  return { ...grant, lifeSeconds };
+}
+
+/**
+ * @returns the shortest life that an entry with the ID has for its SVIDs, seconds; 0 when none says
+ * @throws denied when no entry has the ID: identities are registered, not made up
+ */
 async function requireEntryOf(
   entries: Pick<EntryReader, "list">,
   spiffeId: string,
   now: EpochSeconds,
-): Promise<void> {
+): Promise<number> {
   const { items } = await entries.list({ spiffeId });
-  if (items.some((entry) => isLive(entry, now))) return;
-  throw fail("denied", "no registration entry has this spiffe id; create one");
+  const live = items.filter((entry) => isLive(entry, now));
+  if (live.length === 0) {
+    throw fail("denied", "no registration entry has this spiffe id; create one");
+  }
+  const lives = live.map(({ x509SvidTtl }) => x509SvidTtl).filter((seconds) => seconds > 0);
+  return lives.length === 0 ? 0 : Math.min(...lives);
 }
 
 /**
