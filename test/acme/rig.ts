@@ -5,12 +5,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Test } from "tap";
 import { challengeTestServer } from "./tools.ts";
+import { freePort } from "../support/free-port.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -55,12 +55,13 @@ export async function startRig(t: Test, options: RigOptions = {}): Promise<Rig> 
   const dir = mkdtempSync(join(tmpdir(), "assay-acme-"));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(join(dir, "passphrase"), "a root in a safe\n");
-  const [listen, dnsPort, dnsControl, freePort, tlsPort] = await freePorts(5);
+  const listen = await freePort();
+  const [dnsPort, dnsControl, tlsPort] = [await freePort(), await freePort(), await freePort()];
   if (options.target === undefined) await startDns(t, dnsPort, dnsControl);
   const {
     resolver = `127.0.0.1:${dnsPort}`,
     network = "127.0.0.0/8",
-    httpPort = freePort,
+    httpPort = await freePort(),
   } = options.target ?? {};
   const config = join(dir, "server.yaml");
   writeFileSync(
@@ -178,17 +179,6 @@ export function endWith(t: Test, child: ChildProcess): void {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     await gone;
   });
-}
-
-/** Different ones, none of which anybody listens on. */
-async function freePorts(count: 5): Promise<[number, number, number, number, number]>;
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  await Promise.all(servers.map((server) => once(server, "close")));
-  return ports;
 }
 
 /** As OpenSSL sees the chain: verified up to the root, for the name. @throws with its words */

@@ -9,7 +9,7 @@
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { type AddressInfo, createServer as createNetServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
@@ -25,6 +25,7 @@ import { fill, giveBack, smallDisk } from "../support/small-disk.ts";
 import { startServerProcess } from "../support/server-process.ts";
 import { meet, readChain } from "../server/frontends/acme-rig.ts";
 import { openBao } from "../trust/openbao.ts";
+import { freePort } from "../support/free-port.ts";
 
 /** How to start a server with the front end. @param more of its file */
 async function acmeServer(t: Test, dir: string, more: object = {}) {
@@ -237,12 +238,4 @@ async function startResponder(t: { teardown(work: () => unknown): unknown }): Pr
       held = resolve;
     });
   return { port, answers, hold };
-}
-
-async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -25,6 +25,7 @@ import type { Signer } from "../../src/keys/contract.ts";
 import type { AttestAgentRequest } from "../../src/rpc/gen/spire/api/server/agent/v1/AttestAgentRequest.ts";
 import type { AttestAgentResponse__Output } from "../../src/rpc/gen/spire/api/server/agent/v1/AttestAgentResponse.ts";
 import { PATIENCE_MS } from "./patience.ts";
+import { freePort } from "./free-port.ts";
 
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
 const DOMAIN = "example.org";
@@ -93,7 +94,7 @@ export class FaultRig implements AsyncDisposable {
   readonly socket: string;
   readonly adminSocket: string;
   readonly #options: RigOptions;
-  #listen = "127.0.0.1:0";
+  #listen = "";
   #server: Daemon | undefined;
   #agent: Daemon | undefined;
   #admin: Channel | undefined;
@@ -165,6 +166,8 @@ export class FaultRig implements AsyncDisposable {
   }
 
   async startServer(launch?: Launch): Promise<void> {
+    // It comes back to the same one, which must not be a connection's by then.
+    if (this.#listen === "") this.#listen = `127.0.0.1:${await freePort()}`;
     const server = this.spawnServer(launch);
     const ready = await started(server);
     // The one made before has met the closed door and waits until it tries again.

@@ -19,6 +19,7 @@ import type { JoinToken__Output } from "../../src/rpc/gen/spire/api/types/JoinTo
 import { type RunningServer, startServer } from "../../src/server/main.ts";
 import { parseSelector } from "../../src/spiffe/selector.ts";
 import { encodePem } from "../../src/x509/pem.ts";
+import { freePort } from "./free-port.ts";
 
 export const TRUST_DOMAIN = "example.org";
 export interface EntryParams {
@@ -44,7 +45,7 @@ export class Domain implements AsyncDisposable {
   readonly logger: Logger;
   readonly #serverConfig: ServerConfig;
   readonly #tools: DomainTools;
-  #listen = "127.0.0.1:0";
+  #listen = "";
   #server: RunningServer | undefined;
   #admin: Channel | undefined;
   readonly #agents = new Set<RunningAgent>();
@@ -113,6 +114,8 @@ export class Domain implements AsyncDisposable {
   }
 
   async startServer(): Promise<void> {
+    // It comes back to the same one, which must not be a connection's by then.
+    if (this.#listen === "") this.#listen = `127.0.0.1:${await freePort()}`;
     this.#server = await startServer(
       { ...this.#serverConfig, listen: this.#listen },
       {
