@@ -80,6 +80,40 @@ export async function transactionsConformance(check: Check): Promise<void> {
     );
   });
 
+  await check(
+    "one that takes its time is whole, whoever wrote just before",
+    async (t, { store }) => {
+      const boom = new Error("boom");
+      const turns = async (): Promise<void> => {
+        for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      };
+      for (const isTakenBack of [true, false]) {
+        const before = store.transaction((w) =>
+          w.entries.create(sampleEntry(`before ${isTakenBack}`)),
+        );
+        // It has been written by now, and no turn of the event loop has passed.
+        for (let i = 0; i < 100; i += 1) await Promise.resolve();
+        const slow = store.transaction(async (w) => {
+          await w.entries.create(sampleEntry(`first ${isTakenBack}`));
+          await turns();
+          t.equal(
+            await store.entries.get(`first ${isTakenBack}`),
+            undefined,
+            "nothing of it is seen",
+          );
+          await w.entries.create(sampleEntry(`second ${isTakenBack}`));
+          await turns();
+          if (isTakenBack) throw boom;
+        });
+        await (isTakenBack ? t.rejects(slow, boom) : slow);
+        await before;
+      }
+      const { items } = await store.entries.list({});
+      const ids = items.map(({ id }) => id).sort();
+      t.same(ids, ["before false", "before true", "first false", "second false"]);
+    },
+  );
+
   await check("what was acknowledged is there after reopening", async (t, { store, reopen }) => {
     if (reopen === undefined) return;
     await store.transaction(async (w) => {

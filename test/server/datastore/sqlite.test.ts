@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import t, { type Test } from "tap";
-import { fail, isKind } from "../../../src/base/errors.ts";
+import { isKind } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import { KEPT_CHANGES, startFeedPruner } from "../../../src/server/datastore/feed-pruner.ts";
 import { CommitGroup } from "../../../src/server/datastore/sqlite/commit-group.ts";
@@ -29,8 +29,7 @@ import { MIGRATIONS } from "../../../src/server/datastore/sqlite/migrations/list
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
 import { fromSqliteError } from "../../../src/server/datastore/sqlite/sqlite-error.ts";
 import { Transaction } from "../../../src/server/datastore/sqlite/transaction.ts";
-import { WalFlush } from "../../../src/server/datastore/sqlite/wal-flush.ts";
-import { VirtualClock, settle } from "../../support/virtual-clock.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 import { datastoreConformance } from "./conformance.ts";
 import { holding, match, sampleEntry } from "./samples.ts";
 
@@ -326,84 +325,6 @@ t.test("transactions that wait for each other share a commit and nothing else", 
   const pruned = Promise.all([write("x"), store.pruneChanges(1), write("y")]);
   await pruned;
   t.equal((await store.changes.since(0, 10)).length, 2, "pruning stands between two of them");
-});
-
-/** A datastore whose every flush ends by hand. */
-async function slowDisk(clock: VirtualClock) {
-  const flushes: PromiseWithResolvers<void>[] = [];
-  const flush = (): Promise<void> => {
-    const asked = Promise.withResolvers<void>();
-    flushes.push(asked);
-    return asked.promise;
-  };
-  const store = await openSqliteDatastore({
-    path: newPath(),
-    clock,
-    logger: silentLogger,
-    openFlush: async () => ({ flush, [Symbol.asyncDispose]: async () => undefined }),
-  });
-  return { store, flushes };
-}
-
-t.test("nothing is acknowledged or announced before it is on the disk", async (t) => {
-  const { store, flushes } = await slowDisk(new VirtualClock());
-  const told: string[] = [];
-  store.onCommit((revision) => told.push(`revision ${revision}`));
-  const write = (id: string): Promise<unknown> =>
-    store.transaction(({ entries }) => entries.create(sampleEntry(id)));
-  const first = write("a").then(() => told.push("a"));
-  await settle();
-  t.equal(flushes.length, 1);
-  // The disk keeps nobody from the next commit.
-  const second = write("b").then(() => told.push("b"));
-  await settle();
-  t.equal(flushes.length, 2);
-  t.same(told, []);
-  flushes[0]?.resolve();
-  await first;
-  t.same(told, ["revision 1", "a"]);
-  flushes[1]?.resolve();
-  await second;
-  t.same(told, ["revision 1", "a", "revision 2", "b"]);
-
-  const lost = write("c");
-  await settle();
-  flushes[2]?.reject(fail("unavailable", "could not be written to the disk"));
-  await t.rejects(lost, { kind: "unavailable", message: /could not be written/ });
-  t.equal(told.length, 4, "nobody hears of what may be gone");
-  await t.rejects(write("d"), { kind: "unavailable", message: /could not be written/ });
-  t.equal(flushes.length, 3, "nothing is written on top of it");
-  await store[Symbol.asyncDispose]();
-});
-
-t.test("a long group is committed while the disk has nothing to do", async (t) => {
-  const clock = new VirtualClock();
-  const { store, flushes } = await slowDisk(clock);
-  const seen: number[] = [];
-  const write = (id: string): Promise<unknown> =>
-    store.transaction(async ({ entries }) => {
-      seen.push(flushes.length);
-      await entries.create(sampleEntry(id));
-      clock.step(3);
-    });
-  const all = ["a", "b", "c", "d"].map(write);
-  await settle();
-  t.same(seen, [0, 1, 1, 1], "the first alone, the others while its flush is under way");
-  t.equal(flushes.length, 2);
-  for (const flush of flushes) flush.resolve();
-  await Promise.all(all);
-  await store[Symbol.asyncDispose]();
-});
-
-t.test("flushes that wait for each other share one", async (t) => {
-  const path = newPath();
-  await using store = await open(path);
-  await store.transaction((w) => w.entries.create(sampleEntry("a")));
-  await using flush = await WalFlush.open(path);
-  const [first, second, third] = [flush.flush(), flush.flush(), flush.flush()];
-  t.not(first, second, "the one under way may have begun before a commit");
-  t.equal(second, third);
-  await Promise.all([first, second, third]);
 });
 
 t.test("a group that SQLite rolled back fails with all its members", async (t) => {

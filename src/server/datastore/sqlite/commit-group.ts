@@ -61,6 +61,12 @@ export class CommitGroup {
     return { changes: this.#changes, entries: this.#entries };
   }
 
+  /** Takes back what its members wrote, for a reason that none of them gave. */
+  abandon(error: unknown): void {
+    if (this.#connection.database.isTransaction) this.#connection.run("ROLLBACK");
+    this.lose(error);
+  }
+
   /** After a commit that is on the disk: lets its members go on. */
   acknowledge(): void {
     this.#done.resolve();

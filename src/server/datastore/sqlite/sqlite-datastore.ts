@@ -184,6 +184,8 @@ class SqliteDatastore implements Datastore {
   /** Commits that are not on the disk yet. */
   #flushing = 0;
   #group: CommitGroup | undefined;
+  /** A member of the group has begun and not ended: a commit would hold half of it. */
+  #isWriting = false;
   #closed = false;
   /** A flush failed: what the disk holds is not known any more, and nothing more is written on top of it. */
   #broken: AssayError | undefined;
@@ -244,19 +246,24 @@ class SqliteDatastore implements Datastore {
       this.#group = new CommitGroup(this.#writer, this.#clock.nowMs());
     }
     const group = this.#group;
+    this.#isWriting = true;
     try {
       return { result: await this.#join(group, work), group };
     } finally {
+      this.#isWriting = false;
       // Whoever waits already goes into the same commit.
       if (group.isFull(this.#clock.nowMs(), this.#flushing === 0)) this.#commit();
       else if (this.#waiting === 0) this.#commitAfterPoll(group);
     }
   }
 
-  /** Calls that have come by now, and only have to be read, go into the same commit as well. */
+  /**
+   * Calls that have come by now, and only have to be read, go into the same commit as well. Where one of them writes still,
+   * its end has this called again.
+   */
   #commitAfterPoll(group: CommitGroup): void {
     setImmediate(() => {
-      if (this.#group === group && this.#waiting === 0) this.#commit();
+      if (this.#group === group && this.#waiting === 0 && !this.#isWriting) this.#commit();
     });
   }
 
@@ -277,6 +284,7 @@ class SqliteDatastore implements Datastore {
     const group = this.#group;
     this.#group = undefined;
     if (group === undefined || group.over) return;
+    if (this.#broken !== undefined) return group.abandon(this.#broken);
     const written = group.commit();
     if (written === undefined) return;
     // Before anyone reads: from here on the reading connection shows what was committed.
@@ -287,6 +295,8 @@ class SqliteDatastore implements Datastore {
     void this.#flushes.flush().then(
       () => {
         this.#flushing -= 1;
+        // An earlier one failed, without which this one's part of the log is worth nothing.
+        if (this.#broken !== undefined) return group.lose(this.#broken);
         if (revision !== undefined) this.#announce(revision);
         group.acknowledge();
       },
@@ -342,6 +352,8 @@ class SqliteDatastore implements Datastore {
     this.#waiting -= 1;
     const refusal = this.#closed ? fail("unavailable", "the datastore is closed") : this.#broken;
     if (refusal !== undefined) {
+      // Who was before it left the commit to it.
+      if (!this.#closed) this.#commit();
       resolve();
       throw refusal;
     }
