@@ -14,6 +14,7 @@ import { EngineProxy } from "../support/engine-proxy.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { refused } from "../support/refused.ts";
 import { id } from "../support/running.ts";
+import { freeze, thaw } from "../support/freeze.ts";
 
 const CONTAINERS = 200;
 const CALLERS = 3;
@@ -78,9 +79,9 @@ t.test("the engine hangs, ends and comes back", async (t) => {
       t.match(await rig.explain(root.pid), reason);
     });
   };
-  process.kill(docker.daemonPid, "SIGSTOP");
+  await freeze(docker.daemonPid);
   await outage("it hangs", /did not answer within (4000|250) ms/);
-  process.kill(docker.daemonPid, "SIGCONT");
+  thaw(docker.daemonPid);
   t.same(await root.askUntilKnown(), [id("/web")], "it goes on");
 
   await docker.stopDaemon("SIGKILL");

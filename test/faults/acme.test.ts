@@ -185,7 +185,7 @@ t.test("a key manager that hangs", async (t) => {
     responder.answers.set(challenge.token, client.keyAuthorization(challenge.token));
     await client.ask(challenge.url, {});
     await client.until<AcmeAuthorization>(authorization, ["valid", "invalid"]);
-    bao.freeze();
+    await bao.freeze();
     const csr = csrFor({ names: [address] });
     const answer = await client.ask<AcmeOrder>(made.body.finalize, { csr });
     t.equal(answer.body.status, "processing", answer.text);

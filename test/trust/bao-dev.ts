@@ -51,8 +51,8 @@ export class BaoDev implements AsyncDisposable {
   }
 
   /** From now on it takes connections and answers nothing. */
-  pause(): void {
-    this.#bao.freeze();
+  pause(): Promise<void> {
+    return this.#bao.freeze();
   }
 
   resume(): void {

@@ -8,6 +8,7 @@ import { needPip } from "../support/debian.ts";
 import { freePort } from "../support/free-port.ts";
 import { oneAtATime } from "../support/one-at-a-time.ts";
 import { until } from "../support/patience.ts";
+import { freeze, thaw } from "../support/freeze.ts";
 
 const exec = promisify(execFile);
 
@@ -17,7 +18,7 @@ export interface OpenBao extends AsyncDisposable {
   /** One request with the root token. */
   request(method: string, path: string, body?: object): Promise<Response>;
   /** Stops answering, without closing anything. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
 }
 
@@ -50,8 +51,8 @@ export async function openBao(config?: string): Promise<OpenBao> {
     address,
     token,
     request,
-    freeze: () => child.kill("SIGSTOP"),
-    thaw: () => child.kill("SIGCONT"),
+    freeze: () => freeze(child.pid ?? Number.NaN),
+    thaw: () => thaw(child.pid ?? Number.NaN),
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once("close", resolve));

@@ -295,7 +295,7 @@ t.test(
     await entry("job", ["vault:path:job"]);
     await until(async () => (await inVault("job")).includes(id("/job")));
     await until(async () => (await secretOf(at({ namespace: "apps", name: "web" }))) !== undefined);
-    bao.pause();
+    await bao.pause();
     await entry("second", ["vault:path:second"]);
     await domain.deleteEntry(web);
     await until(async () => (await secretOf(at({ namespace: "apps", name: "web" }))) === undefined);

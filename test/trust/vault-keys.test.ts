@@ -111,7 +111,7 @@ t.test("one that hangs is late, said in its health, and comes back", async (t) =
   await using manager = await open({ timeoutMs: 300 });
   const signer = await manager.generate("a", "ec-p256");
   t.equal(manager.problem?.(), undefined);
-  bao.freeze();
+  await bao.freeze();
   try {
     await refused(t, signer.sign(Buffer.from("x")), {
       kind: "unavailable",
@@ -159,7 +159,7 @@ t.test("a server keeps its authorities in the engine, over a restart", async (t)
   const ask = async (path: string): Promise<string> =>
     (await fetch(`http://${host}:${port}${path}`)).text();
   t.match(await ask("/metrics"), /^assay_server_key_manager_failing 0$/m);
-  bao.freeze();
+  await bao.freeze();
   try {
     const mint = { id: { trust_domain: "example.org", path: "/m" }, audience: ["a"] };
     await refused(t, domain.call("svid.v1.SVID", "MintJWTSVID", mint), { kind: "unavailable" });

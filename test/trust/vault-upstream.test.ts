@@ -296,7 +296,7 @@ t.test("what does not do", async (t) => {
   );
 
   const frozen = await open({ timeoutMs: 1000 });
-  bao.freeze();
+  await bao.freeze();
   await refused(
     t,
     sign(frozen),
@@ -402,7 +402,7 @@ t.test("a set on it: certificates for services, and none with a SPIFFE ID", asyn
   t.match(execFileSync("openssl", verify, { encoding: "utf8" }), /OK/);
   t.notOk((await domain.bundlePem()).includes(root.trim()), "in no SPIFFE bundle");
   // The engine is away: what is active signs on.
-  bao.freeze();
+  await bao.freeze();
   t.equal((await issue()).status, 200);
   bao.thaw();
 });
