@@ -17,7 +17,7 @@ export interface ProcessFacts {
 
 /** Selectors that could not be found out for a process, while others were. */
 export interface SelectorGap {
-  /** Of the attestor's `names`. */
+  /** Of the attestor's `names`; none where they are another type's, which the reason tells. */
   readonly names: readonly string[];
   readonly reason: string;
   /** Asking again may help: a caller that matches nothing then comes back instead of being refused. */

@@ -1,11 +1,16 @@
 /** Pods that a broker refers to, as a kubelet lists them; what a real one says is in test/kubernetes. */
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import t, { type Test } from "tap";
+import type { AgentConfig } from "../../src/config/agent/agent-config.ts";
 import { messageType } from "../../src/rpc/protos.ts";
 import { BrokerClient, process, scene, untilEnded } from "../support/broker-scene.ts";
+import { until } from "../support/patience.ts";
 import { refused } from "../support/refused.ts";
 import { id } from "../support/running.ts";
+import { folder, secureServer } from "../attestors/kubernetes-peers.ts";
 
 const UID = "11111111-2222-3333-4444-555555555555";
 const OTHER = "99999999-2222-3333-4444-555555555555";
@@ -37,8 +42,10 @@ function listed({
   };
 }
 
+type K8sConfig = NonNullable<AgentConfig["workloadAttestors"]["k8s"]>;
+
 /** A node with pods, and this process as a broker that may name them, over both transports. */
-async function node(t: Test, pods = true) {
+async function node(t: Test, pods = true, change: Partial<K8sConfig> = {}) {
   const held = { items: [listed()], status: 200 };
   const kubelet = createServer((_request, response) => {
     response.writeHead(held.status).end(JSON.stringify({ items: held.items }));
@@ -58,6 +65,7 @@ async function node(t: Test, pods = true) {
         caFile: "",
         tokenFile: "",
         skipVerification: false,
+        ...change,
       },
     },
   );
@@ -178,5 +186,44 @@ t.test("a broker that may not name pods", async (t) => {
   await refused(t, client.x509(pod({ type: PODS, uid: UID })).next(), {
     kind: "denied",
     message: /may not name pods/,
+  });
+});
+
+t.test("a pod by the labels of its namespace, which the API server knows", async (t) => {
+  const held = { status: 500, tier: "gold" };
+  const api = await secureServer(t, (request, response) => {
+    const isShop = request.url === "/api/v1/namespaces/shop";
+    const metadata = { name: "shop", labels: { tier: held.tier } };
+    response.writeHead(isShop ? held.status : 404).end(JSON.stringify({ metadata }));
+  });
+  const { authorities, serverName, server } = api;
+  if (authorities === undefined || !("text" in authorities)) throw new Error("no authorities");
+  const kubeconfig = join(folder(t), "kubeconfig");
+  const cluster = {
+    server,
+    "tls-server-name": serverName,
+    "certificate-authority-data": Buffer.from(authorities.text).toString("base64"),
+  };
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      "current-context": "c",
+      clusters: [{ name: "c", cluster }],
+      users: [{ name: "c", user: { token: "t" } }],
+      contexts: [{ name: "c", context: { cluster: "c", user: "c" } }],
+    }),
+  );
+  const access = { kubeconfig, apiServer: "", caFile: "", tokenFile: "" };
+  const scene = await node(t, true, { namespaceLabels: access });
+  const { local, identity, domain, podEntryId } = scene;
+  await domain.deleteEntry(podEntryId);
+  await domain.entry({ path: "/gold", selectors: ["k8s:ns:shop", "k8s:ns-label:tier:gold"] });
+  using client = new BrokerClient(local, identity);
+  const ask = async () => (await client.x509(pod({ type: PODS, uid: UID })).next()).svids;
+  await refused(t, ask(), { kind: "unavailable", message: /not fully known yet; retry/ });
+  held.status = 200;
+  await until("the failure is no longer held", async () => {
+    const svids = await ask().catch(() => []);
+    return svids.length === 1 && svids[0]?.spiffe_id === id("/gold");
   });
 });

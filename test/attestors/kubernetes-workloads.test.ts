@@ -1,11 +1,15 @@
 /** The `k8s` workload attestor against kubelets that lie, hang or change; what a real one says is in test/kubernetes. */
 import { mkdirSync, writeFileSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import type { SelectorGap } from "../../src/attestors/contract.ts";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { type PodClaim, k8sAttestor } from "../../src/attestors/workload/kubernetes/attest.ts";
 import { TokenReviews } from "../../src/attestors/workload/token/reviews.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { fail } from "../../src/base/errors.ts";
+import type { Selector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { refused } from "../support/refused.ts";
 import { VirtualClock, settle } from "../support/virtual-clock.ts";
@@ -203,7 +207,7 @@ t.test("k8s: a pod by what its token says, and no other", async (t) => {
     nodeName: "n",
   };
   const of = (change: Partial<PodClaim> = {}) =>
-    attestor.selectorsOfPod({ ...claim, ...change }, new AbortController().signal);
+    attestor.selectorsOfPod({ ...claim, ...change }, attestCall());
   const pod = (phase = "Running", change: object = {}): object => ({
     ...listed(change),
     spec: { serviceAccountName: "sa", nodeName: "n" },
@@ -308,4 +312,171 @@ t.test("a token's review: asked once for many, held for a moment, and final", as
   given.abort(new Error("given up"));
   await t.rejects(impatient, { message: "given up" });
   await patient;
+});
+
+/** A kubelet and an API server that answer as a test wants, and how often the latter was asked. */
+async function withLabels(t: Test, answer?: RequestListener) {
+  const clock = new VirtualClock();
+  const asked: (string | undefined)[] = [];
+  const waiting: (() => void)[] = [];
+  const held = {
+    items: [listed()],
+    labels: { tier: "gold", "example.org/empty": "" } as object,
+    answer,
+  };
+  const kubelet = await plainServer(t, (_request, response) => {
+    response.end(JSON.stringify({ items: held.items }));
+  });
+  const api = await plainServer(t, (request, response) => {
+    asked.push(request.url);
+    for (const tell of waiting.splice(0)) tell();
+    if (held.answer !== undefined) return held.answer(request, response);
+    response.end(JSON.stringify({ kind: "Namespace", metadata: { labels: held.labels } }));
+  });
+  const attestor = k8sAttestor({
+    client: client(t, kubelet, clock),
+    apiServer: client(t, api, clock),
+    containers: process1(t, IN_POD),
+    clock,
+  });
+  const attest = async (signal?: AbortSignal) => {
+    const gaps: SelectorGap[] = [];
+    const values = (await attestor.attest(SUBJECT, attestCall(signal, gaps))).map(
+      ({ value }) => value,
+    );
+    const isLabel = (value: string): boolean => value.startsWith("ns-label:");
+    return {
+      labels: values.filter(isLabel).sort(),
+      others: values.filter((value) => !isLabel(value)),
+      gaps,
+    };
+  };
+  const nextAsked = () => new Promise<void>((resolve) => waiting.push(resolve));
+  return { attestor, clock, held, asked, attest, nextAsked, api };
+}
+
+const GOLD = ["ns-label:example.org/empty:", "ns-label:tier:gold"];
+
+t.test("k8s: a namespace's labels, one request for many, and no older than they say", async (t) => {
+  const { attestor, clock, held, asked, attest } = await withLabels(t);
+  t.ok(attestor.names.includes("ns-label"));
+  const all = await Promise.all(
+    Array.from({ length: 200 }, () => attestor.attest(SUBJECT, attestCall())),
+  );
+  t.same(asked, ["/api/v1/namespaces/ns"]);
+  for (const selectors of all) t.equal(selectors, all[0], "the same array");
+  t.equal(attestor.lookNow?.(1)?.selectors(SUBJECT), all[0]);
+  const { labels, others, gaps } = await attest();
+  t.same([labels, gaps], [GOLD, []]);
+
+  // Another question has the list of pods fetched anew, and the labels grow old alone.
+  const elsewhere = () =>
+    attestor.findPod({ uid: "none" }, new AbortController().signal).catch(() => undefined);
+  held.labels = { tier: "lead" };
+  clock.step(1500);
+  await elsewhere();
+  clock.step(600);
+  t.equal(attestor.lookNow?.(1), undefined, "the pod is fresh and the labels are not");
+  t.same((await attest()).labels, ["ns-label:tier:lead"]);
+  t.equal(asked.length, 2);
+  clock.step(1500);
+  await elsewhere();
+  await attest();
+  t.equal(asked.length, 2, "held");
+  clock.step(600);
+  t.equal(attestor.lookNow?.(1), undefined);
+  held.labels = {};
+  t.same(await attest(), { labels: [], others, gaps: [] }, "a namespace without any");
+  t.equal(attestor.lookNow?.(1)?.selectors(SUBJECT).length, others.length);
+});
+
+t.test("k8s: labels that cannot be had cost no other selector", async (t) => {
+  const plain = { status: 200, body: "{}" };
+  const cases: readonly (readonly [string, Partial<typeof plain>, RegExp])[] = [
+    [
+      "no right",
+      { status: 403, body: '{"message":"no"}' },
+      /status 403: no; the right to get names/,
+    ],
+    ["no such namespace", { status: 404 }, /knows no such namespace/],
+    ["an error", { status: 500 }, /status 500/],
+    ["no JSON", { body: "<html>" }, /no JSON object/],
+    ["too much", { body: `"${"x".repeat(200_000)}"` }, /more than 100000 bytes/],
+  ];
+  for (const [name, change, message] of cases) {
+    const { status, body } = { ...plain, ...change };
+    const bench = await withLabels(t, (_request, response) => response.writeHead(status).end(body));
+    const { labels, others, gaps } = await bench.attest();
+    t.same(labels, [], name);
+    t.ok(others.includes("pod-name:p"), name);
+    t.match(gaps, [{ names: ["ns-label"], isTransient: true, reason: message }], name);
+    t.match(gaps, [{ reason: /^the labels of namespace ns are unknown: / }], name);
+    t.equal(bench.attestor.lookNow?.(1), undefined, "no answer at once without them");
+    t.match((await bench.attest()).gaps, gaps, "a failure is held for a moment");
+    t.equal(bench.asked.length, 1, name);
+    bench.held.answer = undefined;
+    bench.clock.step(2100);
+    t.same((await bench.attest()).labels, GOLD, "and no longer");
+  }
+  const odd = await withLabels(t);
+  odd.held.labels = { a: 1, b: null, c: "x".repeat(5000), d: "e" };
+  t.same((await odd.attest()).labels, ["ns-label:d:e"]);
+  odd.held.labels = [];
+  odd.clock.step(2100);
+  t.same(await odd.attest().then(({ labels, gaps }) => [labels, gaps]), [[], []]);
+});
+
+t.test(
+  "k8s: a silent API server is waited for by few, and by none beyond the deadline",
+  async (t) => {
+    const { attestor, clock, held, asked, attest, nextAsked } = await withLabels(
+      t,
+      () => undefined,
+    );
+    const late = new AbortController();
+    const first = attest(late.signal);
+    const second = attest();
+    await nextAsked();
+    late.abort(fail("deadline", "no answer within 5000 ms"));
+    const given = await first;
+    t.match(given.gaps, [{ names: ["ns-label"], reason: /no answer within 5000 ms/ }]);
+    t.ok(given.others.includes("pod-name:p"), "handed over when time is up");
+    await clock.advance(5000);
+    t.match((await second).gaps, [{ reason: /did not answer within 5000 ms/ }]);
+    const third = await attest();
+    t.match(third.gaps, [{ reason: /did not answer within/ }], "whoever comes next does not wait");
+    t.equal(asked.length, 1);
+    t.equal(attestor.lookNow?.(1), undefined);
+    held.answer = undefined;
+    clock.step(2100);
+    t.same((await attest()).labels, GOLD);
+  },
+);
+
+t.test("k8s: pods that others refer to have the labels of their namespaces, too", async (t) => {
+  const { attestor, clock, held } = await withLabels(t);
+  const { signal } = new AbortController();
+  const values = (selectors: readonly Selector[]) => selectors.map(({ value }) => value);
+  const claim = { uid: UID, namespace: "ns", name: "p", serviceAccount: undefined };
+  const ofToken = async (gaps: SelectorGap[]) =>
+    values(
+      await attestor.selectorsOfPod({ ...claim, nodeName: undefined }, attestCall(signal, gaps)),
+    );
+  const found = await attestor.findPod({ uid: UID }, signal);
+  t.equal(found.isIncomplete, false);
+  const gaps: SelectorGap[] = [];
+  for (const label of GOLD) {
+    t.ok(values(found.selectors).includes(label));
+    t.ok((await ofToken(gaps)).includes(label));
+  }
+  t.same(gaps, []);
+  held.answer = (_request, response) => response.writeHead(500).end();
+  clock.step(2100);
+  const lacking = await attestor.findPod({ uid: UID }, signal);
+  t.equal(lacking.isIncomplete, true);
+  for (const each of [values(lacking.selectors), await ofToken(gaps)]) {
+    t.ok(each.includes("pod-name:p"));
+    t.notOk(each.some((value) => value.startsWith("ns-label:")));
+  }
+  t.match(gaps, [{ names: ["ns-label"], isTransient: true }]);
 });

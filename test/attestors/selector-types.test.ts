@@ -171,6 +171,7 @@ t.test("an entry that no agent below its parent can satisfy is made with a warni
   t.match(warnings, [/no agent below spiffe:.* finds out docker:label:a:b: none of them/]);
   t.same((await create(agent.id, "unix:uid:2")).warnings, []);
   t.match((await create(agent.id, "unix:gid:2")).warnings, [/finds out unix:gid:2/]);
+  t.match((await create(agent.id, "k8s:ns-label:a:b")).warnings, [/finds out k8s:ns-label:a:b/]);
   t.match((await create(agent.id, "unix:uid:x")).warnings, [/unix:uid is a number/]);
 
   t.same((await create(agent.id, `spiffe_id:${agent.spiffeId}`)).warnings, [], "a token's alias");
@@ -188,6 +189,9 @@ t.test("an entry that no agent below its parent can satisfy is made with a warni
   await report(other, "unix:uid", "k8s:ns");
   t.same((await create(group, "k8s:ns:c")).warnings, []);
   t.match((await create(group, "k8s:sa:c")).warnings, [/finds out k8s:sa:c/]);
+  t.match((await create(group, "k8s:ns-label:a:b")).warnings, [/finds out k8s:ns-label:a:b/]);
+  await report(other, "unix:uid", "k8s:ns", "k8s:ns-label");
+  t.same((await create(group, "k8s:ns-label:a:b")).warnings, [], "one has it switched on");
   const split = await create(group, "k8s:ns:c", "unix:path:/x");
   t.match(split.warnings, [/none of them/], "one of them knows each, and none both");
   t.same((await create({ ...group, path: "/nobody" }, "k8s:ns:a")).warnings, []);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { Attestation } from "../../src/agent/attestation/attestation.ts";
 import { type Peer, openPeer } from "../../src/agent/peer/peer.ts";
-import type { PresentedToken, ProcessFacts } from "../../src/attestors/contract.ts";
+import type { PresentedToken, ProcessFacts, SelectorGap } from "../../src/attestors/contract.ts";
 import { OidcIssuer } from "../../src/attestors/issuer/issuer.ts";
 import { OidcIssuers } from "../../src/attestors/issuer/issuers.ts";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
@@ -389,9 +389,11 @@ t.test(
     const asked: unknown[] = [];
     const holders = new TokenHolders({ max: 1 });
     let error: Error | undefined;
+    let gap: SelectorGap | undefined;
     const pods = {
-      selectorsOfPod: async (claim: unknown) => {
+      selectorsOfPod: async (claim: unknown, { onGap }: { onGap: (gap: SelectorGap) => void }) => {
         asked.push(claim);
+        if (gap !== undefined) onGap(gap);
         if (error !== undefined) throw error;
         return [parseSelector("k8s:ns:prod")];
       },
@@ -424,6 +426,10 @@ t.test(
     const other = await open(t, { pods, podIssuers: new Set(["other"]) });
     t.notOk((await found(other, foreign(), other.token(claims))).includes("k8s:ns:prod"));
     t.equal(asked.length, before);
+    gap = { names: ["ns-label"], reason: "no labels", isTransient: true };
+    const partial = await own.attestation.examine(foreign(), never, own.token(claims));
+    t.equal(partial.isComplete, false, "whoever matches nothing comes back");
+    t.match(partial.findings, [{ type: "token", gaps: [{ names: [], reason: "no labels" }] }]);
   },
 );
 

@@ -108,6 +108,17 @@ t.test("k8s: the kubelet is the node's own unless it is named", async (t) => {
   t.equal(kubelet({}, { ASSAY_NODE_IP: "fd00::7" })?.kubelet, "https://[fd00::7]:10250");
   t.equal(kubelet({})?.kubelet, "https://127.0.0.1:10250");
   t.equal(kubelet({ kubelet: "http://127.0.0.1:10255" })?.kubelet, "http://127.0.0.1:10255");
+  const inPod = { KUBERNETES_SERVICE_HOST: "10.96.0.1" };
+  t.same(kubelet({ namespaceLabels: null }, inPod)?.namespaceLabels, {
+    apiServer: "https://10.96.0.1:443",
+    caFile: `${ACCOUNT}/ca.crt`,
+    tokenFile: `${ACCOUNT}/token`,
+  });
+  const kubeconfig = "/etc/kube";
+  t.match(kubelet({ namespaceLabels: { kubeconfig } })?.namespaceLabels, { kubeconfig });
+  t.throws(() => kubelet({ namespaceLabels: { apiServer: "http://x" } }), {
+    message: /namespaceLabels\.apiServer.*not written https/,
+  });
   t.throws(() => kubelet({ kubelet: "127.0.0.1:10250" }), { message: /not written https/ });
   t.throws(() => kubelet({ kubelet: "https://h/pods" }), { message: /not written https/ });
 });

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import t from "tap";
 import { parseAllDocuments } from "yaml";
 import { WorkloadAttestors } from "../../src/agent/attestation/workload-attestors.ts";
+import type { SelectorGap } from "../../src/attestors/contract.ts";
 import { encodePayload } from "../../src/attestors/node/k8s-psat/payload.ts";
 import { k8sPsatServer } from "../../src/attestors/node/k8s-psat/server.ts";
 import { KubernetesClient } from "../../src/attestors/kubernetes/client.ts";
@@ -19,6 +20,7 @@ import { buildAgentConfig } from "../../src/config/agent/build-agent.ts";
 import { Settings } from "../../src/config/settings/source.ts";
 import { ConfigMapPublisher } from "../../src/server/bundles/config-map-publisher.ts";
 import { silentLogger } from "../../src/observe/logger.ts";
+import { formatSelector } from "../../src/spiffe/selector.ts";
 import { attestCall } from "../support/attest-call.ts";
 import { TestCa } from "../support/test-ca.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -71,7 +73,12 @@ function outcome(work: Promise<unknown>): Promise<string> {
 
 t.test("the rights of server and agent", async (t) => {
   await using cluster = await Cluster.start({ slot: 3, nodes: 1 });
-  const objects = ["server.yaml", "agent.yaml", "token-review/rbac.yaml"].flatMap(deployed);
+  const objects = [
+    "server.yaml",
+    "agent.yaml",
+    "token-review/rbac.yaml",
+    "namespace-labels/rbac.yaml",
+  ].flatMap(deployed);
   const inNamespace = (object: Stored): object =>
     object.kind.startsWith("Cluster")
       ? object
@@ -145,7 +152,15 @@ t.test("the rights of server and agent", async (t) => {
   const kubeconfig = join(mkdtempSync(join(tmpdir(), "assay-rights-")), "agent.json");
   t.teardown(() => rmSync(dirname(kubeconfig), { recursive: true }));
   writeFileSync(kubeconfig, JSON.stringify(kubeconfigOf(server, authorities, agentToken)));
-  await using attestors = await reviewing(cluster, kubeconfig);
+  const tokenFile = join(dirname(kubeconfig), "token");
+  writeFileSync(tokenFile, agentToken.text);
+  const k8s = {
+    kubelet,
+    caFile: cluster.pki("ca.crt"),
+    tokenFile,
+    namespaceLabels: { kubeconfig, context: "agent" },
+  };
+  await using attestors = await agentAttestors(cluster, kubeconfig, k8s);
   const presented = await podToken(cluster, { ...params, audience: "spiffe://example.org" });
   const reviewToken = () => {
     const [attestor] = attestors.current.filter(({ type }) => type === "token");
@@ -156,9 +171,25 @@ t.test("the rights of server and agent", async (t) => {
     return outcome(attestor.attest(facts, { ...attestCall(), token }));
   };
 
+  await cluster.kubectl(["label", "namespace", "assay", "example.org/tier=gold"]);
+  const attestLabels = async (): Promise<string> => {
+    const [attestor] = attestors.current.filter(({ type }) => type === "k8s");
+    if (attestor === undefined) throw new Error("pods are not looked at");
+    const gaps: SelectorGap[] = [];
+    const found = await attestor.attest(processOf(agentPod), attestCall(undefined, gaps));
+    const texts = found.map(formatSelector);
+    if (!texts.includes("k8s:sa:assay-agent")) return "the pod's own selectors are missing";
+    const labels = texts.filter((text) => text.startsWith("k8s:ns-label:")).sort();
+    if (gaps.length > 0) return [...labels, ...gaps.map(({ reason }) => reason)].join();
+    const wanted =
+      "k8s:ns-label:example.org/tier:gold k8s:ns-label:kubernetes.io/metadata.name:assay";
+    return labels.join(" ") === wanted ? "done" : labels.join(" ");
+  };
+
   const uses: Readonly<Record<string, () => Promise<string>>> = {
     "assay-server: create tokenreviews": attestNode,
     "assay-agent-token-review: create tokenreviews": reviewToken,
+    "get namespaces": attestLabels,
     "get nodes": attestNode,
     "get pods": attestNode,
     "patch configmaps": publish,
@@ -220,8 +251,12 @@ function kubeconfigOf(
   };
 }
 
-/** An agent's attestors, which have that cluster review its tokens. */
-async function reviewing(cluster: Cluster, kubeconfig: string): Promise<WorkloadAttestors> {
+/** An agent's attestors, which ask that cluster about tokens and namespaces. */
+async function agentAttestors(
+  cluster: Cluster,
+  kubeconfig: string,
+  k8s: object,
+): Promise<WorkloadAttestors> {
   const discovery = await cluster.kubectl(["get", "--raw", "/.well-known/openid-configuration"]);
   const { issuer } = JSON.parse(discovery) as { issuer: string };
   const jwksFile = join(dirname(kubeconfig), "jwks.json");
@@ -231,6 +266,7 @@ async function reviewing(cluster: Cluster, kubeconfig: string): Promise<Workload
     server: "127.0.0.1:8081",
     insecureBootstrap: true,
     workloadAttestors: {
+      k8s,
       token: {
         oneTime: false,
         issuers: [

@@ -320,6 +320,11 @@ export class Attestation {
     this.#lastForeign.set(found.facts.uid, { ...found, findings: [...asked, ...others], atMs });
   }
 
+  /** Selectors that were found out elsewhere lack some that could not be found out in time. */
+  noteIncomplete(selectors: readonly Selector[]): void {
+    this.#notes.set(selectors, { isIncomplete: true });
+  }
+
   /** What is to be said of an answer of `attest`. */
   notesOn(selectors: readonly Selector[]): AnswerNotes {
     return this.#notes.get(selectors) ?? NO_NOTES;

@@ -1,3 +1,4 @@
+import { apiConnection } from "../../attestors/kubernetes/api-connection.ts";
 import { KubernetesClient } from "../../attestors/kubernetes/client.ts";
 import type { KubernetesConnection } from "../../attestors/kubernetes/connection.ts";
 import type { ContainerLookup } from "../../attestors/workload/container/container-lookup.ts";
@@ -13,15 +14,18 @@ interface KubernetesAttestorParts {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly containers: ContainerLookup;
-  /** Takes the connections to the kubelet. */
+  /** Takes the connections to kubelet and API server. */
   readonly stack: Pick<AsyncDisposableStack, "use">;
 }
 
-/** The `k8s` attestor as configured. @throws invalid when half of a client certificate is given */
-export function kubernetesAttestor(
+/**
+ * The `k8s` attestor as configured.
+ * @throws invalid when half of a client certificate is given; as `apiConnection` where namespaces' labels are wanted
+ */
+export async function kubernetesAttestor(
   settings: KubeletSettings,
   { logger, clock, containers, stack }: KubernetesAttestorParts,
-): K8sAttestor {
+): Promise<K8sAttestor> {
   if (settings.skipVerification) {
     logger.warn("the kubelet's certificate is not verified: whoever answers there names the pods", {
       kubelet: settings.kubelet,
@@ -35,7 +39,17 @@ export function kubernetesAttestor(
       maxAnswerBytes: MAX_PODS_BYTES,
     }),
   );
-  return k8sAttestor({ client, containers, clock });
+  const { namespaceLabels } = settings;
+  if (namespaceLabels === undefined) return k8sAttestor({ client, containers, clock });
+  const apiServer = stack.use(
+    new KubernetesClient({
+      connection: await apiConnection(namespaceLabels, "workloadAttestors.k8s.namespaceLabels"),
+      clock,
+      deadlineMs: API_DEADLINE_MS,
+      maxAnswerBytes: MAX_NAMESPACE_BYTES,
+    }),
+  );
+  return k8sAttestor({ client, apiServer, containers, clock });
 }
 
 function connectionTo(settings: KubeletSettings): KubernetesConnection {
@@ -60,5 +74,9 @@ function connectionTo(settings: KubeletSettings): KubernetesConnection {
 
 /** Less than the deadline of all attestors, so that the reason is said. */
 const KUBELET_DEADLINE_MS = 4000;
+/** Every caller in a pod waits for it, while the API server is silent. */
+const API_DEADLINE_MS = 2000;
+/** More than etcd stores of one object. */
+const MAX_NAMESPACE_BYTES = 2 * 1024 * 1024;
 /** Of a node with some hundreds of pods. */
 const MAX_PODS_BYTES = 16 * 1024 * 1024;

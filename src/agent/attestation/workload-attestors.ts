@@ -95,7 +95,7 @@ export class WorkloadAttestors implements AsyncDisposable {
     const { logger, clock } = this.#parts;
     const shared = { logger, clock, stack, containers: this.#containers };
     const { containers } = shared;
-    const pods = k8s === undefined ? undefined : kubernetesAttestor(k8s, shared);
+    const pods = k8s === undefined ? undefined : await kubernetesAttestor(k8s, shared);
     const attestors = [
       this.#unix,
       ...(pods === undefined ? [] : [pods]),

@@ -200,7 +200,8 @@ class BrokerApi {
     stack: DisposableStack,
     onGone: (reason: Error) => void,
   ): Promise<readonly Selector[]> {
-    const { uid, selectors } = await findPod(pod, this.#options, call.signal);
+    const { uid, selectors, isIncomplete } = await findPod(pod, this.#options, call.signal);
+    if (isIncomplete) this.#options.attestation.noteIncomplete(selectors);
     const over = new AbortController();
     stack.defer(() => over.abort());
     untilPodGone(pod, uid, this.#options, AbortSignal.any([call.signal, over.signal])).then(

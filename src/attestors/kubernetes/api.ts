@@ -1,4 +1,4 @@
-/** What an API server is asked: whose a token is, and what it knows about a pod and a node. */
+/** What an API server is asked: whose a token is, and what it knows about a pod, a node and a namespace. */
 import { fail } from "../../base/errors.ts";
 import { isObject } from "../../base/is-object.ts";
 import { type KubernetesAnswer, type KubernetesClient, refusalOf } from "./client.ts";
@@ -14,7 +14,7 @@ export interface TokenSubject {
   readonly nodeUid?: string;
 }
 
-/** A pod or node as stored, or one of its parts. */
+/** A pod, node or namespace as stored, or one of its parts. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -90,18 +90,24 @@ export function findNode(
   return find(client, { right: "get nodes", path, signal });
 }
 
+/** For as long as the client waits. @throws unavailable when the cluster cannot say; as `KubernetesClient.ask` */
+export function findNamespace(client: KubernetesClient, name: string): Promise<Fields | undefined> {
+  const path = `/api/v1/namespaces/${encodeURIComponent(name)}`;
+  return find(client, { right: "get namespaces", path });
+}
+
 interface FindParams {
   /** As RBAC calls it. */
   readonly right: string;
   readonly path: string;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 async function find(
   client: KubernetesClient,
-  { right, path, signal }: FindParams,
+  { right, ...request }: FindParams,
 ): Promise<Fields | undefined> {
-  const answer = await client.ask({ method: "GET", path, signal });
+  const answer = await client.ask({ method: "GET", ...request });
   if (answer.status === 404) return undefined;
   if (answer.status !== 200) throw unanswered(client, right, answer);
   return answer.body;

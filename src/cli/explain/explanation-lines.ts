@@ -79,6 +79,7 @@ function attestorLines({ type, selectors, error, gaps }: AttestorReport__Output)
     ...(error === "" ? [] : [`  ${type} failed: ${error}`]),
     ...selectors.map((selector) => `  ${selectorText(selector)}`),
     ...gaps.map(({ names, reason }) => {
+      if (names.length === 0) return `  incomplete: ${reason}`;
       const missing = names.map((name) => `${type}:${name}`).join(", ");
       return `  without ${missing}: ${reason}`;
     }),

@@ -26,6 +26,21 @@ export const API_ACCESS = {
   },
 } as const;
 
+/** How an agent reaches the API server of its node's cluster. */
+export const AGENT_API_ACCESS = {
+  kubeconfig: {
+    ...API_ACCESS.kubeconfig,
+    help: "how to reach the cluster, where the agent is no pod of it",
+  },
+  context: API_ACCESS.context,
+  apiServer: {
+    ...API_ACCESS.apiServer,
+    help: "the API server to ask, where there is no kubeconfig; that of the agent's own pod",
+  },
+  caFile: API_ACCESS.caFile,
+  tokenFile: API_ACCESS.tokenFile,
+} as const;
+
 /** A segment of its agents' SPIFFE IDs (SPIFFE-ID §2.2). */
 export const CLUSTER_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$";
 
@@ -108,6 +123,16 @@ export const K8S_WORKLOADS = section({
   },
   certFile: { shape: text(), help: "client certificate (PEM) for the kubelet, not the token" },
   keyFile: { shape: text(), help: "its private key (PEM)" },
+  namespaceLabels: {
+    shape: section({
+      ...AGENT_API_ACCESS,
+      tokenFile: {
+        ...AGENT_API_ACCESS.tokenFile,
+        help: "token for that API server, which needs the right to get namespaces; that of the pod",
+      },
+    }),
+    help: "the API server is asked for the labels of pods' namespaces (k8s:ns-label)",
+  },
 });
 
 /** The kubelet gives these variables to every pod. */

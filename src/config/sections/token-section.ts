@@ -1,4 +1,4 @@
-import { API_ACCESS } from "./kubernetes-sections.ts";
+import { AGENT_API_ACCESS } from "./kubernetes-sections.ts";
 import { ISSUER_FIELDS } from "./issuer-fields.ts";
 import { flag, list, section, text } from "../settings/shape.ts";
 
@@ -15,18 +15,9 @@ export const TOKEN_SECTION = section({
         },
         review: {
           shape: section({
-            kubeconfig: {
-              ...API_ACCESS.kubeconfig,
-              help: "how to reach the cluster, where the agent is no pod of it",
-            },
-            context: API_ACCESS.context,
-            apiServer: {
-              ...API_ACCESS.apiServer,
-              help: "the API server to ask, where there is no kubeconfig; that of the agent's own pod",
-            },
-            caFile: API_ACCESS.caFile,
+            ...AGENT_API_ACCESS,
             tokenFile: {
-              ...API_ACCESS.tokenFile,
+              ...AGENT_API_ACCESS.tokenFile,
               help: "token for that API server, which needs the right to create tokenreviews; that of the pod",
             },
           }),

@@ -4,20 +4,29 @@
  */
 import { orAborted } from "../../../base/abort.ts";
 import { type Clock, sleep } from "../../../base/clock.ts";
-import { fail } from "../../../base/errors.ts";
+import { errorFrom, fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import { formatSelector, type Selector } from "../../../spiffe/selector.ts";
 import type { AttestCall, WorkloadAttestor, WorkloadLook } from "../../contract.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ContainerLookup } from "../container/container-lookup.ts";
 import type { ContainerRef } from "../container/container-of.ts";
+import { NamespaceLabels } from "./namespace-labels.ts";
 import { PodList } from "./pod-list.ts";
 import type { Pod, PodContainer } from "./pods.ts";
-import { K8S_NAMES, K8S_TYPE, containerSelectors, podSelectors } from "./selectors.ts";
+import {
+  K8S_NAMES,
+  K8S_TYPE,
+  NAMESPACE_LABEL,
+  containerSelectors,
+  podSelectors,
+} from "./selectors.ts";
 
 export interface K8sAttestorOptions {
   /** Of this node's kubelet. */
   readonly client: KubernetesClient;
+  /** Of the cluster's API server, where the labels of pods' namespaces are wanted. */
+  readonly apiServer?: KubernetesClient;
   readonly containers: ContainerLookup;
   readonly clock: Clock;
 }
@@ -43,6 +52,8 @@ export interface FoundPod {
   readonly uid: string;
   /** Without those of one container. */
   readonly selectors: readonly Selector[];
+  /** Others could not be found out; asking again may help. */
+  readonly isIncomplete: boolean;
 }
 
 export interface K8sAttestor extends WorkloadAttestor {
@@ -50,7 +61,10 @@ export interface K8sAttestor extends WorkloadAttestor {
    * The selectors of a pod of this node, without those of one container.
    * @throws denied when the node has no such pod, or has it no more; unavailable when the kubelet does not say
    */
-  selectorsOfPod(claim: PodClaim, signal: AbortSignal): Promise<readonly Selector[]>;
+  selectorsOfPod(
+    claim: PodClaim,
+    call: Pick<AttestCall, "signal" | "onGap">,
+  ): Promise<readonly Selector[]>;
   /**
    * @throws not_found when the node has no such pod, or it has ended, or key and uid are not those of one; unavailable when
    * the kubelet does not say
@@ -58,13 +72,20 @@ export interface K8sAttestor extends WorkloadAttestor {
   findPod(reference: PodReference, signal: AbortSignal): Promise<FoundPod>;
 }
 
-export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): K8sAttestor {
+export function k8sAttestor(options: K8sAttestorOptions): K8sAttestor {
+  const { client, apiServer, containers, clock } = options;
   const pods = new PodList(client, clock);
+  const namespaces = apiServer && new NamespaceLabels(apiServer, clock);
+  const names = namespaces === undefined ? K8S_NAMES : [...K8S_NAMES, NAMESPACE_LABEL];
   const known = new LruMap<string, Known>(MAX_CONTAINERS);
 
   /** By container and never by PID. The same array as before while the pod is the same. */
-  const remember = (containerId: string, found: PodContainer, atMs: number): Known => {
-    const selectors = Object.freeze(containerSelectors(found));
+  const remember = (
+    containerId: string,
+    found: PodContainer,
+    { atMs, labels }: KnownLabels,
+  ): Known => {
+    const selectors = Object.freeze(containerSelectors(found, labels));
     const text = selectors.map(formatSelector).join("\n");
     const before = known.get(containerId);
     const next: Known =
@@ -79,16 +100,36 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
     return podUid === undefined || found.uids.has(podUid) ? found.selectors : undefined;
   };
 
+  /** What is missing is told, and costs no other selector. */
+  const labelsOf = async (
+    { namespace }: Pod,
+    { signal, onGap }: Asking,
+  ): Promise<KnownLabels | undefined> => {
+    if (namespaces === undefined) return NO_LABELS;
+    const answer = await orAborted(namespaces.of(namespace, HOLDS_MS), signal).catch(
+      (thrown: unknown) => ({ error: errorFrom(thrown) }),
+    );
+    if ("labels" in answer) return answer;
+    const reason = `the labels of namespace ${namespace} are unknown: ${answer.error.message}`;
+    onGap({ names: [NAMESPACE_LABEL], reason, isTransient: true });
+    return undefined;
+  };
+
   const ask = async (
     { containerId, podUid }: ContainerRef,
-    signal: AbortSignal,
+    call: Asking,
   ): Promise<readonly Selector[]> => {
+    const { signal } = call;
     const startMs = clock.nowMs();
     for (let maxAgeMs = HOLDS_MS; ; maxAgeMs = 0) {
       const { atMs, containers: listed } = await orAborted(pods.listing(maxAgeMs), signal);
       const found = listed.get(containerId);
       if (found !== undefined && (podUid === undefined || found.pod.uids.has(podUid))) {
-        return remember(containerId, found, atMs).selectors;
+        const known = await labelsOf(found.pod, call);
+        // Without them the next one has to ask again.
+        if (known === undefined) return containerSelectors(found);
+        const both = { labels: known.labels, atMs: Math.min(atMs, known.atMs) };
+        return remember(containerId, found, both).selectors;
       }
       if (maxAgeMs > 0 && atMs < startMs) continue; // from before the call: ask anew at once
       // A container of another engine on this node.
@@ -114,15 +155,19 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
 
   return {
     type: K8S_TYPE,
-    names: K8S_NAMES,
-    async selectorsOfPod(claim, signal) {
-      const pod = await find((listed) => listed.get(claim.uid), signal);
-      return podSelectors(checkedPod(pod, claim));
+    names,
+    async selectorsOfPod(claim, call) {
+      const found = await find((listed) => listed.get(claim.uid), call.signal);
+      const pod = checkedPod(found, claim);
+      return podSelectors(pod, (await labelsOf(pod, call))?.labels);
     },
     async findPod(reference, signal) {
       const pod = await find((listed) => podOf(listed, reference), signal);
       if (pod === undefined) throw fail("not_found", "there is no such pod on this node");
-      return { uid: pod.uid, selectors: podSelectors(pod) };
+      let isIncomplete = false;
+      const onGap = (): void => void (isIncomplete = true);
+      const known = await labelsOf(pod, { signal, onGap });
+      return { uid: pod.uid, selectors: podSelectors(pod, known?.labels), isIncomplete };
     },
     lookNow(pid, moment) {
       const look = containers.look(pid, moment);
@@ -131,15 +176,15 @@ export function k8sAttestor({ client, containers, clock }: K8sAttestorOptions): 
       const selectors = recall(look.container);
       return selectors === undefined ? undefined : { selectors: () => selectors };
     },
-    async attest({ pid }, { signal, onGap }: AttestCall) {
-      signal.throwIfAborted();
+    async attest({ pid }, call: AttestCall) {
+      call.signal.throwIfAborted();
       const { container, unknown } = containers.look(pid);
       if (unknown !== undefined) {
         const reason = `its cgroups are those of no known container runtime: ${unknown}`;
-        onGap({ names: K8S_NAMES, reason, isTransient: false });
+        call.onGap({ names, reason, isTransient: false });
       }
       if (container === undefined) return NOTHING;
-      return recall(container) ?? (await ask(container, signal));
+      return recall(container) ?? (await ask(container, call));
     },
   };
 }
@@ -173,6 +218,13 @@ function checkedPod(pod: Pod | undefined, claim: PodClaim): Pod {
 }
 
 /** Others may wait for the same answer: one who gives up leaves it to them. */
+type Asking = Pick<AttestCall, "signal" | "onGap">;
+
+interface KnownLabels {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly atMs: number;
+}
+
 interface Known {
   readonly text: string;
   readonly selectors: readonly Selector[];
@@ -180,6 +232,7 @@ interface Known {
   readonly atMs: number;
 }
 
+const NO_LABELS: KnownLabels = { labels: new Map(), atMs: Number.POSITIVE_INFINITY };
 const NOTHING: readonly Selector[] = Object.freeze([]);
 const OF_THE_HOST: WorkloadLook = { selectors: () => NOTHING };
 /** How long an answer counts: a label that is taken away goes on selecting for this long. */

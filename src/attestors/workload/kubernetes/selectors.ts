@@ -21,18 +21,30 @@ export const K8S_NAMES = [
   "container-image",
 ] as const;
 
-/** What an entry can say about a container and its pod. Values that are too long to be selectors are left out. */
-export function containerSelectors({ pod, container }: PodContainer): Selector[] {
+/** Found out where it is asked for alone: it is the API server that knows namespaces. */
+export const NAMESPACE_LABEL = "ns-label";
+
+/** Keys and values. */
+type Labels = ReadonlyMap<string, string>;
+
+/**
+ * What an entry can say about a container and its pod. Values that are too long to be selectors are left out.
+ * @param ofNamespace labels of the pod's namespace, where they are known
+ */
+export function containerSelectors(
+  { pod, container }: PodContainer,
+  ofNamespace?: Labels,
+): Selector[] {
   return selectorsOf([
-    ...valuesOf(pod),
+    ...valuesOf(pod, ofNamespace),
     `container-name:${container.name}`,
     ...imagesOf([container]).map((image) => `container-image:${image}`),
   ]);
 }
 
 /** What an entry can say about a pod, whichever of its containers it is. */
-export function podSelectors(pod: Pod): Selector[] {
-  return selectorsOf(valuesOf(pod));
+export function podSelectors(pod: Pod, ofNamespace?: Labels): Selector[] {
+  return selectorsOf(valuesOf(pod, ofNamespace));
 }
 
 function selectorsOf(values: readonly string[]): Selector[] {
@@ -41,9 +53,10 @@ function selectorsOf(values: readonly string[]): Selector[] {
     .map((value) => checkSelector({ type: K8S_TYPE, value }));
 }
 
-function valuesOf(pod: Pod): string[] {
+function valuesOf(pod: Pod, ofNamespace: Labels = NO_LABELS): string[] {
   return [
     `ns:${pod.namespace}`,
+    ...[...ofNamespace].map(([key, value]) => `${NAMESPACE_LABEL}:${key}:${value}`),
     ...(pod.serviceAccount === undefined ? [] : [`sa:${pod.serviceAccount}`]),
     ...(pod.nodeName === undefined ? [] : [`node-name:${pod.nodeName}`]),
     `pod-name:${pod.name}`,
@@ -72,3 +85,4 @@ function imagesOf(statuses: readonly ContainerStatus[]): string[] {
 }
 
 const MAX_VALUE = 4096;
+const NO_LABELS: Labels = new Map();

@@ -49,8 +49,9 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
   const admit = async (
     process: ProcessFacts,
     presented: PresentedToken,
-    signal: AbortSignal,
+    call: AttestCall,
   ): Promise<readonly Selector[]> => {
+    const { signal } = call;
     if (presented.token === "") {
       throw fail(
         "invalid",
@@ -66,7 +67,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     checkClaims(token, requiredClaims.get(token.alias));
     await reviews?.get(token.alias)?.check(presented.token, token, signal);
     // Before anything is bound: a pod that is not here must not take a place.
-    const pod = process.pid === 0 ? await podSelectorsOf(token, signal) : NOTHING;
+    const pod = process.pid === 0 ? await podSelectorsOf(token, call) : NOTHING;
     const holder = holderOf(process, presented, token);
     holders.hold({
       fingerprint: token.fingerprint,
@@ -81,7 +82,7 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
 
   const podSelectorsOf = async (
     { alias, claims }: VerifiedToken,
-    signal: AbortSignal,
+    { signal, onGap }: AttestCall,
   ): Promise<readonly Selector[]> => {
     const uid = podUidOf(claims);
     if (uid === undefined || pods === undefined || podIssuers?.has(alias) !== true) return NOTHING;
@@ -94,7 +95,8 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
         serviceAccount: claim("serviceaccount/name"),
         nodeName: claim("node/name"),
       },
-      signal,
+      // Of another type's names: its reason says which.
+      { signal, onGap: (gap) => onGap({ ...gap, names: [] }) },
     );
   };
 
@@ -143,14 +145,15 @@ export function tokenAttestor(options: TokenAttestorOptions): WorkloadAttestor {
     names: aliases,
     takesTokens: true,
     noteUnread: (caller, error) => outcomes.noteUnread(caller, error),
-    async attest(process, { signal, onGap, token }: AttestCall) {
+    async attest(process, call: AttestCall) {
+      const { signal, onGap, token } = call;
       signal.throwIfAborted();
       if (token === undefined) {
         onGap({ names: aliases, reason: outcomes.explain(process), isTransient: false });
         return [];
       }
       try {
-        const selectors = await admit(process, token, signal);
+        const selectors = await admit(process, token, call);
         outcomes.note(process, undefined);
         return selectors;
       } catch (thrown) {
