@@ -186,17 +186,20 @@ t.test("on a cluster", async (t) => {
       key: { file: cluster.pki("kubelet-client.key") },
     },
   };
-  const k8s = (connection = secure) =>
+  const k8s = (connection = secure, apiServer?: KubernetesClient) =>
     k8sAttestor({
       client: new KubernetesClient({ connection, clock }),
+      ...(apiServer === undefined ? {} : { apiServer }),
       containers: new ContainerLookup(),
       clock,
     });
 
-  await workloadAttestorConformance(t, async () => ({
-    attestor: k8s(),
-    subject: processOf(agentPod),
-  }));
+  for (const apiServer of [undefined, new KubernetesClient({ connection: api, clock })]) {
+    await workloadAttestorConformance(t, async () => ({
+      attestor: k8s(secure, apiServer),
+      subject: processOf(agentPod),
+    }));
+  }
 
   await t.test("k8s: a pod's selectors, over both of the kubelet's ports", async (t) => {
     const imageId = agentPod.status.containerStatuses?.[0]?.imageID ?? "";
