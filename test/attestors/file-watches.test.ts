@@ -1,16 +1,18 @@
 /** What the kernel tells of files, and what it had to leave out. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
   closeSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -20,9 +22,10 @@ import t, { type Test } from "tap";
 import { Executables } from "../../src/attestors/workload/unix/executable.ts";
 import { FileWatches, fileWatches } from "../../src/attestors/workload/unix/file-watches.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { libc } from "../../src/base/libc.ts";
 
-function folder(t: Test): string {
-  const path = mkdtempSync(join(tmpdir(), "assay-watches-"));
+function folder(t: Test, parent = tmpdir()): string {
+  const path = mkdtempSync(join(parent, "assay-watches-"));
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
@@ -60,6 +63,7 @@ t.test("each file is told of once, to all who asked, when it is heard", async (t
   };
   const ways: [string, (path: string) => void][] = [
     ["written", (path) => appendFileSync(path, "x")],
+    ["opened for writing", (path) => closeSync(openSync(path, "r+"))],
     ["mode", (path) => chmodSync(path, 0o700)],
     ["renamed", (path) => renameSync(path, `${path}.old`)],
     ["removed", (path) => rmSync(path)],
@@ -125,6 +129,56 @@ t.test("no hash is remembered beyond an overflow", async (t) => {
   t.equal(executables.lookNow(pid), undefined);
   t.same(await executables.read(pid), known, "hashed anew");
   t.same(executables.lookNow(pid)?.executable, known);
+});
+
+/** Writes a file's last byte as memory: without a change time and without a word where it lies in memory anyway. */
+function writeMapped(path: string): void {
+  const c = libc();
+  if (c === undefined) throw new Error("this is for Linux");
+  const map = c.func(
+    "uintptr_t mmap(uintptr_t at, size_t size, int rights, int how, int fd, long from)",
+  );
+  const unmap = c.func("int munmap(uintptr_t at, size_t size)");
+  const compare = c.func("int memcmp(uintptr_t one, uintptr_t other, size_t size)");
+  const fill = c.func("uintptr_t memset(uintptr_t at, int byte, size_t size)");
+  const { size } = statSync(path);
+  const fd = openSync(path, "r+");
+  const at = map(0, size, 3, 1, fd, 0);
+  closeSync(fd);
+  const last = at + size - 1;
+  compare(last, last, 1);
+  fill(last, 0x5a, 1);
+  unmap(at, size);
+}
+
+/** On a file system in memory, where one is that programs may be run from. */
+function folderInMemory(t: Test): string {
+  const path = existsSync("/dev/shm") ? folder(t, "/dev/shm") : folder(t);
+  const program = join(path, "try");
+  copyFileSync("/bin/true", program);
+  return spawnSync(program).status === 0 ? path : folder(t);
+}
+
+t.test("a program that was written to as memory is another one", async (t) => {
+  const program = join(folderInMemory(t), "program");
+  const run = async (): Promise<ChildProcess> => {
+    const child = spawn(program, ["60"], { stdio: "ignore" });
+    t.teardown(() => child.kill());
+    await once(child, "spawn");
+    return child;
+  };
+  copyFileSync("/bin/sleep", program);
+  appendFileSync(program, "end");
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 1e8 });
+  const child = await run();
+  const known = await executables.read(child.pid ?? 0);
+  t.same(executables.lookNow(child.pid ?? 0)?.executable, known);
+  child.kill();
+  await once(child, "exit");
+  writeMapped(program);
+  const { pid = 0 } = await run();
+  t.equal(executables.lookNow(pid), undefined);
+  t.not((await executables.read(pid)).sha256, known.sha256);
 });
 
 t.test("what cannot be watched says why", async (t) => {

@@ -117,6 +117,10 @@ function openQueue(): Queue {
 const IN_NONBLOCK = 0o4000;
 const IN_CLOEXEC = 0o2000000;
 const IN_Q_OVERFLOW = 0x4000;
-/** IN_MODIFY, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF, IN_ONESHOT; IN_UNMOUNT and IN_IGNORED always come. */
-const WANTED = (0x2 | 0x4 | 0x400 | 0x800 | 0x80000000) >>> 0;
+/**
+ * IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE, IN_DELETE_SELF, IN_MOVE_SELF, IN_ONESHOT; IN_UNMOUNT and IN_IGNORED always
+ * come. What is written to a mapping (on tmpfs without a new change time) is told of by nothing but its file's closing,
+ * before which the kernel does not run it again.
+ */
+const WANTED = (0x2 | 0x4 | 0x8 | 0x400 | 0x800 | 0x80000000) >>> 0;
 const READ_BYTES = 16 * 1024;
