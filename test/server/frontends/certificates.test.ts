@@ -314,6 +314,17 @@ t.test(
       message: /bring a token each time.* --via oidc/,
     });
     t.match((await issuances(server)).at(-1), { caller: { role: "token", id: /^oidc:ci:sub:/ } });
+    // With an agent's entry of the same ID it cannot be told from a workload's.
+    const dns_names = ["db.example.org"];
+    const agents = entry("/web/job", "/host", "unix:uid:7", { dns_names });
+    const ids = [await server.createEntry(agents)];
+    await refused(t, ask(server, { dns_names }, { identity }), {
+      kind: "denied",
+      message: /dns name db.example.org is none of entry/,
+    });
+    const follower = await ask(server, { ip_addresses: ["10.1.0.9"] }, { identity });
+    t.equal(follower.leaf.notAfter, held.leaf.notAfter, "it ends with what was shown");
+    await server.admin.unary("spire.api.server.entry.v1.Entry", "BatchDeleteEntry", { ids });
     const other = ask(server, { token: text, ip_addresses: ["10.1.0.9"] });
     await refused(
       t,

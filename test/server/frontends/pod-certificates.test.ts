@@ -165,6 +165,15 @@ t.test("T5: a pod's certificate has the addresses and names of its API object", 
     kind: "denied",
     message: /names the address 10\.9\.0\.5, as a pod's certificate does/,
   });
+  const allowed = await ask(server, { ...proof, ip_addresses: ["192.0.2.7"] }, { key });
+  await refused(
+    t,
+    ask(server, names2, { identity: identityOf(allowed.response.chain, key.pkcs8) }),
+    {
+      kind: "denied",
+      message: /names the address 192\.0\.2\.7, as a pod's certificate does/,
+    },
+  );
   const svid = await mint(server, "/shop/web", 3600);
   t.same((await ask(server, {}, { identity: svid })).names, [
     "DNS:web.example.org",

@@ -17,7 +17,7 @@ export interface ShownSvid {
 }
 
 export interface Standing {
-  /** At least one. */
+  /** At least one, and one that takes an SVID first. */
   readonly entries: readonly EntryRecord[];
   /** Absent: no bound by the SVID. */
   readonly maxTtlSeconds?: number;
@@ -25,9 +25,10 @@ export interface Standing {
 
 /**
  * What was given here is an SVID as well, and would renew itself for as long as its entry stands, when what it was given to
- * is long gone. So who is proven by tokens alone brings a token each time; a pod's certificate, known by addresses that
- * nobody may ask for, stands for nothing; and a member's ends with the SVID, which the agent has anew while its workload
- * lives.
+ * is long gone. So who is proven by tokens alone brings a token each time; a pod's certificate, which always names an
+ * address, stands for nothing; and a member's ends with the SVID, which the agent has anew while its workload lives. Where
+ * issuers' tokens and agents stand for one ID, nobody knows by which of them the SVID came: all their entries count, and
+ * what is given ends with the SVID, too.
  * @throws denied
  */
 export function standingOf(
@@ -51,16 +52,24 @@ export function standingOf(
       `entry ${first.id} is for those who bring a token each time, and its certificates renew nothing; ask with the token ('assay init-certificate --via ${way}')`,
     );
   }
-  const stray = ipAddresses.find((address) => !allowsAddress(spiffeId, address, config));
+  const tokens = all.filter(({ parentId }) => wayOf(parentId) === "oidc");
+  const hasPods = all.some(({ parentId }) => wayOf(parentId) === "pod");
+  // A pod may have asked for those alone that its ID is allowed.
+  const stray = ipAddresses.find((address) => hasPods || !allowsAddress(spiffeId, address, config));
   if (stray !== undefined) {
+    const pods = "ask with the pod's token ('assay init-certificate --via pod')";
+    const way = hasPods
+      ? `${pods} or the agent's own SVID`
+      : `${pods}, or allow the address (frontends.certificates.networks)`;
     throw fail(
       "denied",
-      `the SVID names the address ${stray}, as a pod's certificate does, which renews nothing; ask with the pod's token ('assay init-certificate --via pod'), or allow the address (frontends.certificates.networks)`,
+      `the SVID names the address ${stray}, as a pod's certificate does, which renews nothing; ${way}`,
     );
   }
   const isMember = entries.some((entry) => members.includes(entry));
-  if (!isMember || config.set !== TRUST_DOMAIN_SET) return { entries };
-  return { entries, maxTtlSeconds: Math.max(1, expiresAt - now) };
+  const standing = { entries: [...entries, ...tokens] };
+  if (config.set !== TRUST_DOMAIN_SET || (!isMember && tokens.length === 0)) return standing;
+  return { ...standing, maxTtlSeconds: Math.max(1, expiresAt - now) };
 }
 
 /** How those are proven whom no agent and no certificate stands for. */
