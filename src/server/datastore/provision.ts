@@ -20,7 +20,7 @@ export interface ProvisionGrant {
   /** SHA-256 of the token, lower-case hex: the token itself is never stored. */
   readonly hash: string;
   readonly commonName: string;
-  /** All of them, that of the common name included. */
+  /** That of the common name included; those of the entry are looked up when something is signed. */
   readonly dnsNames: readonly string[];
   /** Textual (RFC 5952). */
   readonly ipAddresses: readonly string[];

@@ -112,6 +112,10 @@ export function apiTokenLabel(name: string): string {
   return `token ${name}`;
 }
 
+export function isApiTokenLabel(label: string): boolean {
+  return label.startsWith(apiTokenLabel(""));
+}
+
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const MAX_TTL_SECONDS = 366 * 24 * 3600;
 const MAX_TOKENS = 1000;

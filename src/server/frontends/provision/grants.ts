@@ -1,6 +1,6 @@
 /** Authorizations: made and taken back by whoever may, each for one token, kept until they end. */
 import { type Clock, type EpochSeconds, epochSeconds } from "../../../base/clock.ts";
-import { fail } from "../../../base/errors.ts";
+import { errorFrom, fail, isKind } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { Random } from "../../../base/random.ts";
 import {
@@ -19,6 +19,7 @@ import type {
 import type { ProvisionGrant } from "../../datastore/provision.ts";
 import type { FrontEndCertificateParams } from "../../issuance/front-end-issuance.ts";
 import type { Issuance } from "../../issuance/issuance.ts";
+import { isApiTokenLabel } from "./api-tokens.ts";
 import {
   type GrantRequest,
   type Grantor,
@@ -152,24 +153,40 @@ export class Grants {
     return this.#options.datastore.provisionGrants.list(page);
   }
 
-  /** What is to be signed for it now. @throws denied when its entry has gone */
+  /**
+   * What is to be signed for it now: its entry counts as it is today, in names and life.
+   * @throws denied when its entry has gone, has another SPIFFE ID, or has become one that its grantor may not authorize
+   */
   async wishFor(grant: ProvisionGrant): Promise<CertificateWish> {
-    const { datastore } = this.#options;
-    if (grant.entryId !== "") {
-      const entry = await datastore.entries.get(grant.entryId);
-      const isThere = entry !== undefined && isLive(entry, this.#now());
-      if (!isThere || entry.spiffeId !== grant.spiffeId) {
-        throw fail("denied", "the registration entry that it was authorized with is gone");
-      }
-      return this.#wish(within(grant, entry.x509SvidTtl));
-    }
-    if (grant.spiffeId === "") return this.#wish(grant);
-    const life = await requireEntryOf(datastore.entries, grant.spiffeId, this.#now());
-    return this.#wish(within(grant, life));
+    const { entries } = this.#options.datastore;
+    const { entryId, spiffeId } = grant;
+    if (spiffeId === "") return this.#wish(grant);
+    const entry = entryId === "" ? undefined : await entries.get(entryId);
+    if (entryId !== "") requireGrantedEntry(entry, spiffeId, this.#now());
+    const life = entry?.x509SvidTtl ?? (await requireEntryOf(entries, spiffeId, this.#now()));
+    await requireMayGrant(entries, spiffeId, {
+      isAdministrator: !isApiTokenLabel(grant.grantedBy),
+    });
+    return this.#wish(within(grant, life), entry?.dnsNames);
   }
 
-  #wish(grant: ProvisionGrant): CertificateWish {
-    const { set, profile } = this.#options.config;
+  /**
+   * To be asked where a wish was refused as invalid: settings may have changed since it was authorized.
+   * @throws denied when they do not allow it any more, whatever its key
+   */
+  requireStillAllowed(wish: CertificateWish): void {
+    try {
+      this.#options.issuer.checkFrontEndCertificate(wish);
+    } catch (cause) {
+      if (!isKind(cause, "invalid")) throw cause;
+      const { message } = errorFrom(cause);
+      throw fail("denied", `what was authorized is not allowed any more: ${message}`, { cause });
+    }
+  }
+
+  #wish(authorized: ProvisionGrant, entryDnsNames: readonly string[] = []): CertificateWish {
+    const { set, profile, maxLifeSeconds } = this.#options.config;
+    const grant = within(authorized, maxLifeSeconds);
     const { spiffeId, entryId, hash } = grant;
     return {
       // An SVID is signed by the trust domain's own authorities, whoever signs the rest.
@@ -177,7 +194,7 @@ export class Grants {
       profile,
       // A longer one is among the DNS names.
       ...(grant.commonName.length > MAX_COMMON_NAME ? {} : { commonName: grant.commonName }),
-      dnsNames: grant.dnsNames,
+      dnsNames: merged(grant.dnsNames, entryDnsNames),
       ipAddresses: grant.ipAddresses,
       ...(spiffeId === "" ? {} : { spiffeId: SpiffeId.parse(spiffeId) }),
       ttlSeconds: grant.lifeSeconds,
@@ -195,7 +212,6 @@ export class Grants {
     const asked = grantNames(request.commonName, request.names);
     checkAllowed(asked, grantor);
     const identity = await this.#identityOf(request, grantor, now);
-    const dnsNames = [...new Set([...asked.dnsNames, ...identity.dnsNames])].sort();
     const { tokenLifeSeconds } = request;
     if (tokenLifeSeconds < 0 || tokenLifeSeconds > MAX_TOKEN_LIFE_SECONDS) {
       throw fail("invalid", `ttl: is not from 1 to ${MAX_TOKEN_LIFE_SECONDS} seconds`);
@@ -203,7 +219,6 @@ export class Grants {
     const grant: ProvisionGrant = {
       hash,
       ...asked,
-      dnsNames,
       lifeSeconds: this.#lifeOf(request.lifeSeconds, identity),
       spiffeId: identity.spiffeId,
       entryId: identity.entryId,
@@ -214,7 +229,7 @@ export class Grants {
       withdrawn: false,
     };
     // What could not be signed is not promised either.
-    issuer.checkFrontEndCertificate(this.#wish(grant));
+    issuer.checkFrontEndCertificate(this.#wish(grant, identity.dnsNames));
     return grant;
   }
 
@@ -304,6 +319,32 @@ function isLive({ expiresAt, template }: EntryRecord, now: EpochSeconds): boolea
   return template === undefined && (expiresAt === 0 || expiresAt > now);
 }
 
+/** Those of the entry are not kept with the authorization: what it loses, the next certificate has lost. */
+function merged(asked: readonly string[], ofEntry: readonly string[]): readonly string[] {
+  if (ofEntry.length === 0) return asked;
+  const lower = ofEntry.map((name) => name.toLowerCase());
+  return [...new Set([...asked, ...lower])].sort();
+}
+
+/** @throws denied unless it can be handed out still, as what it was authorized as */
+function requireGrantedEntry(
+  entry: EntryRecord | undefined,
+  spiffeId: string,
+  now: EpochSeconds,
+): asserts entry is EntryRecord {
+  if (entry === undefined || !isLive(entry, now)) {
+    throw fail(
+      "denied",
+      "the registration entry that it was authorized with is gone, or has expired; have it authorized anew",
+    );
+  }
+  if (entry.spiffeId === spiffeId) return;
+  throw fail(
+    "denied",
+    "the registration entry that it was authorized with has another spiffe id now; have it authorized anew",
+  );
+}
+
 /** An entry may have been shortened since. @param lifeSeconds 0 = it does not say */
 function within(grant: ProvisionGrant, lifeSeconds: number): ProvisionGrant {
   if (lifeSeconds === 0 || grant.lifeSeconds <= lifeSeconds) return grant;
@@ -335,7 +376,7 @@ async function requireEntryOf(
 async function requireMayGrant(
   entries: Pick<EntryReader, "list">,
   spiffeId: string,
-  { isAdministrator }: Grantor,
+  { isAdministrator }: Pick<Grantor, "isAdministrator">,
 ): Promise<void> {
   if (isAdministrator) return;
   const { items } = await entries.list({ spiffeId });

@@ -27,15 +27,20 @@ export function requestIn(body: Uint8Array): Uint8Array {
 
 /**
  * A request may name what was authorized and nothing else; what of it is not named is in the certificate nevertheless.
+ * @param allowedDnsNames what the certificate may have by now, names of the entry included
  * @throws unauthenticated: the token is for other names
  */
-export function checkRequestedNames(csr: CertificateRequest, grant: ProvisionGrant): void {
+export function checkRequestedNames(
+  csr: CertificateRequest,
+  grant: Pick<ProvisionGrant, "commonName" | "ipAddresses" | "spiffeId">,
+  allowedDnsNames: readonly string[],
+): void {
   const names = commonNamesOf(csr.subject);
   if (names.length !== 1 || names[0] !== grant.commonName) {
     throw other("the request's common name is not the one that was authorized");
   }
   const { uris, dnsNames, ipAddresses, otherAltNames } = csr;
-  const dns = new Set(grant.dnsNames);
+  const dns = new Set(allowedDnsNames.map((name) => name.toLowerCase()));
   const addresses = new Set(grant.ipAddresses);
   const foreign =
     dnsNames.find((name) => !dns.has(name.toLowerCase())) ??

@@ -10,7 +10,7 @@ import { KeyedQueue } from "../../../base/keyed-queue.ts";
 import { digestOf } from "../../../provision/renewal-proof.ts";
 import { type Certificate, parseCertificate } from "../../../x509/certificate.ts";
 import { verifyChain } from "../../../x509/chain.ts";
-import { proofOf, verifyCsr } from "../../../x509/csr.ts";
+import { type CertificateRequest, proofOf, verifyCsr } from "../../../x509/csr.ts";
 import { subjectKeyId } from "../../../x509/subject-key-id.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { ProvisionGrant, ProvisionedCertificate } from "../../datastore/provision.ts";
@@ -22,7 +22,7 @@ import type { ShownCertificate } from "./shown-certificate.ts";
 
 export interface SigningOptions {
   readonly datastore: Datastore;
-  readonly grants: Pick<Grants, "find" | "wishFor">;
+  readonly grants: Pick<Grants, "find" | "wishFor" | "requireStillAllowed">;
   readonly issuer: Pick<Issuance, "frontEndCertificate">;
   /** Failed attempts that burn a token. */
   readonly attempts: number;
@@ -104,21 +104,25 @@ export class Signing {
     const grant = await grants.find(hash);
     if (grant === undefined) throw unknown();
     this.#requireUsable(grant);
+    // What was signed is answered again as it is, whatever its entry has come to.
+    const wish = grant.certificate === undefined ? await grants.wishFor(grant) : undefined;
     const csr = await this.#attempt(grant, async () => {
       const request = readRequest(body);
-      checkRequestedNames(request, grant);
+      checkRequestedNames(request, grant, wish?.dnsNames ?? signedDnsNames(grant));
       if (grant.certificate !== undefined) await verifyCsr(request);
       return request;
     });
     const { publicKey } = csr;
     const keyHash = keyHashOf(publicKey);
-    if (grant.certificate !== undefined) return again(grant, keyHash);
-    const wish = await grants.wishFor(grant);
+    if (wish === undefined) return again(grant, keyHash);
     const signed = await issuer
       .frontEndCertificate({ ...wish, publicKey, proof: proofOf(csr) })
       .catch(async (thrown: unknown) => {
         // Whose request does not fit its key has made an attempt.
-        if (isKind(thrown, "invalid")) await this.#attempt(grant, () => verifyCsr(csr));
+        if (isKind(thrown, "invalid")) {
+          await this.#attempt(grant, () => verifyCsr(csr));
+          grants.requireStillAllowed(wish);
+        }
         throw thrown;
       });
     return datastore.transaction(async ({ provisionGrants }) => {
@@ -139,11 +143,17 @@ export class Signing {
     const grant = this.#requireRenewable(await datastore.provisionGrants.get(hash), shown);
     const csr = readRequest(body);
     await verifyCsr(csr);
-    checkRequestedNames(csr, grant);
     const keyHash = keyHashOf(csr.publicKey);
     if (isAnswered(grant, shown, keyHash)) return again(grant, keyHash);
-    const wish = await grants.wishFor(grant);
-    const signed = await issuer.frontEndCertificate({ ...wish, publicKey: csr.publicKey });
+    const allowed = await grants.wishFor(grant);
+    checkRequestedNames(csr, grant, allowed.dnsNames);
+    const wish = { ...allowed, dnsNames: renewedNames(allowed.dnsNames, grant, csr) };
+    const signed = await issuer
+      .frontEndCertificate({ ...wish, publicKey: csr.publicKey })
+      .catch((thrown: unknown) => {
+        if (isKind(thrown, "invalid")) grants.requireStillAllowed(wish);
+        throw thrown;
+      });
     return datastore.transaction(async ({ provisionGrants }) => {
       const now = this.#requireRenewable(await provisionGrants.get(hash), shown);
       if (isAnswered(now, shown, keyHash)) return again(now, keyHash);
@@ -249,6 +259,27 @@ function again(grant: ProvisionGrant, keyHash: string): Signed {
   if (certificate === undefined) throw new TypeError("nothing was signed yet");
   if (certificate.keyHash !== keyHash) throw unknown();
   return { grant, certificate, again: true };
+}
+
+/**
+ * A name that an entry has got since is in the next certificate where the request asks for it: clients refuse what they did
+ * not ask for.
+ */
+function renewedNames(
+  allowed: readonly string[],
+  grant: ProvisionGrant,
+  { dnsNames }: Pick<CertificateRequest, "dnsNames">,
+): readonly string[] {
+  const expected = new Set(
+    [...grant.dnsNames, ...signedDnsNames(grant), ...dnsNames].map((name) => name.toLowerCase()),
+  );
+  return allowed.filter((name) => expected.has(name.toLowerCase()));
+}
+
+/** Of the newest certificate. */
+function signedDnsNames({ certificate }: ProvisionGrant): readonly string[] {
+  const [der = ""] = certificate?.chain ?? [];
+  return parseCertificate(Buffer.from(der, "base64")).dnsNames;
 }
 
 function stored(signed: {
