@@ -156,7 +156,7 @@ async function admitted(
 /** A refusal of the proof itself is final; the operator learns what to do. */
 function refusal(error: AssayError, attestor: NodeAttestorAgent): AssayError {
   if (isTransient(error)) return error;
-  if (error.reason === "AGENT_BANNED") return bannedError(error);
+  if (error.reason === "AGENT_BANNED") return bannedError(error, attestor.type === "join_token");
   return new AssayError(
     "precondition",
     `the server refused the node attestation (${attestor.type}): ${error.message}; ${attestor.repeatable ? NEXT_STEP_OF_REPEATABLE : NEXT_STEP}`,
@@ -169,10 +169,14 @@ export function isTransient({ kind }: AssayError): boolean {
   return TRANSIENT.includes(kind);
 }
 
-export function bannedError(cause: AssayError): AssayError {
+/** A new join token gives another ID, which is not banned; whatever else proves the host leads to the banned one again. */
+export function bannedError(cause: AssayError, byJoinToken: boolean): AssayError {
+  const nextStep = byJoinToken
+    ? "start it with a new join token (assay token generate)"
+    : "evict it at the server (assay agents evict), which ends the ban, and start it anew";
   return new AssayError(
     "precondition",
-    "this agent is banned; to let its host join again, start it with a new join token (assay token generate)",
+    `this agent is banned; to let its host join again, ${nextStep}`,
     { cause, reason: "AGENT_BANNED" },
   );
 }

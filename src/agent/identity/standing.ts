@@ -101,9 +101,10 @@ export class Standing {
   refused(error: AssayError): void {
     const { identity, clock, logger, onFailed } = this.#options;
     if (error.reason === "AGENT_BANNED") {
+      const path = identity.svid?.spiffeId.path ?? JOIN_TOKEN_AGENTS;
       // Dropped, so that the folder can be used again: the server refuses the ID itself, not this SVID alone.
       void this.#drop();
-      onFailed(bannedError(error));
+      onFailed(bannedError(error, path.startsWith(JOIN_TOKEN_AGENTS)));
       return;
     }
     const { svid } = identity;
@@ -151,6 +152,8 @@ export class Standing {
   }
 }
 
+/** Below this are the IDs that SPIRE and Assay give for join tokens. */
+const JOIN_TOKEN_AGENTS = "/spire/agent/join_token/";
 const CLOCKS_DIFFER =
   "the agent's SVID has expired by the server's clock, and has not by this host's: compare them";
 const ROUND_MIN_MS = 1000;
