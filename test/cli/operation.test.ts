@@ -69,6 +69,7 @@ t.test("audit find refuses what no record can have", async (t) => {
   const { run } = await startAdminRig(t);
   const cases: [string, string, RegExp][] = [
     ["--serial", "zz", /--serial: 'zz' is no serial number; write it in hex/],
+    ["--serial", ":", /--serial: ':' is no serial number; write it in hex/],
     ["--spiffe-id", "web", /--spiffe-id: .*spiffe:\/\/example\.org\/path, not 'web'/],
     ["--since", "yesterday", /--since: 'yesterday' is no duration;.*, or a time as 2026-/],
     ["--since", "2026-99-99", /--since: '2026-99-99' is no time/],
@@ -99,6 +100,7 @@ t.test("audit find by the request that an error names", async (t) => {
   t.same(await find("--request-id", `(request ${requestId})`), [first], "as copied");
   t.same(await find("--request-id", requestId, "--kind", "denial"), []);
   t.same(await find("--action", "x509.agent", "--until", "1h"), []);
+  t.same(await find("--serial", "00"), [], "a condition like any other");
 });
 
 t.test("audit find writes times for people, records as they are for programs", async (t) => {

@@ -45,6 +45,7 @@ t.test("x509 revoke, revoked and crl", async (t) => {
     code: 2,
   });
   t.match(await run("x509", "revoke", "--serial", "xyz"), { code: 2, err: /no serial number/ });
+  t.match(await run("x509", "revoke", "--serial", "00"), { code: 1, err: /with serial 0 / });
   t.match(await run("x509", "revoke", "--serial", "1", "--reason", "bored"), { code: 2 });
   t.match(await run("x509", "revoke", "--serial", "abc"), {
     code: 1,

@@ -43,7 +43,8 @@ export function countOption(text: string): number {
 /** A serial number as records have it, from what `openssl x509 -serial` or `-text` prints. */
 export function serialOption(text: string): string {
   const hex = text.toLowerCase().replaceAll(":", "");
-  if (/^[0-9a-f]*$/.test(hex)) return hex.replace(/^0+/, "");
+  // Empty is no condition: a number that is given never becomes that.
+  if (text === "" || /^[0-9a-f]+$/.test(hex)) return hex.replace(/^0+(?=.)/, "");
   throw new UsageError(
     `--serial: '${text}' is no serial number; write it in hex, as 'assay fetch x509' prints it`,
   );
