@@ -71,6 +71,10 @@ t.test("a wrong command line is a usage error with the next step", async (t) => 
     [["--nmae", "x"], /^unknown option --nmae; did you mean --name\?$/],
     [["--zzzzzz"], /^unknown option --zzzzzz; 'assay sample --help' lists them$/],
     [["-x"], /^unknown option -x/],
+    [["-Id", "x"], /^unknown option -Id; did you mean --id\?$/],
+    [["-sampleID=x"], /^unknown option -sampleID; did you mean --id\?$/],
+    [["-namePath", "x"], /^unknown option -namePath; did you mean --name\?$/],
+    [["-psecret"], /^unknown option -p; 'assay sample --help' lists them$/],
     [["--name=x", "--fast=yes"], /^--fast takes no value$/],
     [
       ["--name=x", "--colour=gren"],

@@ -57,7 +57,11 @@ export class Options {
     for (const token of tokens) {
       if (token.kind === "option-terminator") isRest = true;
       else if (token.kind === "option") {
-        take(command, specs, values, token.name, token.rawName, token.value, token.inlineValue);
+        const spec = specs.get(token.name);
+        if (spec === undefined || spec.rest === true) {
+          throw unknownOption(command, token.rawName, args[token.index] ?? "", [...specs.keys()]);
+        }
+        take(spec, values, token.value, token.inlineValue);
       } else if (token.kind === "positional") {
         takeOperand(command, specs, values, token.value, isRest);
       }
@@ -128,18 +132,12 @@ export class Options {
 }
 
 function take(
-  command: Grammar,
-  specs: ReadonlyMap<string, OptionSpec>,
+  spec: OptionSpec,
   values: Map<string, Value>,
-  name: string,
-  rawName: string,
   value: string | undefined,
   inlineValue: boolean | undefined,
 ): void {
-  const spec = specs.get(name);
-  if (spec === undefined || spec.rest === true) {
-    throw unknownOption(command, rawName, [...specs.keys()]);
-  }
+  const { name } = spec;
   if (spec.value === undefined) {
     if (inlineValue === true) throw new UsageError(`--${name} takes no value`);
     values.set(name, true);
@@ -218,10 +216,25 @@ function checkRequired(
   }
 }
 
-function unknownOption(command: Grammar, rawName: string, known: readonly string[]): UsageError {
-  const meant = nearest(rawName.replace(/^-+/, ""), known);
-  const hint = meant === undefined ? "" : `; did you mean --${meant}?`;
+/** @param word the whole word, of which `rawName` is one letter where it begins with one dash, as SPIRE's `-spiffeID` */
+function unknownOption(
+  command: Grammar,
+  rawName: string,
+  word: string,
+  known: readonly string[],
+): UsageError {
+  const [whole = ""] = word.split("=", 1);
+  const name = whole
+    .replace(/^-+/, "")
+    .replace(/(?<=[a-z\d])(?=[A-Z])/g, "-")
+    .toLowerCase();
+  const meant =
+    nearest(name, known) ??
+    // SPIRE's -socketPath and -entryID.
+    known.find((option) => name.startsWith(`${option}-`) || name.endsWith(`-${option}`));
   return new UsageError(
-    `unknown option ${rawName}${hint || `; 'assay ${command.name} --help' lists them`}`,
+    meant === undefined
+      ? `unknown option ${rawName}; 'assay ${command.name} --help' lists them`
+      : `unknown option ${whole}; did you mean --${meant}?`,
   );
 }
