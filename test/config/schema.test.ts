@@ -151,6 +151,21 @@ const REFUSED: readonly (readonly [
     "__proto__ in FILE: is unknown; known are ",
   ],
   ["server", { constructor: 1 }, "constructor in FILE: is unknown; known are "],
+  [
+    "server",
+    { nodeAttestors: { x509pop: { ca: "x" } } },
+    "nodeAttestors.x509pop in FILE: is no section; a server has x509popCa at the top",
+  ],
+  [
+    "agent",
+    { nodeAttestors: { join_token: null } },
+    "nodeAttestors.join_token in FILE: is no section; a server always takes join tokens",
+  ],
+  [
+    "agent",
+    { workloadAttestors: { unix: null } },
+    "workloadAttestors.unix in FILE: is no section; the attestor unix is always on: leave it out",
+  ],
   ["server", { trustDomain: "A.org" }, "trustDomain in FILE: 'A.org' is no trust domain: "],
   ["server", { trustDomain: "a".repeat(256) }, "trustDomain in FILE: 'aaa"],
   ["server", { trustDomain: "" }, "trustDomain in FILE: is empty; leave it out or give it a value"],

@@ -1,6 +1,7 @@
 import type { ConfigFile } from "./config-file.ts";
 import type { PathContext } from "../paths.ts";
 import { ConfigError } from "./problems.ts";
+import { NO_SECTIONS } from "./no-sections.ts";
 import { defaultNode, nodeOfText, readValue, reportStrangers } from "./read-value.ts";
 import { type Got, type SettingTable, camelCase, fileFields } from "./setting.ts";
 
@@ -84,7 +85,10 @@ export class Settings<T extends SettingTable> {
     }
     return readValue(setting.shape, found.node, "", {
       context: this.#sources.context,
-      report: (path, problem) => problems.push(`${found.where(path)}: ${problem}`),
+      report: (path, problem) => {
+        const said = NO_SECTIONS.get(`${camelCase(name)}.${path}`) ?? problem;
+        problems.push(`${found.where(path)}: ${said}`);
+      },
     });
   }
 
