@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import { AssayError, fail } from "./errors.ts";
+import { isObject } from "./is-object.ts";
 
 /** @throws precondition when the address cannot be listened on */
 export async function listenOnTcp(
@@ -22,6 +23,10 @@ export async function listenOnTcp(
 /** What is a sentence of ours already stays as it is. @param place as an operator names it: a path, a host and a port */
 export function cannotListen(place: string, cause: unknown): Error {
   if (cause instanceof AssayError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const taken = isObject(cause) && cause["code"] === "EADDRINUSE";
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const why = taken
+    ? "another program has it (EADDRINUSE); stop that one, or choose another place"
+    : message;
   return fail("precondition", `cannot listen on ${place}: ${why}`, { cause });
 }

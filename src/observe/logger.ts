@@ -101,12 +101,12 @@ function formatLine(
 }
 
 function fieldValue(value: unknown): unknown {
-  if (value instanceof Error) {
-    return value.cause instanceof Error
-      ? `${value.message} (${value.cause.message})`
-      : value.message;
-  }
-  return value;
+  if (!(value instanceof Error)) return value;
+  const { message, cause } = value;
+  // What a sentence says already is not said twice.
+  return cause instanceof Error && !message.includes(cause.message)
+    ? `${message} (${cause.message})`
+    : message;
 }
 
 /** Quotes whatever could be mistaken for another field or another line. */

@@ -23,3 +23,18 @@ t.test("a caller gets its share of lines, and what was left out is counted", asy
   log.info(1000, "no identity issued");
   t.notMatch(lines.at(-1), /omittedLines/);
 });
+
+t.test("a line says an error's cause, and once", async (t) => {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    format: "text",
+    write: (line) => lines.push(line),
+    nowMs: () => 0,
+  });
+  const cause = new Error("nobody listens");
+  logger.warn("failed", { error: new Error("cannot sync", { cause }) });
+  t.match(lines.at(-1), / error="cannot sync \(nobody listens\)"\n$/);
+  logger.warn("failed", { error: new Error("nobody listens (request 1)", { cause }) });
+  t.match(lines.at(-1), / error="nobody listens \(request 1\)"\n$/);
+});

@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { connect as connectSocket } from "node:net";
+import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TLSSocket, connect as connectTlsSocket } from "node:tls";
@@ -133,6 +133,15 @@ t.test("a restart keeps what was acknowledged", async (t) => {
   await refusedStart(t, { ...config, trustDomain: "Not A Domain" }, /configuration: /);
   await refusedStart(t, { ...config, listen: "nowhere" }, /configuration: listen/);
   await refusedStart(t, { ...config, listen: "192.0.2.1:1" }, /listeners: cannot listen on/);
+  const occupant = createServer();
+  await new Promise<void>((resolve) => occupant.listen(0, "127.0.0.1", resolve));
+  const { port } = occupant.address() as AddressInfo;
+  await refusedStart(
+    t,
+    { ...config, listen: `127.0.0.1:${port}` },
+    /cannot listen on 127\.0\.0\.1 port \d+: another program has it \(EADDRINUSE\); stop that one/,
+  );
+  occupant.close();
   const fresh = { ...config, dataDir: join(dir, "fresh"), trustDomain: "other.org" };
   await refusedStart(t, { ...fresh, listen: "192.0.2.1:1" }, /listeners: cannot listen on/);
   // A start that failed before has not bound the folder to its trust domain.
