@@ -33,6 +33,10 @@ t.test("once: the first SVID, exit code 0, and nothing but the state folder", as
   const first = await run(["dev", "--once"], env);
   t.equal(first.err, "");
   t.equal(first.code, 0);
+  t.match(
+    first.out,
+    /^A server and an agent ran, and end now\. Without --once they stay, and every process/,
+  );
   t.match(first.out, /^ {2}export SPIFFE_ENDPOINT_SOCKET=unix:\/\/\/.*\/api\.sock$/m);
   t.match(first.out, /^SPIFFE ID +spiffe:\/\/example\.org\/user\/[\w.-]+$/m);
   t.match(first.out, /^expires +\S+Z \(in (1h|59m\d*s?)\)$/m);

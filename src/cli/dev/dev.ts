@@ -100,10 +100,11 @@ async function runDev(context: CommandContext, dev: DevSettings): Promise<void> 
     const nowMs = Date.now();
     if (shown === undefined) {
       clearTimeout(patience);
-      for (const line of firstSvidLines({ ...dev, svid, nowMs, caller: callingUser() })) {
+      const once = options.flag("once");
+      for (const line of firstSvidLines({ ...dev, svid, nowMs, caller: callingUser(), once })) {
         output.line(line);
       }
-      if (options.flag("once")) return;
+      if (once) return;
       for (const line of nextStepLines(dev)) output.line(line);
     } else {
       output.line(rotationLine(svid, nowMs));

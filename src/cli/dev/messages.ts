@@ -12,13 +12,18 @@ export interface FirstSvidParams {
   readonly caller: Caller;
   readonly svid: FetchedSvid;
   readonly nowMs: number;
+  /** Server and agent end after this. */
+  readonly once: boolean;
 }
 
 /** What a newcomer reads: the one line to copy, who they are now, and what to try next. */
 export function firstSvidLines(params: FirstSvidParams): string[] {
-  const { socket, state, caller, svid, nowMs } = params;
+  const { socket, state, caller, svid, nowMs, once } = params;
+  const user = `${caller.name} (uid ${caller.uid})`;
   return [
-    `A server and an agent are running. Every process of ${caller.name} (uid ${caller.uid}) gets its identity with:`,
+    once
+      ? `A server and an agent ran, and end now. Without --once they stay, and every process of ${user} gets its identity with:`
+      : `A server and an agent are running. Every process of ${user} gets its identity with:`,
     "",
     `  export SPIFFE_ENDPOINT_SOCKET=unix://${socket}`,
     "",
