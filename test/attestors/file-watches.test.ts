@@ -181,6 +181,31 @@ t.test("a program that was written to as memory is another one", async (t) => {
   t.not((await executables.read(pid)).sha256, known.sha256);
 });
 
+t.test("no hash of a program in memory alone is remembered", async (t) => {
+  const c = libc();
+  if (c === undefined) throw new Error("this is for Linux");
+  const fd = c.func("int memfd_create(const char *name, unsigned int flags)")("program", 0);
+  t.teardown(() => closeSync(fd));
+  const bytes = readFileSync("/bin/sleep");
+  writeSync(fd, bytes);
+  writeSync(fd, "end");
+  const path = `/proc/${process.pid}/fd/${fd}`;
+  const executables = new Executables({ clock: systemClock, procDir: "/proc", maxBytes: 1e8 });
+  const hashes: unknown[] = [];
+  for (let time = 0; time < 2; time += 1) {
+    const child = spawn(path, ["60"], { stdio: "ignore" });
+    t.teardown(() => child.kill());
+    await once(child, "spawn");
+    const { pid = 0 } = child;
+    hashes.push((await executables.read(pid)).sha256);
+    t.equal(executables.lookNow(pid), undefined);
+    child.kill();
+    await once(child, "exit");
+    if (time === 0) writeMapped(path);
+  }
+  t.not(hashes[0], hashes[1]);
+});
+
 t.test("what cannot be watched says why", async (t) => {
   using watches = new FileWatches();
   t.throws(() => watches.watch(-1, () => undefined), { code: "ENOENT" });

@@ -133,15 +133,18 @@ export class Executables {
 
   async #hashed(link: string, path: string, uid: number): Promise<Executable> {
     const { key, size } = await this.#look(link, uid);
-    let program = this.#programs.get(key);
+    const isMemory = path.startsWith(MEMORY);
+    let program = isMemory ? undefined : this.#programs.get(key);
     if (program !== undefined && !this.#holds(program)) program = undefined;
     const isNew = program === undefined;
     if (program === undefined) program = this.#meet({ link, key, size }, uid);
     else program.join(uid);
     const known = await program.found;
+    if (isMemory) program.drop();
     const isSame = !isNew || (await this.#look(link, uid)).key === key;
     this.#watches.hear();
     if (readLink(link) !== path || !isSame || program.hasChanged) throw changed();
+    if (isMemory) return executable(path, known.sha256);
     if (!known.isLocal) this.#localPaths.delete(path);
     else if (this.#localPaths.get(path) === undefined) {
       this.#localPaths.set(path, { last: undefined });
@@ -330,6 +333,11 @@ function changed(): AssayError {
   return fail("unavailable", "the calling process started another program meanwhile");
 }
 
+/**
+ * How the kernel names memfd_create(2)'s files: they can be written to while they run, without a change time and without a
+ * word. So each process's is hashed for itself.
+ */
+const MEMORY = "/memfd:";
 /** Hashing each time is what a host without free watches could not bear. */
 const UNWATCHED_MS = 60_000;
 const CHUNK_BYTES = 256 * 1024;
