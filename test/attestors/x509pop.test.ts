@@ -126,11 +126,8 @@ t.test("external PKI: an agent joins, attests again, and is known by its selecto
   }
   await agent[Symbol.asyncDispose]();
   // A folder that was lost, and a ban.
-  const other = await domain.startAgent({
-    joinToken: undefined,
-    x509pop,
-    dataDir: join(domain.dir, "other"),
-  });
+  const anew = { joinToken: undefined, x509pop, dataDir: join(domain.dir, "other") };
+  const other = await domain.startAgent(anew);
   t.equal(other.spiffeId.path, id.path);
   await domain.call("agent.v1.Agent", "BanAgent", { id });
   // A new join token would make another agent of it: the certificate leads to the same ID for as long as that is banned.
@@ -140,10 +137,9 @@ t.test("external PKI: an agent joins, attests again, and is known by its selecto
     message: /banned; to let its host join again, evict it at the server \(assay agents evict\)/,
   };
   t.match(await other.stopped, banned);
-  const again = { joinToken: undefined, x509pop, dataDir: join(domain.dir, "other") };
-  await refused(t, domain.startAgent(again), banned);
+  await refused(t, domain.startAgent(anew), banned);
   await domain.call("agent.v1.Agent", "DeleteAgent", { id });
-  t.equal((await domain.startAgent(again)).spiffeId.path, id.path);
+  t.equal((await domain.startAgent(anew)).spiffeId.path, id.path);
 });
 
 t.test("a ban holds for a certificate whose signature is written the other way", async (t) => {
