@@ -198,6 +198,11 @@ t.test("what is refused leaves no file, and says the next step", async (t) => {
       /gives no certificate here/,
     ],
     [
+      ["--dir", where, "--via", "once", "--token-file", `${dir}/none`, "--trust-bundle", bundle],
+      1,
+      /there is no file .*\/none$/m,
+    ],
+    [
       ["--dir", where, "--via", "once", "--token-file", bundle, "--trust-bundle", bundle],
       1,
       /is no token|no one-time token/,

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { AssayError, fail } from "../../base/errors.ts";
+import { unreadable } from "../../base/unreadable.ts";
 import { MAX_TOKEN_BYTES } from "./foreign-token.ts";
 
 /** The token in a file, without the white space around it. @throws precondition, naming the file, never its text */
@@ -19,7 +20,7 @@ export async function readTokenFile(file: string): Promise<string> {
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
     const why = (cause as NodeJS.ErrnoException).code ?? "unknown";
-    throw fail("precondition", `${file}: it cannot be read (${why})`, { cause });
+    throw fail("precondition", unreadable(file, why), { cause });
   }
 }
 

@@ -12,7 +12,9 @@ export const command: Command = {
     OUTPUT_OPTION,
   ],
   examples: ["assay agents ban spiffe://example.org/spire/agent/join_token/3f2a"],
-  notes: ["A banned agent gets nothing more, and cannot attest again under this ID."],
+  notes: [
+    "A banned agent gets nothing more, and cannot attest again under this ID until 'agents evict' ends the ban.",
+  ],
   async run(context) {
     const spiffeId = context.options.required("spiffe-id");
     const id = agentIdMessage(spiffeId);

@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { readTokenFile } from "../../attestors/issuer/token-file.ts";
 import { AssayError, fail, isKind } from "../../base/errors.ts";
+import { unreadable } from "../../base/unreadable.ts";
 import { DEFAULT_TRUST_DOMAIN } from "../../config/sections/common-settings.ts";
 import { signerFromPkcs8 } from "../../keys/software-signer.ts";
 import { proveHeld } from "../../provision/renewal-proof.ts";
@@ -241,7 +242,7 @@ async function readOnceToken(file: string): Promise<string> {
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
     const why = (cause as NodeJS.ErrnoException).code ?? "unknown";
-    throw fail("precondition", `${file}: it cannot be read (${why})`, { cause });
+    throw fail("precondition", unreadable(file, why), { cause });
   }
 }
 

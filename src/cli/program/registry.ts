@@ -96,7 +96,11 @@ export const COMMANDS: readonly Registered[] = [
   { name: "agents list", summary: "list attested agents", load: () => import("../agents/list.ts") },
   { name: "agents count", summary: "count agents", load: () => import("../agents/count.ts") },
   { name: "agents show", summary: "show one agent", load: () => import("../agents/show.ts") },
-  { name: "agents ban", summary: "ban an agent for good", load: () => import("../agents/ban.ts") },
+  {
+    name: "agents ban",
+    summary: "ban an agent, until it is evicted",
+    load: () => import("../agents/ban.ts"),
+  },
   {
     name: "agents evict",
     summary: "delete agents; they have to attest again",

@@ -104,7 +104,10 @@ function tlsOf(given: Given): WebTls {
 function nameOf(given: Given): string {
   const host = given.url === undefined ? listenOf(given).host : new URL(urlOf(given)).hostname;
   if (isIP(host.replace(/^\[|\]$/g, "")) === 0) return host;
-  throw fail("invalid", `${WHERE}.svid: url has no DNS name that the SVID could have`);
+  throw fail(
+    "invalid",
+    `${WHERE}.svid: url has no DNS name that the SVID could have; write url: https://NAME:PORT, or set certificateFile and keyFile`,
+  );
 }
 
 const DEFAULT_PROFILES = ["server-90d", "server-7d"] as const;
