@@ -113,12 +113,45 @@ t.test("commands that do not exist", async (t) => {
       ["entry", "qqqqqqqqq"],
       /there are: create, show, list, update, delete, rotate, count, plan, apply\n$/,
     ],
+    [
+      ["agent", "list"],
+      /^assay: SPIRE's 'agent list' is 'assay agents list' here; see 'assay agents list --help'\n$/,
+    ],
+    [["spire-server", "agent", "evict"], /'spire-server agent evict' is 'assay agents evict' here/],
+    [["api", "fetch", "-write", "/tmp"], /SPIRE's 'api fetch' is 'assay fetch x509' here/],
+    [
+      ["api", "fetch", "jwt", "-audience", "a"],
+      /SPIRE's 'api fetch jwt' is 'assay fetch jwt' here/,
+    ],
+    [["api", "watch"], /is 'assay watch' here/],
+    [["api", "validate", "jwt"], /is 'assay validate jwt' here/],
+    [["bundle", "count"], /is 'assay bundle list' here/],
+    [["healthcheck", "-shallow"], /SPIRE's 'healthcheck' is 'assay health' here/],
+    [["validate", "-config", "server.conf"], /SPIRE's 'validate' is 'assay config validate' here/],
+    [["validate"], /^assay: 'assay validate' needs one more word: jwt\n$/],
+    [["logger", "set", "-level", "debug"], /is 'assay log-level' here/],
+    [["localauthority", "x509", "taint"], /is 'assay authority x509 taint' here/],
+    [["agent", "lisst"], /^assay: unexpected word 'lisst'/],
     [["version", "--ouput", "json"], /did you mean --output\?\n$/],
     [["version", "extra"], /^assay: unexpected word 'extra'/],
   ];
   for (const [args, expected] of cases) {
     const ran = await run(args);
     t.match(ran, { code: 2, out: "", err: expected }, args.join(" "));
+  }
+});
+
+t.test("SPIRE's commands of the same words are ours", async (t) => {
+  const same = ["entry show", "bundle list", "token generate", "x509 mint", "jwt mint"];
+  for (const words of [...same, "federation refresh", "bundle set", "entry count"]) {
+    t.equal((await run([...words.split(" "), "--help"])).code, 0, words);
+  }
+  // What an error sends to is there.
+  for (const words of ["agents purge", "fetch x509", "validate jwt", "config validate", "health"]) {
+    t.ok(
+      COMMANDS.some(({ name }) => name === words),
+      words,
+    );
   }
 });
 

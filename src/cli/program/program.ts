@@ -6,6 +6,7 @@ import { nearest } from "../../base/nearest.ts";
 import { Options } from "./options.ts";
 import { type Streams, createOutput } from "./output.ts";
 import { COMMANDS } from "./registry.ts";
+import { spireCommand } from "./spire-words.ts";
 import { type StopSignals, stopOnSignals } from "./signals.ts";
 
 export interface Program extends Streams {
@@ -61,11 +62,16 @@ function findCommand(args: readonly string[]): Found {
     return { kind: "help", text: programHelp(summaries) };
   }
   if (first === "--version" || first === "-V") return findCommand(["version", ...args.slice(1)]);
+  // Ours takes no word, SPIRE's groups are called so.
+  if (first === "agent") refuseSpireWords(args);
   for (const registered of COMMANDS) {
     const words = registered.name.split(" ");
     if (words.every((word, index) => args[index] === word)) {
       return { kind: "command", registered, rest: args.slice(words.length) };
     }
+  }
+  if (args.length > 1 || !COMMANDS.some(({ name }) => name.startsWith(`${first} `))) {
+    refuseSpireWords(args);
   }
   const group = summaries.filter(([name]) => name.startsWith(`${first} `));
   if (group.length === 0) {
@@ -84,6 +90,14 @@ function findCommand(args: readonly string[]): Found {
   const hint =
     meant === undefined ? `there are: ${groupWords(group)}` : didYouMean(`${first} ${meant}`);
   throw new UsageError(`unknown command '${first} ${second}'; ${hint}`);
+}
+
+/** @throws UsageError for a command line of SPIRE's, with ours */
+function refuseSpireWords(args: readonly string[]): void {
+  const found = spireCommand(args);
+  if (found === undefined) return;
+  const { words, ours } = found;
+  throw new UsageError(`SPIRE's '${words}' is 'assay ${ours}' here; see 'assay ${ours} --help'`);
 }
 
 function didYouMean(name: string): string {
