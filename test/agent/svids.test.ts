@@ -1,7 +1,7 @@
 /** The SVIDs that an agent holds: which are made, which are served, and when they are made anew. */
 import t from "tap";
 import { AuthorityWatch } from "../../src/agent/cache/authority-watch.ts";
-import type { Entry } from "../../src/agent/cache/entry.ts";
+import { type Entry, entryVersion } from "../../src/agent/cache/entry.ts";
 import { JwtCache, type JwtSvid } from "../../src/agent/cache/jwt-cache.ts";
 import { SvidStore } from "../../src/agent/cache/svid-store.ts";
 import { JwtFrames } from "../../src/agent/workload-api/jwt-frames.ts";
@@ -238,6 +238,36 @@ t.test("an SVID store survives a clock that is set back", (t) => {
   store.failed(a, 1e12);
   t.same(store.due([a], 1e12, new Set()).ahead, []);
   t.same(store.due([a], 1e12 - 3600_000, new Set()).ahead, [a]);
+  t.end();
+});
+
+t.test("what cannot be replaced is tried the sooner the less is left of it", (t) => {
+  const store = new SvidStore(10);
+  const a = entry("a");
+  store.hold([a.id]);
+  store.put({
+    entryId: a.id,
+    version: entryVersion(a),
+    spiffeId: a.spiffeId,
+    chain: new Uint8Array(),
+    key: new Uint8Array(),
+    expiresAt: 100,
+    renewAtMs: 0,
+    authorityId: "",
+  });
+  const tries: number[] = [];
+  for (let nowMs = 0; nowMs < 95_000; nowMs += 100) {
+    if (store.due([a], nowMs, new Set()).others.length === 0) continue;
+    tries.push(nowMs);
+    store.failed(a, nowMs);
+  }
+  const gaps = tries.slice(1).map((at, i) => at - (tries[i] ?? 0));
+  t.same(gaps.slice(0, 3), [5000, 10_000, 20_000], "ever more seldom at first");
+  t.ok(
+    gaps.every((gap) => gap >= 5000),
+    `no storm: ${gaps.join()}`,
+  );
+  t.ok(tries.filter((at) => at >= 70_000).length >= 2, `in time: ${tries.join()}`);
   t.end();
 });
 

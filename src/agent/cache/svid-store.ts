@@ -116,7 +116,15 @@ export class SvidStore {
     const before = this.#failures.get(entry.id);
     const attempts = before?.version === version ? before.attempts + 1 : 1;
     const delayMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempts - 1, 20));
-    this.#failures.set(entry.id, { version, attempts, retryAtMs: nowMs + delayMs });
+    const svid = this.#svids.get(entry.id);
+    const leftMs = svid === undefined ? 0 : handedOutUntil(svid) * 1000 - nowMs;
+    // The sooner the less is left of what is to be replaced.
+    const inTimeMs = leftMs > 0 ? Math.max(RETRY_BASE_MS, leftMs / 2) : delayMs;
+    this.#failures.set(entry.id, {
+      version,
+      attempts,
+      retryAtMs: nowMs + Math.min(delayMs, inTimeMs),
+    });
   }
 
   remove(entryId: string): void {
