@@ -6,13 +6,13 @@ import type { Attestation } from "./attestation.ts";
 
 /**
  * The selectors of whoever makes a call on the public socket: the kernel's word first; a token is only looked for where
- * one may count. At once where nothing has to be waited for.
+ * one may count.
  * @throws as `Attestation.attest`
  */
 export function attestCall(
   attestation: Attestation,
   call: GrpcCall<Peer>,
-): readonly Selector[] | Promise<readonly Selector[]> {
+): Promise<readonly Selector[]> {
   if (!attestation.takesTokens) return attestation.attest(call.context, call);
   const token = bearerToken(call.metadata("authorization"));
   return attestation.attest(call.context, call, token);

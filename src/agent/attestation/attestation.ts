@@ -1,3 +1,4 @@
+import { setImmediate as afterPoll } from "node:timers/promises";
 import type {
   PresentedToken,
   Moment,
@@ -15,7 +16,6 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { statusName } from "../../rpc/status.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Selector } from "../../spiffe/selector.ts";
-import type { HeldProcess } from "../peer/held-process.ts";
 import type { Peer } from "../peer/peer.ts";
 import { readStartTime } from "../peer/proc.ts";
 import { AttestationTally } from "./attestation-tally.ts";
@@ -88,8 +88,8 @@ export class Attestation {
   /** Those that look at the call's token. */
   #atToken: readonly WorkloadAttestor[] = [];
   #attestors: readonly WorkloadAttestor[] = [];
-  /** Those that wait for one look. */
-  readonly #groups = new Map<HeldProcess, CallGroup>();
+  /** Those that wait for one look, by their process; where it is not held, by the connection. */
+  readonly #groups = new Map<object, CallGroup>();
   readonly #notes = new WeakMap<readonly Selector[], AnswerNotes>();
   /** By uid, the last look at a caller without a PID here; for whoever asks why, nothing is decided by it. */
   readonly #lastForeign = new LruMap<number, PastExamination>(MAX_FOREIGN);
@@ -116,23 +116,19 @@ export class Attestation {
 
   /**
    * The process's selectors, in canonical order: the same array as before when the attestors say the same. An attestor
-   * that fails is logged and blinds no other. At once where nothing has to be waited for: most calls come from a process
-   * that is known, and each promise is one that they pay for.
+   * that fails is logged and blinds no other. What can be told at once is told to all calls of the process that have come.
    * @param call whose end makes the answer pointless; its signal is only asked for when there is something to wait for
    * @param token that came with the call; empty for a malformed one
    * @throws denied when the process has ended or changed meanwhile; unavailable when every attestor failed; for a
    * caller without a PID here why its token counts for nothing
    */
-  attest(
+  async attest(
     peer: Peer,
     call: { readonly signal: AbortSignal },
     token?: string,
-  ): readonly Selector[] | Promise<readonly Selector[]> {
+  ): Promise<readonly Selector[]> {
     const startMs = performance.now();
-    if (token === undefined && peer.process !== undefined) {
-      return this.#attestTogether(peer, peer.process, call, startMs);
-    }
-    const found = token === undefined ? this.#attestNow(peer) : undefined;
+    const found = token === undefined ? await this.#lookTogether(peer) : undefined;
     if (found === undefined) return this.#attestLater(peer, call, token, startMs);
     this.#tally?.note(undefined, startMs, found);
     return found;
@@ -140,26 +136,18 @@ export class Attestation {
 
   /**
    * One look for the calls of one process that have come by now, once all that is there has been read: what a caller is
-   * after its call had come is what counts, for each of them.
+   * after its call had come is what counts, for each of them. `undefined` as of `#attestNow`.
    */
-  async #attestTogether(
-    peer: Peer,
-    process: HeldProcess,
-    call: { readonly signal: AbortSignal },
-    startMs: number,
-  ): Promise<readonly Selector[]> {
-    let group = this.#groups.get(process);
-    if (group === undefined || group.peer.uid !== peer.uid || group.peer.gid !== peer.gid) {
-      const found = afterPoll().then(() => {
-        if (this.#groups.get(process) === group) this.#groups.delete(process);
-        return this.#attestNow(peer);
-      });
-      group = { peer, found };
-      this.#groups.set(process, group);
-    }
-    const found = await group.found;
-    if (found === undefined) return this.#attestLater(peer, call, undefined, startMs);
-    this.#tally?.note(undefined, startMs, found);
+  #lookTogether(peer: Peer): Promise<readonly Selector[] | undefined> {
+    const process = peer.process ?? peer;
+    const waiting = this.#groups.get(process);
+    if (waiting?.peer.uid === peer.uid && waiting.peer.gid === peer.gid) return waiting.found;
+    const found = afterPoll().then(() => {
+      if (this.#groups.get(process) === group) this.#groups.delete(process);
+      return this.#attestNow(peer);
+    });
+    const group = { peer, found };
+    this.#groups.set(process, group);
     return found;
   }
 
@@ -397,13 +385,6 @@ export class Attestation {
     metrics?.observe(AGENT_METRICS.attestorTime, [type, statusName(thrown)], tookMs);
     metrics?.observe(AGENT_METRICS.attestSeconds, [type], tookMs / 1000);
   }
-}
-
-/** All that had come before is read by then. */
-function afterPoll(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** What the kernel says of a caller whom it does not name here. */

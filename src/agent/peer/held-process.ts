@@ -40,7 +40,7 @@ export class HeldProcess {
   /** Whether that is the same process. */
   isAlso({ pid, pidfd, procDir }: HeldProcessParams): boolean {
     const { native, ...own } = this.#params;
-    if (pid !== own.pid || procDir !== own.procDir || this.#users === 0) return false;
+    if (pid !== own.pid || procDir !== own.procDir) return false;
     // Both were there before this moment. So who lives after it lived in it, and then no two have one PID.
     return !native.ended([own.pidfd, pidfd]).includes(true);
   }

@@ -73,7 +73,7 @@ export function openPeer(pid: number, options: TrackPeerOptions = {}): Peer {
     const peer =
       pidfd === undefined
         ? startTimePeer({ pid, uid, gid }, procDir)
-        : pidfdPeer({ pid, uid, gid }, { pid, pidfd, procDir, native: calls }, new HeldProcesses());
+        : pidfdPeer({ pid, uid, gid }, { pid, pidfd, procDir, native: calls });
     // What the status said counts only if the process that is held was the one that it spoke of.
     if (peer.alive()) return peer;
   } catch (thrown) {
@@ -99,7 +99,7 @@ function track(fd: number, options: TrackPeerOptions): Peer {
     : pidfdPeer(
         credentials,
         { pid: credentials.pid, pidfd, procDir, native: calls },
-        options.processes ?? new HeldProcesses(),
+        options.processes,
       );
 }
 
@@ -113,7 +113,7 @@ function descriptorOf(socket: Socket): number {
 function pidfdPeer(
   credentials: PeerCredentials,
   params: HeldProcessParams,
-  processes: HeldProcesses,
+  processes = new HeldProcesses(),
 ): Peer {
   const held = processes.hold(params);
   let isReleased = false;

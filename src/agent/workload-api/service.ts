@@ -126,8 +126,7 @@ class WorkloadApi {
     const request = await call.request();
     check(request);
     const { attestation, cache, clock } = this.#options;
-    const found = attestCall(attestation, call);
-    const selectors = found instanceof Promise ? await found : found;
+    const selectors = await attestCall(attestation, call);
     const { endsAt } = attestation.notesOn(selectors);
     try {
       const common = { call, cache, clock, selectors };
@@ -153,8 +152,7 @@ class WorkloadApi {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffe_id === "" ? undefined : SpiffeId.parse(request.spiffe_id);
     const { attestation, cache, jwtCache, clock } = this.#options;
-    const found = attestCall(attestation, call);
-    const selectors = found instanceof Promise ? await found : found;
+    const selectors = await attestCall(attestation, call);
     // The signal is made when it is asked for.
     if (!cache.synced) await whenSynced(cache, clock, call.signal);
     const matched = cache.match(selectors);
