@@ -1,18 +1,13 @@
 /** The example of deploy/examples/provision, as a newcomer runs it: P1, P4, P5, P9, P11, P16, P19 with a real Docker Engine. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import t from "tap";
-import { CHECKOUT } from "../support/container-engine.ts";
 import { needDocker } from "../support/docker-engine.ts";
-import { commandLines } from "../support/processes.ts";
+import { runExample } from "../support/example.ts";
 
 t.test(
   "P11 P16 deploy/examples/provision/run proves what it says and leaves nothing behind",
   async (t) => {
     await needDocker();
-    const { stdout } = await promisify(execFile)(join(CHECKOUT, "deploy/examples/provision/run"));
-    const proved = stdout.split("\n").filter((line) => line.startsWith("proved: "));
+    const { proved } = await runExample("provision");
     t.match(proved, [
       /server on a fresh folder: \{"status":"ok"\}/,
       /unmodified image has its identity; docker inspect shows where, and no secret/,
@@ -23,7 +18,5 @@ t.test(
       /client as its entrypoint: key on its own tmpfs, serial=[0-9A-F]+ subject=CN = job.example.org/,
       /moved: the same CA, and certificates of two hours/,
     ]);
-    const processes = commandLines();
-    t.notMatch(processes, /assay-example-/);
   },
 );
