@@ -1,6 +1,5 @@
 import type { Server } from "node:net";
-import { AssayError, fail } from "./errors.ts";
-import { isObject } from "./is-object.ts";
+import { AssayError, fail, hasCode } from "./errors.ts";
 
 /** @throws precondition when the address cannot be listened on */
 export async function listenOnTcp(
@@ -23,9 +22,8 @@ export async function listenOnTcp(
 /** What is a sentence of ours already stays as it is. @param place as an operator names it: a path, a host and a port */
 export function cannotListen(place: string, cause: unknown): Error {
   if (cause instanceof AssayError) return cause;
-  const taken = isObject(cause) && cause["code"] === "EADDRINUSE";
   const message = cause instanceof Error ? cause.message : String(cause);
-  const why = taken
+  const why = hasCode(cause, "EADDRINUSE")
     ? "another program has it (EADDRINUSE); stop that one, or choose another place"
     : message;
   return fail("precondition", `cannot listen on ${place}: ${why}`, { cause });
