@@ -1,5 +1,6 @@
 /** Signed requests (RFC 8555 §6.2..6.5): who asks, and for what. */
 import { errorFrom } from "../../../base/errors.ts";
+import { isObject } from "../../../base/is-object.ts";
 import { LruMap } from "../../../base/lru.ts";
 import type { HttpCall } from "../../../http/http-call.ts";
 import { type FlattenedJws, parseFlattenedText } from "../../../jwt/flattened.ts";
@@ -143,11 +144,11 @@ export function requireEmpty({ payload }: { readonly payload: string }): void {
 
 /** A key in a JWS header. @throws AcmeError */
 export function keyOf(jwk: unknown): JwsKey {
-  if (typeof jwk !== "object" || jwk === null || Array.isArray(jwk)) {
+  if (!isObject(jwk)) {
     throw acmeError("malformed", "the jws header's jwk is not a json object");
   }
   try {
-    return jwsKey(jwk as JwtClaims);
+    return jwsKey(jwk);
   } catch (cause) {
     throw acmeError("badPublicKey", errorFrom(cause).message, { cause });
   }
