@@ -217,7 +217,6 @@ function checkedPod(pod: Pod | undefined, claim: PodClaim): Pod {
   return pod;
 }
 
-/** Others may wait for the same answer: one who gives up leaves it to them. */
 type Asking = Pick<AttestCall, "signal" | "onGap">;
 
 interface KnownLabels {
