@@ -70,16 +70,14 @@ export class Certificates {
       throw acmeError("unauthorized", "the certificate is another account's");
     }
     const pem = chain.map((der) => encodePem("CERTIFICATE", Buffer.from(der, "base64"))).join("");
-    const others = chains.map((each, at) => {
-      if (each === undefined) return undefined;
-      return at === 0 ? urls.certificate(id) : urls.alternate(id, at);
+    const links = chains.flatMap((each, at) => {
+      if (each === undefined || at === number) return [];
+      return [link(at === 0 ? urls.certificate(id) : urls.alternate(id, at), "alternate")];
     });
     return {
       status: 200,
       text: { type: "application/pem-certificate-chain", body: pem },
-      links: others
-        .filter((url, at) => url !== undefined && at !== number)
-        .map((url) => link(url ?? "", "alternate")),
+      links,
     };
   }
 
