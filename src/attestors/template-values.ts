@@ -44,11 +44,7 @@ export function unfilledVariables(
   selectors: readonly Selector[],
 ): Unfilled[] {
   return variables.flatMap((variable): Unfilled[] => {
-    const start = startOf(variable);
-    const values = selectors
-      .filter(({ type, value }) => type === variable.type && value.startsWith(start))
-      .map(({ value }) => value.slice(start.length));
-    const found = [...new Set(values)];
+    const found = valuesOf(variable, selectors);
     const [value] = found;
     if (value === undefined) return [{ variable, reason: "no_value", found }];
     if (found.length > 1) return [{ variable, reason: "several_values", found }];
@@ -61,20 +57,20 @@ export function valueOf(
   variable: TemplateVariable,
   selectors: readonly Selector[],
 ): string | undefined {
-  const { type } = variable;
-  const start = startOf(variable);
-  let found: string | undefined;
-  for (const selector of selectors) {
-    if (selector.type !== type || !selector.value.startsWith(start)) continue;
-    const value = selector.value.slice(start.length);
-    if (found !== undefined && found !== value) return undefined;
-    found = value;
-  }
-  return found;
+  const [value, another] = valuesOf(variable, selectors);
+  return another === undefined ? value : undefined;
 }
 
-function startOf({ type, name, key }: TemplateVariable): string {
-  return key === undefined ? `${name}:` : `${name}:${key}${keySeparator(type, name) ?? ":"}`;
+/** Different ones. */
+function valuesOf(
+  { type, name, key }: TemplateVariable,
+  selectors: readonly Selector[],
+): readonly string[] {
+  const start = key === undefined ? `${name}:` : `${name}:${key}${keySeparator(type, name) ?? ":"}`;
+  const values = selectors
+    .filter((selector) => selector.type === type && selector.value.startsWith(start))
+    .map(({ value }) => value.slice(start.length));
+  return [...new Set(values)];
 }
 
 /** Whether the server can find the value out by itself, from the API of the workload's cluster. */
