@@ -9,6 +9,7 @@ import {
   connectAgent,
   connectServer,
 } from "./connection/rpc-clients.ts";
+import { ROLE_OPTION } from "./connection/admin-peer.ts";
 import { ANSWERERS, type Answerer, whoAnswers } from "./connection/who-answers.ts";
 import { WAIT_OPTION, withWait } from "./connection/wait.ts";
 
@@ -16,13 +17,7 @@ export const command: Command = {
   name: "health",
   operand: "of",
   options: [
-    {
-      name: "of",
-      value: "ROLE",
-      help: "which one to ask",
-      choices: ["server", "agent"],
-      fallback: "server",
-    },
+    ROLE_OPTION,
     {
       name: "socket",
       value: "PATH",

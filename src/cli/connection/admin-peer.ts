@@ -2,15 +2,18 @@ import type { CommandContext } from "../program/command.ts";
 import { type OptionSpec, UsageError } from "../program/grammar.ts";
 import { type RpcClient, connectServer, connectTo } from "./rpc-clients.ts";
 
+/** Which of the two a command is for. */
+export const ROLE_OPTION: OptionSpec = {
+  name: "of",
+  value: "ROLE",
+  help: "which one to ask",
+  choices: ["server", "agent"],
+  fallback: "server",
+};
+
 /** Options of commands that an administrator gives to the server or to an agent. */
 export const PEER_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: "of",
-    value: "ROLE",
-    help: "which one to ask",
-    choices: ["server", "agent"],
-    fallback: "server",
-  },
+  ROLE_OPTION,
   {
     name: "socket",
     value: "PATH",
