@@ -4,7 +4,8 @@ import { join } from "node:path";
 import t from "tap";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { fakeTimeEnv, setFakeTime } from "../support/fake-time.ts";
-import { type Daemon, FaultRig, pause, until } from "../support/fault-rig.ts";
+import { type Daemon, FaultRig, pause } from "../support/fault-rig.ts";
+import { untilDone } from "../support/patience.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 
 const id = (path: string): string => `spiffe://example.org${path}`;
@@ -17,7 +18,7 @@ async function authorities(rig: FaultRig): Promise<string[]> {
 }
 
 function shows(watch: StreamWatch, path: string): Promise<void> {
-  return until(`a stream shows ${path}`, () =>
+  return untilDone(`a stream shows ${path}`, () =>
     watch.ids.includes(id(path))
       ? Promise.resolve()
       : Promise.reject(new Error(`it shows ${watch.ids.join(", ")}`)),
@@ -25,7 +26,7 @@ function shows(watch: StreamWatch, path: string): Promise<void> {
 }
 
 function says(what: string, daemon: Daemon, words: RegExp): Promise<void> {
-  return until(what, () =>
+  return untilDone(what, () =>
     words.test(daemon.log) ? Promise.resolve() : Promise.reject(new Error(daemon.log.slice(-500))),
   );
 }
@@ -63,7 +64,7 @@ for (const who of ["server", "agent"] as const) {
       if (who === "server") t.ok(rig.agent.running, "so does the agent");
       // By its own clock its identity may be over; whoever supervises it starts it again.
       if (!rig.agent.running) await rig.startAgent(who === "agent" ? launch : undefined);
-      await until("the server takes an entry", () => rig.entry("/after"));
+      await untilDone("the server takes an entry", () => rig.entry("/after"));
       await shows(watch, "/after");
       t.same(await authorities(rig), before, "a clock that comes back leaves no trace");
       if (who === "server") {
@@ -71,7 +72,7 @@ for (const who of ["server", "agent"] as const) {
         await says("the server has seen both jumps", rig.server, both);
       }
       // An SVID of twenty seconds may have ended meanwhile: it is made anew.
-      await until("what is held is valid", () => {
+      await untilDone("what is held is valid", () => {
         const now = Date.now() / 1000;
         const bad = watch.latest.filter(({ leaf }) => leaf.notAfter <= now || leaf.notBefore > now);
         return bad.length === 0
@@ -100,7 +101,7 @@ for (const offset of ["+1d", "-1d"]) {
     await shows(watch, "/before");
     const before = await authorities(rig);
     setFakeTime(clock, offset);
-    await until("the server believes the clock and has authorities of its time", async () => {
+    await untilDone("the server believes the clock and has authorities of its time", async () => {
       const fresh = (await authorities(rig)).filter((id) => !before.includes(id));
       if (fresh.length === 0) throw new Error(rig.server.log.slice(-500));
     });

@@ -19,7 +19,8 @@ import {
   type ListedEntry,
   auditRecords,
 } from "../support/fault-history.ts";
-import { FaultRig, OWN_SELECTOR, entryDraft, pause, until, within } from "../support/fault-rig.ts";
+import { FaultRig, OWN_SELECTOR, entryDraft, pause, within } from "../support/fault-rig.ts";
+import { untilDone } from "../support/patience.ts";
 import { ForcedRotation } from "../support/forced-rotation.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
@@ -304,7 +305,7 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
     await pause(200 + random.unit() * 2300);
     // Nothing may be out of date for longer than an authority is published before it signs, or an SVID lives.
     if (performance.now() - settledAt > agentSeconds * 200 || svidReserve(rig) < reserve()) {
-      await until("an agent that is left alone is up to date", async () =>
+      await untilDone("an agent that is left alone is up to date", async () =>
         rig.agent.running ? isSettled(rig, watch, reserve()) : undefined,
       ).catch((error: unknown) => {
         t.comment(watch.ends, watch.fatal, rig.agent.log.slice(-3000));
@@ -371,7 +372,7 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   } = history.counts;
   t.ok(created > ROUNDS && tokens > ROUNDS && certificates > ROUNDS, "the callers were at work");
   t.ok(bundle > 4 && activated > 2 && tainted > 1, "authorities rotated");
-  await until("the SVIDs of tainted authorities are replaced", () => {
+  await untilDone("the SVIDs of tainted authorities are replaced", () => {
     const left = watch.latest.filter(({ leaf }) => history.isTainted(leaf.authorityKeyId ?? ""));
     if (left.length > 0) throw new Error(left.map(({ id }) => id).join(", "));
     return Promise.resolve();
@@ -391,7 +392,7 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   t.match(JSON.parse(stdout), { kind: "issuance", subject: { serial } }, "audit find finds it");
 
   await rig.entry("/afterwards");
-  await until("a stream shows what comes next", () => {
+  await untilDone("a stream shows what comes next", () => {
     if (watch.ids.includes("spiffe://example.org/afterwards")) return Promise.resolve();
     throw new Error(`it shows ${watch.ids.length} others; agent:\n${rig.agent.log.slice(-3000)}`);
   });

@@ -2,7 +2,8 @@
 import { cpSync, rmSync } from "node:fs";
 import t from "tap";
 import { parseCertificate } from "../../src/x509/certificate.ts";
-import { FaultRig, OWN_SELECTOR, pause, until, within } from "../support/fault-rig.ts";
+import { FaultRig, OWN_SELECTOR, pause, within } from "../support/fault-rig.ts";
+import { untilDone } from "../support/patience.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 
 const id = (path: string): string => `spiffe://example.org${path}`;
@@ -10,7 +11,7 @@ const id = (path: string): string => `spiffe://example.org${path}`;
 /** Until a stream shows exactly these. */
 function shows(watch: StreamWatch, ...paths: string[]): Promise<void> {
   const wanted = paths.map(id).sort().join(" ");
-  return until(`a stream shows ${wanted}`, () => {
+  return untilDone(`a stream shows ${wanted}`, () => {
     const shown = watch.ids.join(" ");
     return shown === wanted ? Promise.resolve() : Promise.reject(new Error(`it shows ${shown}`));
   });
@@ -27,7 +28,7 @@ t.test("the server is away for longer than an SVID lives", async (t) => {
   await pause(9000);
   const before = watch.serials.size;
   await rig.startServer();
-  await until("a new SVID", () =>
+  await untilDone("a new SVID", () =>
     watch.serials.size > before ? Promise.resolve() : Promise.reject(new Error("none yet")),
   );
   t.ok(rig.agent.running, "the agent has waited");
@@ -62,7 +63,7 @@ t.test("the server is away while its next authority is due", async (t) => {
   await using watch = new StreamWatch(rig.socket);
   await shows(watch, "/one");
   await rig.server.end();
-  await until("the agent waits longer than an authority is published before it signs", () =>
+  await untilDone("the agent waits longer than an authority is published before it signs", () =>
     /retryMs=1\d{4} failures=/.test(rig.agent.log)
       ? Promise.resolve()
       : Promise.reject(new Error(rig.agent.log.slice(-300))),
@@ -71,7 +72,7 @@ t.test("the server is away while its next authority is due", async (t) => {
   await rig.entry("/two");
   await shows(watch, "/one", "/two");
   const before = (await rig.bundle()).x509_authorities.length;
-  await until("two authorities later", async () => {
+  await untilDone("two authorities later", async () => {
     const { x509_authorities } = await rig.bundle();
     if (x509_authorities.length < before + 2) throw new Error("not yet");
   });
@@ -96,7 +97,7 @@ t.test("the agent's folder is lost", async (t) => {
   await rig.giveToken();
   await rig.startAgent();
   const known = watch.serials.size;
-  await until("an SVID of the new agent", () =>
+  await untilDone("an SVID of the new agent", () =>
     watch.serials.size > known ? Promise.resolve() : Promise.reject(new Error("none yet")),
   );
   await shows(watch, "/one");

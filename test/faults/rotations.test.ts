@@ -4,7 +4,8 @@
  */
 import t from "tap";
 import type { BatchCreateEntryResponse__Output } from "../../src/rpc/gen/spire/api/server/entry/v1/BatchCreateEntryResponse.ts";
-import { FaultRig, OWN_SELECTOR, entryDraft, pause, until } from "../support/fault-rig.ts";
+import { FaultRig, OWN_SELECTOR, entryDraft, pause } from "../support/fault-rig.ts";
+import { untilDone } from "../support/patience.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 
@@ -52,7 +53,7 @@ t.test(`${MINUTES} min of SVIDs of ${LIFE} s, ${CLIENTS} clients`, async (t) => 
   for (const path of ["/one", "/two", "/three"]) await rig.entry(path);
   await using stack = new AsyncDisposableStack();
   const watches = Array.from({ length: CLIENTS }, () => stack.use(new StreamWatch(rig.socket)));
-  await until("all clients are served", async () => {
+  await untilDone("all clients are served", async () => {
     if (watches.some(({ ids }) => ids.length < fixed.length)) throw new Error("not yet");
   });
 

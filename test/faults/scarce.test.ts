@@ -9,7 +9,8 @@ import type { MintX509SVIDResponse__Output } from "../../src/rpc/gen/spire/api/s
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { auditRecords } from "../support/fault-history.ts";
-import { FaultRig, pause, until } from "../support/fault-rig.ts";
+import { FaultRig, pause } from "../support/fault-rig.ts";
+import { untilDone } from "../support/patience.ts";
 import { fill, smallDisk } from "../support/small-disk.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
@@ -27,7 +28,7 @@ async function mint(rig: FaultRig): Promise<string> {
 }
 
 function shows(watch: StreamWatch, path: string): Promise<void> {
-  return until(`a stream shows ${path}`, () =>
+  return untilDone(`a stream shows ${path}`, () =>
     watch.ids.includes(id(path))
       ? Promise.resolve()
       : Promise.reject(new Error(`it shows ${watch.ids.join(", ")}`)),
@@ -63,10 +64,10 @@ t.test("the server's disk is full for a while", async (t) => {
   t.ok(rig.server.running && rig.agent.running, "both live on");
   room();
   const free = performance.now();
-  await until("an entry can be made again", async () => {
+  await untilDone("an entry can be made again", async () => {
     acknowledged.set("/after", await rig.entry("/after"));
   });
-  serials.push(await until("a certificate can be minted again", () => mint(rig)));
+  serials.push(await untilDone("a certificate can be minted again", () => mint(rig)));
   t.comment(`writes again after ${Math.round(performance.now() - free)} ms`);
   await shows(watch, "/after");
   await rig.server.end();
@@ -105,7 +106,7 @@ t.test("the agent's disk is full while its SVID is renewed and authorities chang
   await rig.entry("/after");
   await shows(watch, "/after");
   t.ok(rig.agent.running, "the agent lives on");
-  await until("its identity is written again", () =>
+  await untilDone("its identity is written again", () =>
     statSync(join(rig.agentData, "identity.json")).mtimeMs > freed
       ? Promise.resolve()
       : Promise.reject(new Error("it is the old one")),
@@ -133,9 +134,9 @@ for (const starved of ["server", "agent"] as const) {
     t.ok(rig.server.running && rig.agent.running, "both live on");
     t.ok(watch.ids.includes(id("/before")), "who was served is served");
     for (const socket of sockets) socket.destroy();
-    await until("the server answers", () => rig.entry("/after"));
+    await untilDone("the server answers", () => rig.entry("/after"));
     await shows(watch, "/after");
-    await until("a new caller is served", async () => {
+    await untilDone("a new caller is served", async () => {
       using client = new WorkloadClient(rig.socket);
       await client.fetchX509();
     });

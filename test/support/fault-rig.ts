@@ -312,21 +312,6 @@ export async function within<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Tries again until it does not throw. */
-export async function until<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (cause) {
-      if (performance.now() > deadline) {
-        throw new Error(`${what}: not within ${PATIENCE_MS} ms`, { cause });
-      }
-      await pause(100);
-    }
-  }
-}
-
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -16,3 +16,18 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
+
+/** Tries again until it does not throw. @throws what it threw last, as the cause, when it does within that time */
+export async function untilDone<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+  const late = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (cause) {
+      if (performance.now() > late) {
+        throw new Error(`${what}: not within ${PATIENCE_MS} ms`, { cause });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

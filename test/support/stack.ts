@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { ClientProgram } from "../interop/toolchains.ts";
 import { freePort } from "./free-port.ts";
-import { PATIENCE_MS } from "./patience.ts";
+import { PATIENCE_MS, untilDone } from "./patience.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -94,7 +94,7 @@ export class Stack implements AsyncDisposable {
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
-    await until("the server answers", () => this.assay("health", "--socket", this.adminSocket));
+    await untilDone("the server answers", () => this.assay("health", "--socket", this.adminSocket));
   }
 
   async startAgent(): Promise<void> {
@@ -114,7 +114,7 @@ export class Stack implements AsyncDisposable {
       ],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
-    await until("the agent answers", () =>
+    await untilDone("the agent answers", () =>
       exec(ASSAY, ["health", "--socket", `${this.dir}/agent/api.sock`]),
     );
   }
@@ -209,20 +209,6 @@ export class Client {
 
   stop(): void {
     this.#child.kill("SIGTERM");
-  }
-}
-
-async function until(what: string, attempt: () => Promise<unknown>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      await attempt();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline)
-        throw new Error(`${what}: not within ${PATIENCE_MS} ms`, { cause: error });
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
   }
 }
 
