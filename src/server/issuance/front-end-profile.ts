@@ -21,6 +21,8 @@ export interface FrontEndRequest {
   readonly spiffeId?: SpiffeId;
   /** 0 = the profile's. */
   readonly ttlSeconds: number;
+  /** Whatever is asked for, or the profile has, it lives no longer; absent = no such bound. */
+  readonly mostSeconds?: number;
 }
 
 /** What was decided to be signed. */
@@ -74,11 +76,13 @@ export function checkNames(
 
 /** @returns seconds. @throws invalid */
 export function lifeOf(
-  { profile: name, ttlSeconds, set }: FrontEndRequest,
+  request: FrontEndRequest,
   profile: CertificateProfile,
   svidTtlSeconds: number,
 ): number {
-  if (!isTtl(ttlSeconds)) throw fail("invalid", "ttl is not a number of seconds from 0 to 2^31-1");
+  const { profile: name, ttlSeconds: asked, mostSeconds: most = Infinity, set } = request;
+  if (!isTtl(asked)) throw fail("invalid", "ttl is not a number of seconds from 0 to 2^31-1");
+  const ttlSeconds = Math.min(asked, most);
   const { ttlSeconds: own, maxTtlSeconds } = profile;
   if (maxTtlSeconds !== 0 && ttlSeconds > maxTtlSeconds) {
     throw fail(
@@ -87,9 +91,9 @@ export function lifeOf(
     );
   }
   if (ttlSeconds !== 0) return ttlSeconds;
-  if (own === 0) return svidTtlSeconds;
+  if (own === 0) return Math.min(svidTtlSeconds, most);
   // The domain's own authorities live for a day, where nothing else is set.
-  return set === TRUST_DOMAIN_SET ? Math.min(own, svidTtlSeconds) : own;
+  return Math.min(own, most, set === TRUST_DOMAIN_SET ? svidTtlSeconds : own);
 }
 
 function uriOf(

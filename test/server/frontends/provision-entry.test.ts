@@ -114,6 +114,37 @@ t.test("names of an entry count as they are today", async (t) => {
   t.same(leafIn(last.body).dnsNames, own, "what was authorized beside the entry stays");
 });
 
+t.test("a life that nobody named is bounded as others are", async (t) => {
+  const HOUR = 3600;
+  const lived = ({ notAfter, notBefore }: ReturnType<typeof leafIn>): number =>
+    // Without what it begins earlier than it was made.
+    Math.floor((notAfter - notBefore) / 60) * 60;
+  const rig = await provisionRig(t);
+  const id = await entryOf(rig);
+  const path = "spiffe://example.org/web";
+  const [waiting, byId] = [await rig.authorize(CN, { entry_id: id }), await rig.authorize(CN)];
+  const byPath = await rig.authorize(CN, { spiffe_id: path });
+  const first = await signed(rig, await rig.authorize(CN, { entry_id: id }));
+  t.equal(lived(leafIn(first.pem)), HOUR, "as SVIDs live");
+  await update(rig, id, { x509_svid_ttl: 600 });
+  t.equal(lived(leafIn((await signed(rig, waiting)).pem)), 600, "the entry has one since");
+  t.equal(lived(leafIn((await signed(rig, byPath)).pem)), 600, "by the ID, too");
+  t.equal(lived(leafIn((await renew(rig, first)).body)), 600, "for a renewal, too");
+  t.equal(lived(leafIn((await signed(rig, byId)).pem)), HOUR, "and for nobody else");
+
+  await update(rig, id, { x509_svid_ttl: 2 * HOUR });
+  const token = await rig.authorize(CN, { entry_id: id, life: 2 * HOUR });
+  t.equal(lived(leafIn((await signed(rig, token)).pem)), 2 * HOUR, "what is named may be longer");
+  await update(rig, id, { x509_svid_ttl: 0 });
+  const late = await signed(rig, await rig.authorize(CN, { spiffe_id: path }));
+  await update(rig, id, { x509_svid_ttl: 2 * HOUR });
+  t.equal(lived(leafIn((await renew(rig, late)).body)), HOUR, "a bound makes nothing longer");
+
+  const short = await provisionRig(t, { maxLifeSeconds: 600 });
+  const { pem } = await signed(short, await short.authorize(CN));
+  t.equal(lived(leafIn(pem)), 600, "nor does any outlive maxLife");
+});
+
 t.test("a lost answer is answered as it was", async (t) => {
   const rig = await provisionRig(t);
   const id = await entryOf(rig);

@@ -167,7 +167,7 @@ export class Grants {
     await requireMayGrant(entries, spiffeId, {
       isAdministrator: !isApiTokenLabel(grant.grantedBy),
     });
-    return this.#wish(within(grant, life), entry?.dnsNames);
+    return this.#wish(grant, { dnsNames: entry?.dnsNames ?? [], lifeSeconds: life });
   }
 
   /**
@@ -184,9 +184,12 @@ export class Grants {
     }
   }
 
-  #wish(authorized: ProvisionGrant, entryDnsNames: readonly string[] = []): CertificateWish {
+  /** @param ofEntry what its entry has today; settings and entry may have been shortened since it was authorized */
+  #wish(
+    grant: ProvisionGrant,
+    ofEntry: Pick<GrantedIdentity, "dnsNames" | "lifeSeconds"> = NO_IDENTITY,
+  ): CertificateWish {
     const { set, profile, maxLifeSeconds } = this.#options.config;
-    const grant = within(authorized, maxLifeSeconds);
     const { spiffeId, entryId, hash } = grant;
     return {
       // An SVID is signed by the trust domain's own authorities, whoever signs the rest.
@@ -194,10 +197,11 @@ export class Grants {
       profile,
       // A longer one is among the DNS names.
       ...(grant.commonName.length > MAX_COMMON_NAME ? {} : { commonName: grant.commonName }),
-      dnsNames: merged(grant.dnsNames, entryDnsNames),
+      dnsNames: merged(grant.dnsNames, ofEntry.dnsNames),
       ipAddresses: grant.ipAddresses,
       ...(spiffeId === "" ? {} : { spiffeId: SpiffeId.parse(spiffeId) }),
       ttlSeconds: grant.lifeSeconds,
+      mostSeconds: Math.min(maxLifeSeconds, ofEntry.lifeSeconds || maxLifeSeconds),
       by: {
         frontEnd: "provision",
         rule: `token ${hash}`,
@@ -229,7 +233,7 @@ export class Grants {
       withdrawn: false,
     };
     // What could not be signed is not promised either.
-    issuer.checkFrontEndCertificate(this.#wish(grant, identity.dnsNames));
+    issuer.checkFrontEndCertificate(this.#wish(grant, identity));
     return grant;
   }
 
@@ -343,12 +347,6 @@ function requireGrantedEntry(
     "denied",
     "the registration entry that it was authorized with has another spiffe id now; have it authorized anew",
   );
-}
-
-/** An entry may have been shortened since. @param lifeSeconds 0 = it does not say */
-function within(grant: ProvisionGrant, lifeSeconds: number): ProvisionGrant {
-  if (lifeSeconds === 0 || grant.lifeSeconds <= lifeSeconds) return grant;
-  return { ...grant, lifeSeconds };
 }
 
 /**
