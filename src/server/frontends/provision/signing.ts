@@ -114,7 +114,7 @@ export class Signing {
     });
     const { publicKey } = csr;
     const keyHash = keyHashOf(publicKey);
-    if (wish === undefined) return again(grant, keyHash);
+    if (wish === undefined) return this.#again(grant, keyHash);
     const signed = await issuer
       .frontEndCertificate({ ...wish, publicKey, proof: proofOf(csr) })
       .catch(async (thrown: unknown) => {
@@ -144,7 +144,7 @@ export class Signing {
     const csr = readRequest(body);
     await verifyCsr(csr);
     const keyHash = keyHashOf(csr.publicKey);
-    if (isAnswered(grant, shown, keyHash)) return again(grant, keyHash);
+    if (isAnswered(grant, shown, keyHash)) return this.#again(grant, keyHash);
     const allowed = await grants.wishFor(grant);
     checkRequestedNames(csr, grant, allowed.dnsNames);
     const wish = { ...allowed, dnsNames: renewedNames(allowed.dnsNames, grant, csr) };
@@ -162,6 +162,16 @@ export class Signing {
       const certificate = { ...stored(signed), keyHash, previousSerial };
       await provisionGrants.put({ ...now, certificate });
       return { grant: now, certificate, again: false };
+    });
+  }
+
+  /** In a transaction: what can be read is on disk for certain only when one that came later is. */
+  async #again(grant: ProvisionGrant, keyHash: string): Promise<Signed> {
+    again(grant, keyHash);
+    return this.#options.datastore.transaction(async ({ provisionGrants }) => {
+      const now = await provisionGrants.get(grant.hash);
+      if (now === undefined) throw unknown();
+      return again(now, keyHash);
     });
   }
 
