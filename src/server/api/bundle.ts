@@ -11,7 +11,8 @@ import type { Implementation } from "../../rpc/service.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { MAX_BATCH, atMost, pageField, trustDomainField } from "./fields.ts";
-import { OK_STATUS, itemStatus } from "./item-status.ts";
+import { inTurn } from "./in-parallel.ts";
+import { itemResult } from "./item-status.ts";
 import {
   foreignBundle,
   jwtAuthoritiesField,
@@ -63,15 +64,12 @@ export function bundleApi({
     write: (message: Bundle__Output, domain: string) => Promise<Bundle>,
   ) => {
     atMost("bundle", messages.length, MAX_BATCH);
-    const results = [];
-    for (const message of messages) {
-      try {
+    const results = await inTurn(messages, (message) =>
+      itemResult(logger, async () => {
         const written = await write(message, foreignDomain("trust_domain", message.trust_domain));
-        results.push({ status: OK_STATUS, bundle: bundleMessage(written, mask) });
-      } catch (thrown) {
-        results.push({ status: itemStatus(thrown, logger) });
-      }
-    }
+        return { bundle: bundleMessage(written, mask) };
+      }),
+    );
     return { results };
   };
 
@@ -141,15 +139,13 @@ export function bundleApi({
     async BatchDeleteFederatedBundle({ trust_domains, mode }) {
       atMost("trust_domains", trust_domains.length, MAX_BATCH);
       const deleteMode = modeField(mode);
-      const results = [];
-      for (const trust_domain of trust_domains) {
-        try {
+      const results = await inTurn(trust_domains, async (trust_domain) => ({
+        ...(await itemResult(logger, async () => {
           await bundles.delete(foreignDomain("trust_domains", trust_domain), deleteMode);
-          results.push({ status: OK_STATUS, trust_domain });
-        } catch (thrown) {
-          results.push({ status: itemStatus(thrown, logger), trust_domain });
-        }
-      }
+          return {};
+        })),
+        trust_domain,
+      }));
       return { results };
     },
   };

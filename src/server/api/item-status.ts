@@ -10,3 +10,17 @@ export function itemStatus(thrown: unknown, logger: Logger): Status {
   const { code, message } = toStatus(thrown, logger);
   return { code, message };
 }
+
+/** What came of one item of a batch: its fields, or why there are none. Never rejects. */
+export async function itemResult<R extends object>(
+  logger: Logger,
+  work: () => Promise<R>,
+): Promise<ItemResult<R>> {
+  try {
+    return { ...(await work()), status: OK_STATUS };
+  } catch (thrown) {
+    return { status: itemStatus(thrown, logger) };
+  }
+}
+
+export type ItemResult<R> = { readonly status: Status } | ({ readonly status: Status } & R);

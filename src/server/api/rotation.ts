@@ -6,7 +6,8 @@ import type { EntryService } from "../entries/entry-service.ts";
 import type { NodeService } from "../nodes/node-service.ts";
 import type { PushHub } from "../push/push-hub.ts";
 import { MAX_BATCH, agentIdField, atMost } from "./fields.ts";
-import { OK_STATUS, itemStatus } from "./item-status.ts";
+import { inTurn } from "./in-parallel.ts";
+import { OK_STATUS, itemResult, itemStatus } from "./item-status.ts";
 
 export interface RotationApiDeps {
   readonly entries: Pick<EntryService, "rotate">;
@@ -35,16 +36,14 @@ export function rotationApi(deps: RotationApiDeps): Implementation<RotationHandl
 
     async BatchRotateAgent({ ids }) {
       atMost("ids", ids.length, MAX_AGENTS);
-      const results = [];
-      for (const id of ids) {
-        try {
+      const results = await inTurn(ids, async (id) => ({
+        ...(await itemResult(logger, async () => {
           const agentId = agentIdField("ids", id, trustDomain).toString();
           await nodes.rotate(agentId);
-          results.push({ id, status: OK_STATUS, told: hub.isFollowing(agentId) });
-        } catch (thrown) {
-          results.push({ id, status: itemStatus(thrown, logger) });
-        }
-      }
+          return { told: hub.isFollowing(agentId) };
+        })),
+        id,
+      }));
       return { results };
     },
   };

@@ -5,21 +5,19 @@ import type { Implementation } from "../../rpc/service.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { Limits } from "../endpoints/limits.ts";
 import type { Logger } from "../../observe/logger.ts";
-import type { NewX509SVIDParams__Output } from "../../rpc/gen/spire/api/server/svid/v1/NewX509SVIDParams.ts";
 import type { SVIDHandlers } from "../../rpc/gen/spire/api/server/svid/v1/SVID.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import { MAX_BATCH, atMost, inField, workloadIdField } from "./fields.ts";
-import { OK_STATUS, itemStatus } from "./item-status.ts";
+import { inField, workloadIdField } from "./fields.ts";
 import { SpiffeId, isReservedPath } from "../../spiffe/spiffe-id.ts";
 import { authorizedEntry } from "./authorized-entry.ts";
 import { agentOf } from "../endpoints/caller.ts";
 import { checkWildcards } from "./wildcards.ts";
 import { fail } from "../../base/errors.ts";
-import { inParallel } from "./in-parallel.ts";
 import { isEmptyName } from "../../x509/names.ts";
 import { jwtSvidMessage, x509SvidMessage } from "./messages.ts";
 import { parseCsrField } from "./attest.ts";
 import { proofOf } from "../../x509/csr.ts";
+import { signEach } from "./sign-each.ts";
 
 export interface SvidApiDeps {
   readonly issuance: Issuance;
@@ -34,17 +32,6 @@ export interface SvidApiDeps {
 /** `spire.api.server.svid.v1.SVID`, but for WIT-SVIDs. */
 export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
   const { issuance, downstream, authorizedEntries, limits, trustDomain, logger } = deps;
-
-  const newX509Svid = async (agentId: SpiffeId, params: NewX509SVIDParams__Output) => {
-    try {
-      const entry = authorizedEntry(authorizedEntries, agentId, params.entry_id);
-      const csr = parseCsrField("csr", params.csr);
-      const svid = await issuance.workloadX509({ entry, csr });
-      return { status: OK_STATUS, svid: x509SvidMessage(svid) };
-    } catch (thrown) {
-      return { status: itemStatus(thrown, logger) };
-    }
-  };
 
   return {
     async MintX509SVID({ csr: bytes, ttl }) {
@@ -91,16 +78,18 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
       };
     },
 
-    async BatchNewX509SVID({ params }, call) {
-      if (params.length === 0) throw fail("invalid", "params: is missing");
-      atMost("params", params.length, MAX_BATCH);
-      await limits.sign(call, params.length);
-      const agentId = agentOf(call);
-      const results = await inParallel(params, SIGNATURES_AT_ONCE, (each) =>
-        newX509Svid(agentId, each),
-      );
-      return { results };
-    },
+    BatchNewX509SVID: ({ params }, call) =>
+      signEach({
+        params,
+        call,
+        limits,
+        logger,
+        async sign({ entry_id, csr: bytes }, agentId) {
+          const entry = authorizedEntry(authorizedEntries, agentId, entry_id);
+          const csr = parseCsrField("csr", bytes);
+          return x509SvidMessage(await issuance.workloadX509({ entry, csr }));
+        },
+      }),
 
     async NewJWTSVID({ entry_id, audience }, call) {
       await limits.sign(call, 1);
@@ -109,6 +98,3 @@ export function svidApi(deps: SvidApiDeps): Implementation<SVIDHandlers> {
     },
   };
 }
-
-/** Enough to keep every core and the pool busy, few enough that a batch starves nobody. */
-const SIGNATURES_AT_ONCE = 16;

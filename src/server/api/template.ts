@@ -4,6 +4,7 @@ import type { Member__Output } from "../../rpc/gen/assay/template/v1/Member.ts";
 import type { Template__Output } from "../../rpc/gen/assay/template/v1/Template.ts";
 import type { TemplatesHandlers } from "../../rpc/gen/assay/template/v1/Templates.ts";
 import type { Implementation } from "../../rpc/service.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { EntryTemplate } from "../datastore/contract.ts";
 import { agentOf } from "../endpoints/caller.ts";
@@ -14,9 +15,8 @@ import type { Issuance } from "../issuance/issuance.ts";
 import { parseCsrField } from "./attest.ts";
 import { draftFields } from "./entry-fields.ts";
 import { MAX_BATCH, atMost, textField } from "./fields.ts";
-import { inParallel } from "./in-parallel.ts";
-import { OK_STATUS, itemStatus } from "./item-status.ts";
 import { jwtSvidMessage, templateMessage, x509SvidMessage } from "./messages.ts";
+import { signEach } from "./sign-each.ts";
 import { writeEach, writtenEntries, writtenIds } from "./write-each.ts";
 
 export interface TemplateApiDeps {
@@ -31,6 +31,9 @@ export interface TemplateApiDeps {
 /** `assay.template.v1.Templates`. */
 export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHandlers> {
   const { entries, families, issuance, limits, trustDomain, logger } = deps;
+
+  const memberOf = (agentId: SpiffeId, member: Member__Output | null, signal: AbortSignal) =>
+    families.member(agentId.toString(), memberField(member), signal);
 
   return {
     async BatchCreateEntry({ entries: messages }, call) {
@@ -71,28 +74,22 @@ export function templateApi(deps: TemplateApiDeps): Implementation<TemplatesHand
       };
     },
 
-    async BatchNewX509SVID({ params }, call) {
-      if (params.length === 0) throw fail("invalid", "params: is missing");
-      atMost("params", params.length, MAX_BATCH);
-      await limits.sign(call, params.length);
-      const agentId = agentOf(call).toString();
-      const results = await inParallel(params, SIGNATURES_AT_ONCE, async (each) => {
-        try {
-          const csr = parseCsrField("csr", each.csr);
-          const entry = await families.member(agentId, memberField(each.member), call.signal);
-          const svid = await issuance.workloadX509({ entry, csr });
-          return { status: OK_STATUS, svid: x509SvidMessage(svid) };
-        } catch (thrown) {
-          return { status: itemStatus(thrown, logger) };
-        }
-      });
-      return { results };
-    },
+    BatchNewX509SVID: ({ params }, call) =>
+      signEach({
+        params,
+        call,
+        limits,
+        logger,
+        async sign({ member, csr: bytes }, agentId) {
+          const csr = parseCsrField("csr", bytes);
+          const entry = await memberOf(agentId, member, call.signal);
+          return x509SvidMessage(await issuance.workloadX509({ entry, csr }));
+        },
+      }),
 
     async NewJWTSVID({ member, audience }, call) {
       await limits.sign(call, 1);
-      const agentId = agentOf(call).toString();
-      const entry = await families.member(agentId, memberField(member), call.signal);
+      const entry = await memberOf(agentOf(call), member, call.signal);
       return { svid: jwtSvidMessage(await issuance.workloadJwt({ entry, audience })) };
     },
   };
@@ -120,5 +117,3 @@ function memberField(member: Member__Output | null): Member {
 
 const MAX_ENTRY_ID = 255;
 const MAX_VALUES = 16;
-/** As many as of plain ones. */
-const SIGNATURES_AT_ONCE = 16;

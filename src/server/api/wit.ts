@@ -6,16 +6,14 @@ import { fail, isKind } from "../../base/errors.ts";
 import type { Implementation } from "../../rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
-import { agentOf } from "../endpoints/caller.ts";
 import type { Limits } from "../endpoints/limits.ts";
 import type { AuthorizedEntries } from "../entries/authorized-entries.ts";
 import type { WitIssuance } from "../issuance/wit.ts";
 import { authorizedEntry } from "./authorized-entry.ts";
-import { MAX_BATCH, atMost, textField, workloadIdField } from "./fields.ts";
-import { inParallel } from "./in-parallel.ts";
-import { OK_STATUS, itemStatus } from "./item-status.ts";
-import { jwtSvidMessage } from "./messages.ts";
+import { textField, workloadIdField } from "./fields.ts";
 import { statesMessage } from "./local-authority.ts";
+import { jwtSvidMessage } from "./messages.ts";
+import { signEach } from "./sign-each.ts";
 
 /** The authorities of WIT-SVIDs, as far as this room moves and shows them. */
 export interface WitAuthorityKeys {
@@ -52,22 +50,18 @@ export function witSvidApi(
       return { svid: jwtSvidMessage(await issuance.mint(spiffeId, ttl, key)) };
     },
 
-    async BatchNewWITSVID({ params }, call) {
-      if (params.length === 0) throw fail("invalid", "params: is missing");
-      atMost("params", params.length, MAX_BATCH);
-      await limits.sign(call, params.length);
-      const agentId = agentOf(call);
-      const results = await inParallel(params, SIGNATURES_AT_ONCE, async (each) => {
-        try {
-          const entry = authorizedEntry(authorizedEntries, agentId, each.entry_id);
-          const key = { publicKey: keyField(each.public_key), algorithm: each.signing_algorithm };
-          return { status: OK_STATUS, svid: jwtSvidMessage(await issuance.workload(entry, key)) };
-        } catch (thrown) {
-          return { status: itemStatus(thrown, logger) };
-        }
-      });
-      return { results };
-    },
+    BatchNewWITSVID: ({ params }, call) =>
+      signEach({
+        params,
+        call,
+        limits,
+        logger,
+        async sign({ entry_id, public_key, signing_algorithm }, agentId) {
+          const entry = authorizedEntry(authorizedEntries, agentId, entry_id);
+          const key = { publicKey: keyField(public_key), algorithm: signing_algorithm };
+          return jwtSvidMessage(await issuance.workload(entry, key));
+        },
+      }),
   };
 }
 
@@ -144,4 +138,3 @@ type WitStep =
 const MAX_ID_LENGTH = 255;
 /** An RSA-4096 key, with room. */
 const MAX_KEY_BYTES = 2048;
-const SIGNATURES_AT_ONCE = 16;
