@@ -1,9 +1,6 @@
 /** A pod that a broker refers to: found at the kubelet, and looked for as long as a call is about it. */
-import type {
-  FoundPod,
-  K8sAttestor,
-  PodReference,
-} from "../../attestors/workload/kubernetes/attest.ts";
+import type { FoundPod, K8sAttestor } from "../../attestors/workload/kubernetes/attest.ts";
+import type { PodReference } from "../../attestors/workload/kubernetes/pod-search.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { errorFrom, isKind } from "../../base/errors.ts";
 import { gone, invalid } from "./reference.ts";

@@ -1,4 +1,4 @@
-import type { PodReference } from "../../attestors/workload/kubernetes/attest.ts";
+import type { PodReference } from "../../attestors/workload/kubernetes/pod-search.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import type { KubernetesObjectReference__Output } from "../../rpc/gen/spiffe/broker/KubernetesObjectReference.ts";
 import type { WorkloadPIDReference__Output } from "../../rpc/gen/spiffe/broker/WorkloadPIDReference.ts";

@@ -15,7 +15,7 @@ import type { SocketGrpcServer } from "../../rpc/grpc/server.ts";
 import { methodDefinition } from "../../rpc/protos.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Selector } from "../../spiffe/selector.ts";
-import type { PodReference } from "../../attestors/workload/kubernetes/attest.ts";
+import type { PodReference } from "../../attestors/workload/kubernetes/pod-search.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Cache, ViewUpdate } from "../cache/cache.ts";
 import type { JwtCache } from "../cache/jwt-cache.ts";

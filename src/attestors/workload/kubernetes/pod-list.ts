@@ -1,11 +1,20 @@
-import type { Clock } from "../../../base/clock.ts";
+import { orAborted } from "../../../base/abort.ts";
+import { type Clock, sleep } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { type KubernetesClient, refusalOf } from "../../kubernetes/client.ts";
-import { type NodePods, readPodList } from "./pods.ts";
+import type { ContainerRef } from "../container/container-of.ts";
+import { type NodePods, type Pod, type PodContainer, readPodList } from "./pods.ts";
 
 /** What the kubelet said at one moment. */
 export interface Listing extends NodePods {
   /** When it was asked. */
+  readonly atMs: number;
+}
+
+/** A container that the kubelet lists. */
+export interface ListedContainer {
+  readonly found: PodContainer;
+  /** When the kubelet was asked. */
   readonly atMs: number;
 }
 
@@ -34,6 +43,42 @@ export class PodList {
     return this.#asking;
   }
 
+  /** A pod of this node; asked for anew at once where the answer that is held has none. @throws unavailable, cancelled */
+  async find(
+    pick: (pods: Listing["pods"]) => Pod | undefined,
+    signal: AbortSignal,
+  ): Promise<Pod | undefined> {
+    const startMs = this.#clock.nowMs();
+    const listing = await orAborted(this.listing(HOLDS_MS), signal);
+    const found = pick(listing.pods);
+    if (found !== undefined || listing.atMs >= startMs) return found;
+    return pick((await orAborted(this.listing(0), signal)).pods);
+  }
+
+  /**
+   * The container, waited for a while where it has to be a pod's; undefined for one of another engine on this node.
+   * @throws unavailable, cancelled
+   */
+  async findContainer(
+    { containerId, podUid }: ContainerRef,
+    signal: AbortSignal,
+  ): Promise<ListedContainer | undefined> {
+    const startMs = this.#clock.nowMs();
+    for (let maxAgeMs = HOLDS_MS; ; maxAgeMs = 0) {
+      const { atMs, containers } = await orAborted(this.listing(maxAgeMs), signal);
+      const found = containers.get(containerId);
+      if (found !== undefined && (podUid === undefined || found.pod.uids.has(podUid))) {
+        return { found, atMs };
+      }
+      if (maxAgeMs > 0 && atMs < startMs) continue; // from before the call: ask anew at once
+      if (podUid === undefined) return undefined;
+      if (Math.abs(this.#clock.nowMs() - startMs) >= PATIENCE_MS) {
+        throw fail("unavailable", `the kubelet does not list container ${containerId} yet`);
+      }
+      await sleep(this.#clock, RETRY_MS, signal);
+    }
+  }
+
   async #ask(atMs: number): Promise<Listing> {
     const answer = await this.#client.ask({ method: "GET", path: "/pods" });
     if (answer.status !== 200) {
@@ -50,3 +95,10 @@ function refusal(said: string): string {
   if (said.startsWith("status 403")) return `${said}; the right to get nodes/pods is missing`;
   return said;
 }
+
+/** How long an answer counts: a label that is taken away goes on selecting for this long. */
+export const HOLDS_MS = 2000;
+/** A kubelet lists a container a second or so after it started. */
+const RETRY_MS = 250;
+/** Less than the deadline of all attestors, so that the reason is said. */
+const PATIENCE_MS = 4000;
