@@ -23,10 +23,15 @@ export function checkSelector(selector: Selector): Selector {
   if (selector.type.length > MAX_TYPE) {
     throw fail("invalid", `selector type is longer than ${MAX_TYPE} characters`);
   }
-  if (selector.value.length > MAX_VALUE) {
-    throw fail("invalid", `selector value is longer than ${MAX_VALUE} characters`);
+  if (selector.value.length > MAX_SELECTOR_VALUE) {
+    throw fail("invalid", `selector value is longer than ${MAX_SELECTOR_VALUE} characters`);
   }
   return selector;
+}
+
+/** Whether a value that an attestor found can be one of a selector that people read: short enough, all in print. */
+export function isPrintableValue(value: string): boolean {
+  return value.length <= MAX_SELECTOR_VALUE && !CONTROL.test(value);
 }
 
 export function formatSelector(selector: Selector): string {
@@ -69,4 +74,6 @@ function clip(text: string): string {
 }
 
 const MAX_TYPE = 255;
-const MAX_VALUE = 4096;
+/** Of a selector's value, characters. */
+export const MAX_SELECTOR_VALUE = 4096;
+const CONTROL = /\p{Cc}/u;

@@ -3,7 +3,7 @@ import { toHex } from "../../../base/bytes.ts";
 import { type Clock, epochSeconds } from "../../../base/clock.ts";
 import { errorFrom, fail } from "../../../base/errors.ts";
 import type { Random } from "../../../base/random.ts";
-import type { Selector } from "../../../spiffe/selector.ts";
+import { type Selector, isPrintableValue } from "../../../spiffe/selector.ts";
 import { digestBytes, makeCredential } from "../../../tpm/make-credential.ts";
 import { nameOf } from "../../../tpm/public-area.ts";
 import { isSignedBy, schemeOf } from "../../../tpm/signature.ts";
@@ -107,7 +107,7 @@ function selectorsOf(leaf: Certificate, authorities: readonly Certificate[]): Se
     ...(issuer === "" ? [] : [`issuer:cn:${issuer}`]),
     ...authorities.map(({ raw }) => `ca:fingerprint:${sha1(raw)}`),
   ]
-    .filter((value) => value.length <= MAX_VALUE && !CONTROL.test(value))
+    .filter(isPrintableValue)
     .map((value) => ({ type: TPM_DEVID_TYPE, value }));
 }
 
@@ -118,6 +118,3 @@ function pathOf(raw: Uint8Array): string {
 function sha1(bytes: Uint8Array): string {
   return toHex(createHash("sha1").update(bytes).digest());
 }
-
-const CONTROL = /\p{Cc}/u;
-const MAX_VALUE = 4096;

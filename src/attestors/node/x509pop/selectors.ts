@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../../../base/bytes.ts";
-import type { Selector } from "../../../spiffe/selector.ts";
+import { type Selector, isPrintableValue } from "../../../spiffe/selector.ts";
 import type { Certificate } from "../../../x509/certificate.ts";
 import { commonNameOf } from "../../../x509/names.ts";
 import { X509POP_TYPE } from "./payload.ts";
@@ -22,9 +22,7 @@ export function nodeSelectors(
     `serialnumber:${evenHex(leaf.serial)}`,
     ...[...sanValues(leaf.uris, trustDomain)].map(([key, value]) => `san:${key}:${value}`),
   ];
-  return values
-    .filter((value) => value.length <= MAX_VALUE && !CONTROL.test(value))
-    .map((value) => ({ type: X509POP_TYPE, value }));
+  return values.filter(isPrintableValue).map((value) => ({ type: X509POP_TYPE, value }));
 }
 
 /** As SPIRE writes serial numbers. */
@@ -60,6 +58,3 @@ function unescaped(path: string): string | undefined {
 function sha1(bytes: Uint8Array): string {
   return toHex(createHash("sha1").update(bytes).digest());
 }
-
-const CONTROL = /\p{Cc}/u;
-const MAX_VALUE = 4096;

@@ -1,4 +1,4 @@
-import type { Selector } from "../../../spiffe/selector.ts";
+import { MAX_SELECTOR_VALUE, type Selector } from "../../../spiffe/selector.ts";
 import type { ContainerDetails } from "./engine.ts";
 
 /** Names of the selectors that an engine's containers have. */
@@ -29,7 +29,7 @@ export function containerSelectors(
   for (const [name, text] of values) {
     if (text === "") continue;
     const value = `${prefix}${name}:${text}`;
-    if (value.length > MAX_VALUE || value.length > room) {
+    if (value.length > MAX_SELECTOR_VALUE || value.length > room) {
       leftOut.add(name);
     } else {
       selectors.push(Object.freeze({ type, value }));
@@ -39,8 +39,6 @@ export function containerSelectors(
   return { selectors: Object.freeze(selectors), leftOut: [...leftOut] };
 }
 
-/** As long as a selector's value may be (spiffe/selector.ts). */
-const MAX_VALUE = 4096;
 /** Of one container's selectors together, each with what it costs to hold. */
 const MAX_CHARACTERS = 256 * 1024;
 const OVERHEAD = 128;

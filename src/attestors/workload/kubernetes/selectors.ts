@@ -1,4 +1,4 @@
-import { type Selector, checkSelector } from "../../../spiffe/selector.ts";
+import { MAX_SELECTOR_VALUE, type Selector, checkSelector } from "../../../spiffe/selector.ts";
 import type { ContainerStatus, Pod, PodContainer } from "./pods.ts";
 
 export const K8S_TYPE = "k8s";
@@ -49,7 +49,7 @@ export function podSelectors(pod: Pod, ofNamespace?: Labels): Selector[] {
 
 function selectorsOf(values: readonly string[]): Selector[] {
   return values
-    .filter((value) => value.length <= MAX_VALUE)
+    .filter((value) => value.length <= MAX_SELECTOR_VALUE)
     .map((value) => checkSelector({ type: K8S_TYPE, value }));
 }
 
@@ -84,5 +84,4 @@ function imagesOf(statuses: readonly ContainerStatus[]): string[] {
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 
-const MAX_VALUE = 4096;
 const NO_LABELS: Labels = new Map();

@@ -5,7 +5,7 @@
 import type { Clock } from "../../../base/clock.ts";
 import { fail } from "../../../base/errors.ts";
 import { LruMap } from "../../../base/lru.ts";
-import type { Selector } from "../../../spiffe/selector.ts";
+import { type Selector, isPrintableValue } from "../../../spiffe/selector.ts";
 import type { WorkloadAttestor } from "../../contract.ts";
 import type { ContainerLookup } from "../container/container-lookup.ts";
 import { type Unit, Units } from "./units.ts";
@@ -96,7 +96,7 @@ function selectorsOf(unit: Unit | undefined): readonly Selector[] {
   ] as const;
   return Object.freeze(
     values
-      .filter(([, value]) => value !== "" && value.length <= MAX_VALUE && !CONTROL.test(value))
+      .filter(([, value]) => value !== "" && isPrintableValue(value))
       .map(([name, value]) => ({ type: "systemd", value: `${name}:${value}` })),
   );
 }
@@ -113,8 +113,6 @@ function sameAs(
 
 const NAMES = ["id", "fragment_path", "slice"];
 const NONE: readonly Selector[] = Object.freeze([]);
-const CONTROL = /\p{Cc}/u;
-const MAX_VALUE = 4096;
 const SERVES_MS = 5000;
 const DEFAULT_PATIENCE_MS = 4000;
 const MAX_HELD = 1024;
