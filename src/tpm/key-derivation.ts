@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { concatBytes } from "../base/bytes.ts";
-import type { TpmHash } from "./public-area.ts";
+import type { TpmHash } from "./hash.ts";
 import { u32 } from "./wire.ts";
 
 export interface KeyDerivationParams {

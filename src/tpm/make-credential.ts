@@ -8,7 +8,8 @@ import { fail } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { agreeOnce } from "../keys/ephemeral-agreement.ts";
 import { kdfa, kdfe, labelBytes } from "./key-derivation.ts";
-import { type PublicArea, type TpmHash, hasAttributes, keyObjectOf } from "./public-area.ts";
+import type { TpmHash } from "./hash.ts";
+import { type PublicArea, hasAttributes, keyObjectOf } from "./public-area.ts";
 import { sized } from "./wire.ts";
 
 export interface MadeCredential {

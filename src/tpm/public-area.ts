@@ -3,9 +3,8 @@ import { type KeyObject, createHash, createPublicKey } from "node:crypto";
 import { concatBytes, toBase64Url } from "../base/bytes.ts";
 import { fail } from "../base/errors.ts";
 import { ALG, ATTRIBUTE } from "./constants.ts";
+import { type TpmHash, readHash } from "./hash.ts";
 import { TpmReader, sized, u16, u32 } from "./wire.ts";
-
-export type TpmHash = "sha256" | "sha384" | "sha512";
 
 export interface TpmScheme {
   readonly kind: "rsassa" | "rsapss" | "ecdsa";
@@ -141,13 +140,6 @@ export function coordinateBytes(curve: TpmCurve): number {
   return COORDINATES[curve];
 }
 
-function readHash(reader: TpmReader): TpmHash {
-  const number = reader.u16();
-  const hash = HASHES.find((name) => ALG[name] === number);
-  if (hash === undefined) throw reader.malformed("has a hash other than sha-256, 384 and 512");
-  return hash;
-}
-
 function readSymmetric(reader: TpmReader): 128 | 192 | 256 | undefined {
   const algorithm = reader.u16();
   if (algorithm === ALG.null) return undefined;
@@ -201,7 +193,6 @@ function readCoordinate(reader: TpmReader, curve: TpmCurve): Uint8Array {
   return whole;
 }
 
-const HASHES = ["sha256", "sha384", "sha512"] as const;
 const CURVES = ["P-256", "P-384", "P-521"] as const;
 /** TPM_ECC_CURVE (Part 2 §6.4). */
 const CURVE_IDS: Readonly<Record<TpmCurve, number>> = {

@@ -2,13 +2,8 @@
 import { constants, verify } from "node:crypto";
 import { concatBytes } from "../base/bytes.ts";
 import { ALG } from "./constants.ts";
-import {
-  type PublicArea,
-  type TpmHash,
-  type TpmScheme,
-  coordinateBytes,
-  keyObjectOf,
-} from "./public-area.ts";
+import { readHash } from "./hash.ts";
+import { type PublicArea, type TpmScheme, coordinateBytes, keyObjectOf } from "./public-area.ts";
 import { TpmReader } from "./wire.ts";
 
 /** RSA: as it is. ECDSA: `r || s`, each as long as a coordinate. */
@@ -81,12 +76,4 @@ function half(reader: TpmReader, length: number): Uint8Array {
   return whole;
 }
 
-function readHash(reader: TpmReader): TpmHash {
-  const number = reader.u16();
-  const hash = HASHES.find((name) => ALG[name] === number);
-  if (hash === undefined) throw reader.malformed("has a hash other than sha-256, 384 and 512");
-  return hash;
-}
-
 const KINDS = ["rsassa", "rsapss", "ecdsa"] as const;
-const HASHES = ["sha256", "sha384", "sha512"] as const;
