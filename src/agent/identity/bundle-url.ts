@@ -12,6 +12,7 @@ import { type TLSSocket, connect } from "node:tls";
 import { concatBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
+import { httpsPlace } from "../../base/https-place.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
 import { parseBootstrapBundle } from "./bootstrap.ts";
 
@@ -52,14 +53,9 @@ export async function fetchBootstrapBundle(options: BundleUrlOptions): Promise<B
 }
 
 function handshake({ url, pin }: BundleUrlOptions, signal: AbortSignal): Promise<TLSSocket> {
-  const { hostname, port, protocol } = new URL(url);
-  if (protocol !== "https:") throw new TypeError("the address of a trust bundle is https");
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
   return new Promise((resolve, reject) => {
     const socket = connect({
-      host,
-      port: port === "" ? 443 : Number(port),
-      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+      ...httpsPlace(url),
       ALPNProtocols: ["http/1.1"],
       minVersion: "TLSv1.2",
       // The pin says more than any authority could; it is compared before a byte is sent.

@@ -8,6 +8,7 @@ import { connect, createSecureContext, type SecureContext, type TLSSocket } from
 import { get } from "../../base/node-http.ts";
 import { type Clock, epochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
+import { httpsPlace } from "../../base/https-place.ts";
 import { LruMap } from "../../base/lru.ts";
 import { readAtMost } from "../../base/read-at-most.ts";
 import type { Bundle } from "../../spiffe/bundle.ts";
@@ -144,12 +145,8 @@ async function handshake(
 ): Promise<TLSSocket> {
   const { source } = params;
   const verify = source.endpointProfile === "https_spiffe" ? endpointCheck(params) : undefined;
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const socket = connect({
-    host,
-    port: port === "" ? 443 : Number(port),
-    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    ...httpsPlace(url),
     ALPNProtocols: ["http/1.1"],
     secureContext: contextOf(source),
     // An SVID is verified by the rules of SPIFFE, below; no name of a host stands in it.
