@@ -2,7 +2,7 @@ import type { Bundle__Output } from "../../rpc/gen/spire/api/types/Bundle.ts";
 import type { JWTKey__Output } from "../../rpc/gen/spire/api/types/JWTKey.ts";
 import type { X509Certificate__Output } from "../../rpc/gen/spire/api/types/X509Certificate.ts";
 import type { JwtAuthority, X509Authority } from "../../spiffe/bundle.ts";
-import type { ForeignBundle } from "../bundles/foreign-bundle.ts";
+import { type ForeignBundle, MAX_REFRESH_HINT } from "../bundles/foreign-bundle.ts";
 import { epochField, integerField } from "./fields.ts";
 
 /** A bundle from a request. The sequence is counted here and cannot be set. */
@@ -34,5 +34,3 @@ export function jwtAuthoritiesField(messages: readonly JWTKey__Output[]): readon
 export function refreshHintField(text: string): number {
   return integerField("refresh_hint", text, MAX_REFRESH_HINT);
 }
-
-const MAX_REFRESH_HINT = 366 * 24 * 3600;

@@ -99,5 +99,5 @@ const MAX_AUTHORITIES = 1000;
 const MAX_CONTENT = 1024 * 1024;
 const MAX_CERTIFICATE = 64 * 1024;
 const MAX_KEY_ID = 255;
-/** One year. */
-const MAX_REFRESH_HINT = 366 * 24 * 3600;
+/** One year, in seconds. */
+export const MAX_REFRESH_HINT = 366 * 24 * 3600;

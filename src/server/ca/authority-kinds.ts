@@ -122,7 +122,7 @@ const JWT_RULES: AuthorityKindRules = {
   },
 };
 
-export const AUTHORITY_KINDS: Readonly<Record<AuthorityKind, AuthorityKindRules>> = {
+export const AUTHORITY_RULES: Readonly<Record<AuthorityKind, AuthorityKindRules>> = {
   x509: X509_RULES,
   jwt: JWT_RULES,
 };

@@ -12,7 +12,12 @@ import type { RotationAudit } from "../../observe/audit.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { JwtAuthority as JwtKey } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
-import type { AuthorityKind, AuthorityRecord, Datastore } from "../datastore/contract.ts";
+import {
+  AUTHORITY_KINDS,
+  type AuthorityKind,
+  type AuthorityRecord,
+  type Datastore,
+} from "../datastore/contract.ts";
 import type { KeyManager } from "../keymanager/contract.ts";
 import { OFFLINE, type Upstream, type UpstreamBundle } from "../upstream/contract.ts";
 import {
@@ -21,7 +26,7 @@ import {
   type X509Authority,
   upstreamIdOf,
 } from "./authority.ts";
-import { AUTHORITY_KINDS, publishKey } from "./authority-kinds.ts";
+import { AUTHORITY_RULES, publishKey } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
@@ -218,7 +223,7 @@ export class AuthoritySet implements AsyncDisposable {
   /** The longest SVID of each kind from now on; the next round rotates by it. */
   setLongestTtl(seconds: Readonly<Record<AuthorityKind, number>>): void {
     this.#longestTtlSeconds = seconds;
-    for (const kind of KINDS) this.#slots[kind]?.setLongestTtl(seconds[kind]);
+    for (const kind of AUTHORITY_KINDS) this.#slots[kind]?.setLongestTtl(seconds[kind]);
     this.#warnOfCutSvids();
   }
 
@@ -398,7 +403,7 @@ export class AuthoritySet implements AsyncDisposable {
   }
 
   #warnOfCutSvids(): void {
-    for (const kind of KINDS) {
+    for (const kind of AUTHORITY_KINDS) {
       if (this.#slots[kind] === undefined) continue;
       const { reach } = this.plan(kind);
       const longest = this.#longestTtlSeconds[kind];
@@ -427,7 +432,7 @@ function loadSlots(
   profile: AuthorityProfile,
   signal: AbortSignal,
 ): Promise<AuthoritySlots> {
-  return AuthoritySlots.load(slotsOptions(options, kind, profile, signal), AUTHORITY_KINDS[kind]);
+  return AuthoritySlots.load(slotsOptions(options, kind, profile, signal), AUTHORITY_RULES[kind]);
 }
 
 function slotsOptions(
@@ -449,7 +454,6 @@ function slotsOptions(
   };
 }
 
-const KINDS = ["x509", "jwt"] as const;
 const SET_NAME = /^[a-z0-9-]{1,64}$/;
 const ROUND_MS = 10_000;
 const DEFAULT_MARGIN = 60;

@@ -7,7 +7,7 @@ import { Serial } from "../../base/serial.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
 import { selfSigned } from "../upstream/self.ts";
-import { AUTHORITY_KINDS } from "./authority-kinds.ts";
+import { AUTHORITY_RULES } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import type { JwtAuthority } from "./authority.ts";
 import { ClockWatch } from "./clock-watch.ts";
@@ -72,7 +72,7 @@ export class WitAuthorities implements AsyncDisposable {
         keepsOldKeys: false,
         signal: stop.signal,
       },
-      { ...AUTHORITY_KINDS.jwt, noun: "WIT authority", word: "wit" },
+      { ...AUTHORITY_RULES.jwt, noun: "WIT authority", word: "wit" },
     );
     await deleteOrphans(slots, options);
     await slots.rotate();
