@@ -4,7 +4,7 @@
  */
 import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
 import { type AssayError, errorFrom, fail, isKind } from "../../base/errors.ts";
-import { Loop } from "../../base/loop.ts";
+import type { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import { Serial } from "../../base/serial.ts";
 import type { KeyType } from "../../keys/contract.ts";
@@ -28,12 +28,12 @@ import {
 } from "./authority.ts";
 import { AUTHORITY_RULES, publishKey } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
-import { ClockWatch } from "./clock-watch.ts";
 import { endingLinks, upstreamEnd } from "./ending-links.ts";
 import type { LostAuthorities } from "../../spiffe/lost-authorities.ts";
 import { type CertificateRequestOf, OfflineRequests } from "./offline-requests.ts";
 import { TRUST_DOMAIN_SET } from "../../config/own-sets.ts";
 import { setOption } from "./set-name.ts";
+import { rotationLoop } from "./rotation-loop.ts";
 import type { RotationPlan } from "./rotation-plan.ts";
 import { alternateRootIds } from "./alternate-chains.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
@@ -120,22 +120,14 @@ export class AuthoritySet implements AsyncDisposable {
   /** Starts rotation by the clock, a round every ten seconds. */
   start(): void {
     const { clock, random, logger, name } = this.#options;
-    const watch = new ClockWatch(clock, logger);
-    let waitedMs = 0;
-    this.#loop ??= new Loop({
+    this.#loop ??= rotationLoop({
       name: `authorities of ${name}`,
+      rotate: () => this.rotate(),
+      onRound: () => this.#warn(),
+      failed: "rotation of authorities failed",
       clock,
       random,
-      round: async () => {
-        const isSteady = watch.isSteady(waitedMs);
-        waitedMs = ROUND_MS;
-        this.#warn();
-        if (isSteady) await this.rotate();
-        return ROUND_MS;
-      },
-      backoff: { maxMs: ROUND_MS },
-      onError: (error, retryMs) =>
-        logger.error("rotation of authorities failed", { error, retryMs }),
+      logger,
     });
   }
 
@@ -455,5 +447,4 @@ function slotsOptions(
 }
 
 const SET_NAME = /^[a-z0-9-]{1,64}$/;
-const ROUND_MS = 10_000;
 const DEFAULT_MARGIN = 60;

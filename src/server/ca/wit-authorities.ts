@@ -2,7 +2,7 @@
  * The authorities of WIT-SVIDs: keys of their own, as no key may sign two sorts of SVIDs (WIT-SVID §6.1), rotated as JWT
  * authorities are. They are not in the domain's bundle document, which SPIRE's federation client would then refuse.
  */
-import { Loop } from "../../base/loop.ts";
+import type { Loop } from "../../base/loop.ts";
 import { Serial } from "../../base/serial.ts";
 import type { EpochSeconds } from "../../base/clock.ts";
 import type { AuthorityRecord } from "../datastore/contract.ts";
@@ -10,8 +10,8 @@ import { selfSigned } from "../upstream/self.ts";
 import { AUTHORITY_RULES } from "./authority-kinds.ts";
 import { AuthoritySlots } from "./authority-slots.ts";
 import type { JwtAuthority } from "./authority.ts";
-import { ClockWatch } from "./clock-watch.ts";
 import { WIT_SET } from "../../config/own-sets.ts";
+import { rotationLoop } from "./rotation-loop.ts";
 import type { AuthoritySlotsOptions } from "./slots-options.ts";
 
 export type WitAuthoritiesOptions = Omit<
@@ -41,21 +41,13 @@ export class WitAuthorities implements AsyncDisposable {
   ) {
     this.#slots = slots;
     this.#stop = stop;
-    const watch = new ClockWatch(clock, logger);
-    let waitedMs = 0;
-    this.#loop = new Loop({
+    this.#loop = rotationLoop({
       name: "WIT authorities",
+      rotate: () => this.#steps.run(() => slots.rotate()),
+      failed: "rotation of WIT authorities failed",
       clock,
       random,
-      round: async () => {
-        const isSteady = watch.isSteady(waitedMs);
-        waitedMs = ROUND_MS;
-        if (isSteady) await this.#steps.run(() => slots.rotate());
-        return ROUND_MS;
-      },
-      backoff: { maxMs: ROUND_MS },
-      onError: (error, retryMs) =>
-        logger.error("rotation of WIT authorities failed", { error, retryMs }),
+      logger,
     });
   }
 
@@ -142,5 +134,4 @@ async function deleteOrphans(
   }
 }
 
-const ROUND_MS = 10_000;
 const MARGIN_SECONDS = 60;
