@@ -1,5 +1,4 @@
 /** FetchWITSVID and FetchWITBundles of the Workload API (WIT-SVID, an experimental branch of the standards). */
-import { bytesEqual } from "../../base/bytes.ts";
 import type { Clock, EpochSeconds } from "../../base/clock.ts";
 import { AssayError, errorFrom, fail } from "../../base/errors.ts";
 import type { WITSVIDRequest__Output } from "../../rpc/gen/WITSVIDRequest.ts";
@@ -10,9 +9,10 @@ import { messageType } from "../../rpc/protos.ts";
 import type { Selector } from "../../spiffe/selector.ts";
 import { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { Cache, Subscription } from "../cache/cache.ts";
-import type { ViewContent, ViewKind } from "../cache/view.ts";
+import type { ViewKind } from "../cache/view.ts";
 import type { WitStore } from "../cache/wit-store.ts";
 import { HOLD_MS, noIdentity, notReady, tokenEnded } from "../workload-api/follow.ts";
+import { ComposedFrames, type ComposedFramesOptions } from "./composed-frames.ts";
 import { WIT_KEYS_HOLD_MS, type WitKeys } from "./wit-keys.ts";
 
 export interface WitParts {
@@ -79,69 +79,41 @@ export async function followWitBundles(
   });
 }
 
-interface Composed {
-  readonly frame: Uint8Array;
-  /** When to compose anew, though nothing changed. */
-  readonly againMs: number;
-}
-
 function followWit(
   { call, cache, clock, selectors, endsAt }: WitStreamParams,
   kind: ViewKind,
-  compose: (content: ViewContent) => Promise<Composed>,
+  compose: ComposedFramesOptions["compose"],
 ): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const cancels: (() => void)[] = [];
-  let content: ViewContent | undefined;
-  let sent: Uint8Array | undefined;
-  let isComposing = false;
   let over = false;
-  let cancelAgain = (): void => undefined;
   const end = (error: Error): void => {
     if (over) return;
     over = true;
-    cancelAgain();
+    frames.stop();
     for (const cancel of cancels) cancel();
     reject(error);
   };
-  const round = async (of: ViewContent): Promise<void> => {
-    content = of;
-    if (isComposing || over) return;
-    isComposing = true;
-    cancelAgain();
-    try {
-      const { frame, againMs } = await compose(of);
-      if (over) return;
-      if (sent === undefined || !bytesEqual(sent, frame)) {
-        sent = frame;
-        call.send(frame);
-      }
-      // At once when something else came meanwhile.
-      const { afterMs, next } =
-        content === of
-          ? { afterMs: Math.max(againMs, MIN_ROUND_MS), next: of }
-          : { afterMs: 0, next: content };
-      cancelAgain = clock.after(afterMs, () => void round(next));
-    } catch (thrown) {
-      end(told(errorFrom(thrown)));
-    } finally {
-      isComposing = false;
-    }
-  };
+  const frames = new ComposedFrames({
+    compose,
+    send: (frame) => void call.send(frame),
+    onError: (thrown) => end(told(errorFrom(thrown))),
+    clock,
+  });
   call.onEnd(end);
   if (over) return promise;
   if (endsAt !== undefined) {
     cancels.push(clock.after(endsAt * 1000 - clock.nowMs(), () => end(tokenEnded())));
   }
   const subscription: Subscription = cache.subscribe(selectors, kind, (update) => {
-    if (update.kind === "none") return end(noIdentity());
-    void round(update.content);
+    if (update.kind === "none") end(noIdentity());
+    else frames.show(update.content);
   });
   cancels.push(() => subscription.close());
   if (over) subscription.close();
   else {
     const late = (): void => {
-      if (content === undefined && !subscription.settle()) end(notReady(cache));
+      if (!frames.hasContent && !subscription.settle()) end(notReady(cache));
     };
     cancels.push(clock.after(HOLD_MS, late));
   }
@@ -154,5 +126,3 @@ function told(error: AssayError): AssayError {
   if (error.kind === "unsupported") return fail("unsupported", "the server offers no WIT-SVIDs");
   return new AssayError("unavailable", "the WIT-SVID could not be signed; retry", { cause: error });
 }
-
-const MIN_ROUND_MS = 1000;
