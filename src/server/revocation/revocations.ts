@@ -149,48 +149,18 @@ export class Revocations implements AsyncDisposable {
     reason: RevocationReason,
   ): Promise<{ readonly revoked: readonly RevocationRecord[]; readonly published: boolean }> {
     return this.#work.run(async () => {
-      const { datastore, clock, logger } = this.#options;
+      const { clock, logger } = this.#options;
       if (!this.enabled) {
         throw fail("precondition", "revocation is off; set 'revocation' in the server's file");
       }
-      const fresh = targets.filter(
-        ({ authorityId, serial }) => !this.isRevoked(authorityId, serial),
-      );
-      if (this.#records.length + fresh.length > MAX_REVOCATIONS) {
-        throw fail(
-          "limited",
-          `more than ${MAX_REVOCATIONS} SVIDs would be revoked at once; rotate the authority and taint the old one instead`,
-        );
-      }
+      const fresh = this.#unrevoked(targets);
       const revokedAt = epochSeconds(clock);
-      const records = fresh.map((target) => ({ ...target, reason, revokedAt }));
-      const revoked = await datastore.transaction(async (writers) => {
-        const made: RevocationRecord[] = [];
-        for (const record of records)
-          if (await writers.revocations.create(record)) made.push(record);
-        return made;
-      });
+      const revoked = await this.#store(fresh.map((target) => ({ ...target, reason, revokedAt })));
       await this.#reload();
       for (const { authorityId, serial, spiffeId } of revoked) {
         logger.info("X.509-SVID revoked", { authorityId, serial, spiffeId, reason });
       }
-      try {
-        await this.#signDue();
-        const unlisted = revoked.filter((record) => !this.#isListed(record));
-        for (const { authorityId, serial } of unlisted) {
-          logger.warn("revoked, but in no list: its authority has no key here any more", {
-            authorityId,
-            serial,
-          });
-        }
-        return { revoked, published: unlisted.length === 0 };
-      } catch (error) {
-        logger.error("the revocation list was not signed yet; it is tried again", {
-          error: errorFrom(error),
-        });
-        this.wake();
-        return { revoked, published: false };
-      }
+      return { revoked, published: await this.#publish(revoked) };
     });
   }
 
@@ -199,6 +169,49 @@ export class Revocations implements AsyncDisposable {
     await this.#loop?.[Symbol.asyncDispose]();
     await this.#work.idle();
     this.#listeners.clear();
+  }
+
+  /** @throws limited */
+  #unrevoked(targets: readonly RevocationTarget[]): readonly RevocationTarget[] {
+    const fresh = targets.filter(({ authorityId, serial }) => !this.isRevoked(authorityId, serial));
+    if (this.#records.length + fresh.length > MAX_REVOCATIONS) {
+      throw fail(
+        "limited",
+        `more than ${MAX_REVOCATIONS} SVIDs would be revoked at once; rotate the authority and taint the old one instead`,
+      );
+    }
+    return fresh;
+  }
+
+  /** Those that another server has not stored meanwhile. */
+  #store(records: readonly RevocationRecord[]): Promise<readonly RevocationRecord[]> {
+    return this.#options.datastore.transaction(async ({ revocations }) => {
+      const made: RevocationRecord[] = [];
+      for (const record of records) if (await revocations.create(record)) made.push(record);
+      return made;
+    });
+  }
+
+  /** Whether lists name them all; where none can be signed, that is tried again. */
+  async #publish(revoked: readonly RevocationRecord[]): Promise<boolean> {
+    const { logger } = this.#options;
+    try {
+      await this.#signDue();
+    } catch (error) {
+      logger.error("the revocation list was not signed yet; it is tried again", {
+        error: errorFrom(error),
+      });
+      this.wake();
+      return false;
+    }
+    const unlisted = revoked.filter((record) => !this.#isListed(record));
+    for (const { authorityId, serial } of unlisted) {
+      logger.warn("revoked, but in no list: its authority has no key here any more", {
+        authorityId,
+        serial,
+      });
+    }
+    return unlisted.length === 0;
   }
 
   #isListed({ authorityId, serial }: RevocationRecord): boolean {

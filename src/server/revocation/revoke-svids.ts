@@ -80,30 +80,10 @@ export class RevokeSvids {
     };
   }
 
-  async #find(
-    { serial, spiffeId, authorityId }: RevokeRequest,
-    signal: AbortSignal,
-  ): Promise<readonly Issued[]> {
-    const { auditLog, issuance, clock } = this.#options;
-    const now = epochSeconds(clock);
-    const found: Issued[] = [];
-    const filter = {
-      kinds: ["issuance"],
-      since: 0,
-      ...(serial === undefined ? {} : { serial }),
-      ...(spiffeId === undefined ? {} : { spiffeId }),
-    };
-    for await (const lines of readAudit(auditLog, { filter, signal, follow: false, last: 0 })) {
-      for (const { text } of lines) {
-        const issued = issuedOf(JSON.parse(text) as AuditRecord);
-        if (issued === undefined || issued.expiresAt <= now) continue;
-        if (spiffeId !== undefined && issued.spiffeId !== spiffeId) continue;
-        if (authorityId !== undefined && issued.authorityId !== authorityId) continue;
-        found.push(issued);
-      }
-    }
-    signal.throwIfAborted();
+  async #find(request: RevokeRequest, signal: AbortSignal): Promise<readonly Issued[]> {
+    const found = await this.#findIssued(request, signal);
     if (found.length > 0) return found;
+    const { serial, spiffeId, authorityId } = request;
     if (serial === undefined) {
       throw fail(
         "not_found",
@@ -116,7 +96,38 @@ export class RevokeSvids {
         `no X.509-SVID with serial ${serial} that has not ended is in this server's audit log; name its authority to revoke it all the same ('assay x509 revoke --authority ID')`,
       );
     }
-    const authority = issuance.authorities().find(({ id }) => id === authorityId);
+    return [this.#unheardOf(serial, authorityId)];
+  }
+
+  /** In the audit log, and not ended. */
+  async #findIssued(
+    { serial, spiffeId, authorityId }: RevokeRequest,
+    signal: AbortSignal,
+  ): Promise<readonly Issued[]> {
+    const { auditLog, clock } = this.#options;
+    const now = epochSeconds(clock);
+    const isMeant = (issued: Issued): boolean =>
+      issued.expiresAt > now &&
+      (spiffeId === undefined || issued.spiffeId === spiffeId) &&
+      (authorityId === undefined || issued.authorityId === authorityId);
+    const found: Issued[] = [];
+    const filter = {
+      kinds: ["issuance"],
+      since: 0,
+      ...(serial === undefined ? {} : { serial }),
+      ...(spiffeId === undefined ? {} : { spiffeId }),
+    };
+    for await (const lines of readAudit(auditLog, { filter, signal, follow: false, last: 0 })) {
+      const read = lines.map(({ text }) => issuedOf(JSON.parse(text) as AuditRecord));
+      found.push(...read.filter((issued) => issued !== undefined).filter(isMeant));
+    }
+    signal.throwIfAborted();
+    return found;
+  }
+
+  /** One that this server's audit log does not have. It counts as revoked for as long as its authority lives. */
+  #unheardOf(serial: string, authorityId: string): Issued {
+    const authority = this.#options.issuance.authorities().find(({ id }) => id === authorityId);
     if (authority === undefined) {
       throw fail(
         "not_found",
@@ -124,7 +135,7 @@ export class RevokeSvids {
       );
     }
     const { notAfter: expiresAt } = authority;
-    return [{ authorityId, serial, spiffeId: "", expiresAt, entryId: undefined }];
+    return { authorityId, serial, spiffeId: "", expiresAt, entryId: undefined };
   }
 }
 
