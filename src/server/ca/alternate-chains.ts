@@ -21,61 +21,28 @@ export interface AlternateParams {
 export async function withAlternates(
   record: AuthorityRecord,
   given: readonly Certificate[],
-  { trustDomain, now }: AlternateParams,
+  params: AlternateParams,
 ): Promise<AuthorityRecord> {
   const [own, ...above] = record.chain.map(read);
   const [ownRoot] = record.roots.map(read);
   if (own === undefined || ownRoot === undefined) throw refusal("it has no certificate yet");
   const isOwn = ({ publicKey }: Certificate): boolean => bytesEqual(publicKey, own.publicKey);
   const crossed = given.filter((each) => isOwn(each) && !bytesEqual(each.raw, own.raw));
-  for (const { subject, subjectKeyId } of crossed) {
-    // Certificates name their issuer by both (RFC 5280 §4.1.2.4, §4.2.1.1).
-    if (!bytesEqual(subject, own.subject)) {
-      throw refusal(
-        "a certificate of its key has another subject; it has to be that of the one that is there, byte for byte, types of strings too",
-      );
-    }
-    if (subjectKeyId === record.id) continue;
-    throw refusal(
-      `a certificate of its key has another subject key identifier; it has to be ${record.id}`,
-    );
-  }
+  for (const each of crossed) requireSameName(each, own, record.id);
   const others = given.filter((each) => !isOwn(each));
   const between = [...others.filter((each) => !isRoot(each)), ...above];
   const roots = others.filter(
     (each) => isRoot(each) && !bytesEqual(each.publicKey, ownRoot.publicKey),
   );
-  const found = new Map((record.alternates ?? []).map((each) => [each.root, each]));
-  let why: AssayError | undefined;
-  let isAdded = false;
-  for (const root of roots) {
-    for (const start of [...crossed, own]) {
-      try {
-        const signed = { chain: [start, ...between].map(({ raw }) => raw), roots: [root.raw] };
-        const { chain, notAfter } = await checkSignedCa(signed, { key: own, trustDomain, now });
-        requireKeyIds([...chain.map(read), root]);
-        found.set(toBase64(root.raw), { chain, root: toBase64(root.raw), notAfter });
-        isAdded = true;
-        break;
-      } catch (thrown) {
-        why ??= errorFrom(thrown);
-      }
-    }
-  }
-  if (!isAdded)
-    throw (
-      why ??
-      refusal(
-        "no root is among them that it does not lead to yet; the file needs the other root, too",
-      )
-    );
-  if (found.size > MAX_ALTERNATES) {
+  const added = await chainsTo(roots, { own, starts: [...crossed, own], between }, params);
+  const all = new Map([...(record.alternates ?? []), ...added].map((each) => [each.root, each]));
+  if (all.size > MAX_ALTERNATES) {
     throw fail(
       "limited",
       `an authority has at most ${MAX_ALTERNATES} chains beside its own; the next one may have others`,
     );
   }
-  return { ...record, alternates: [...found.values()] };
+  return { ...record, alternates: [...all.values()] };
 }
 
 /** The same record where it has no chain to the root. @param rootId key id, hex */
@@ -93,6 +60,67 @@ export function alternateRootIds({ alternates = [] }: AuthorityRecord): string[]
 /** All certificates of such chains, for a successor that may stand below the same. */
 export function certificatesOf(alternates: readonly AlternateChain[]): readonly Certificate[] {
   return alternates.flatMap(({ chain, root }) => [...chain.slice(1), root].map(read));
+}
+
+/** Certificates name their issuer by both (RFC 5280 §4.1.2.4, §4.2.1.1). @throws precondition */
+function requireSameName(crossed: Certificate, own: Certificate, keyId: string): void {
+  if (!bytesEqual(crossed.subject, own.subject)) {
+    throw refusal(
+      "a certificate of its key has another subject; it has to be that of the one that is there, byte for byte, types of strings too",
+    );
+  }
+  if (crossed.subjectKeyId === keyId) return;
+  throw refusal(
+    `a certificate of its key has another subject key identifier; it has to be ${keyId}`,
+  );
+}
+
+/** What a chain to another root is made of. */
+interface ChainParts {
+  readonly own: Certificate;
+  /** Certificates of the authority's key; the first that leads to a root is taken. */
+  readonly starts: readonly Certificate[];
+  readonly between: readonly Certificate[];
+}
+
+/** To each root that one of them leads to. @throws precondition, with the first reason, when there is none */
+async function chainsTo(
+  roots: readonly Certificate[],
+  parts: ChainParts,
+  params: AlternateParams,
+): Promise<readonly AlternateChain[]> {
+  const found: AlternateChain[] = [];
+  let why: AssayError | undefined;
+  for (const root of roots) {
+    for (const start of parts.starts) {
+      try {
+        found.push(await chainTo(root, start, parts, params));
+        break;
+      } catch (thrown) {
+        why ??= errorFrom(thrown);
+      }
+    }
+  }
+  if (found.length > 0) return found;
+  throw (
+    why ??
+    refusal(
+      "no root is among them that it does not lead to yet; the file needs the other root, too",
+    )
+  );
+}
+
+/** @throws precondition */
+async function chainTo(
+  root: Certificate,
+  start: Certificate,
+  { own, between }: ChainParts,
+  { trustDomain, now }: AlternateParams,
+): Promise<AlternateChain> {
+  const signed = { chain: [start, ...between].map(({ raw }) => raw), roots: [root.raw] };
+  const { chain, notAfter } = await checkSignedCa(signed, { key: own, trustDomain, now });
+  requireKeyIds([...chain.map(read), root]);
+  return { chain, root: toBase64(root.raw), notAfter };
 }
 
 /** Some verifiers pass over an issuer whose key identifier is another one (RFC 5280 §4.2.1.1). @throws precondition */
