@@ -74,7 +74,7 @@ t.test(
         "assay",
         "provision",
         "token",
-        "--cn",
+        "--name",
         "web.example.org",
         "--output",
         "json",

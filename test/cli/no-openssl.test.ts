@@ -96,7 +96,7 @@ t.test("P17 P18 a CA, a server on it, and certificates for RSA and EC keys", asy
     const made = await run(
       "provision",
       "token",
-      "--cn",
+      "--name",
       "web.example.org",
       "--san",
       "10.0.0.7",

@@ -122,7 +122,7 @@ t.test("the commands", async (t) => {
   const made = await json(
     "provision",
     "token",
-    "--cn",
+    "--name",
     "web",
     "--san",
     "10.0.0.7",
@@ -133,10 +133,10 @@ t.test("the commands", async (t) => {
   t.match(made.caFingerprints, [/^[0-9a-f]{64}$/]);
   t.equal(statSync(file).mode & 0o777, 0o600);
   const token = readFileSync(file, "utf8").trim();
-  const shown = await run(["provision", "token", "--cn", "db", "--ttl", "5m"], env);
+  const shown = await run(["provision", "token", "--name", "db", "--ttl", "5m"], env);
   t.match(
     shown.out,
-    /^token +prov-[\w-]{43}\ncn +db\nexpires +\S+ \(in [45]m.*\)\nca fingerprint +[0-9a-f]{64}\n$/,
+    /^token +prov-[\w-]{43}\nname +db\nexpires +\S+ \(in [45]m.*\)\nca fingerprint +[0-9a-f]{64}\n$/,
   );
   const list = await json("provision", "list");
   t.equal(list.length, 2);
@@ -158,27 +158,40 @@ t.test("the commands", async (t) => {
   t.same(await json("provision", "revoke", "--api", "ci"), { count: 1, withdrawn: 0 });
   for (const wrong of [
     ["provision", "token"],
-    ["provision", "token", "--cn", "a", "--allow-name", "b"],
-    ["provision", "token", "--api", "a", "--cn", "b"],
+    ["provision", "token", "--name", "a", "--allow-name", "b"],
+    ["provision", "token", "--api", "a", "--name", "b"],
     ["provision", "revoke"],
-    ["provision", "revoke", "--cn", "a", "--api", "b"],
+    ["provision", "revoke", "--name", "a", "--api", "b"],
   ]) {
     t.equal((await run(wrong, env)).code, 2, wrong.join(" "));
   }
-  t.match(await run(["provision", "token", "--cn", "a", "--life", "300d"], env), {
+  for (const words of ["token", "revoke"]) {
+    t.match(await run(["provision", words, "--cn", "a"], env), {
+      code: 2,
+      err: /^assay: --cn is --name now\n$/,
+    });
+  }
+  t.match(await run(["provision", "token", "--name", "a b".repeat(25)], env), {
+    code: 1,
+    err: /^assay: --name: is longer than 64 characters and no dns name/,
+  });
+  t.match(await run(["provision", "token", "--name", "a", "--life", "300d"], env), {
     code: 1,
     err: /^assay: --life: 25920000 s is more than the 7776000 s that may be authorized/,
   });
-  t.match(await run(["provision", "token", "--cn", "a", "--life", "20h"], env), {
+  t.match(await run(["provision", "token", "--name", "a", "--life", "20h"], env), {
     code: 1,
     err: /^assay: --life: the trust domain signs \d+ s at most.* \(caTtl\)/,
   });
-  t.match(await run(["provision", "token", "--cn", "a", "--ttl", "31d"], env), {
+  t.match(await run(["provision", "token", "--name", "a", "--ttl", "31d"], env), {
     code: 1,
     err: /^assay: --ttl: is not from 1 to 2592000 seconds/,
   });
   t.match(
-    await run(["provision", "token", "--cn", "a", "--spiffe-id", "spiffe://other.example/a"], env),
+    await run(
+      ["provision", "token", "--name", "a", "--spiffe-id", "spiffe://other.example/a"],
+      env,
+    ),
     { code: 1, err: /^assay: --spiffe-id: is not of the server's trust domain/ },
   );
 });
@@ -191,7 +204,7 @@ t.test("P8: an edited configuration changes what is issued; P7: by the same CA",
     writeFileSync(config, `frontends:\n  provision:\n    plainHttp: true\n    life: ${life}\n`);
     const server = await startServer(t, dir, `--config=${config}`);
     const { out } = await run(
-      ["provision", "token", "--cn", "a", "--output", "json"],
+      ["provision", "token", "--name", "a", "--output", "json"],
       environment(dir),
     );
     const body = await put(server.port, JSON.parse(out).token, request.csr);

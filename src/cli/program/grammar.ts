@@ -16,6 +16,8 @@ export interface Grammar {
 export interface OptionSpec {
   /** Long name without dashes, `spiffe-id`. */
   readonly name: string;
+  /** What it was called before; whoever writes that is told today's name. */
+  readonly formerly?: string;
   /** Placeholder of the value in `--help`, `ID`; absent for a flag. */
   readonly value?: string;
   /** One line; lower case, no full stop. */

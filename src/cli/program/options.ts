@@ -59,7 +59,7 @@ export class Options {
       else if (token.kind === "option") {
         const spec = specs.get(token.name);
         if (spec === undefined || spec.rest === true) {
-          throw unknownOption(command, token.rawName, args[token.index] ?? "", [...specs.keys()]);
+          throw unknownOption(command, token.rawName, args[token.index] ?? "", specs);
         }
         take(spec, values, token.value, token.inlineValue);
       } else if (token.kind === "positional") {
@@ -221,13 +221,16 @@ function unknownOption(
   command: Grammar,
   rawName: string,
   word: string,
-  known: readonly string[],
+  specs: ReadonlyMap<string, OptionSpec>,
 ): UsageError {
   const [whole = ""] = word.split("=", 1);
   const name = whole
     .replace(/^-+/, "")
     .replace(/(?<=[a-z\d])(?=[A-Z])/g, "-")
     .toLowerCase();
+  const renamed = [...specs.values()].find(({ formerly }) => formerly === name);
+  if (renamed !== undefined) return new UsageError(`${whole} is --${renamed.name} now`);
+  const known = [...specs.keys()];
   const meant =
     nearest(name, known) ??
     // SPIRE's -socketPath and -entryID.

@@ -7,7 +7,8 @@ export const PROVISION_SERVICE = "assay.provision.v1.Provision";
 
 /** What errors call the fields of an authorization, over the admin socket and over HTTP, and the options that fill them. */
 export const GRANT_OPTIONS: FieldNames = {
-  common_name: "--cn",
+  common_name: "--name",
+  cn: "--name",
   names: "--san",
   life: "--life",
   ttl: "--ttl",

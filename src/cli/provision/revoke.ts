@@ -9,7 +9,7 @@ import { PROVISION_SERVICE } from "./provision-facts.ts";
 export const command: Command = {
   name: "provision revoke",
   options: [
-    { name: "cn", value: "NAME", help: "every authorization of this name" },
+    { name: "name", formerly: "cn", value: "NAME", help: "every authorization of this name" },
     { name: "hash", value: "SHA256", help: "the one of this token, as 'provision list' has it" },
     {
       name: "api",
@@ -19,15 +19,15 @@ export const command: Command = {
     SERVER_SOCKET_OPTION,
     OUTPUT_OPTION,
   ],
-  examples: ["assay provision revoke --cn web.example.org", "assay provision revoke --api ci"],
+  examples: ["assay provision revoke --name web.example.org", "assay provision revoke --api ci"],
   notes: [
     "What was not used counts no more; what was used is not renewed any more. The certificate itself goes on until its end.",
-    "What was used of an API token's authorizations is renewed after it is deleted, too; revoke it by --cn or --hash.",
+    "What was used of an API token's authorizations is renewed after it is deleted, too; revoke it by --name or --hash.",
   ],
   async run(context) {
     const { options, output } = context;
-    const given = ["cn", "hash", "api"].filter((name) => options.text(name) !== undefined);
-    if (given.length !== 1) throw new UsageError("give one of --cn, --hash and --api");
+    const given = ["name", "hash", "api"].filter((name) => options.text(name) !== undefined);
+    if (given.length !== 1) throw new UsageError("give one of --name, --hash and --api");
     using server = await connectServer(context);
     const api = options.text("api");
     if (api !== undefined) {
@@ -44,7 +44,7 @@ export const command: Command = {
     const { count } = await server.call<WithdrawResponse__Output>(
       PROVISION_SERVICE,
       "Withdraw",
-      { common_name: options.text("cn") ?? "", token_hash: options.text("hash") ?? "" },
+      { common_name: options.text("name") ?? "", token_hash: options.text("hash") ?? "" },
       "assay provision list --output json",
     );
     output.data({ count }, () => [`${count} revoked`]);

@@ -11,7 +11,12 @@ import { GRANT_OPTIONS, PROVISION_SERVICE } from "./provision-facts.ts";
 export const command: Command = {
   name: "provision token",
   options: [
-    { name: "cn", value: "NAME", help: "common name of the certificate" },
+    {
+      name: "name",
+      formerly: "cn",
+      value: "NAME",
+      help: "common name, and a DNS name of the certificate where it is one",
+    },
     {
       name: "san",
       value: "NAME",
@@ -40,8 +45,8 @@ export const command: Command = {
     OUTPUT_OPTION,
   ],
   examples: [
-    "assay provision token --cn web.example.org --life 12h --write token",
-    "assay provision token --cn web --san 10.0.0.7 --entry web --ttl 10m",
+    "assay provision token --name web.example.org --life 12h --write token",
+    "assay provision token --name web --san 10.0.0.7 --entry web --ttl 10m",
     "assay provision token --api ci --allow-name *.ci.example.org --ttl 30d --write ci.token",
   ],
   notes: [
@@ -63,7 +68,7 @@ export const command: Command = {
 async function oneTimeToken(context: CommandContext): Promise<undefined> {
   const { options, output } = context;
   const request = {
-    common_name: options.required("cn"),
+    common_name: options.required("name"),
     names: options.list("san"),
     life: options.life("life") ?? 0,
     ttl: options.life("ttl") ?? 0,
@@ -87,7 +92,7 @@ async function oneTimeToken(context: CommandContext): Promise<undefined> {
     () =>
       factLines([
         shown.file === undefined ? ["token", token] : ["written to", shown.file],
-        ["cn", request.common_name],
+        ["name", request.common_name],
         ["expires", timeText(expiresAt, Date.now())],
         ...caFingerprints.map((each) => ["ca fingerprint", each] as const),
       ]),
@@ -97,7 +102,7 @@ async function oneTimeToken(context: CommandContext): Promise<undefined> {
 
 async function apiToken(context: CommandContext): Promise<undefined> {
   const { options, output } = context;
-  for (const name of ["cn", "life", "entry", "spiffe-id"]) {
+  for (const name of ["name", "life", "entry", "spiffe-id"]) {
     if (options.text(name) !== undefined)
       throw new UsageError(`--api and --${name} exclude each other`);
   }

@@ -221,7 +221,7 @@ t.test("fields of an authorization, and what is wrong with them", async (t) => {
       400,
       says,
     ]),
-    ["no cn", [["token", TOKEN]], 400, /cn is missing/],
+    ["no cn", [["token", TOKEN]], 400, /cn: is missing/],
     ["no token", [["cn", "a"]], 400, /token is missing/],
     [
       "an empty token",

@@ -26,7 +26,7 @@ export function authorizeFields({
   if (token === "") throw fail("invalid", "token is missing; send one of 32 random bytes");
   const commonName = one("cn");
   if (commonName === undefined)
-    throw fail("invalid", "cn is missing; it names who gets the certificate");
+    throw fail("invalid", "cn: is missing; it names who gets the certificate");
   if (commonName === "") return { kind: "withdraw", token };
   const spiffeId = one("spiffeId");
   const entryId = one("entry");

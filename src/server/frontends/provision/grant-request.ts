@@ -60,15 +60,15 @@ export interface GrantNames {
  * @throws invalid
  */
 export function grantNames(commonName: string, names: readonly string[]): GrantNames {
-  if (commonName === "") throw fail("invalid", "cn is missing; it names who gets the certificate");
+  if (commonName === "") throw fail("invalid", "cn: is missing; it names who gets the certificate");
   if (commonName.length > MAX_COMMON_NAME || UNPRINTABLE.test(commonName)) {
-    throw fail("invalid", `cn is longer than ${MAX_COMMON_NAME} characters, or has odd ones`);
+    throw fail("invalid", `cn: is longer than ${MAX_COMMON_NAME} characters, or has odd ones`);
   }
   if (names.length > MAX_NAMES) throw fail("invalid", `there are more than ${MAX_NAMES} names`);
   const dnsNames = new Set<string>();
   const ipAddresses = new Set<string>();
   if (commonName.length > 64 && !isDnsName(commonName)) {
-    throw fail("invalid", "cn is longer than 64 characters and no dns name");
+    throw fail("invalid", "cn: is longer than 64 characters and no dns name");
   }
   if (isIP(commonName) !== 0) ipAddresses.add(addressText(commonName));
   else if (isDnsName(commonName)) dnsNames.add(commonName.toLowerCase());
