@@ -109,8 +109,25 @@ function fieldValue(value: unknown): unknown {
     : message;
 }
 
-/** Quotes whatever could be mistaken for another field or another line. */
+/** As the JSON form would have it, for people: lists as `[a, b]`, objects as `{key=value, ...}`. */
 function textValue(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined");
+  if (typeof value !== "object") return partText(value);
+  return partText(JSON.parse(JSON.stringify(value)));
+}
+
+/** @param part what JSON can say */
+function partText(part: unknown): string {
+  if (Array.isArray(part)) return `[${part.map(partText).join(", ")}]`;
+  if (typeof part === "object" && part !== null) {
+    const fields = Object.entries(part).map(
+      ([key, value]) => `${wordText(key)}=${partText(value)}`,
+    );
+    return `{${fields.join(", ")}}`;
+  }
+  return wordText(String(part));
+}
+
+/** Quotes whatever could be mistaken for another field, another part or another line. */
+function wordText(text: string): string {
   return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text);
 }

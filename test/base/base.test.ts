@@ -227,16 +227,44 @@ t.test("a log line cannot be mistaken for another", async (t) => {
   text.error("failed", { error: new Error("outer", { cause: new Error("inner") }), list: [1] });
   t.same(lines, [
     '1970-01-01T00:00:00.000Z INFO  started room=test path=/a/b note="two\\nlines msg=x"\n',
-    '1970-01-01T00:00:00.000Z ERROR failed room=test error="outer (inner)" list="[1]"\n',
+    '1970-01-01T00:00:00.000Z ERROR failed room=test error="outer (inner)" list=[1]\n',
   ]);
   lines.length = 0;
-  createLogger({ ...options, format: "json" }).warn("odd", { error: new Error("x"), n: 1 });
+  const logger = createLogger({ ...options, format: "text" });
+  const values: readonly (readonly [unknown, string])[] = [
+    [["unix:uid:0", "unix:path:/bin/sh"], "[unix:uid:0, unix:path:/bin/sh]"],
+    [["a, b", "c]", "d=e", "", "two\nlines"], '["a, b", "c]", "d=e", "", "two\\nlines"]'],
+    [[], "[]"],
+    [["a"], "[a]"],
+    ["[a]", '"[a]"'],
+    ["a, b", '"a, b"'],
+    [[["a"], ["b", 2]], "[[a], [b, 2]]"],
+    [{ web: ["a", "b"], "k=v": { deep: true } }, '{web=[a, b], "k=v"={deep=true}}'],
+    [{}, "{}"],
+    [[null, undefined], "[null, null]"],
+    [null, "null"],
+    [1.5, "1.5"],
+    [true, "true"],
+    [new Date(0), "1970-01-01T00:00:00.000Z"],
+  ];
+  for (const [value] of values) logger.info("said", { value, last: 1 });
+  t.same(
+    lines,
+    values.map(([, text]) => `1970-01-01T00:00:00.000Z INFO  said value=${text} last=1\n`),
+  );
+  lines.length = 0;
+  createLogger({ ...options, format: "json" }).warn("odd", {
+    error: new Error("x"),
+    n: 1,
+    list: ["a, b"],
+  });
   t.same(JSON.parse(lines[0] ?? ""), {
     time: "1970-01-01T00:00:00.000Z",
     level: "warn",
     message: "odd",
     error: "x",
     n: 1,
+    list: ["a, b"],
   });
   silentLogger.child({}).error("nothing");
 });
