@@ -328,13 +328,24 @@ t.test("2.2 agents are listed and shown", async (t) => {
 });
 
 t.test("3.1 a process without an entry is told how to get one", async (t) => {
-  t.match(await run(["fetch", "x509"], env), {
-    code: 1,
-    out: "",
-    err: new RegExp(
-      `no identity issued.*; register this process with 'assay entry create', for example with --selector unix:uid:${uid}\n$`,
-    ),
-  });
+  for (const line of [
+    "fetch x509",
+    "fetch jwt --audience db",
+    "fetch bundle",
+    `init-certificate --dir ${dir}/certificate --server 127.0.0.1:1 --wait 0s`,
+  ]) {
+    t.match(
+      await run(line.split(" "), env),
+      {
+        code: 1,
+        out: "",
+        err: new RegExp(
+          `no identity issued; register this process with 'assay entry create', for example with --selector unix:uid:${uid}; why it has none, an administrator of this host is told by 'assay explain --pid N', of a process that should have one\n$`,
+        ),
+      },
+      line,
+    );
+  }
 });
 
 t.test("3.2 with an entry it fetches, and writes files that belong together", async (t) => {

@@ -1,6 +1,13 @@
 // `assay watch --dir`: a real server and agent, the program as operators run it, and the files it leaves.
 import { X509Certificate, createPrivateKey } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import t, { type Test } from "tap";
 import { Domain, id } from "../support/running.ts";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
@@ -43,6 +50,14 @@ t.test("no agent and no identity: --once says so and fails, --wait waits", async
     err: /^assay: no identity issued.*; register this process with 'assay entry create'/,
   });
   t.notOk(existsSync(`${dir}/none/svid.pem`));
+  const following = watch(t, []);
+  const [, pid] = await following.said(
+    / by 'assay explain --pid (\d+|N)'.*; trying again\n/,
+    "err",
+  );
+  const isHost = readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]";
+  t.equal(pid, isHost ? String(following.child.pid) : "N", "who goes on can be explained");
+  await following.stop();
   const waiting = watch(t, ["--dir", `${dir}/waited`, "--once", "--wait", "5m"]);
   await until(() => existsSync(`${dir}/waited`));
   await domain.entry({ path: "/web", more: { hint: "web" } });

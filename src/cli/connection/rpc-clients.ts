@@ -5,6 +5,7 @@ import type { Channel } from "../../rpc/channel.ts";
 import type { CommandContext } from "../program/command.ts";
 import { type FieldNames, withFieldWords } from "../text/field-words.ts";
 import type { OptionSpec } from "../program/grammar.ts";
+import { afterNoIdentity } from "./no-identity.ts";
 import { type Answerer, atWrongSocket } from "./who-answers.ts";
 
 /** Takes a command to the server: its admin socket. */
@@ -126,8 +127,16 @@ export function currentUid(): number {
   return process.getuid?.() ?? 0;
 }
 
-/** The same error with the next step, where the peer could not know it. */
-export function explained(thrown: unknown, role: "server" | "agent", socket: string): unknown {
+/**
+ * The same error with the next step, where the peer could not know it.
+ * @param pid of a process that goes on, as an administrator of the host knows it
+ */
+export function explained(
+  thrown: unknown,
+  role: "server" | "agent",
+  socket: string,
+  pid?: number,
+): unknown {
   if (!(thrown instanceof AssayError)) return thrown;
   if (thrown.kind === "unavailable") {
     if (NOBODY_THERE.test(thrown.message)) return gone(role, role, socket, thrown);
@@ -139,10 +148,7 @@ export function explained(thrown: unknown, role: "server" | "agent", socket: str
     return fail("deadline", `the ${role} at ${socket} took longer than ${DEADLINE_MS / 1000} s`);
   }
   if (thrown.kind === "denied" && role === "agent" && /no identity/.test(thrown.message)) {
-    return fail(
-      "denied",
-      `${thrown.message}; register this process with 'assay entry create', for example with --selector unix:uid:${currentUid()}`,
-    );
+    return fail("denied", `${thrown.message}; ${afterNoIdentity(currentUid(), pid)}`);
   }
   return thrown;
 }

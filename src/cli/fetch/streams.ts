@@ -3,6 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { X509SVIDResponse__Output } from "../../rpc/gen/X509SVIDResponse.ts";
+import { pidOnHost } from "../connection/no-identity.ts";
 import { atWrongSocket } from "../connection/who-answers.ts";
 import {
   type RpcClient,
@@ -73,7 +74,7 @@ export async function* followStream<Message>(
       if (signal.aborted) return;
       const { socket, channel } = agent;
       const known = await atWrongSocket(thrown, "agent", socket, channel, signal);
-      const error: Error = errorFrom(explained(known, "agent", socket));
+      const error: Error = errorFrom(explained(known, "agent", socket, pidOnHost()));
       if (!isKind(error, "unavailable", "denied", "deadline", "limited")) throw error;
       if (error.message !== noted) note(`assay: ${error.message}; trying again`);
       noted = error.message;
