@@ -3,6 +3,7 @@
  * certificates that orders led to. Not in the change feed: no one holds a copy of it.
  */
 import type { EpochSeconds } from "../../base/clock.ts";
+import type { Page, PageRequest } from "./page.ts";
 
 export interface AcmeAccountRecord {
   readonly id: string;
@@ -119,6 +120,11 @@ export interface AcmeProcessingOrder {
   readonly position: number;
 }
 
+export interface AcmeListedFilter {
+  readonly accountId: string;
+  readonly now: EpochSeconds;
+}
+
 /** When an order was made, and for what. */
 export interface AcmeMadeOrder {
   readonly createdAt: EpochSeconds;
@@ -157,8 +163,14 @@ export interface AcmeReader {
   account(id: string): Promise<AcmeAccountRecord | undefined>;
   accountByKey(keyId: string): Promise<AcmeAccountRecord | undefined>;
   order(id: string): Promise<AcmeOrderRecord | undefined>;
-  /** IDs of an account's orders that are not invalid, newest first. @param before ID of the last one seen */
-  orderIds(accountId: string, limit: number, before?: string): Promise<readonly string[]>;
+  /**
+   * IDs of an account's orders that can still come to a certificate or have one (RFC 8555 §7.1.2.1), newest first: not of
+   * those that are invalid, or open and past their end, or with an authorization that is lost, decided otherwise or past
+   * its own. A page looks at `size` orders of whatever state, so that it may hold fewer IDs or none and yet have a next one.
+   * A token holds whatever is deleted meanwhile.
+   * @throws invalid when the token is none of ours
+   */
+  listedOrders(filter: AcmeListedFilter, page: PageRequest): Promise<Page<string>>;
   /**
    * Open ones whose certificates are being made, oldest first: also those that a process has left so which ended.
    * @param after position of the last one seen; absent: from the beginning

@@ -176,15 +176,84 @@ export async function acmeConformance(check: Check): Promise<void> {
     t.same(await store.acme.processingOrders(10, second?.position), []);
     t.equal((await store.acme.counts(0)).processingOrders, 2);
     t.same(await store.acme.order("d"), made);
-    t.same(await store.acme.orderIds("account", 10), ["d", "b", "a"], "newest first");
-    t.same(await store.acme.orderIds("account", 2), ["d", "b"]);
-    t.same(await store.acme.orderIds("account", 2, "b"), ["a"]);
-    t.same(await store.acme.orderIds("account", 2, "a"), []);
     t.equal((await store.acme.counts(99)).openOrders, 3);
     t.equal((await store.acme.counts(100)).openOrders, 0);
     await rejectsWith(t, "not_found", () =>
       store.transaction((w) => w.acme.updateOrder(sampleOrder("none"))),
     );
+  });
+
+  await check("which of an account's acme orders are listed", async (t, { store, reopen }) => {
+    const order = (id: string, over: Partial<AcmeOrderRecord> = {}): AcmeOrderRecord =>
+      sampleOrder(id, { authorizations: ["fine"], expiresAt: 100, ...over });
+    const named = (...authorizations: string[]): Partial<AcmeOrderRecord> => ({ authorizations });
+    await store.transaction(async ({ acme }) => {
+      await acme.createAuthorization(sampleAuthorization("fine", { expiresAt: 900 }));
+      await acme.createAuthorization(sampleAuthorization("met", { status: "valid" }));
+      await acme.createAuthorization(sampleAuthorization("short", { expiresAt: 60 }));
+      await acme.createAuthorization(sampleAuthorization("failed", { status: "invalid" }));
+      await acme.createAuthorization(sampleAuthorization("ended", { status: "deactivated" }));
+      for (const each of [
+        order("pending"),
+        order("ready", named("met")),
+        order("processing", { csr: "MAA" }),
+        order("valid", { ...named("gone"), status: "valid", certificateId: "c", expiresAt: 50 }),
+        order("short", named("fine", "short")),
+        order("invalid", { status: "invalid", error: "{}" }),
+        order("failed", named("fine", "failed")),
+        order("deactivated", named("ended")),
+        order("lost", named("fine", "gone")),
+        order("brief", { expiresAt: 80 }),
+        order("other", { accountId: "other" }),
+      ]) {
+        await acme.createOrder(each);
+      }
+    });
+    const list = (now: number, size = 100, token?: string) =>
+      store.acme.listedOrders(
+        { accountId: "account", now },
+        { size, ...(token === undefined ? {} : { token }) },
+      );
+    const always = ["valid", "processing", "ready", "pending"];
+    t.same(await list(59), { items: ["brief", "short", ...always] }, "newest first");
+    t.same((await list(60)).items, ["brief", ...always], "an authorization has ended");
+    t.same((await list(80)).items, always, "an order has");
+    t.same((await list(100)).items, ["valid"], "one with its certificate has not");
+    const all = async (size: number): Promise<string[]> => {
+      const found: string[] = [];
+      for (let token: string | undefined, isFirst = true; isFirst || token !== undefined; ) {
+        const page = await list(80, size, token);
+        if (page.items.length > size) t.fail("more than were asked for");
+        found.push(...page.items);
+        token = page.nextToken;
+        isFirst = false;
+      }
+      return found;
+    };
+    for (const size of [1, 3, 9, 10, 11]) t.same(await all(size), always, `pages of ${size}`);
+    const empty = await list(80, 2);
+    t.same(empty.items, [], "a page of those that have ended");
+    t.type(empty.nextToken, "string");
+    const first = await list(79, 1);
+    t.same(first.items, ["brief"]);
+    await store.transaction((w) => w.acme.prune(81, 10));
+    t.equal(await store.acme.order("brief"), undefined);
+    t.equal(await store.acme.order("valid"), undefined);
+    const rest = await list(79, 100, first.nextToken);
+    t.same(rest, { items: ["processing", "ready", "pending"] }, "the token's order is pruned");
+    for (const token of ["", "brief", "WyJhY21lLW9yZGVycyIsIjEiXQ", "WyJlbnRyaWVzIiwxXQ"]) {
+      await rejectsWith(t, "invalid", () => list(79, 1, token));
+    }
+    await rejectsWith(t, "invalid", () => list(79, 0));
+    if (reopen === undefined) return;
+    const again = await reopen();
+    await holding(again, async () => {
+      const { items } = await again.acme.listedOrders(
+        { accountId: "account", now: 79 },
+        { size: 100, ...(first.nextToken === undefined ? {} : { token: first.nextToken }) },
+      );
+      t.same(items, rest.items, "also after a restart");
+    });
   });
 
   await check("acme authorizations", async (t, { store }) => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { acmeLimits } from "../../../src/config/sections/acme-limits-section.ts";
 import {
   type AcmeAuthorization,
   AcmeClient,
@@ -40,7 +41,7 @@ t.test("accounts go when nothing of them is left, and none that has a certificat
   };
   /** What was pruned is gone in a moment. */
   const isGone = async (client: AcmeClient): Promise<boolean> => {
-    for (let tries = 0; tries < 200; tries++) if (!(await isThere(client))) return true;
+    for (let tries = 0; tries < 2000; tries++) if (!(await isThere(client))) return true;
     return false;
   };
   await issue(rig, holder, ["a.example.org"], { profile: "server-90d" });
@@ -60,6 +61,63 @@ t.test("accounts go when nothing of them is left, and none that has a certificat
   t.ok(await isThere(holder), "its certificate counts");
   await pass(20);
   t.ok(await isGone(holder), "that has ended, and a week has passed");
+});
+
+t.test("RFC 8555 §7.1.2.1: the list of orders", async (t) => {
+  const rig = await acmeRig(t, {
+    acme: { set: "web", profiles: ["server-90d"] },
+    server: { authoritySets: new Map([["web", WEB]]) },
+    limits: { ...acmeLimits(undefined), duplicatesPerDay: 1000 },
+  });
+  const { clock } = rig.server;
+  const client = await rig.client();
+  const list = async (url = `${client.kid}/orders`) => {
+    const { body, links } = await client.post<{ orders: readonly string[] }>(url, "");
+    return { orders: body.orders, next: links["next"]?.[0] };
+  };
+  const pending = async (name: string): Promise<{ url: string; authorization: string }> => {
+    const { headers, body } = await client.order([name]);
+    return { url: headers.location ?? "", authorization: body.authorizations[0] ?? "" };
+  };
+  const valid: string[] = [];
+  for (let many = 0; many < 3; many++) {
+    const { order } = await issue(rig, client, ["a.example.org"]);
+    valid.unshift(order.headers.location ?? "");
+  }
+  const failed = await pending("b.example.org");
+  const { body } = await client.post<AcmeAuthorization>(failed.authorization, "");
+  const ended = await pending("c.example.org");
+  const before = [ended.url, failed.url, ...valid];
+  t.same(await list(), { orders: before, next: undefined }, "newest first");
+  await client.post(body.challenges[0]?.url ?? "", {});
+  await client.until(failed.authorization, ["invalid"]);
+  t.same((await list()).orders, [ended.url, ...valid], "without one whose challenge failed");
+  await client.post(ended.authorization, { status: "deactivated" });
+  t.same((await list()).orders, valid, "or whose authorization was deactivated");
+
+  const unused: string[] = [];
+  for (let many = 0; many < 120; many++) unused.unshift((await pending("a.example.org")).url);
+  const first = await list();
+  t.same(first.orders, unused.slice(0, 100));
+  const second = await list(first.next);
+  t.same(second, { orders: [...unused.slice(100), ...valid], next: undefined });
+  clock.step(7 * DAY_MS - 1000);
+  t.equal((await list()).orders.length, 100, "to their last second");
+  clock.step(1000);
+  t.same(await list(), { orders: valid, next: undefined }, "not past their end");
+  t.same(await list(first.next), { orders: valid, next: undefined });
+
+  clock.step(8 * DAY_MS);
+  await clock.advance(11 * 60 * 1000);
+  const [oldest = ""] = unused.slice(-1);
+  const isGone = async (): Promise<boolean> => (await client.post(oldest, "")).status === 404;
+  for (let tries = 0; !(await isGone()); tries++) if (tries > 2000) throw new Error("not pruned");
+  const rest = await list(first.next);
+  t.same(rest, { orders: valid, next: undefined }, "the cursor's order was pruned in between");
+  for (const cursor of ["x", "WyJhY21lLW9yZGVycyIsIjEiXQ"]) {
+    const reply = await client.post<AcmeProblemBody>(`${client.kid}/orders?cursor=${cursor}`, "");
+    problem(t, reply, ["malformed", 400], `the cursor ${cursor}`);
+  }
 });
 
 t.test("limits hold across a restart", async (t) => {

@@ -8,6 +8,7 @@ import type {
   AcmeCertificateRecord,
   AcmeCounts,
   AcmeFailureFilter,
+  AcmeListedFilter,
   AcmeMadeOrder,
   AcmeOrderRecord,
   AcmeProcessingOrder,
@@ -15,6 +16,8 @@ import type {
   AcmeWriter,
   PrunedAccounts,
 } from "../acme.ts";
+import type { Page, PageRequest } from "../page.ts";
+import { checkPageSize, decodePageToken, encodePageToken } from "../page-token.ts";
 import {
   ACCOUNT_COLUMNS,
   AUTHORIZATION_COLUMNS,
@@ -31,7 +34,7 @@ import {
   orderValues,
 } from "./acme-rows.ts";
 import type { SqlReader, TransactionScope } from "./connection.ts";
-import { type Row, readInteger, readText } from "./row.ts";
+import { type Row, readBoolean, readInteger, readText } from "./row.ts";
 
 export class SqliteAcmeReader implements AcmeReader {
   readonly #sql: SqlReader;
@@ -52,17 +55,23 @@ export class SqliteAcmeReader implements AcmeReader {
     return this.#one(orderFromRow, `SELECT ${ORDER_COLUMNS} FROM acme_orders WHERE id = ?`, id);
   }
 
-  async orderIds(accountId: string, limit: number, before?: string): Promise<readonly string[]> {
-    return this.#sql
-      .all(
-        `SELECT id FROM acme_orders WHERE account_id = ?1 AND status <> 'invalid'
-           AND (?2 = '' OR number < (SELECT number FROM acme_orders WHERE id = ?2))
-         ORDER BY number DESC LIMIT ?3`,
-        accountId,
-        before ?? "",
-        limit,
-      )
-      .map((row) => readText(row, "id"));
+  async listedOrders(
+    { accountId, now }: AcmeListedFilter,
+    page: PageRequest,
+  ): Promise<Page<string>> {
+    const size = checkPageSize(page);
+    const [before = Number.MAX_SAFE_INTEGER] =
+      page.token === undefined ? [] : decodePageToken(LISTED, page.token, ["number"]);
+    const rows = this.#sql.all(SELECT_LISTED, accountId, before, now, size + 1);
+    const looked = rows.slice(0, size);
+    const items = looked.filter((row) => readBoolean(row, "is_listed"));
+    const last = looked.at(-1);
+    return {
+      items: items.map((row) => readText(row, "id")),
+      ...(last === undefined || rows.length <= size
+        ? {}
+        : { nextToken: encodePageToken(LISTED, [readInteger(last, "number")]) }),
+    };
   }
 
   async processingOrders(limit: number, after = 0): Promise<readonly AcmeProcessingOrder[]> {
@@ -282,6 +291,15 @@ const update = (table: string, columns: string): string => {
 const SELECT_ACCOUNT = `SELECT ${ACCOUNT_COLUMNS} FROM acme_accounts WHERE id = ?`;
 const SELECT_ACCOUNT_BY_KEY = `SELECT ${ACCOUNT_COLUMNS} FROM acme_accounts WHERE key_id = ?`;
 const SELECT_CERTIFICATE = `SELECT ${CERTIFICATE_COLUMNS} FROM acme_certificates`;
+/** As the front end calls them (RFC 8555 §7.1.6); an open order that has ended needs no look at its authorizations. */
+const SELECT_LISTED = `SELECT id, number, status = 'valid' OR (
+    status = 'open' AND expires_at > ?3 AND NOT EXISTS (
+      SELECT 1 FROM json_each(acme_orders.authorizations) AS named
+      LEFT JOIN acme_authorizations AS one ON one.id = named.value
+      WHERE one.id IS NULL OR one.status NOT IN ('pending', 'valid') OR one.expires_at <= ?3)
+  ) AS is_listed
+  FROM acme_orders WHERE account_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?4`;
+const LISTED = "acme-orders";
 /** An authorization is invalid from the one challenge on that failed. */
 const SELECT_FAILURES = `SELECT challenge.value ->> 'validatedAt' AS failed_at
   FROM acme_authorizations, json_each(challenges) AS challenge
