@@ -1,12 +1,12 @@
 /** Processes that move themselves to other cgroups, or mount over their own /proc, gain nothing. */
 import { execFile, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chownSync, existsSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { ContainerLookup } from "../../src/attestors/workload/container/container-lookup.ts";
 import { ContainerRig, idsOf } from "../support/container-rig.ts";
-import { HIERARCHIES } from "../support/hierarchies.ts";
+import { HIERARCHIES, makeCgroup, removeEmpty } from "../support/hierarchies.ts";
 import { id } from "../support/running.ts";
 
 const exec = promisify(execFile);
@@ -29,6 +29,9 @@ function cgroupOf(pid: number, mount: string): string {
   throw new Error(`process ${pid} is in no cgroup below ${mount}`);
 }
 
+/** What is handed to a user must be no other test's. */
+const OWN = `assay-${process.pid}`;
+
 /** Runs a program as one that waits until it was moved: below each mount into the path that `pathOf` gives. */
 async function fetchMoved(
   t: Test,
@@ -44,16 +47,15 @@ async function fetchMoved(
     },
   );
   const pid = child.pid ?? 0;
-  const made: string[] = [];
   for (const mount of HIERARCHIES) {
     const folder = join(mount, pathOf(mount));
-    for (let missing = folder; !existsSync(missing); missing = dirname(missing)) made.push(missing);
-    mkdirSync(folder, { recursive: true });
+    const above = makeCgroup(folder);
+    t.teardown(() => {
+      rmdirSync(folder);
+      removeEmpty(above);
+    });
     writeFileSync(join(folder, "cgroup.procs"), String(pid));
   }
-  t.teardown(() => {
-    for (const folder of made) rmdirSync(folder);
-  });
   const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
   whenMoved(pid);
   let text = "";
@@ -112,17 +114,17 @@ t.test("a cgroup of the victim's name below some service", async (t) => {
 t.test("a cgroup of the victim's name in a part of the tree that a user was given", async (t) => {
   const { ids, cgroup } = await fetchMoved(
     t,
-    () => `/assay-handed/docker/${victim.id}`,
+    () => `/${OWN}/docker/${victim.id}`,
     () => {
-      for (const mount of HIERARCHIES) chownSync(join(mount, "assay-handed"), 1000, 1000);
+      for (const mount of HIERARCHIES) chownSync(join(mount, OWN), 1000, 1000);
     },
   );
-  t.match(cgroup, `/assay-handed/docker/${victim.id}`, "it did move");
+  t.match(cgroup, `/${OWN}/docker/${victim.id}`, "it did move");
   t.match(ids, /no identity issued/);
 });
 
 t.test("Podman's container in a unit's cgroup counts where root made it", async (t) => {
-  const unit = "/system.slice/assay-test.service";
+  const unit = `/system.slice/${OWN}.service`;
   const path = `${unit}/libpod-payload-${victim.id}`;
   const outcome = await fetchMoved(
     t,

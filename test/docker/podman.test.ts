@@ -8,7 +8,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { workloadAttestorConformance } from "../attestors/workload-conformance.ts";
 import { IMAGE, bindsOf } from "../support/container-engine.ts";
 import { ContainerRig, idsOf } from "../support/container-rig.ts";
-import { HIERARCHIES, removeCgroup } from "../support/hierarchies.ts";
+import { HIERARCHIES, makeCgroup, removeCgroup, removeEmpty } from "../support/hierarchies.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { PodmanEngine } from "../support/podman-engine.ts";
 import { id } from "../support/running.ts";
@@ -94,17 +94,19 @@ t.test("a container in a pod", async (t) => {
 
 t.test("a container in its service's cgroup (--cgroups=split)", async (t) => {
   await domain.entry({ path: "/split", selectors: ["podman:label:app:split"] });
-  const unit = "system.slice/assay-podman-test.service";
+  const unit = `system.slice/assay-podman-${process.pid}.service`;
   const folders = HIERARCHIES.map((mount) => join(mount, unit));
-  const enter = folders
-    .map((folder) => `mkdir -p ${folder}; echo $$ > ${folder}/cgroup.procs`)
-    .join("\n");
+  for (const folder of folders) {
+    const above = makeCgroup(folder);
+    t.teardown(async () => {
+      await removeCgroup(folder);
+      removeEmpty(above);
+    });
+  }
+  const enter = folders.map((folder) => `echo $$ > ${folder}/cgroup.procs`).join("\n");
   const run = runDetached("--cgroups=split", "--label=app=split");
   const container = await podman.podmanAfter(enter, ...run);
-  t.teardown(async () => {
-    await podman.remove(container);
-    for (const folder of folders) await removeCgroup(folder);
-  });
+  t.teardown(() => podman.remove(container));
   const { State } = await podman.inspect(container);
   t.match(
     readFileSync(`/proc/${State.Pid}/cgroup`, "utf8"),
