@@ -1,29 +1,40 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { type Server, createServer } from "node:net";
 
-/** The kernel gives connections those above (ip_local_port_range), and Kubernetes its services some of them. */
+/** The examples take theirs above these (deploy/examples/ports.sh), and the kernel gives connections those from 32768 on. */
 const FIRST = 12_000;
-const END = 30_000;
-const given = new Set<number>();
+const END = 20_000;
 
 /**
- * A port that nobody listens on at this moment, for what is told its port beforehand or comes back to it: none that a
- * connection of some other test's could have by the time that it is wanted.
+ * A port that nobody listens on, for what is told its port beforehand or comes back to it. It is this process's for as long
+ * as it runs: no other process that asks here gets it meanwhile, whether somebody listens there already or not.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, END);
-    if (given.has(port)) continue;
-    const server = createServer().listen(port, "127.0.0.1");
-    try {
-      await once(server, "listening");
-    } catch {
-      continue; // somebody listens there
+    // A name of the kernel's, for the same network namespace that the port is for; it goes with this process.
+    const claim = await listening(`\0assay-port-${port}`);
+    if (claim === undefined) continue; // it is somebody's
+    const server = await listening({ port, host: "127.0.0.1" });
+    if (server !== undefined) {
+      server.close();
+      await once(server, "close");
+      claim.unref();
+      return port;
     }
-    server.close();
-    await once(server, "close");
-    given.add(port);
-    return port;
+    claim.close(); // somebody listens there who never asked here
+  }
+}
+
+async function listening(
+  where: string | { readonly port: number; readonly host: string },
+): Promise<Server | undefined> {
+  const server = createServer().listen(where);
+  try {
+    await once(server, "listening");
+    return server;
+  } catch {
+    return undefined;
   }
 }
