@@ -39,7 +39,7 @@ import { PATIENCE_MS } from "../support/patience.ts";
 const clock = systemClock;
 
 t.test("on a cluster", async (t) => {
-  await using cluster = await Cluster.start({ slot: 1, nodes: 1 });
+  await using cluster = await Cluster.start({ nodes: 1 });
   const dir = mkdtempSync(join(tmpdir(), "assay-k8s-"));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   await cluster.apply(
@@ -105,7 +105,7 @@ t.test("on a cluster", async (t) => {
     t.same(
       known.selectors.map(({ type, value }) => `${type}:${value}`),
       [
-        "k8s_psat:agent_node_ip:10.200.1.11",
+        `k8s_psat:agent_node_ip:${cluster.nodeAddress(1)}`,
         "k8s_psat:agent_node_label:kubernetes.io/hostname:node1",
         "k8s_psat:agent_node_name:node1",
         `k8s_psat:agent_node_uid:${node.metadata.uid}`,
@@ -356,7 +356,11 @@ t.test("on a cluster", async (t) => {
       ],
       ["another authority", { ...secure, authorities: otherCa }, /certificate is not accepted/],
       ["another name", { ...secure, serverName: "node2" }, /certificate is not accepted/],
-      ["nobody there", { ...secure, server: "https://10.200.1.11:1" }, /ECONNREFUSED/],
+      [
+        "nobody there",
+        { ...secure, server: `https://${cluster.nodeAddress(1)}:1` },
+        /ECONNREFUSED/,
+      ],
     ];
     for (const [name, connection, message] of cases) {
       await refused(t, k8s(connection).attest(subject, attestCall()), { message }, name);

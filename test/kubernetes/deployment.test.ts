@@ -58,7 +58,7 @@ async function agentPods(cluster: Cluster): Promise<readonly StoredPod[]> {
 
 t.test("deploy/kubernetes on two nodes", async (t) => {
   const image = await assayImage();
-  await using cluster = await Cluster.start({ slot: 2, nodes: 2, images: [image] });
+  await using cluster = await Cluster.start({ nodes: 2, images: [image] });
   const deployment = await Deployment.apply(cluster);
   await deployment.alias();
   const webEntry = await deployment.entry("/ns/shop/sa/web", "k8s:ns:shop", "k8s:sa:web");

@@ -72,7 +72,7 @@ function outcome(work: Promise<unknown>): Promise<string> {
 }
 
 t.test("the rights of server and agent", async (t) => {
-  await using cluster = await Cluster.start({ slot: 3, nodes: 1 });
+  await using cluster = await Cluster.start({ nodes: 1 });
   const objects = [
     "server.yaml",
     "agent.yaml",

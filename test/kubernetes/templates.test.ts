@@ -40,7 +40,7 @@ interface Signed {
 }
 
 t.test("an agent's SVIDs for the members of a family", async (t) => {
-  await using cluster = await Cluster.start({ slot: 4, nodes: 2 });
+  await using cluster = await Cluster.start({ nodes: 2 });
   const dir = mkdtempSync(join(tmpdir(), "assay-templates-"));
   t.teardown(() => rmSync(dir, { recursive: true }));
   const write = (name: string, text: string): string => {

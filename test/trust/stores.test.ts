@@ -20,7 +20,7 @@ path "secret/metadata/assay/*" { capabilities = ["create", "read", "update", "de
 const never = new AbortController().signal;
 
 const folder = temporaryFolder();
-const cluster = await Cluster.start({ slot: 8, nodes: 0 });
+const cluster = await Cluster.start({ nodes: 0 });
 const bao = await BaoDev.start();
 t.teardown(async () => {
   await bao[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Test } from "tap";
 import { pageOnce } from "../browse.ts";
 import { verify } from "../rig.ts";
-import { INGRESS, SPACE, type Scene, secret, startScene } from "./scene.ts";
+import { SPACE, type Scene, secret, startScene } from "./scene.ts";
 import { PATIENCE_MS } from "../../support/patience.ts";
 
 interface Condition {
@@ -27,8 +27,8 @@ interface Stored {
 
 export async function certManager(t: Test): Promise<void> {
   const scene = await startScene(t);
-  const { cluster, rig } = scene;
-  const listed = ["--names", ".example.org,*.dns.example.org", "--networks", INGRESS];
+  const { cluster, rig, ingress: address } = scene;
+  const listed = ["--names", ".example.org,*.dns.example.org", "--networks", address];
   const externalAccountBinding = await bind(scene, "eab", ...listed, "--reusable");
   const entry = ["--spiffe-id=spiffe://example.org/web", "--dns-name=svid.example.org"];
   const of = ["--parent-id=spiffe://example.org/host", "--selector=unix:uid:0", "--output=json"];
@@ -64,7 +64,7 @@ export async function certManager(t: Test): Promise<void> {
     await cluster.apply(
       certificate("web", "assay", { dnsNames: ["www.example.org", "shop.example.org"] }),
       certificate("wild", "assay", { dnsNames: ["*.dns.example.org"] }),
-      certificate("address", "week", { ipAddresses: [INGRESS] }),
+      certificate("address", "week", { ipAddresses: [address] }),
       certificate("day", "day", { dnsNames: ["day.example.org"], duration: "24h" }),
       certificate("svid", "svid", { dnsNames: ["svid.example.org"] }),
       // For what follows: cert-manager itself waits for a minute with dns-01.
@@ -76,7 +76,7 @@ export async function certManager(t: Test): Promise<void> {
     shortSerial = await verify(first.chain, rig.root, "short.example.org");
     for (const [name, host, days] of [
       ["web", "shop.example.org", 90],
-      ["address", INGRESS, 7],
+      ["address", address, 7],
       ["day", "day.example.org", 1],
       ["wild", "any.dns.example.org", 90],
     ] as const) {

@@ -14,14 +14,13 @@ import { wheelProgram } from "../tools.ts";
 import { certManager, definitions, solverImage } from "./build.ts";
 import { startNameServer } from "./name-server.ts";
 
-const SLOT = 6;
-/** The cluster's bridge on this machine: where names lead, and Traefik listens for http-01. */
-export const INGRESS = `10.200.${SLOT}.1`;
 export const SPACE = "shop";
 
 export interface Scene {
   readonly cluster: Cluster;
   readonly rig: Rig;
+  /** The cluster's bridge on this machine: where names lead, and Traefik listens for http-01. */
+  readonly ingress: string;
   /** What cert-manager and Traefik said. */
   readonly log: () => string;
   /** Solvers of an issuer: dns-01 below `dns.example.org`, else http-01. */
@@ -32,12 +31,13 @@ export async function startScene(t: Test): Promise<Scene> {
   const dir = mkdtempSync(join(tmpdir(), "assay-certm-"));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   const program = await certManager();
-  const cluster = await Cluster.start({ slot: SLOT, nodes: 1, images: [await solverImage()] });
+  const cluster = await Cluster.start({ nodes: 1, images: [await solverImage()] });
   t.teardown(() => cluster[Symbol.asyncDispose]());
+  const ingress = cluster.hostAddress;
   const zone = "example.org";
-  const names = await startNameServer(t, { dir, zone, target: INGRESS });
+  const names = await startNameServer(t, { dir, zone, target: ingress });
   const rig = await startRig(t, {
-    target: { resolver: names.address, network: `${INGRESS}/32`, httpPort: 80 },
+    target: { resolver: names.address, network: `${ingress}/32`, httpPort: 80 },
     names: "externalAccountRequired: true",
     acme: ["profiles: [server-90d, server-7d, minutes]"],
     set: [
@@ -72,7 +72,7 @@ export async function startScene(t: Test): Promise<Scene> {
     { http01: { ingress: { ingressClassName: "traefik" } } },
     { dns01: { rfc2136: update }, selector: { dnsZones: ["dns.example.org"] } },
   ];
-  return { cluster, rig, solvers, log: () => readFileSync(log, "utf8") };
+  return { cluster, rig, ingress, solvers, log: () => readFileSync(log, "utf8") };
 }
 
 export function secret(name: string, stringData: Readonly<Record<string, string>>): object {
@@ -88,7 +88,7 @@ async function startTraefik(
     config,
     JSON.stringify({
       entryPoints: {
-        web: { address: `${INGRESS}:80` },
+        web: { address: `${cluster.hostAddress}:80` },
         websecure: { address: `127.0.0.1:${tlsPort}` },
       },
       providers: { kubernetesIngress: { ingressClass: "traefik" } },

@@ -25,7 +25,8 @@ start() {
 stop() { # NAME: at once
   local pid
   pid=$(cat "$STATE/run/$1.pid" 2>/dev/null) || return 0
-  kill -9 "$pid" 2>/dev/null || true
+  # What a killed run has left may have ended since, and its number may be another process's.
+  ! grep -qsF "STATE=$STATE" "/proc/$pid/environ" || kill -9 "$pid" 2>/dev/null || true
   rm -f "$STATE/run/$1.pid"
 }
 

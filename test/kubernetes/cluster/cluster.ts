@@ -1,17 +1,16 @@
 /** A real cluster for one test: cluster.sh with what it needs, and kubectl. */
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { busyboxImage, kubeBinary, pauseImage } from "./build.ts";
 import { needPackages } from "../../support/debian.ts";
+import { type Slot, freeSlot } from "./slot.ts";
 
 const exec = promisify(execFile);
 const SCRIPT = join(import.meta.dirname, "cluster.sh");
 
 export interface ClusterOptions {
-  /** 0 to 9: names networks and interfaces, so that clusters of several tests stand side by side. */
-  readonly slot: number;
   readonly nodes: number;
   /** Docker archives, beside busybox. */
   readonly images?: readonly string[];
@@ -19,37 +18,25 @@ export interface ClusterOptions {
 
 export class Cluster implements AsyncDisposable {
   readonly dir: string;
-  readonly slot: number;
+  readonly #slot: Slot;
   readonly #kube: string;
-  readonly #env: NodeJS.ProcessEnv;
+  readonly #images: readonly string[];
 
-  private constructor(dir: string, kube: string, slot: number, images: readonly string[]) {
+  private constructor(dir: string, kube: string, slot: Slot, images: readonly string[]) {
     this.dir = dir;
-    this.slot = slot;
+    this.#slot = slot;
     this.#kube = kube;
-    this.#env = {
-      ...process.env,
-      STATE: dir,
-      KUBE: kube,
-      SLOT: String(slot),
-      IMAGES: images.join(" "),
-    };
+    this.#images = images;
   }
 
-  /** Its nodes are Ready when it resolves. */
-  static async start({ slot, nodes, images = [] }: ClusterOptions): Promise<Cluster> {
+  /** Its nodes are Ready when it resolves. Clusters of several tests stand side by side. */
+  static async start({ nodes, images = [] }: ClusterOptions): Promise<Cluster> {
     await needPackages(PACKAGES);
     const kube = await kubeBinary();
     const all = [await pauseImage(), await busyboxImage(), ...images];
-    mkdirSync(STATES, { recursive: true });
-    const note = join(STATES, String(slot));
-    const left = existsSync(note) ? readFileSync(note, "utf8") : "";
-    // What a run that was killed has left behind in this slot.
-    if (left !== "" && existsSync(left)) {
-      await new Cluster(left, kube, slot, all)[Symbol.asyncDispose]();
-    }
+    const slot = await freeSlot((number, left) => remove({ dir: left, kube, number }));
     const dir = mkdtempSync("/tmp/assay-kubernetes-");
-    writeFileSync(note, dir);
+    slot.keepNote(dir);
     const cluster = new Cluster(dir, kube, slot, all);
     try {
       await cluster.#script("up", String(nodes));
@@ -70,7 +57,12 @@ export class Cluster implements AsyncDisposable {
   }
 
   nodeAddress(node: number): string {
-    return `10.200.${this.slot}.${10 + node}`;
+    return `10.200.${this.#slot.number}.${10 + node}`;
+  }
+
+  /** Of its bridge on this machine, which its nodes and pods reach. */
+  get hostAddress(): string {
+    return `10.200.${this.#slot.number}.1`;
   }
 
   async kubectl(args: readonly string[], input: string | object = ""): Promise<string> {
@@ -109,17 +101,40 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#script("down");
-    // The mounts were those of the nodes' own namespaces, and went with them.
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+    await remove(this.#place);
+    await this.#slot[Symbol.asyncDispose]();
+  }
+
+  get #place(): Place {
+    return { dir: this.dir, kube: this.#kube, number: this.#slot.number };
   }
 
   async #script(...args: readonly string[]): Promise<void> {
-    await exec(SCRIPT, args, { env: this.#env, maxBuffer: 1 << 26 });
+    await script({ ...this.#place, images: this.#images }, args);
   }
 }
 
-const STATES = "/run/assay-test-clusters";
+interface Place {
+  readonly dir: string;
+  readonly kube: string;
+  readonly number: number;
+  readonly images?: readonly string[];
+}
+
+async function script(
+  { dir, kube, number, images = [] }: Place,
+  args: readonly string[],
+): Promise<void> {
+  const own = { STATE: dir, KUBE: kube, SLOT: String(number), IMAGES: images.join(" ") };
+  await exec(SCRIPT, args, { env: { ...process.env, ...own }, maxBuffer: 1 << 26 });
+}
+
+async function remove(place: Place): Promise<void> {
+  await script(place, ["down"]);
+  // The mounts were those of the nodes' own namespaces, and went with them.
+  rmSync(place.dir, { recursive: true, force: true, maxRetries: 5 });
+}
+
 export const PACKAGES = [
   "busybox-static",
   "containerd",
