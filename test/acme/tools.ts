@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { needPackageLists, needPackages, needPip, needVenv } from "../support/debian.ts";
+import { needPackages, needPip, needVenv, withPackageLists } from "../support/debian.ts";
 import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
@@ -52,8 +52,7 @@ export async function pythonProgram(name: keyof typeof PYTHON): Promise<string> 
 export async function debianProgram(name: keyof typeof DEBIAN): Promise<string> {
   const dir = await installed(name, `debian ${name}`, async (out) => {
     const unpack = `cd "$0" && apt-get -qq -o APT::Sandbox::User=root download ${name} && dpkg-deb -x ${name}_*.deb . && rm ${name}_*.deb`;
-    await needPackageLists();
-    await exec("sh", ["-c", unpack, out]);
+    await withPackageLists("sh", ["-c", unpack, out]);
   });
   return join(dir, DEBIAN[name]);
 }

@@ -16,7 +16,7 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { needPackages, needVenv } from "../support/debian.ts";
+import { installsOver, needPackages, needVenv } from "../support/debian.ts";
 import { oneAtATime } from "../support/one-at-a-time.ts";
 
 const exec = promisify(execFile);
@@ -101,6 +101,7 @@ async function built(
   needs: readonly string[],
   build: (source: string, out: string) => Promise<void>,
 ): Promise<string> {
+  await installsOver();
   const missing = needs.filter((tool) => !onPath(tool));
   if (missing.length > 0) {
     throw new Error(

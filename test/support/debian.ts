@@ -22,6 +22,7 @@ export async function needPackages(names: readonly string[]): Promise<void> {
  * @throws as needPackages
  */
 export async function needPrograms(packages: Readonly<Record<string, string>>): Promise<void> {
+  await installsOver();
   const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin"];
   const missing = Object.entries(packages)
     .filter(([program]) => !folders.some((folder) => existsSync(resolve(folder, program))))
@@ -29,11 +30,26 @@ export async function needPrograms(packages: Readonly<Record<string, string>>): 
   await needPackages(missing);
 }
 
+/**
+ * Resolves when no other test installs anything. A program is there before what it needs is: who looks for one by its file
+ * alone would start it too early.
+ */
+export async function installsOver(): Promise<void> {
+  await exec("flock", ["--shared", LOCK, "true"]);
+}
+
 /** The lists of packages, for those that download some without installing them: a fresh image of Debian has none. */
 export async function needPackageLists(): Promise<void> {
+  await installsOver();
   const format = ["--format", "$(FILENAME)", "Created-By: Packages"];
   const { stdout } = await exec("apt-get", ["indextargets", ...format]);
   if (stdout === "") await aptGet("update");
+}
+
+/** Runs what downloads packages by those lists, while no other test fetches them. */
+export async function withPackageLists(command: string, args: readonly string[]): Promise<void> {
+  await needPackageLists();
+  await exec("flock", [LOCK, command, ...args], { maxBuffer: 1 << 26 });
 }
 
 /** Python with pip, which Debian has in a package of its own. */
@@ -52,6 +68,7 @@ async function needPythonModule(module: string, name: string): Promise<void> {
       () => true,
       () => false,
     );
+  await installsOver();
   if (await there()) return;
   await needPackages(["python3", name]);
   if (!(await there())) {

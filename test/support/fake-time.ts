@@ -1,6 +1,6 @@
 /** A clock of a process's own (libfaketime); the machine's clock is never touched. */
 import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
-import { needPackages } from "./debian.ts";
+import { installsOver, needPackages } from "./debian.ts";
 
 /** Where Debian's package `faketime` puts its library; installed when that can be done. */
 async function fakeTimeLibrary(): Promise<string> {
@@ -8,6 +8,7 @@ async function fakeTimeLibrary(): Promise<string> {
     readdirSync("/usr/lib")
       .map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`)
       .find((path) => existsSync(path));
+  await installsOver();
   const found = find();
   if (found !== undefined) return found;
   await needPackages(["faketime"]);

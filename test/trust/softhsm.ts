@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { needPackages } from "../support/debian.ts";
+import { installsOver, needPackages } from "../support/debian.ts";
 
 const exec = promisify(execFile);
 
@@ -45,6 +45,7 @@ export async function softHsm(): Promise<SoftHsm> {
 
 async function installed(): Promise<string> {
   const found = (): string | undefined => PLACES.find((path) => existsSync(path));
+  await installsOver();
   const there = found();
   if (there !== undefined) return there;
   await needPackages(["softhsm2"]);

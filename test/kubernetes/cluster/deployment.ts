@@ -1,13 +1,11 @@
 /** `deploy/kubernetes` on a cluster of the tests, and what an operator does with it. */
-import { execFile } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { needPackageLists } from "../../support/debian.ts";
+import { withPackageLists } from "../../support/debian.ts";
+import { oneAtATime } from "../../support/one-at-a-time.ts";
 import { CACHE, cached, sourcesBelow } from "./build.ts";
 import type { Cluster } from "./cluster.ts";
 
-const exec = promisify(execFile);
 const PROJECT = join(import.meta.dirname, "../../..");
 const OVERLAY = join(import.meta.dirname, "../overlay");
 
@@ -19,14 +17,19 @@ export function assayImage(): Promise<string> {
     join(PROJECT, "package.json"),
     join(PROJECT, "package-lock.json"),
   ];
-  forgetOldImages();
-  return cached("assay.tar", sources, async (out) => {
-    await needPackageLists();
-    await exec(join(PROJECT, "deploy/image/build"), [out], { maxBuffer: 1 << 26 });
+  // What one test looks for and then loads is not removed by another in between.
+  return oneAtATime(join(CACHE, "images.lock"), async () => {
+    const image = await cached("assay.tar", sources, (out) =>
+      withPackageLists(join(PROJECT, "deploy/image/build"), [out]),
+    );
+    const now = new Date();
+    utimesSync(image, now, now);
+    forgetOldImages();
+    return image;
   });
 }
 
-/** Every change of a source makes another image: those that no run of today made go. */
+/** Every change of a source makes another image: those that no run of today used go. */
 function forgetOldImages(): void {
   const dayAgo = Date.now() - 24 * 3600 * 1000;
   for (const folder of existsSync(CACHE) ? readdirSync(CACHE) : []) {
