@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import t from "tap";
 import { PeerWatch } from "../../src/agent/peer/peer-watch.ts";
 import { type Native, native } from "../../src/agent/peer/native.ts";
@@ -11,6 +12,7 @@ import { StatusFile, parseStartTime, parseStatus } from "../../src/agent/peer/pr
 import { Acceptor, connectingProcess, end, temporaryFolder } from "../support/caller.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
+const exec = promisify(execFile);
 const PROOFS = ["pidfd", "start-time"] as const;
 
 t.test("a caller is named by the kernel, with its facts as they are now", async (t) => {
@@ -95,15 +97,14 @@ t.test("a zombie has ended", async (t) => {
 });
 
 t.test("a recycled PID gets nothing of its predecessor's", async (t) => {
-  await using acceptor = await Acceptor.listen(join(temporaryFolder(t), "s"));
+  const child = join(import.meta.dirname, "../support/recycle-child.ts");
+  const rights = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const own = [...rights, "--pid", "--fork", "--kill-child", "--mount-proc"];
   for (const proof of PROOFS) {
-    const reused = await recycle(t, acceptor, proof);
-    if (reused === undefined) continue;
-    const { peer, successor } = reused;
-    t.equal(successor.pid, peer.pid, `${proof}: the PID was given out again`);
-    t.throws(() => peer.read(), { kind: "denied", message: /ended/ });
-    peer.release();
-    await end(successor);
+    const { stdout } = await exec("unshare", [...own, process.execPath, child, proof]);
+    const { before, successor, said } = JSON.parse(stdout) as Record<string, unknown>;
+    t.equal(successor, before, `${proof}: the PID was given out again`);
+    t.match(said, { kind: "denied", message: /ended/ });
   }
 });
 
@@ -317,31 +318,3 @@ function writeProc(
   );
   writeFileSync(join(dir, "stat"), `1 (x) S${" 0".repeat(18)} ${as.startTime} 0`);
 }
-
-/** Lets a process connect and end, and another one take its PID; needs ns_last_pid (root), else `undefined`. */
-async function recycle(
-  t: Tap,
-  acceptor: Acceptor,
-  proof: (typeof PROOFS)[number],
-): Promise<{ peer: ReturnType<typeof trackPeer>; successor: ChildProcess } | undefined> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const child = connectingProcess(acceptor.path);
-    const peer = trackPeer(await acceptor.accept(), { proof });
-    await end(child);
-    try {
-      writeFileSync("/proc/sys/kernel/ns_last_pid", String(peer.pid - 1));
-    } catch {
-      t.comment("ns_last_pid is not writable; reuse is shown by the start time alone");
-      peer.release();
-      return undefined;
-    }
-    const successor = spawn("sleep", ["60"], { stdio: "ignore" });
-    if (successor.pid === peer.pid) return { peer, successor };
-    await end(successor);
-    peer.release();
-  }
-  t.fail("no PID was given out again within 50 attempts");
-  return undefined;
-}
-
-type Tap = Pick<typeof t, "fail" | "comment">;
