@@ -60,6 +60,7 @@ class Agent implements RunningAgent {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #version: string;
+  readonly #attestWithin: { readonly deadlineMs?: number };
   readonly #stop = new AbortController();
   readonly #stopped = Promise.withResolvers<AssayError | undefined>();
   readonly #stack = new AsyncDisposableStack();
@@ -82,7 +83,8 @@ class Agent implements RunningAgent {
     this.#clock = dependencies.clock ?? systemClock;
     this.#random = dependencies.random ?? systemRandom;
     this.#version = dependencies.version ?? "";
-    const { signal } = dependencies;
+    const { signal, attestWithinMs: deadlineMs } = dependencies;
+    this.#attestWithin = deadlineMs === undefined ? {} : { deadlineMs };
     const onAbort = (): void => this.#stop.abort(signal?.reason);
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -194,7 +196,13 @@ class Agent implements RunningAgent {
       whyNoIdentity,
       syncIntervalMs: () => this.#live.current.syncIntervalMs,
     });
-    const workloads = new Attestation({ attestors: attestors.current, clock, logger, metrics });
+    const workloads = new Attestation({
+      attestors: attestors.current,
+      clock,
+      logger,
+      metrics,
+      ...this.#attestWithin,
+    });
     const health = agentHealth({ readiness, cache, clock });
     const server = await openWorkloadSocket({
       path: config.socket,

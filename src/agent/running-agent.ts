@@ -12,6 +12,8 @@ export interface AgentDependencies {
   readonly logLevel?: LogLevelSwitch;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Milliseconds that a call waits for who its caller is; five seconds where it is not said. */
+  readonly attestWithinMs?: number;
   /** Gives up a start that still waits for the server. */
   readonly signal?: AbortSignal;
   readonly version?: string;

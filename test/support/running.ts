@@ -20,6 +20,7 @@ import { type RunningServer, startServer } from "../../src/server/main.ts";
 import { parseSelector } from "../../src/spiffe/selector.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { freePort } from "./free-port.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export const TRUST_DOMAIN = "example.org";
 export interface EntryParams {
@@ -195,6 +196,8 @@ export class Domain implements AsyncDisposable {
     });
     const agent = await startAgent(config, {
       logger: this.logger.child({ process: "agent" }),
+      // Whose program has to be read and hashed first, on a disk and a processor that may be slow.
+      attestWithinMs: PATIENCE_MS,
       ...this.#tools,
       ...tools,
     });
