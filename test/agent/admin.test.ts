@@ -12,6 +12,7 @@ const LOGGER = "spire.api.agent.logger.v1.Logger";
 const DEBUG = "spire.agent.debug.v1.Debug";
 
 t.test("the admin socket of an agent", async (t) => {
+  const beganAt = Date.now() / 1000;
   await using domain = await Domain.start();
   await domain.entry({ path: "/one" });
   const path = join(domain.dir, "admin", "admin.sock");
@@ -40,8 +41,9 @@ t.test("the admin socket of an agent", async (t) => {
     cached_jwt_svids_count: 0,
     cached_svidstore_x509_svids_count: 0,
   });
-  t.ok(Math.abs(Number(info.last_sync_success) - Date.now() / 1000) < 10);
-  t.ok(info.uptime >= 0 && info.uptime < 60);
+  const sinceStart = Date.now() / 1000 - beganAt + 1;
+  t.ok(Math.abs(Number(info.last_sync_success) - Date.now() / 1000) <= sinceStart);
+  t.ok(info.uptime >= 0 && info.uptime <= sinceStart);
 
   t.same(await admin.unary(LOGGER, "GetLogger", {}), {
     current_level: "INFO",

@@ -25,14 +25,14 @@ t.test(
   "killed at any moment: the identity is there after the restart, the folder is free",
   async (t) => {
     await using domain = await Domain.start({
-      ttl: { x509SvidSeconds: 60, jwtSvidSeconds: 60, agentSvidSeconds: 20 },
+      ttl: { x509SvidSeconds: 60, jwtSvidSeconds: 60, agentSvidSeconds: 40 },
     });
     await domain.entry({ path: "/one" });
     const config = await domain.agentConfig({ joinToken: await domain.token() });
     let child = await agentProcess(config);
     const { joinToken: _, ...restart } = config;
-    for (const ms of [0, 9600, 10_000]) {
-      // The agent renews its SVID every ten seconds or so: some of these moments fall into a write.
+    for (const ms of [0, 19_600, 20_000]) {
+      // The agent renews its SVID every twenty seconds or so: some of these moments fall into a write.
       const { promise, resolve } = Promise.withResolvers<void>();
       setTimeout(resolve, ms);
       await promise;

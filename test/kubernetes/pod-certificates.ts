@@ -10,7 +10,7 @@ const SECURITY = {
 };
 const IMAGE = { image: "localhost/assay:1", imagePullPolicy: "Never", securityContext: SECURITY };
 
-const RENEW = ["--renew", "--ttl=20s"];
+const RENEW = ["--renew", "--ttl=60s"];
 const LOOK = { command: ["node", "-e", "require('fs').statSync('/ssl/api/cert.pem')"] };
 
 /** Says its pod's name over TLS. */
