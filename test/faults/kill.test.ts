@@ -20,7 +20,7 @@ import {
   auditRecords,
 } from "../support/fault-history.ts";
 import { FaultRig, OWN_SELECTOR, entryDraft, pause, within } from "../support/fault-rig.ts";
-import { untilDone } from "../support/patience.ts";
+import { until, untilDone } from "../support/patience.ts";
 import { ForcedRotation } from "../support/forced-rotation.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamWatch } from "../support/stream-watch.ts";
@@ -342,6 +342,12 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
     await Promise.all(starts.map((start) => start()));
     if ((killed + 1) % 50 < 2) t.comment(`${killed} kills`, history.counts, watch.ends);
   }
+  await until("the callers were at work, and authorities rotated", () => {
+    const { created = 0, tokens = 0, certificates = 0, bundle = 0, ...steps } = history.counts;
+    const { activated = 0, tainted = 0 } = steps;
+    const wereAtWork = Math.min(created, tokens, certificates) > ROUNDS;
+    return wereAtWork && bundle > 4 && activated > 2 && tainted > 1;
+  });
   await within("the callers' last answers", load.stop());
   dead();
 
@@ -362,16 +368,6 @@ t.test(`${ROUNDS} kills of server and agent, seed ${SEED}`, async (t) => {
   t.same(watch.fatal, [], "no stream ended so that a client would stop for good");
   t.same(watch.expired, [], "no expired SVID was handed out");
   t.same(watch.unpublished, [], "none without its authority");
-  const {
-    created = 0,
-    tokens = 0,
-    certificates = 0,
-    bundle = 0,
-    activated = 0,
-    tainted = 0,
-  } = history.counts;
-  t.ok(created > ROUNDS && tokens > ROUNDS && certificates > ROUNDS, "the callers were at work");
-  t.ok(bundle > 4 && activated > 2 && tainted > 1, "authorities rotated");
   await untilDone("the SVIDs of tainted authorities are replaced", () => {
     const left = watch.latest.filter(({ leaf }) => history.isTainted(leaf.authorityKeyId ?? ""));
     if (left.length > 0) throw new Error(left.map(({ id }) => id).join(", "));

@@ -19,13 +19,13 @@ function shows(watch: StreamWatch, ...paths: string[]): Promise<void> {
 
 t.test("the server is away for longer than an SVID lives", async (t) => {
   await using rig = await FaultRig.start({
-    server: { options: ["--ca-ttl=120s", "--x509-ttl=5s", "--jwt-ttl=5s", "--agent-ttl=60s"] },
+    server: { options: ["--ca-ttl=300s", "--x509-ttl=10s", "--jwt-ttl=10s", "--agent-ttl=120s"] },
   });
   await rig.entry("/one");
   await using watch = new StreamWatch(rig.socket);
   await shows(watch, "/one");
   await rig.server.end();
-  await pause(9000);
+  for (const { leaf } of watch.latest) await pause(leaf.notAfter * 1000 + 4000 - Date.now());
   const before = watch.serials.size;
   await rig.startServer();
   await untilDone("a new SVID", () =>
@@ -38,7 +38,7 @@ t.test("the server is away for longer than an SVID lives", async (t) => {
 
 t.test("the server is away for longer than the agent's own SVID lives", async (t) => {
   await using rig = await FaultRig.start({
-    server: { options: ["--ca-ttl=120s", "--x509-ttl=5s", "--jwt-ttl=5s", "--agent-ttl=10s"] },
+    server: { options: ["--ca-ttl=120s", "--x509-ttl=10s", "--jwt-ttl=10s", "--agent-ttl=30s"] },
   });
   await rig.entry("/one");
   await using watch = new StreamWatch(rig.socket);
@@ -57,7 +57,7 @@ t.test("the server is away for longer than the agent's own SVID lives", async (t
 
 t.test("the server is away while its next authority is due", async (t) => {
   await using rig = await FaultRig.start({
-    server: { options: ["--ca-ttl=60s", "--x509-ttl=10s", "--jwt-ttl=10s", "--agent-ttl=30s"] },
+    server: { options: ["--ca-ttl=120s", "--x509-ttl=15s", "--jwt-ttl=15s", "--agent-ttl=60s"] },
   });
   await rig.entry("/one");
   await using watch = new StreamWatch(rig.socket);

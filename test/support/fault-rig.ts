@@ -227,7 +227,7 @@ export class FaultRig implements AsyncDisposable {
 
   call<Res extends object>(service: string, method: string, request: object): Promise<Res> {
     return this.admin.unary<Res>(`spire.api.server.${service}`, method, request, {
-      deadlineMs: CALL_MS,
+      deadlineMs: PATIENCE_MS,
     });
   }
 
@@ -253,7 +253,7 @@ export class FaultRig implements AsyncDisposable {
     using stream = channel.stream<AttestAgentRequest, AttestAgentResponse__Output>(
       "spire.api.server.agent.v1.Agent",
       "AttestAgent",
-      { deadlineMs: CALL_MS },
+      { deadlineMs: PATIENCE_MS },
     );
     const csr = await createCsr({ uris: [], signer });
     const data = { type: "join_token", payload: Buffer.from(token) };
@@ -318,4 +318,3 @@ export function pause(ms: number): Promise<void> {
 
 /** Matches this very process. */
 export const OWN_SELECTOR = `unix:uid:${process.geteuid?.()}`;
-const CALL_MS = 60_000;

@@ -14,7 +14,7 @@ export class StreamWatch implements AsyncDisposable {
   #over = false;
   /** Ends that stop a client for good. */
   readonly fatal: string[] = [];
-  /** SVIDs whose life was over when they came. */
+  /** SVIDs whose life was over when they came, and had been for longer than a message is on its way. */
   readonly expired: string[] = [];
   /** How often a stream ended, by kind. */
   readonly ends: Record<string, number> = {};
@@ -35,7 +35,7 @@ export class StreamWatch implements AsyncDisposable {
       this.#follow(
         (client) => client.x509(),
         ({ svids }) => {
-          const now = Date.now() / 1000;
+          const now = Date.now() / 1000 - ON_THE_WAY_SECONDS;
           this.latest = svids.map(({ spiffe_id, hint, x509_svid, bundle }) => {
             const [leaf] = parseCertificates(new Uint8Array(x509_svid));
             if (leaf === undefined) throw new Error("no leaf");
@@ -106,3 +106,6 @@ export class StreamWatch implements AsyncDisposable {
     if (isFatal) this.fatal.push(`${kind}: ${message}`);
   }
 }
+
+/** On a machine that is busy. An agent that goes on with SVIDs which have ended is told all the same. */
+const ON_THE_WAY_SECONDS = 3;
