@@ -4,7 +4,7 @@ import { needPackages } from "../support/debian.ts";
 import { runExample } from "../support/example.ts";
 
 t.test("deploy/examples/files/run proves what it says and fails no request", async (t) => {
-  await needPackages(["nginx-light", "curl"]);
+  await needPackages(["nginx-light", "curl", "openssl"]);
   const { stdout, proved } = await runExample("files");
   t.equal(proved.length, 6, stdout);
   t.match(stdout, /not one of \d{2,} requests failed/);

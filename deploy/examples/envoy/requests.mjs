@@ -12,13 +12,13 @@ process.on("SIGTERM", () => stop.abort());
 
 function get(path) {
   return new Promise((resolve) => {
-    const asked = request({ host: "127.0.0.1", port, path, timeout: 15_000 }, (response) => {
+    const asked = request({ host: "127.0.0.1", port, path, timeout: 60_000 }, (response) => {
       let body = "";
       response.on("data", (piece) => (body += piece));
       response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body }));
       response.on("error", (error) => resolve({ status: 0, body: error.message }));
     });
-    asked.on("timeout", () => asked.destroy(new Error("no answer within 15 s")));
+    asked.on("timeout", () => asked.destroy(new Error("no answer within 60 s")));
     asked.on("error", (error) => resolve({ status: 0, body: error.message }));
     asked.end();
   });

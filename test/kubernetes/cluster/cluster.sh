@@ -84,7 +84,7 @@ control_plane_up() {
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
     --kubelet-client-certificate="$PKI/kubelet-client.crt" --kubelet-client-key="$PKI/kubelet-client.key" \
     --kubelet-certificate-authority="$PKI/ca.crt" --kubelet-preferred-address-types=InternalIP
-  for _ in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
+  for _ in $(seq 3000); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
   start controller-manager "$KUBE" kube-controller-manager --kubeconfig="$PKI/controller-manager.kubeconfig" \
     --authentication-kubeconfig="$PKI/controller-manager.kubeconfig" \
     --authorization-kubeconfig="$PKI/controller-manager.kubeconfig" --bind-address="$API" --root-ca-file="$PKI/ca.crt" \
@@ -185,7 +185,7 @@ mkdir -p /run/assay /var/lib/assay
 mount --bind $dir/runs /run/assay
 mount --bind $dir/library /var/lib/assay
 containerd --config $dir/containerd.toml >$STATE/log/containerd$i.log 2>&1 &
-for _ in \$(seq 100); do ctr -a $dir/run/c.sock version >/dev/null 2>&1 && break; sleep 0.05; done
+for _ in \$(seq 6000); do ctr -a $dir/run/c.sock version >/dev/null 2>&1 && break; sleep 0.05; done
 for image in $IMAGES; do ctr -a $dir/run/c.sock -n k8s.io images import \$image; done >$STATE/log/import$i.log 2>&1
 $KUBE kube-proxy --kubeconfig=$PKI/proxy.kubeconfig --hostname-override=$name --proxy-mode=iptables \
   --cluster-cidr=$PODS.0.0/16 --conntrack-max-per-core=0 --conntrack-min=0 \
@@ -201,7 +201,7 @@ END
 node_down() { # I: the PID namespace's first process dies, and with it kubelet, containerd, the shims and every pod
   local i=$1 path
   stop "node$i"
-  for _ in $(seq 50); do
+  for _ in $(seq 3000); do
     for path in /sys/fs/cgroup/*/"$(cgroup_of "$i")"; do
       [ ! -d "$path" ] || find "$path" -depth -type d -exec rmdir {} + 2>/dev/null || true
     done
@@ -232,7 +232,7 @@ case ${1:-} in
     [ -f "$PKI/ca.crt" ] || make_pki
     control_plane_up
     for i in $(seq "$2"); do node_up "$i"; done
-    for _ in $(seq 400); do
+    for _ in $(seq 1500); do
       [ "$(nodes_ready)" -lt "$2" ] || exit 0
       sleep 0.2
     done
