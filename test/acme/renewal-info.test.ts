@@ -6,6 +6,7 @@ import t from "tap";
 import { readChain } from "../server/frontends/acme-rig.ts";
 import { startRig } from "./rig.ts";
 import { pythonProgram } from "./tools.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 t.test(
   "certbot: an external account, a profile, and renewal because of renewal information",
@@ -51,7 +52,7 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a client to its end, two minutes at most. */
+/** Runs a client to its end. */
 async function runClient(
   command: string,
   args: readonly string[],
@@ -61,7 +62,7 @@ async function runClient(
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
+    timeout: PATIENCE_MS,
     killSignal: "SIGKILL",
   });
   const chunks: Buffer[] = [];

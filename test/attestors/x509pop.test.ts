@@ -20,6 +20,7 @@ import { Domain, TRUST_DOMAIN } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
 import { AGENT_SERVICE, startTestServer } from "../support/server.ts";
 import { type IssuedLeaf, type LeafOptions, TestCa, testCsr } from "../support/test-ca.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 
 const NOW = Math.floor(Date.now() / 1000);
 
@@ -59,7 +60,7 @@ async function attest(
   using stream = target
     .connect()
     .stream<object, { challenge?: Uint8Array; result: never }>(AGENT_SERVICE, "AttestAgent", {
-      deadlineMs: 20_000,
+      deadlineMs: PATIENCE_MS,
     });
   const data = { type: "x509pop", payload };
   stream.send({ params: { data, params: { csr } } }).catch(() => undefined);
@@ -119,11 +120,10 @@ t.test("external PKI: an agent joins, attests again, and is known by its selecto
   // Evicted: AGENT_NOT_ATTESTED makes it prove itself again, without anybody's help.
   await domain.call("agent.v1.Agent", "DeleteAgent", { id });
   agent.wake();
-  for (;;) {
+  await until("it has proved itself again", async () => {
     const again = await known().catch(() => undefined);
-    if (again !== undefined && again.x509svid_serial_number !== first.x509svid_serial_number) break;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return again !== undefined && again.x509svid_serial_number !== first.x509svid_serial_number;
+  });
   await agent[Symbol.asyncDispose]();
   // A folder that was lost, and a ban.
   const anew = { joinToken: undefined, x509pop, dataDir: join(domain.dir, "other") };

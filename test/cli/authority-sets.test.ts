@@ -8,6 +8,7 @@ import { parseCertificate } from "../../src/x509/certificate.ts";
 import { decodePem } from "../../src/x509/pem.ts";
 import { readAuditLog } from "../support/audit-records.ts";
 import { startAdminRig } from "./admin.ts";
+import { until } from "../support/patience.ts";
 
 const DAY = 86_400;
 const openssl = (...args: string[]): string => execFileSync("openssl", args, { encoding: "utf8" });
@@ -99,10 +100,10 @@ t.test("below an offline root", async (t) => {
   t.match(next, { status: "prepared" });
   await ok("authority", "x509", "activate", next.id, "--set", "web");
   const lists = async (): Promise<string> => (await run("x509", "crl", "--output", "json")).out;
-  for (let round = 0; round < 200 && !(await lists()).includes(next.id); round++) {
+  await until("its list is there", async () => {
     await server.clock.advance(1000);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+    return (await lists()).includes(next.id);
+  });
   t.match(await lists(), next.id, "revocation lists for it, too");
   await ok("authority", "x509", "taint", String(made["id"]), "--set", "web");
   const { authorities } = await json<{ authorities: Shown[] }>(

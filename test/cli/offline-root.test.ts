@@ -7,6 +7,7 @@ import { startAdminRig } from "./admin.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { decodePem } from "../../src/x509/pem.ts";
 import { refused } from "../support/refused.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 
 const openssl = (...args: string[]): string => execFileSync("openssl", args, { encoding: "utf8" });
 
@@ -41,7 +42,7 @@ t.test("from an empty server to the second intermediate", async (t) => {
   const early = server.connect();
   await refused(
     t,
-    early.unary("spire.api.server.bundle.v1.Bundle", "GetBundle", {}, { deadlineMs: 3000 }),
+    early.unary("spire.api.server.bundle.v1.Bundle", "GetBundle", {}, { deadlineMs: PATIENCE_MS }),
     {},
   );
 
@@ -76,10 +77,10 @@ t.test("from an empty server to the second intermediate", async (t) => {
   t.equal(readdirSync(join(safe, "signed")).length, 2, "copies of the root and of what it signed");
 
   await server.clock.advance(1000);
-  for (let rounds = 0; rounds < 200 && (await ready()).status !== 200; rounds++) {
+  await until("it is ready", async () => {
     await server.clock.advance(1000);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+    return (await ready()).status === 200;
+  });
   t.match(await ready(), { status: 200, advice: "ok" });
   const agent = await server.attest();
   t.ok(agent.spiffeId, "agents come in");

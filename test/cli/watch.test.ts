@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import t, { type Test } from "tap";
+import { until } from "../support/patience.ts";
 import { Domain, id } from "../support/running.ts";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "./program.ts";
 
@@ -35,10 +36,6 @@ function certificateIn(folder: string): X509Certificate {
   return new X509Certificate(readFileSync(`${folder}/svid.pem`));
 }
 
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 t.test("no agent and no identity: --once says so and fails, --wait waits", async (t) => {
   const nowhere = { ...env, SPIFFE_ENDPOINT_SOCKET: `unix://${dir}/nobody.sock` };
   t.match(await run(["watch", "--dir", `${dir}/none`, "--once"], nowhere), {
@@ -59,7 +56,7 @@ t.test("no agent and no identity: --once says so and fails, --wait waits", async
   t.equal(pid, isHost ? String(following.child.pid) : "N", "who goes on can be explained");
   await following.stop();
   const waiting = watch(t, ["--dir", `${dir}/waited`, "--once", "--wait", "5m"]);
-  await until(() => existsSync(`${dir}/waited`));
+  await until("it waits", () => existsSync(`${dir}/waited`));
   await domain.entry({ path: "/web", more: { hint: "web" } });
   await domain.entry({ path: "/db", more: { hint: "db", x509_svid_ttl: 1200 } });
   t.match(await waiting.ended, { code: 0, err: "" });
@@ -182,14 +179,14 @@ t.test("it follows: a change, an identity taken away and given again, a new agen
   await program.said(/no SVID with spiffe:\/\/example.org\/followed, but/, "err");
   t.equal(certificateIn(to).serialNumber, first, "what is there stays until it expires");
   await domain.entry({ path: "/followed" });
-  await until(() => certificateIn(to).serialNumber !== first);
-  await until(() => readFileSync(log, "utf8") === "x\nx\n");
+  await until("another SVID", () => certificateIn(to).serialNumber !== first);
+  await until("it was told twice", () => readFileSync(log, "utf8") === "x\nx\n");
   await agent[Symbol.asyncDispose]();
   await program.said(/nobody listens on|no agent socket|no socket at/, "err");
   agent = await domain.startAgent({ joinToken: undefined });
   const second = certificateIn(to).serialNumber;
-  await until(() => certificateIn(to).serialNumber !== second);
-  await until(() => readFileSync(log, "utf8") === "x\nx\nx\n");
+  await until("the new agent's SVID", () => certificateIn(to).serialNumber !== second);
+  await until("it was told again", () => readFileSync(log, "utf8") === "x\nx\nx\n");
   t.match(await program.stop("SIGTERM"), { code: 0 });
 });
 

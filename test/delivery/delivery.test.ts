@@ -12,6 +12,7 @@ import { parsePid, startOf, tell } from "../../src/delivery/tell.ts";
 import { decodePem } from "../../src/x509/pem.ts";
 import { Program } from "../cli/program.ts";
 import { TEST_EPOCH, TestCa } from "../support/test-ca.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const ca = await TestCa.create();
 const foreign = await TestCa.create({ trustDomain: "partner.example" });
@@ -59,7 +60,7 @@ function targetAt(dir: string, more: Partial<Target> = {}): Target {
     crl: false,
     tokens: [],
     storeCipher: "aes256",
-    tell: { runTimeoutMs: 10_000, signalName: "SIGHUP" },
+    tell: { runTimeoutMs: PATIENCE_MS, signalName: "SIGHUP" },
     ...more,
   };
 }
@@ -176,7 +177,7 @@ t.test("which SVID: the first, by hint, by ID; what is missing is named", async 
 t.test("an equal view writes and tells nothing; a token writes and tells nobody", async (t) => {
   const { delivery, dir, written } = deliveryTo(t, {
     tokens: [{ file: "token", audience: ["a"] }],
-    tell: { run: 'echo told >> "$TOLD"', runTimeoutMs: 10_000, signalName: "SIGHUP" },
+    tell: { run: 'echo told >> "$TOLD"', runTimeoutMs: PATIENCE_MS, signalName: "SIGHUP" },
   });
   const log = join(dir, "../told");
   const told = new Delivery({
@@ -213,7 +214,7 @@ t.test(
         ...delivery.target,
         tell: {
           run: `echo x >> ${tries}; test -e ${gate}`,
-          runTimeoutMs: 10_000,
+          runTimeoutMs: PATIENCE_MS,
           signalName: "SIGHUP",
         },
       },
@@ -274,7 +275,7 @@ t.test("an empty bundle is no bundle", async (t) => {
 
 t.test("commands: bounds, output, and what is left of them", async (t) => {
   const context = { env: { PATH: process.env["PATH"] }, clock: systemClock };
-  const run = (command: string, runTimeoutMs = 10_000, signal = never): Promise<void> =>
+  const run = (command: string, runTimeoutMs = PATIENCE_MS, signal = never): Promise<void> =>
     tell({ run: command, runTimeoutMs, signalName: "SIGHUP" }, context, signal);
   await run("true");
   await t.rejects(run("exit 3"), { kind: "unavailable", message: /ended with exit code 3/ });
@@ -282,9 +283,9 @@ t.test("commands: bounds, output, and what is left of them", async (t) => {
   await t.rejects(run("no-such-command-here 2>/dev/null"), { message: /exit code 127/ });
   const pidFile = join(mkdtempSync(join(tmpdir(), "assay-tell-")), "pid");
   t.teardown(() => rmSync(join(pidFile, ".."), { recursive: true, force: true }));
-  await t.rejects(run(`sleep 600 & echo $! > ${pidFile}; wait`, 300), {
+  await t.rejects(run(`sleep 600 & echo $! > ${pidFile}; wait`, 3000), {
     kind: "deadline",
-    message: /took longer than 0.3 s/,
+    message: /took longer than 3 s/,
   });
   const left = Number(readFileSync(pidFile, "utf8"));
   while (isRunning(left)) await new Promise((done) => setTimeout(done, 5));

@@ -16,6 +16,7 @@ import { seq } from "../../src/x509/der.ts";
 import { encodeExtension } from "../../src/x509/extension-encoding.ts";
 import { type Asked, type OddAnswer, OddProvisioner, issue } from "../support/odd-provisioner.ts";
 import { TestCa } from "../support/test-ca.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const server = await OddProvisioner.start();
 t.teardown(() => server[Symbol.asyncDispose]());
@@ -23,7 +24,7 @@ const plain = server.answer;
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const now = (): number => Math.floor(Date.now() / 1000);
 
-function sourceOf(more: Partial<IdentitySource> = {}, timeoutMs = 15_000): IdentitySource {
+function sourceOf(more: Partial<IdentitySource> = {}, timeoutMs = PATIENCE_MS): IdentitySource {
   const roots = [server.root];
   return {
     client: new ProvisionClient({ url: new URL(server.url), roots, timeoutMs }),
@@ -254,12 +255,16 @@ t.test(
       { message: /took longer than 0.2 s/ },
     );
     let calls = 0;
-    await ask(async ({ csr }) => (++calls < 3 ? "reset" : server.signed(csr)), sourceOf(), 30_000);
+    await ask(
+      async ({ csr }) => (++calls < 3 ? "reset" : server.signed(csr)),
+      sourceOf(),
+      PATIENCE_MS,
+    );
     const sent = server.asked.map(({ csr }) => Buffer.from(csr ?? []).toString("hex"));
     t.equal(sent.length, 3);
     t.equal(new Set(sent).size, 1, "a reply that was lost may have spent the token");
     await t.rejects(
-      ask(async () => ({ status: 401 }), sourceOf(), 30_000),
+      ask(async () => ({ status: 401 }), sourceOf(), PATIENCE_MS),
       { message: /refuses \(401\)/ },
     );
     t.equal(server.asked.length, 1, "what is refused is not asked again");
@@ -269,21 +274,21 @@ t.test(
 t.test("P13 the server itself: another authority, another name, a fingerprint", async (t) => {
   const url = new URL(server.url);
   const roots = [stranger.certificate];
-  const foreign = new ProvisionClient({ url, roots, timeoutMs: 15_000 });
+  const foreign = new ProvisionClient({ url, roots, timeoutMs: PATIENCE_MS });
   await t.rejects(ask(plain, sourceOf({ client: foreign })), {
     kind: "unauthenticated",
     message: /leads to no authority that was named/,
   });
   t.equal(server.asked.length, 0, "the token was not sent");
   const renamed = new URL(server.url.replace("localhost", "127.0.0.1"));
-  const other = new ProvisionClient({ url: renamed, roots: [server.root], timeoutMs: 15_000 });
+  const other = new ProvisionClient({ url: renamed, roots: [server.root], timeoutMs: PATIENCE_MS });
   await t.rejects(ask(plain, sourceOf({ client: other })), {
     kind: "unauthenticated",
     message: /is for DNS:localhost, not for 127.0.0.1/,
   });
   t.equal(server.asked.length, 0);
   const { signal } = new AbortController();
-  const address = { url, roots: [], timeoutMs: 15_000 };
+  const address = { url, roots: [], timeoutMs: PATIENCE_MS };
   const found = await authorityByFingerprint(address, fingerprintOf(server.ca.der), signal);
   t.same(found.raw, server.ca.der);
   await t.rejects(authorityByFingerprint(address, fingerprintOf(stranger.der), signal), {

@@ -17,6 +17,7 @@ import {
   provisionRig,
 } from "../server/frontends/provision-rig.ts";
 import { TestCa } from "../support/test-ca.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const NAME = "web.example.org";
 const { signal } = new AbortController();
@@ -26,7 +27,7 @@ async function plainRig(t: Test) {
   const roots = certificatesIn(await rig.server.rootsPem());
   const url = new URL(`http://127.0.0.1:${rig.port}`);
   const source = {
-    client: new ProvisionClient({ url, timeoutMs: 15_000, roots }),
+    client: new ProvisionClient({ url, timeoutMs: PATIENCE_MS, roots }),
     names: identityNames(NAME, []),
     keyType: "ec-p256",
     roots,

@@ -24,6 +24,7 @@ import { quiet } from "../support/quiet.ts";
 import { OddProvisioner } from "../support/odd-provisioner.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const server = await OddProvisioner.start();
 t.teardown(() => server[Symbol.asyncDispose]());
@@ -32,7 +33,7 @@ const names = { key: "id.key", certificate: "id.crt", authorities: "cacert.pem" 
 function sourceOf(clock: VirtualClock) {
   const roots = [server.root];
   return {
-    client: new ProvisionClient({ url: new URL(server.url), roots, timeoutMs: 15_000 }),
+    client: new ProvisionClient({ url: new URL(server.url), roots, timeoutMs: PATIENCE_MS }),
     names: identityNames("web.example.org", []),
     keyType: "ec-p256" as const,
     roots,

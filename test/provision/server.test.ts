@@ -11,6 +11,7 @@ import { identityNames } from "../../src/provision/names.ts";
 import { ProvisionClient, authorityByFingerprint } from "../../src/provision/provision-client.ts";
 import { bytesEqual } from "../../src/base/bytes.ts";
 import { PROVISION_SERVICE, type Rig, provisionRig } from "../server/frontends/provision-rig.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const TLS = { tls: { kind: "svid", dnsNames: ["localhost"] } } as const;
 const { signal } = new AbortController();
@@ -37,7 +38,7 @@ async function sourceOf(
 ): Promise<IdentitySource> {
   const address = {
     url: new URL(`https://${host}:${rig.port}`),
-    timeoutMs: 15_000,
+    timeoutMs: PATIENCE_MS,
     ...(trustDomain === undefined ? {} : { trustDomain }),
   };
   const roots = [await authorityByFingerprint({ ...address, roots: [] }, fingerprint, signal)];

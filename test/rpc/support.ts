@@ -10,6 +10,7 @@ import { GrpcServer, type GrpcServerOptions } from "../../src/rpc/server.ts";
 import { TlsListener, type TlsListenerOptions } from "../../src/rpc/tls-listener.ts";
 import { peerCertificates } from "../../src/x509/peer-certificates.ts";
 import type { IssuedLeaf, LeafOptions, TestCa } from "../support/test-ca.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 /** A certificate that is valid now, as TLS libraries know no other clock. */
 export function leafOfToday(ca: TestCa, options: LeafOptions = {}): Promise<IssuedLeaf> {
@@ -62,7 +63,7 @@ export async function startTlsServer(
       chains.set(label, peerCertificates(socket));
       server.inject(socket, label);
     },
-    handshakeTimeoutMs: 5_000,
+    handshakeTimeoutMs: PATIENCE_MS,
     maxConnections: 100,
     logger,
     ...options,

@@ -14,6 +14,7 @@ import {
   rejection,
   startTlsServer,
 } from "./support.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 
 const AGENT = "spire.api.server.agent.v1.Agent";
 const root = await TestCa.create(caOfToday());
@@ -97,7 +98,7 @@ t.test(
           maxVersion,
         });
         t.equal(socket.getProtocol(), maxVersion);
-        await until(() => test.chains.size > known.size);
+        await until("a chain", () => test.chains.size > known.size, 1);
         const [label = ""] = [...test.chains.keys()].filter((key) => !known.has(key));
         t.same(ids(test.chains.get(label)), ids(wanted), `${name}, ${maxVersion}`);
         socket.destroy();
@@ -114,7 +115,7 @@ t.test(
 );
 
 t.test("what is not gRPC over TLS is dropped", async (t) => {
-  await using test = await startTlsServer(identity, { handshakeTimeoutMs: 200 });
+  await using test = await startTlsServer(identity, { handshakeTimeoutMs: 3000 });
   const { port } = test.listener.address;
   for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "\u0000".repeat(64), "\u0016\u0003\u0001\uffff"]) {
     const socket = connectTcp(port, "127.0.0.1");
@@ -137,7 +138,7 @@ t.test("what is not gRPC over TLS is dropped", async (t) => {
   await once(reset, "connect");
   reset.write("\u0016\u0003\u0001");
   reset.resetAndDestroy();
-  await until(() => test.listener.connections === 0);
+  await until("no connection", () => test.listener.connections === 0, 1);
   t.equal(test.chains.size, 0, "none of them was handed over");
   (await handshake(port)).destroy();
 });
@@ -150,7 +151,7 @@ t.test("bounds on connections, of all and of one address", async (t) => {
   const { port } = test.listener.address;
   const first = await handshake(port);
   const second = connectTcp(port, "127.0.0.1");
-  await until(() => test.listener.connections === 2);
+  await until("two connections", () => test.listener.connections === 2, 1);
   await expectClose(connectTcp(port, "127.0.0.1"));
   t.pass("a third connection of one address is refused");
   const elsewhere = await handshake(port, { localAddress: "127.0.0.2" });
@@ -163,7 +164,7 @@ t.test("bounds on connections, of all and of one address", async (t) => {
   first.destroy();
   second.destroy();
   elsewhere.destroy();
-  await until(() => test.listener.connections === 0);
+  await until("no connection", () => test.listener.connections === 0, 1);
   (await handshake(port)).destroy();
 });
 
@@ -228,7 +229,7 @@ t.test("listening: address in use, unusable certificate", async (t) => {
     port: test.listener.address.port,
     secureContext: () => identity,
     onConnection: () => undefined,
-    handshakeTimeoutMs: 1000,
+    handshakeTimeoutMs: PATIENCE_MS,
     maxConnections: 1,
     logger,
   };
@@ -250,7 +251,7 @@ t.test("closing the listener leaves connections that were handed over", async (t
   await channel.unary(AGENT, "GetAgent", {});
   const { port } = test.listener.address;
   const half = connectTcp(port, "127.0.0.1");
-  await until(() => test.listener.connections === 2);
+  await until("two connections", () => test.listener.connections === 2, 1);
   const dropped = expectClose(half);
   await test.listener[Symbol.asyncDispose]();
   await dropped;
@@ -272,7 +273,7 @@ t.test("channel: whom it believes", async (t) => {
       AGENT,
       "GetAgent",
       {},
-      { deadlineMs: 60_000 },
+      { deadlineMs: PATIENCE_MS },
     );
   };
   t.ok(await call(root.pem), "the root");
@@ -292,7 +293,9 @@ t.test("channel: whom it believes", async (t) => {
       untrusted,
       checkServer: () => undefined,
     });
-    const error = await rejection(channel.unary(AGENT, "GetAgent", {}, { deadlineMs: 60_000 }));
+    const error = await rejection(
+      channel.unary(AGENT, "GetAgent", {}, { deadlineMs: PATIENCE_MS }),
+    );
     t.match(error, { kind: "unavailable", message: new RegExp(`^${untrusted}$`) });
   }
 
@@ -370,8 +373,3 @@ t.test("channel: servers that are none", async (t) => {
   );
   connectTls({ target: "[::1]:8081", rootsPem: undefined, checkServer }).close();
 });
-
-/** Waits for something that has no event of its own. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}

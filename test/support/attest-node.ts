@@ -3,6 +3,7 @@ import { generateKey } from "../../src/keys/software-signer.ts";
 import type { Channel } from "../../src/rpc/channel.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { AGENT_SERVICE } from "./server.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export type NodeKey = Awaited<ReturnType<typeof generateKey>>;
 
@@ -28,7 +29,7 @@ export async function attestNode(
   const { signer } = key ?? (await generateKey("ec-p256"));
   const csr = await createCsr({ uris: [], signer });
   using stream = channel.stream<object, Answer>(AGENT_SERVICE, "AttestAgent", {
-    deadlineMs: 20_000,
+    deadlineMs: PATIENCE_MS,
   });
   const data = { type, payload: typeof payload === "string" ? Buffer.from(payload) : payload };
   // The answer tells more about a call that ended than the failed send does.

@@ -13,6 +13,7 @@ import { type RunningServer, startServer } from "../../src/server/main.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { encodePem } from "../../src/x509/pem.ts";
 import { VirtualClock } from "./virtual-clock.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export interface TestServerOverrides<C extends Clock = VirtualClock> {
   readonly config?: Partial<ServerConfig>;
@@ -188,7 +189,7 @@ export async function attestWith(
   using stream = channel.stream<object, { result: { svid: SvidMessage } }>(
     AGENT_SERVICE,
     "AttestAgent",
-    { deadlineMs: 20_000 },
+    { deadlineMs: PATIENCE_MS },
   );
   const data = { type: "join_token", payload: Buffer.from(token) };
   // The answer tells more about a call that ended than the failed send does.

@@ -13,7 +13,7 @@ import { WorkloadClient } from "../support/workload-client.ts";
 import { needPrograms } from "../support/debian.ts";
 import { envoyBinary } from "./envoy-binary.ts";
 import { freePort } from "../support/free-port.ts";
-import { until } from "../support/patience.ts";
+import { PATIENCE_MS, until } from "../support/patience.ts";
 
 const exec = promisify(execFile);
 const ASSAY = join(import.meta.dirname, "../../bin/assay");
@@ -58,7 +58,14 @@ t.test("Envoy refuses a revoked SVID and takes the next one", async (t) => {
   const ended = once(proxy, "exit");
   t.teardown(() => proxy.kill("SIGKILL"));
   const status = async (svid: string): Promise<string> => {
-    const show = ["--silent", "--insecure", "--max-time", "5", "--write-out", "%{http_code}"];
+    const show = [
+      "--silent",
+      "--insecure",
+      "--max-time",
+      `${PATIENCE_MS / 1000}`,
+      "--write-out",
+      "%{http_code}",
+    ];
     const url = `https://127.0.0.1:${port}/`;
     const { stdout } = await exec("curl", [
       ...show,
@@ -77,7 +84,10 @@ t.test("Envoy refuses a revoked SVID and takes the next one", async (t) => {
   await until("the revoked SVID is refused", async () => (await status(before)) === "000");
   let next = await watch.next();
   while (save("next", next)[1] === serial) next = await watch.next();
-  t.equal(await status(join(domain.dir, "next.pem")), "200", "its successor is not");
+  await until(
+    "its successor is not",
+    async () => (await status(join(domain.dir, "next.pem"))) === "200",
+  );
   t.equal(await status(before), "000");
 
   proxy.kill("SIGTERM");

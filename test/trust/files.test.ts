@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import t, { type Test } from "tap";
 import { type Program, emptyEnvironment, run, start, temporaryFolder } from "../cli/program.ts";
 import { needPackages } from "../support/debian.ts";
+import { until } from "../support/patience.ts";
 import { Domain, id } from "../support/running.ts";
 import { TlsLoad, ask, serialOf, startBackend } from "./tls-load.ts";
 import { freePort } from "../support/free-port.ts";
@@ -44,14 +45,6 @@ function watch(name: string, more: readonly string[]): Program {
   return start(["watch", "--dir", `${dir}/${name}`, ...more], env);
 }
 
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 120_000;
-  while (!(await what())) {
-    if (performance.now() > deadline) throw new Error(`not within two minutes: ${what.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 /**
  * Three rotations under load: each new certificate is shown, and no connection fails.
  * @param isReady before each: whether the server has taken over what it was told before
@@ -63,7 +56,7 @@ async function rotateUnderLoad(
   isReady: (rotation: number) => boolean = () => true,
 ): Promise<void> {
   const target = { port, identity: `${dir}/client`, serverId: id("/server") };
-  await until(() =>
+  await until("the server answers", () =>
     ask(target, "/").then(
       () => true,
       () => false,
@@ -71,17 +64,17 @@ async function rotateUnderLoad(
   );
   const load = new TlsLoad({ ...target, workers: 8 });
   for (let rotation = 0; rotation < 3; rotation += 1) {
-    await until(() => isReady(rotation));
+    await until("it has taken over what was before", () => isReady(rotation));
     const before = serialOf(readFileSync(files, "utf8"));
     const ran = await run(["entry", "rotate", "--id", serverEntry], env);
     t.equal(ran.code, 0, ran.err);
-    await until(() => serialOf(readFileSync(files, "utf8")) !== before);
+    await until("new files", () => serialOf(readFileSync(files, "utf8")) !== before);
     const now = serialOf(readFileSync(files, "utf8"));
-    await until(() => load.bySerial.has(now));
+    await until("the new certificate is shown", () => load.bySerial.has(now));
   }
   // Those that were held through the last reload are to end, too.
   const { answered } = load;
-  await until(() => load.answered > answered + 100);
+  await until("a hundred more answers", () => load.answered > answered + 100);
   await load.end();
   t.same(load.failures, []);
   t.equal(load.bySerial.size, 4);
@@ -285,6 +278,6 @@ t.test(
       "no half generation is left",
     );
     rmSync(`${to}/filler`);
-    await until(() => readFileSync(`${to}/svid.pem`, "utf8") !== before);
+    await until("new files", () => readFileSync(`${to}/svid.pem`, "utf8") !== before);
   },
 );

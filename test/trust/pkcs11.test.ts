@@ -26,6 +26,7 @@ import { Domain, id } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 import { softHsm } from "./softhsm.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const exec = promisify(execFile);
 const hsm = await softHsm();
@@ -39,7 +40,7 @@ function open(change: Partial<Pkcs11Options> = {}): Promise<KeyManager> {
     token,
     pinFile,
     namespace: `space-${spaces++}`,
-    timeoutMs: 10_000,
+    timeoutMs: PATIENCE_MS,
     clock: systemClock,
     random: systemRandom,
     ...change,
@@ -171,7 +172,7 @@ t.test(
         listen: "127.0.0.1:0",
         socket: join(dir, "server.sock"),
         keyManager: "pkcs11",
-        keyManagers: { pkcs11: { module, token, pinFile, namespace: "hanging", timeout: "1s" } },
+        keyManagers: { pkcs11: { module, token, pinFile, namespace: "hanging", timeout: "5s" } },
       }),
     );
     const start = () => {
@@ -207,7 +208,7 @@ t.test(
 
 t.test("a server keeps its authorities in the token, over a restart", async (t) => {
   const { module, token, pinFile } = hsm;
-  const pkcs11 = { module, token, pinFile, namespace: "example.org", timeoutMs: 10_000 };
+  const pkcs11 = { module, token, pinFile, namespace: "example.org", timeoutMs: PATIENCE_MS };
   await using domain = await Domain.start({
     keyManager: { kind: "pkcs11", ...pkcs11 },
     ca: { keyType: "ec-p384", ttlSeconds: 86_400, jwtKeyType: "rsa-2048", jwtIssuer: "" },

@@ -16,6 +16,7 @@ import { needPackages } from "../support/debian.ts";
 import { Domain, id } from "../support/running.ts";
 import { serialOf } from "./tls-load.ts";
 import { freePort } from "../support/free-port.ts";
+import { until } from "../support/patience.ts";
 
 await needPackages(["postgresql"]);
 
@@ -77,23 +78,24 @@ ssl_ca_file = '${dir}/identity/bundle.pem'
   });
   const identity = `${dir}/identity`;
   const shown = (): Promise<string> => serverSerial(port, identity, id("/db"));
-  const first = await until(shown, (serial) => serial !== "");
+  const first = await shownOnce(shown, (serial) => serial !== "");
   t.equal(first, serialOf(readFileSync(`${identity}/svid.pem`, "utf8")));
   t.match(await run(["entry", "rotate", "--id", entry], env), { code: 0 });
-  const second = await until(shown, (serial) => serial !== first);
+  const second = await shownOnce(shown, (serial) => serial !== first);
   t.equal(second, serialOf(readFileSync(`${identity}/svid.pem`, "utf8")));
 });
 
-async function until(
+async function shownOnce(
   attempt: () => Promise<string>,
   done: (value: string) => boolean,
 ): Promise<string> {
-  for (;;) {
+  let value = "";
+  await until("the certificate is shown", async () => {
     // Until it listens, nobody answers.
-    const value = await attempt().catch(() => "");
-    if (value !== "" && done(value)) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    value = await attempt().catch(() => "");
+    return value !== "" && done(value);
+  });
+  return value;
 }
 
 /** PostgreSQL's own request for TLS (protocol 3, SSLRequest), then the handshake. */
@@ -106,6 +108,7 @@ function serverSerial(port: number, identity: string, spiffeId: string): Promise
       socket.write(request);
     });
     socket.on("error", reject);
+    socket.on("close", () => reject(new Error("the connection ended")));
     socket.once("data", () => {
       const secure = connectTls(
         {

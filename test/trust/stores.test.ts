@@ -13,6 +13,7 @@ import { type Lying, checkBackend } from "../agent/stores/conformance.ts";
 import { temporaryFolder } from "../cli/program.ts";
 import { Cluster } from "../kubernetes/cluster/cluster.ts";
 import { Domain, id } from "../support/running.ts";
+import { until } from "../support/patience.ts";
 import { BaoDev } from "./bao-dev.ts";
 
 const POLICY = `path "secret/data/assay/*" { capabilities = ["create", "update"] }
@@ -30,10 +31,6 @@ t.teardown(async () => {
 
 function at(values: Readonly<Record<string, string>>): Place {
   return new Map(Object.entries(values));
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 interface Secret {
@@ -293,17 +290,25 @@ t.test(
       "kubernetes_secret:name:web",
     ]);
     await entry("job", ["vault:path:job"]);
-    await until(async () => (await inVault("job")).includes(id("/job")));
-    await until(async () => (await secretOf(at({ namespace: "apps", name: "web" }))) !== undefined);
+    await until("job is in the vault", async () => (await inVault("job")).includes(id("/job")));
+    await until(
+      "web is a secret",
+      async () => (await secretOf(at({ namespace: "apps", name: "web" }))) !== undefined,
+    );
     await bao.pause();
     await entry("second", ["vault:path:second"]);
     await domain.deleteEntry(web);
-    await until(async () => (await secretOf(at({ namespace: "apps", name: "web" }))) === undefined);
-    await until(() =>
+    await until(
+      "web is gone",
+      async () => (await secretOf(at({ namespace: "apps", name: "web" }))) === undefined,
+    );
+    await until("the vault is said to be away", () =>
       lines.some((line) => /the SVID store is away.*did not answer within/.test(line)),
     );
     bao.resume();
-    await until(async () => (await inVault("second")).includes(id("/second")));
+    await until("second is in the vault", async () =>
+      (await inVault("second")).includes(id("/second")),
+    );
     t.notMatch(lines.join(""), /PRIVATE KEY/);
     t.equal((await secretOf(at({ namespace: "apps", name: "opaque" })))?.data["a"], "Yg==");
   },

@@ -16,6 +16,7 @@ import { Domain, id } from "../support/running.ts";
 import { refused } from "../support/refused.ts";
 import { WorkloadClient } from "../support/workload-client.ts";
 import { openBao } from "./openbao.ts";
+import { PATIENCE_MS, untilDone } from "../support/patience.ts";
 
 const bao = await openBao();
 t.teardown(() => bao[Symbol.asyncDispose]());
@@ -26,7 +27,7 @@ const OPTIONS = {
   address: bao.address,
   tokenFile: join(dir, "token"),
   mount: "transit",
-  timeoutMs: 20_000,
+  timeoutMs: PATIENCE_MS,
   clock: systemClock,
 };
 let spaces = 0;
@@ -108,22 +109,20 @@ t.test("what is wrong is said, and no token is in it", async (t) => {
 });
 
 t.test("one that hangs is late, said in its health, and comes back", async (t) => {
-  await using manager = await open({ timeoutMs: 300 });
+  await using manager = await open({ timeoutMs: 3000 });
   const signer = await manager.generate("a", "ec-p256");
   t.equal(manager.problem?.(), undefined);
   await bao.freeze();
   try {
     await refused(t, signer.sign(Buffer.from("x")), {
       kind: "unavailable",
-      message: /within 0\.3 s/,
+      message: /within 3 s/,
     });
     t.match(manager.problem?.(), /did not answer within/);
   } finally {
     bao.thaw();
   }
-  await using patient = await open();
-  await patient.list();
-  t.ok(await signer.sign(Buffer.from("x")));
+  t.ok(await untilDone("it signs again", () => signer.sign(Buffer.from("x"))));
   t.equal(manager.problem?.(), undefined);
 });
 
@@ -143,7 +142,7 @@ t.test("a token that was replaced in its file is taken up", async (t) => {
 t.test("a server keeps its authorities in the engine, over a restart", async (t) => {
   const place = { address: bao.address, tokenFile: join(dir, "token"), mount: "transit" };
   await using domain = await Domain.start({
-    keyManager: { kind: "vault", ...place, namespace: "example.org", timeoutMs: 2000 },
+    keyManager: { kind: "vault", ...place, namespace: "example.org", timeoutMs: 5000 },
     metricsListen: "127.0.0.1:0",
   });
   await domain.startAgent();

@@ -6,6 +6,7 @@ import t, { type Test } from "tap";
 import { systemClock } from "../../src/base/clock.ts";
 import { VaultClient } from "../../src/vault/vault-client.ts";
 import { refused } from "../support/refused.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 interface Peer {
   readonly address: string;
@@ -54,7 +55,7 @@ async function openClient(t: Test, { address }: Peer): Promise<VaultClient> {
   const client = await VaultClient.open({
     address,
     login: { path: "auth/approle/login", proof: async () => ({ body: {} }) },
-    timeoutMs: 10_000,
+    timeoutMs: PATIENCE_MS,
     clock: systemClock,
   });
   t.teardown(() => client[Symbol.asyncDispose]());

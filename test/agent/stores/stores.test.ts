@@ -23,6 +23,7 @@ import { createLogger } from "../../../src/observe/logger.ts";
 import { connectUnix } from "../../../src/rpc/channel.ts";
 import { parseSelector } from "../../../src/spiffe/selector.ts";
 import { refused } from "../../support/refused.ts";
+import { until } from "../../support/patience.ts";
 import { Domain, id } from "../../support/running.ts";
 import { WorkloadClient } from "../../support/workload-client.ts";
 import { TestCa } from "../../support/test-ca.ts";
@@ -37,10 +38,6 @@ function folder(t: Test): string {
 
 function at(values: Readonly<Record<string, string>>): Place {
   return new Map(Object.entries(values));
-}
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 t.test("the contract: file", async (t) => {
@@ -96,7 +93,7 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
     new X509Certificate(readFileSync(`${base}/${name}/svid.pem`)).serialNumber;
 
   const web = await entry("web", ["file:name:web"]);
-  await until(() => existsSync(`${base}/web/svid.pem`));
+  await until("web is stored", () => existsSync(`${base}/web/svid.pem`));
   t.equal(
     new X509Certificate(readFileSync(`${base}/web/svid.pem`)).subjectAltName,
     `URI:${id("/web")}`,
@@ -119,14 +116,17 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
     entries: [{ id: web, dns_names: ["web.example.org"] }],
     input_mask: { dns_names: true },
   });
-  await until(() => serial("web") !== first);
+  await until("web is stored anew", () => serial("web") !== first);
 
   // Another place: the old one is cleared.
   await domain.call("entry.v1.Entry", "BatchUpdateEntry", {
     entries: [{ id: web, selectors: [{ type: "file", value: "name:moved" }] }],
     input_mask: { selectors: true },
   });
-  await until(() => existsSync(`${base}/moved/svid.pem`) && !existsSync(`${base}/web`));
+  await until(
+    "web has moved",
+    () => existsSync(`${base}/moved/svid.pem`) && !existsSync(`${base}/web`),
+  );
 
   // Whom its holder may talk to.
   const partner = await TestCa.create({ trustDomain: "partner.example" });
@@ -150,7 +150,7 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
       ],
     });
     const file = `${base}/${name}/federated/partner.example.pem`;
-    await until(() => existsSync(file));
+    await until(`${name} has the foreign bundle`, () => existsSync(file));
     t.same(new X509Certificate(readFileSync(file)).raw, Buffer.from(partner.der));
   }
 
@@ -158,11 +158,13 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
   await entry("second", ["file:name:moved"]);
   await entry("elsewhere", ["aws_secretsmanager:secretname:web"]);
   const fourth = await entry("fourth", ["file:name:fourth"]);
-  await until(() => existsSync(`${base}/fourth/svid.pem`));
-  await until(() =>
+  await until("fourth is stored", () => existsSync(`${base}/fourth/svid.pem`));
+  await until("a store that there is not is said", () =>
     lines.some((line) => line.includes("no SVID store of the entry's type is configured")),
   );
-  await until(() => lines.some((line) => /entry \S+ has its SVID at the same place/.test(line)));
+  await until("one place for two is said", () =>
+    lines.some((line) => /entry \S+ has its SVID at the same place/.test(line)),
+  );
   t.equal(
     new X509Certificate(readFileSync(`${base}/moved/svid.pem`)).subjectAltName?.includes("web"),
     true,
@@ -173,9 +175,10 @@ t.test("an agent stores what entries ask for, renews it, and takes it away", asy
   t.ok(existsSync(`${base}/fourth/svid.pem`), "it stays while the agent is away");
   await domain.deleteEntry(fourth);
   agent = await domain.startAgent({ ...change, joinToken: undefined });
-  await until(() => !existsSync(`${base}/fourth`));
+  await until("fourth is taken away", () => !existsSync(`${base}/fourth`));
   await domain.deleteEntry(web);
   await until(
+    "second has the place",
     () =>
       existsSync(`${base}/moved/svid.pem`) &&
       /second/.test(
@@ -208,8 +211,10 @@ t.test("a store that cannot be written to: said, tried again, and nobody else wa
     more: { store_svid: true },
   });
   await domain.entry({ path: "/free", selectors: ["file:name:free"], more: { store_svid: true } });
-  await until(() => existsSync(`${base}/free/svid.pem`));
-  await until(() => lines.some((line) => /SVID not stored.*is a link or a file/.test(line)));
+  await until("free is stored", () => existsSync(`${base}/free/svid.pem`));
+  await until("blocked is said", () =>
+    lines.some((line) => /SVID not stored.*is a link or a file/.test(line)),
+  );
   t.equal(readFileSync(`${base}/blocked`, "utf8"), "a file");
   await agent[Symbol.asyncDispose]();
 });
@@ -235,13 +240,15 @@ t.test("other stores take over while the agent runs", async (t) => {
     selectors: ["file:name:web"],
     more: { store_svid: true },
   });
-  await until(() => lines.some((line) => line.includes("set it in svidStores")));
+  await until("it asks for a store", () =>
+    lines.some((line) => line.includes("set it in svidStores")),
+  );
   await reload(file(first));
-  await until(() => existsSync(`${first}/web/svid.pem`));
+  await until("web is in the first", () => existsSync(`${first}/web/svid.pem`));
   const before = readFileSync(`${first}/web/svid.pem`, "utf8");
 
   await reload(file(second));
-  await until(() => existsSync(`${second}/web/svid.pem`));
+  await until("web is in the second", () => existsSync(`${second}/web/svid.pem`));
   t.equal(readFileSync(`${second}/web/svid.pem`, "utf8"), before, "not signed anew for that");
   t.ok(existsSync(`${first}/web/svid.pem`), "what lies elsewhere stays");
 
@@ -252,17 +259,19 @@ t.test("other stores take over while the agent runs", async (t) => {
     "none changes when one does not do",
   );
   await domain.deleteEntry(web);
-  await until(() => !existsSync(`${second}/web`));
+  await until("web is gone", () => !existsSync(`${second}/web`));
   await Promise.all([reload(file(first)), reload({}), reload(file(second))]);
   await domain.entry({
     path: "/next",
     selectors: ["file:name:next"],
     more: { store_svid: true },
   });
-  await until(() => existsSync(`${second}/next/svid.pem`));
+  await until("next is in the second", () => existsSync(`${second}/next/svid.pem`));
   t.notOk(existsSync(`${first}/next`));
   await reload({});
-  await until(() => lines.some((line) => line.includes("lies in a store that is not configured")));
+  await until("what lies there is said", () =>
+    lines.some((line) => line.includes("lies in a store that is not configured")),
+  );
 });
 
 t.test("a list of stored SVIDs that cannot be read is said, and no end", async (t) => {

@@ -11,6 +11,7 @@ import {
   type TlsIdentity,
   identityOf,
 } from "../../support/server.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 
 export const HOST_SERVICE = "assay.agent.v1.AgentHost";
 export const id = (path: string) => ({ trust_domain: "example.org", path });
@@ -48,9 +49,9 @@ export async function callOnce(
 ): Promise<unknown> {
   const types = serviceDefinition(service)[method];
   if (types?.requestStream !== true && types?.responseStream !== true) {
-    return channel.unary(service, method, {}, { deadlineMs: 10_000 });
+    return channel.unary(service, method, {}, { deadlineMs: PATIENCE_MS });
   }
-  using stream = channel.stream<object, object>(service, method, { deadlineMs: 10_000 });
+  using stream = channel.stream<object, object>(service, method, { deadlineMs: PATIENCE_MS });
   stream.send({}).catch(() => undefined); // the answer says more
   stream.end();
   for await (const response of stream) return response;

@@ -28,7 +28,7 @@ import {
   id,
   uid,
 } from "./calls.ts";
-import { until } from "../../support/patience.ts";
+import { PATIENCE_MS, until } from "../../support/patience.ts";
 
 t.test("the life of an agent", async (t) => {
   const server = await startTestServer(t);
@@ -207,7 +207,7 @@ t.test("entries are synced whole when few, by revision when many", async (t) => 
   };
   const sync = () =>
     agent.channel.stream<object, Sync>(ENTRY_SERVICE, "SyncAuthorizedEntries", {
-      deadlineMs: 20_000,
+      deadlineMs: PATIENCE_MS,
     });
   const create = async (from: number, to: number) => {
     const entries = Array.from({ length: to - from }, (_, i) => ({

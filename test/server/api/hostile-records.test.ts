@@ -21,6 +21,7 @@ import {
   refuseAll,
   selector,
 } from "./hostile-requests.ts";
+import { until } from "../../support/patience.ts";
 
 t.test("entry service", async (t) => {
   const { admin, createEntry } = await startTestServer(t);
@@ -278,7 +279,7 @@ t.test("svid service", async (t) => {
       "BatchNewX509SVID",
       { params: [{ entry_id: expiring, csr: good }] },
     );
-  for (let i = 0; i < 100 && (await fetch()).results[0]?.status.code !== 0; i++);
+  await until("it is signed", async () => (await fetch()).results[0]?.status.code === 0);
   t.match((await fetch()).results, [{ status: { code: 0 } }]);
   server.clock.step(61_000);
   const [late] = (await fetch()).results;

@@ -8,6 +8,7 @@ import { serviceDefinition } from "../../../src/rpc/protos.ts";
 import { AUTHORIZATION } from "../../../src/server/endpoints/authorization.ts";
 import { startTestServer } from "../../support/server.ts";
 import { id, mint, uid } from "./calls.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 
 /** WIT-SVIDs are there with `experimental` alone. */
 const MISSING = [
@@ -27,10 +28,10 @@ async function kindOf(channel: Channel, service: string, name: string): Promise<
   if (method === undefined) throw new Error(`${service} has no ${name}`);
   try {
     if (!method.requestStream && !method.responseStream) {
-      await channel.unary(service, name, {}, { deadlineMs: 20_000 });
+      await channel.unary(service, name, {}, { deadlineMs: PATIENCE_MS });
       return "ok";
     }
-    using stream = channel.stream<object, object>(service, name, { deadlineMs: 20_000 });
+    using stream = channel.stream<object, object>(service, name, { deadlineMs: PATIENCE_MS });
     stream.end();
     for await (const _ of stream) return "ok";
     return "ok";

@@ -16,9 +16,10 @@ import { openMemoryKeyManager } from "../../../src/server/keymanager/memory.ts";
 import { parseCertificate } from "../../../src/x509/certificate.ts";
 import { verifyChain } from "../../../src/x509/chain.ts";
 import { formatName } from "../../../src/x509/names.ts";
-import { VirtualClock, settle } from "../../support/virtual-clock.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 import { refused } from "../../support/refused.ts";
 import { DAY, Domain, HOUR, TRUST_DOMAIN } from "./domain.ts";
+import { until } from "../../support/patience.ts";
 
 const KINDS = ["x509", "jwt"] as const;
 
@@ -440,18 +441,14 @@ t.test("start: rotation runs by itself, in one loop", async (t) => {
   await domain.clock.advance(60_000);
   t.equal(domain.clock.timers, 1, "one loop, however often it is started");
   await domain.clock.advance(31 * 60_000);
-  await until(() => statuses(set, "x509").length === 2);
+  await until("a second one", () => statuses(set, "x509").length === 2, 1);
   t.same(statuses(set, "x509"), ["active", "prepared"]);
   await domain.clock.advance(18 * 60_000);
-  await until(() => activeId(set, "x509") !== id);
+  await until("another signs", () => activeId(set, "x509") !== id, 1);
   t.same(errors, []);
   await set[Symbol.asyncDispose]();
   t.equal(domain.clock.timers, 0);
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let round = 0; !holds() && round < 1000; round++) await settle();
-}
 
 function statuses(set: AuthoritySet, kind: AuthorityKind): readonly string[] {
   return set.records(kind).map(({ status }) => status);

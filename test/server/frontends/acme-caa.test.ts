@@ -158,8 +158,8 @@ t.test("records that allow and records that do not", async (t) => {
 });
 
 const DEFAULTS = {
-  resolverTimeout: 500,
-  timeout: 10,
+  resolverTimeout: 10_000,
+  timeout: 100,
   httpPort: 80,
   httpsPort: 443,
   tlsPort: 443,

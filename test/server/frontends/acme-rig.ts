@@ -108,7 +108,7 @@ export function acmeConfig(
     validation: {
       ...acmeValidation(undefined),
       resolvers: [dns.address],
-      resolverTimeoutMs: 2000,
+      resolverTimeoutMs: 10_000,
       httpPort,
       allowedNetworks: ["127.0.0.0/8", "::1"],
     },

@@ -41,6 +41,9 @@ export async function startRig(
   dns.zone.set(NAME, { a: ["127.0.0.1"] });
   const config: AcmeValidationConfig = {
     ...acmeValidation(undefined),
+    resolverTimeoutMs: 10_000,
+    // By a virtual clock it is what it is.
+    ...(clock === systemClock ? { timeoutSeconds: 100 } : {}),
     resolvers: [dns.address],
     allowedNetworks: ["127.0.0.0/8"],
     ...change,

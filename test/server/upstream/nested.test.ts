@@ -155,7 +155,7 @@ t.test("three levels: chains, tokens, a rotation and a taint from the top", asyn
     trustDomain: TrustDomain.parse("example.org"),
     clock: systemClock,
   });
-  const never = AbortSignal.timeout(20_000);
+  const never = new AbortController().signal;
   await refused(t, late.watch?.look(never) ?? Promise.resolve(), {
     kind: "unavailable",
     message: /^upstream server 127\.0\.0\.1:1: /,
