@@ -12,6 +12,7 @@ import { parseBundleRecord } from "../../../src/spiffe/bundle-document.ts";
 import { TrustDomain } from "../../../src/spiffe/trust-domain.ts";
 import { NO_AUDIT } from "../../support/no-audit.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
+import { until } from "../../support/patience.ts";
 
 export const TRUST_DOMAIN: TrustDomain = TrustDomain.parse("example.org");
 export const HOUR = 3600;
@@ -44,6 +45,19 @@ export class Domain implements AsyncDisposable {
     this.clock.step(seconds * 1000);
   }
 
+  /** Moves the clock on, and waits for each round of a loop: keys are made on other threads, for which no clock waits. */
+  async rounds(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= ROUND_MS) {
+      await this.#roundIsOver();
+      await this.clock.advance(Math.min(left, ROUND_MS));
+    }
+    await this.#roundIsOver();
+  }
+
+  #roundIsOver(): Promise<void> {
+    return until("the round is over", () => this.clock.timers > 0, 1);
+  }
+
   authorities(options: Partial<AuthoritySetOptions> = {}): Promise<AuthoritySet> {
     return AuthoritySet.open({
       name: "trust-domain",
@@ -73,3 +87,5 @@ export class Domain implements AsyncDisposable {
     await this.datastore[Symbol.asyncDispose]();
   }
 }
+
+const ROUND_MS = 10_000;
