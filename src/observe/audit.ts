@@ -19,7 +19,7 @@ export type AuditKind = (typeof AUDIT_KINDS)[number];
 export interface AuditCaller {
   /**
    * `local`, `admin`, `agent`, `downstream`, `workload`, `any`; `token` for whoever showed one, `pod` where it was a
-   * pod's; `unknown` when the gate refused the caller; `server` when the server moved its authorities by the clock.
+   * pod's; `unknown` when the gate refused the caller; `server` when the server moved its authorities, or deleted something, by the clock.
    */
   readonly role: string;
   readonly id?: string;
@@ -118,6 +118,12 @@ export interface AuditRotation {
   readonly reason?: string;
   /** An administrator's call led to it, which has a record of its own. */
   readonly byHand: boolean;
+}
+
+/** Who is told of what the server deletes by the clock. It is done already: a record that cannot be written now is owed. */
+export interface PruneAudit {
+  /** An entry, of which the subject says which one. Never fails. */
+  pruned(entry: AuditSubject, reason: string): Promise<void>;
 }
 
 /** Who is told of each step. It is done already: a record that cannot be written now is owed. */

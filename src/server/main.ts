@@ -117,7 +117,9 @@ export async function startServer(
     new UpstreamWatcher({ upstream, authorities, clock, random, logger }),
   );
   for (const prune of [startEntryPruner, startTokenPruner, startFeedPruner]) {
-    started.use(prune({ store: datastore, clock, random, logger, metrics }));
+    started.use(
+      prune({ store: datastore, trustDomain, clock, random, logger, metrics, audit: trail }),
+    );
   }
 
   const roots = new TrustedRoots(

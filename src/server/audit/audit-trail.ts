@@ -7,6 +7,7 @@ import type {
   AuditRotation,
   AuditSubject,
   GatheringAudit,
+  PruneAudit,
   RotationAudit,
   RotationStep,
 } from "../../observe/audit.ts";
@@ -36,7 +37,7 @@ export interface AdminAct {
 }
 
 /** The business events of the server, each in one place: whoever makes one happen tells it here and waits. */
-export class AuditTrail implements GatheringAudit, RotationAudit, AsyncDisposable {
+export class AuditTrail implements GatheringAudit, RotationAudit, PruneAudit, AsyncDisposable {
   readonly #options: AuditTrailOptions;
   readonly #denials: DenialBudget;
   readonly #loop: Loop;
@@ -77,24 +78,12 @@ export class AuditTrail implements GatheringAudit, RotationAudit, AsyncDisposabl
 
   /** Never fails: an authority that is due must not wait for a disk that is full. */
   async rotated({ step, kind, reason, byHand, ...subject }: AuditRotation): Promise<void> {
-    const { log, logger, metrics } = this.#options;
-    metrics.add(...ROTATION_METRICS[step][kind]);
-    if (byHand) return;
-    const action = `${kind}.authority.${step}`;
-    try {
-      await log.append(
-        {
-          kind: "system",
-          action,
-          outcome: "ok",
-          caller: { role: "server" },
-          ...described({ subject, ...(reason && { reason }) }),
-        },
-        { done: true },
-      );
-    } catch (error) {
-      logger.warn("a step with an authority was not recorded yet", { action, ...subject, error });
-    }
+    this.#options.metrics.add(...ROTATION_METRICS[step][kind]);
+    if (!byHand) await this.#owed(`${kind}.authority.${step}`, subject, reason);
+  }
+
+  async pruned(subject: AuditSubject, reason: string): Promise<void> {
+    await this.#owed("entry.prune", subject, reason);
   }
 
   /**
@@ -175,6 +164,29 @@ export class AuditTrail implements GatheringAudit, RotationAudit, AsyncDisposabl
       await log.append({ kind: "system", action: "server.stop", outcome: "ok" });
     } catch (error) {
       logger.warn("the server's end could not be recorded", { error });
+    }
+  }
+
+  /** What the server did by the clock: done already. Never fails. */
+  async #owed(action: string, subject: AuditSubject, reason?: string): Promise<void> {
+    const { log, logger } = this.#options;
+    try {
+      await log.append(
+        {
+          kind: "system",
+          action,
+          outcome: "ok",
+          caller: { role: "server" },
+          ...described({ subject, ...(reason && { reason }) }),
+        },
+        { done: true },
+      );
+    } catch (error) {
+      logger.warn("what the server did by the clock was not recorded yet", {
+        action,
+        ...subject,
+        error,
+      });
     }
   }
 

@@ -156,14 +156,15 @@ export interface JoinTokenRecord {
 
 export interface TokenReader {
   get(hash: string): Promise<JoinTokenRecord | undefined>;
+  /** Tokens with expiresAt < now, the oldest first. */
+  listExpired(now: EpochSeconds, limit: number): Promise<readonly JoinTokenRecord[]>;
 }
 
 export interface TokenWriter extends TokenReader {
   /** @throws exists */
   create(token: JoinTokenRecord): Promise<void>;
+  /** @returns whether there was one */
   delete(hash: string): Promise<boolean>;
-  /** Deletes tokens with expiresAt < now. @returns how many */
-  prune(now: EpochSeconds): Promise<number>;
 }
 
 /** A token of another issuer that was used here: it counts for one key alone until it is refused for its age. */

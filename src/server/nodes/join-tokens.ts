@@ -102,7 +102,7 @@ function checkToken(token: string): void {
   }
 }
 
-/** The shape is known to `NodeService.evict`, which takes the entry away with its agent. */
+/** The shape is known to `deleteTokenAliases`: the entry goes with its agent, or with a token that nobody used. */
 function aliasEntry(
   id: string,
   alias: SpiffeId,

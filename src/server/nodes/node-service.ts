@@ -18,6 +18,7 @@ import { fail } from "../../base/errors.ts";
 import { toHex } from "../../base/bytes.ts";
 import { bindToken, checkBinding } from "./bound-tokens.ts";
 import { KeyedQueue } from "../../base/keyed-queue.ts";
+import { deleteTokenAliases } from "./token-aliases.ts";
 import { NodeCache, type NodeStatus } from "./node-cache.ts";
 
 export interface NodeServiceOptions {
@@ -163,12 +164,7 @@ export class NodeService implements AsyncDisposable {
       this.#datastore.transaction(async (writers) => {
         if (!(await writers.nodes.delete(agentId))) throw noSuchAgent(agentId);
         await writers.tokens.delete(agentId.slice(agentId.lastIndexOf("/") + 1));
-        const children = await writers.entries.list({ parentId: agentId });
-        for (const entry of children.items) {
-          const [only, ...others] = entry.selectors;
-          const isAlias = only?.type === "spiffe_id" && only.value === agentId;
-          if (isAlias && others.length === 0) await writers.entries.delete(entry.id);
-        }
+        await deleteTokenAliases(writers, agentId);
       }),
     );
     await this.#cache.refresh();

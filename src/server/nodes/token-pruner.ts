@@ -1,32 +1,29 @@
-import { type Clock, epochSeconds } from "../../base/clock.ts";
-import type { Datastore } from "../datastore/contract.ts";
-import type { Logger } from "../../observe/logger.ts";
+import { epochSeconds } from "../../base/clock.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
+import { type JoinTokenPruning, pruneJoinTokens } from "./join-token-pruner.ts";
 
-export interface TokenPrunerOptions {
-  readonly store: Datastore;
-  readonly clock: Clock;
+export interface TokenPrunerOptions extends JoinTokenPruning {
   readonly random: Random;
-  readonly logger: Logger;
 }
 
 /**
- * Deletes expired join tokens, whose nodes still mark them as spent, one-time tokens, certificates that stand for such,
+ * Deletes expired join tokens with what they left behind, one-time tokens, certificates that stand for such,
  * authorizations of `provision` and API tokens for them, and bound tokens that nobody accepts any more; now and every
  * five minutes, until disposed.
  */
-export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOptions): Loop {
+export function startTokenPruner(options: TokenPrunerOptions): Loop {
+  const { store, clock, random, logger } = options;
   return new Loop({
     name: "token pruner",
     clock,
     random,
     backoff: { maxMs: INTERVAL_MS },
-    async round() {
+    async round(signal) {
+      await pruneJoinTokens(options, signal);
       const now = epochSeconds(clock);
-      const { tokens, bound, once, renewable, grants, external } = await store.transaction(
+      const { bound, once, renewable, grants, external } = await store.transaction(
         async (writers) => ({
-          tokens: await writers.tokens.prune(now),
           bound: await writers.boundTokens.prune(now),
           once: await writers.oneTimeTokens.prune(now),
           renewable: await writers.renewableCertificates.prune(now),
@@ -36,7 +33,6 @@ export function startTokenPruner({ store, clock, random, logger }: TokenPrunerOp
           external: await writers.acmeExternalAccounts.prune(now),
         }),
       );
-      if (tokens > 0) logger.info("expired join tokens pruned", { tokens });
       if (once > 0) logger.info("expired one-time tokens pruned", { tokens: once });
       if (renewable > 0)
         logger.info("ended renewable certificates pruned", { certificates: renewable });

@@ -321,6 +321,33 @@ t.test(
   },
 );
 
+t.test("the entry of a join token that nobody used goes, and the record says so", async (t) => {
+  const server = await startTestServer(t);
+  await server.createToken({ agent_id: id("/host"), ttl: 60 });
+  const { entries } = await server.admin.unary<{ entries: { id: string }[] }>(
+    ENTRY_SERVICE,
+    "ListEntries",
+    {},
+  );
+  t.equal(entries.length, 1);
+  await server.clock.advance(10 * 60_000);
+  let found: AuditRecord[] = [];
+  await until("there is a record", async () => {
+    found = await readOver(server.admin, { actions: ["entry.prune"] });
+    return found.length > 0;
+  });
+  t.match(found, [
+    {
+      kind: "system",
+      outcome: "ok",
+      caller: { role: "server" },
+      subject: { entryId: entries[0]?.id, spiffeId: "spiffe://example.org/host" },
+      reason: "its join token expired unused",
+    },
+  ]);
+  t.match(await server.admin.unary(ENTRY_SERVICE, "CountEntries", {}), { count: 0 });
+});
+
 t.test("a killed server has a record for every certificate that it handed out", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "assay-audit-kill-"));
   t.teardown(() => rm(dir, { recursive: true, force: true }));

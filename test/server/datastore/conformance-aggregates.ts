@@ -74,13 +74,21 @@ export async function aggregatesConformance(check: Check): Promise<void> {
     await store.transaction((w) => w.tokens.create(token));
     await rejectsWith(t, "exists", () => store.transaction((w) => w.tokens.create(token)));
     t.same(await store.tokens.get("ab"), token);
-    t.equal(await store.transaction((w) => w.tokens.prune(100)), 0);
+    const more = [
+      { hash: "cd", expiresAt: 99, createdAt: 3 },
+      { hash: "aa", expiresAt: 100, createdAt: 2 },
+    ];
+    for (const each of more) await store.transaction((w) => w.tokens.create(each));
+    const expired = async (now: number, limit: number) =>
+      (await store.tokens.listExpired(now, limit)).map(({ hash }) => hash);
+    t.same(await expired(99, 10), []);
+    t.same(await expired(100, 10), ["cd"]);
+    t.same(await expired(101, 10), ["cd", "aa", "ab"], "the oldest first");
+    t.same(await store.transaction((w) => w.tokens.listExpired(101, 2)), more);
     const spent = await Promise.all(
       [1, 2, 3].map(() => store.transaction((w) => w.tokens.delete("ab"))),
     );
     t.equal(spent.filter(Boolean).length, 1, "spent once");
-    await store.transaction((w) => w.tokens.create(token));
-    t.equal(await store.transaction((w) => w.tokens.prune(101)), 1);
     t.equal(await store.tokens.get("ab"), undefined);
     t.equal(await store.changes.current(), 0, "tokens are not in the change feed");
   });

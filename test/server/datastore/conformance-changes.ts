@@ -90,7 +90,7 @@ export async function changesConformance(check: Check): Promise<void> {
     });
     await store.transaction((w) => w.entries.create(sampleEntry("1")));
     await store.transaction(async () => undefined);
-    await store.transaction((w) => w.tokens.prune(1));
+    await store.transaction((w) => w.boundTokens.prune(1));
     await t.rejects(store.transaction(() => Promise.reject(new Error("no"))));
     await store.transaction((w) => w.entries.create(sampleEntry("2")));
     t.same(told, [(await store.changes.current()) - 1, await store.changes.current()]);

@@ -5,9 +5,11 @@ import {
   joinTokenHash,
 } from "../../../src/attestors/node/join-token/payload.ts";
 import { systemRandom } from "../../../src/base/random.ts";
+import type { AuditSubject } from "../../../src/observe/audit.ts";
 import { silentLogger } from "../../../src/observe/logger.ts";
 import type { Datastore } from "../../../src/server/datastore/contract.ts";
 import { openSqliteDatastore } from "../../../src/server/datastore/sqlite/sqlite-datastore.ts";
+import { EMPTY_ENTRY } from "../../../src/server/entries/draft.ts";
 import { JoinTokens } from "../../../src/server/nodes/join-tokens.ts";
 import { KeyedQueue } from "../../../src/base/keyed-queue.ts";
 import { NodeService } from "../../../src/server/nodes/node-service.ts";
@@ -18,6 +20,7 @@ import { refused } from "../../support/refused.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const trustDomain = TrustDomain.parse("example.org");
+const id = (path: string): string => `spiffe://example.org${path}`;
 const keyA = Uint8Array.of(1, 2, 3);
 const keyB = Uint8Array.of(4, 5, 6);
 
@@ -44,9 +47,32 @@ async function openRoom(t: Test) {
     );
     return nodes.admit({ admission, attestationType: "join_token", publicKey, issue });
   };
+  const pruned: (readonly [AuditSubject, string])[] = [];
+  const prune = (): void => {
+    const pruner = startTokenPruner({
+      store: datastore,
+      trustDomain,
+      clock,
+      random: systemRandom,
+      logger: silentLogger,
+      audit: { pruned: async (subject, reason) => void pruned.push([subject, reason]) },
+    });
+    t.teardown(() => pruner[Symbol.asyncDispose]());
+  };
   const agentIdOf = (token: string) =>
     SpiffeId.of(trustDomain, joinTokenAgentPath(joinTokenHash(token)));
-  return { clock, datastore, nodes, tokens, attest, agentIdOf, issue, issued: () => serials };
+  return {
+    clock,
+    datastore,
+    nodes,
+    tokens,
+    attest,
+    agentIdOf,
+    issue,
+    prune,
+    pruned,
+    issued: () => serials,
+  };
 }
 
 async function storedText(datastore: Datastore): Promise<string> {
@@ -114,9 +140,7 @@ t.test("a lost reply: the same key may come again, no other, and not for ever", 
   await refused(t, room.nodes.checkActive(id, first.serial), { reason: "AGENT_NOT_ACTIVE" });
   room.clock.step(601_000);
   await refused(t, room.attest(token, keyA), { kind: "invalid", message: /expired/ });
-  await room.datastore.transaction((writers) =>
-    writers.tokens.prune(Math.floor(room.clock.nowMs() / 1000)),
-  );
+  await room.datastore.transaction((writers) => writers.tokens.delete(joinTokenHash(token)));
   await refused(t, room.attest(token, keyA), { kind: "invalid", message: /already been used/ });
   await refused(t, room.tokens.create({ ttlSeconds: 60, token }), { kind: "exists" });
 });
@@ -334,18 +358,82 @@ t.test("a ban counts whatever else the record says", async (t) => {
 
 t.test("expired tokens are pruned by the clock", async (t) => {
   const room = await openRoom(t);
-  const pruner = startTokenPruner({
-    store: room.datastore,
-    clock: room.clock,
-    random: systemRandom,
-    logger: silentLogger,
-  });
-  t.teardown(() => pruner[Symbol.asyncDispose]());
+  room.prune();
   const { token } = await room.tokens.create({ ttlSeconds: 60 });
   await room.clock.advance(59_000);
   t.ok(await room.datastore.tokens.get(joinTokenHash(token)));
   await room.clock.advance(600_000);
   t.notOk(await room.datastore.tokens.get(joinTokenHash(token)));
+});
+
+t.test("an expired token takes the entry that it made along, unless its agent came", async (t) => {
+  const room = await openRoom(t);
+  const host = SpiffeId.parse("spiffe://example.org/host");
+  const make = (path: string) =>
+    room.tokens.create({ ttlSeconds: 60, agentId: SpiffeId.of(trustDomain, path) });
+  const unused = await make("/unused");
+  const spent = await make("/spent");
+  const banned = await make("/banned");
+  const later = await room.tokens.create({ ttlSeconds: 6000, agentId: host });
+  await room.attest(spent.token, keyA);
+  await room.attest(banned.token, keyB);
+  await room.nodes.ban(banned.spiffeId.toString());
+  // What an administrator made below it stays; so does what only looks like it.
+  const own = { ...EMPTY_ENTRY, parentId: unused.spiffeId.toString(), createdAt: 0 };
+  const spiffeId = unused.spiffeId.toString();
+  await room.datastore.transaction(async ({ entries }) => {
+    const [alias] = (await entries.list({ spiffeId: "spiffe://example.org/unused" })).items;
+    if (alias === undefined) throw new Error("no alias");
+    const more = [...alias.selectors, { type: "unix", value: "uid:0" }];
+    await entries.create({ ...own, id: "a", spiffeId: id("/a"), selectors: more });
+    const other = [{ type: "unix", value: spiffeId }];
+    await entries.create({ ...own, id: "b", spiffeId: id("/b"), selectors: other });
+  });
+  const left = async () =>
+    (await room.datastore.entries.list({})).items.map(({ spiffeId }) => spiffeId).sort();
+  const all = ["/a", "/b", "/banned", "/host", "/spent", "/unused"].map(id);
+  room.prune();
+  await room.clock.advance(60_000);
+  t.same(await left(), all, "it counts until its last second");
+  await room.clock.advance(600_000);
+  t.same(
+    await left(),
+    all.filter((each) => each !== id("/unused")),
+  );
+  t.match(room.pruned, [
+    [
+      {
+        spiffeId: id("/unused"),
+        parentId: spiffeId,
+        tokenHash: joinTokenHash(unused.token),
+        entryId: /^[0-9a-f-]{36}$/,
+      },
+      "its join token expired unused",
+    ],
+  ]);
+  t.equal(room.pruned.length, 1);
+  await refused(t, room.attest(unused.token, keyA), { kind: "invalid", message: /does not exist/ });
+  t.ok(await room.datastore.tokens.get(joinTokenHash(later.token)));
+  // The same name for the next token, and the same token again.
+  await room.tokens.create({
+    ttlSeconds: 60,
+    token: unused.token,
+    agentId: SpiffeId.parse(id("/unused")),
+  });
+  t.same(await left(), all);
+});
+
+t.test("more expired tokens than one transaction takes are pruned in one go", async (t) => {
+  const room = await openRoom(t);
+  await room.datastore.transaction(async ({ tokens }) => {
+    for (let i = 0; i < 1001; i++) {
+      await tokens.create({ hash: joinTokenHash(`token-${i}`), expiresAt: 1, createdAt: 0 });
+    }
+  });
+  await room.clock.advance(10_000);
+  room.prune();
+  await room.clock.advance(1_000);
+  t.same(await room.datastore.tokens.listExpired(100, 1), []);
 });
 
 t.test("the queue of one agent has an end", async (t) => {

@@ -2,7 +2,7 @@ import type { EpochSeconds } from "../../../base/clock.ts";
 import { fail, isKind } from "../../../base/errors.ts";
 import type { JoinTokenRecord, TokenReader, TokenWriter } from "../contract.ts";
 import type { SqlReader, TransactionScope } from "./connection.ts";
-import { readInteger, readText } from "./row.ts";
+import { type Row, readInteger, readText } from "./row.ts";
 
 export class SqliteTokenReader implements TokenReader {
   readonly #sql: SqlReader;
@@ -16,12 +16,17 @@ export class SqliteTokenReader implements TokenReader {
       "SELECT hash, expires_at, created_at FROM join_tokens WHERE hash = ?",
       hash,
     );
-    if (row === undefined) return undefined;
-    return {
-      hash: readText(row, "hash"),
-      expiresAt: readInteger(row, "expires_at"),
-      createdAt: readInteger(row, "created_at"),
-    };
+    return row === undefined ? undefined : tokenOf(row);
+  }
+
+  async listExpired(now: EpochSeconds, limit: number): Promise<readonly JoinTokenRecord[]> {
+    return this.#sql
+      .all(
+        "SELECT hash, expires_at, created_at FROM join_tokens WHERE expires_at < ? ORDER BY expires_at, hash LIMIT ?",
+        now,
+        limit,
+      )
+      .map(tokenOf);
   }
 }
 
@@ -51,9 +56,12 @@ export class SqliteTokenWriter extends SqliteTokenReader implements TokenWriter 
     const done = this.#scope.run("DELETE FROM join_tokens WHERE hash = ?", hash);
     return done.changes !== 0;
   }
+}
 
-  async prune(now: EpochSeconds): Promise<number> {
-    const done = this.#scope.run("DELETE FROM join_tokens WHERE expires_at < ?", now);
-    return Number(done.changes);
-  }
+function tokenOf(row: Row): JoinTokenRecord {
+  return {
+    hash: readText(row, "hash"),
+    expiresAt: readInteger(row, "expires_at"),
+    createdAt: readInteger(row, "created_at"),
+  };
 }
