@@ -1,5 +1,5 @@
 /** The broker endpoint's listener: what becomes of each kind of connection, and that its place is free afterwards. */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { type NetConnectOpts, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,17 +23,22 @@ const BAD_RECORD = Buffer.concat([Buffer.of(23, 3, 3, 0, 40), Buffer.alloc(40, 7
 class WatchedPlaces extends Places {
   readonly taken = Promise.withResolvers<void>();
   readonly left = Promise.withResolvers<void>();
+  readonly all: Place[] = [];
+  /** `place`: of a connection that was handed over. */
+  readonly handed = new EventEmitter();
 
   override take(address: string, close: () => void): Place {
     const place = super.take(address, close);
-    this.taken.resolve();
-    return {
+    const watched = {
       ...place,
       leave: () => {
         place.leave();
         this.left.resolve();
       },
     };
+    this.all.push(watched);
+    this.taken.resolve();
+    return watched;
   }
 }
 
@@ -53,7 +58,16 @@ async function open(t: Test, kind: "path" | "port") {
   const accepted = Promise.withResolvers<TLSSocket>();
   const path = join(dir, "d", "broker.sock");
   const listener = await BrokerListener.listen(
-    { identity, places, onConnection: accepted.resolve, clock, logger: silentLogger },
+    {
+      identity,
+      places,
+      onConnection(secured, place) {
+        accepted.resolve(secured);
+        places.handed.emit("place", place);
+      },
+      clock,
+      logger: silentLogger,
+    },
     kind === "path" ? { path } : { host: "127.0.0.1", port: 0 },
   );
   t.teardown(() => listener[Symbol.dispose]());
@@ -88,6 +102,24 @@ for (const kind of ["path", "port"] as const) {
       await places.left.promise;
       t.equal(places.size, 0);
     }
+  });
+
+  t.test(`${kind}: each has the place that it was given, whoever is done first`, async (t) => {
+    const { places, target } = await open(t, kind);
+    const slow = connect(target).on("error", () => undefined);
+    await places.taken.promise;
+    const first = once(places.handed, "place");
+    const fast = dial(target);
+    fast.write(PREFACE);
+    t.equal((await first)[0], places.all[1]);
+    const second = once(places.handed, "place");
+    connectTls({ socket: slow, ALPNProtocols: ["h2"], rejectUnauthorized: false })
+      .on("error", () => undefined)
+      .write(PREFACE);
+    t.equal((await second)[0], places.all[0]);
+    t.equal(places.all.length, 2);
+    fast.destroy();
+    slow.destroy();
   });
 
   t.test(`${kind}: whoever does not is cut off, and its place is free`, async (t) => {

@@ -1,6 +1,11 @@
 /** TLS for the broker endpoint, on a Unix socket or a TCP port. Nothing is verified in the handshake: calls are. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
-import { type SecureContext, TLSSocket, createSecureContext } from "node:tls";
+import {
+  type TLSSocket,
+  type Server as TlsServer,
+  createServer as createTlsServer,
+} from "node:tls";
 import { addressKey } from "../../base/address-key.ts";
 import type { Clock } from "../../base/clock.ts";
 import { listenOnTcp } from "../../base/listen.ts";
@@ -28,13 +33,27 @@ export type BrokerAddress =
 export class BrokerListener implements Disposable {
   readonly #options: BrokerListenerOptions;
   readonly #server: Server;
-  /** Handshakes under way. */
+  /** Given each connection that has a place; listens nowhere itself. */
+  readonly #tls: TlsServer;
+  /** Handshakes under way, and connections that have said nothing after theirs. */
   readonly #handshakes = new Set<Socket>();
-  #shown: Shown | undefined;
+  /** Node names no connection below TLS, and a Unix socket has no address: what a handshake began with stays with it. */
+  readonly #admitted = new AsyncLocalStorage<Admitted>();
+  #shown: AgentSvid | undefined;
 
   private constructor(options: BrokerListenerOptions) {
     this.#options = options;
     this.#server = createServer({ noDelay: true }, (socket) => this.#admit(socket));
+    this.#tls = createTlsServer({
+      ALPNProtocols: ["h2"],
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    this.#tls.on("secureConnection", (secured) => this.#secured(secured));
+    this.#tls.on("tlsClientError", (error, secured) => {
+      options.logger.debug("connection of a broker failed", { error });
+      secured.destroy();
+    });
   }
 
   /** @throws precondition when the address or the path is taken */
@@ -65,7 +84,7 @@ export class BrokerListener implements Disposable {
   }
 
   #admit(socket: Socket): void {
-    const { identity, places, onConnection, clock, logger } = this.#options;
+    const { identity, places, clock, logger } = this.#options;
     socket.on("error", (error) => logger.debug("connection of a broker failed", { error }));
     if (identity.svid === undefined) {
       socket.destroy();
@@ -85,35 +104,41 @@ export class BrokerListener implements Disposable {
       over();
       place.leave();
     });
-    const secured = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#contextFor(identity.svid),
-      ALPNProtocols: ["h2"],
-      requestCert: true,
-      rejectUnauthorized: false,
+    this.#show(identity.svid);
+    this.#admitted.run({ place, over }, () => this.#tls.emit("connection", socket));
+  }
+
+  #secured(secured: TLSSocket): void {
+    const { onConnection, logger } = this.#options;
+    secured.on("error", (error) => {
+      logger.debug("connection of a broker failed", { error });
+      // Node leaves this to the listener; a record that cannot be read ends nothing by itself.
+      secured.destroy();
     });
-    secured.on("error", (error) => logger.debug("connection of a broker failed", { error }));
-    // A record that cannot be read after the handshake: Node makes that an 'error' for sockets of its own servers alone.
-    secured.on("_tlsError", () => secured.destroy());
-    // Node tells the end of a handshake to servers alone. What is read came after it: HTTP/2's clients speak first.
+    const admitted = this.#admitted.getStore();
+    if (admitted === undefined || secured.alpnProtocol !== "h2") {
+      secured.destroy();
+      return;
+    }
+    const { place, over } = admitted;
+    // HTTP/2's clients speak first.
     secured.once("readable", () => {
       over();
-      if (secured.alpnProtocol === "h2") onConnection(secured, place);
-      else secured.destroy();
+      onConnection(secured, place);
     });
   }
 
-  #contextFor(svid: AgentSvid): SecureContext {
-    if (this.#shown?.svid === svid) return this.#shown.context;
-    const context = createSecureContext(serverContext(svid));
-    this.#shown = { svid, context };
-    return context;
+  #show(svid: AgentSvid): void {
+    if (this.#shown === svid) return;
+    this.#tls.setSecureContext(serverContext(svid));
+    this.#shown = svid;
   }
 }
 
-interface Shown {
-  readonly svid: AgentSvid;
-  readonly context: SecureContext;
+interface Admitted {
+  readonly place: Place;
+  /** The time for the handshake and the first word is over, or not needed any more. */
+  readonly over: () => void;
 }
 
 /** A broker makes one in milliseconds. */
