@@ -55,6 +55,28 @@ t.test("RFC 8555 §7.1.1, §7.2: directory and nonces", async (t) => {
   }
 });
 
+t.test("RFC 8555 §6.3: directory and nonces by POST-as-GET", async (t) => {
+  const rig = await acmeRig(t);
+  const client = await rig.client();
+  const url = client.url("newNonce");
+  const { body } = await client.get(rig.directory);
+  const directory = await client.post(rig.directory, "");
+  const nonce = await client.post(url, "");
+  t.same([directory.status, directory.body], [200, body]);
+  t.same([nonce.status, nonce.text], [204, ""]);
+  for (const { headers } of [directory, nonce]) {
+    t.match(headers["replay-nonce"], /^[A-Za-z0-9_-]{16,}$/);
+    t.equal(headers["cache-control"], "no-store");
+  }
+  for (const path of [rig.directory, url]) {
+    problem(t, await client.post<AcmeProblemBody>(path, {}), ["malformed", 400], "with a payload");
+    const stranger = await client.post<AcmeProblemBody>(path, "", { key: makeAcmeKey() });
+    problem(t, stranger, ["malformed", 400], "with another key");
+    const byKey = await client.post<AcmeProblemBody>(path, "", { byKey: true });
+    problem(t, byKey, ["malformed", 400], "without an account");
+  }
+});
+
 t.test("RFC 8555 §6: requests that are wrong in one thing", async (t) => {
   const rig = await acmeRig(t);
   const client = await rig.client();
@@ -191,8 +213,11 @@ t.test("RFC 8555 §7.3: accounts", async (t) => {
   problem(t, foreign, ["unauthorized", 403], "another's account");
   const list = await other.post<AcmeProblemBody>(`${client.kid}/orders`, "");
   problem(t, list, ["unauthorized", 403], "another's orders");
-  const odd = await client.post<AcmeProblemBody>(client.kid, { status: "revoked" });
-  problem(t, odd, ["malformed", 400], "another status");
+  for (const status of ["valid", "revoked", 7, null]) {
+    const odd = await client.post(client.kid, { status, orders: "x", termsOfServiceAgreed: true });
+    t.match([odd.status, odd.body], [200, { status: "valid", orders: `${client.kid}/orders` }]);
+    t.notOk("termsOfServiceAgreed" in odd.body, "§7.3.2: what cannot be changed is ignored");
+  }
   const gone = await client.post(client.kid, { status: "deactivated" });
   t.equal(gone.body["status"], "deactivated");
   for (const path of [client.kid, `${client.kid}/orders`, client.url("newOrder")]) {
@@ -240,7 +265,9 @@ t.test("RFC 8555 §7.3.4: accounts that are bound to external ones", async (t) =
   await refuse(others, ["malformed", 400], "another account's key");
   const signed = acmeJws(client.key, { alg: "ES256", kid: own.kid, url }, jwk);
   await refuse(signed, ["badSignatureAlgorithm", 400], "a signature in place of the MAC");
-  t.equal((await client.register({ externalAccountBinding: good })).status, 201);
+  const bound = await client.register({ externalAccountBinding: good });
+  t.equal(bound.status, 201);
+  t.same(bound.body["externalAccountBinding"], good, "§7.3.4: shown as it came");
   t.equal((await client.register({ externalAccountBinding: good })).status, 200, "it is there");
   const second = await rig.stranger();
   const again = await second.register({

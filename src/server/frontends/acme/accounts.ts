@@ -49,7 +49,16 @@ export class Accounts {
     }
     try {
       const account = await this.#create(request, payload);
-      return { ...this.#shown(account), status: 201, location: urls.account(account.id) };
+      const { body, ...shown } = this.#shown(account);
+      // §7.3.4: as it came.
+      const { externalAccountBinding: binding } = payload;
+      const isBound = account.externalAccountId !== "";
+      return {
+        ...shown,
+        status: 201,
+        body: { ...body, ...(isBound ? { externalAccountBinding: binding } : {}) },
+        location: urls.account(account.id),
+      };
     } catch (thrown) {
       // Asked twice at once: the other one made it.
       const other = isKind(thrown, "exists")
@@ -66,12 +75,11 @@ export class Accounts {
     requireOwn(account, id);
     if (request.payload === "") return this.#shown(account);
     const { status, contact } = payloadOf(request);
-    if (status !== undefined && status !== "deactivated") {
-      throw acmeError("malformed", "an account's status can be changed to deactivated only");
-    }
+    // §7.3.2: other changes of it are ignored; some clients send the whole account back.
+    const isEnd = status === "deactivated";
     const change = {
       usedAt: epochSeconds(this.#options.clock),
-      ...(status === undefined ? {} : { status: "deactivated" as const }),
+      ...(isEnd ? { status: "deactivated" as const } : {}),
       ...(contact === undefined ? {} : { contact: checkContact(contact) }),
     };
     const next = await this.#options.store.transaction(async ({ acme }) => {
@@ -80,7 +88,7 @@ export class Accounts {
       await acme.updateAccount(changed);
       return changed;
     });
-    if (status !== undefined) {
+    if (isEnd) {
       this.#options.logger.info("acme account deactivated", { account: account.id });
     }
     return this.#shown(next);

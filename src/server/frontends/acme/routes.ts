@@ -17,7 +17,12 @@ import type { Finalization } from "./finalization.ts";
 import type { Nonces } from "./nonces.ts";
 import type { Orders } from "./orders.ts";
 import { type AcmeError, acmeErrorFrom, problemMembers } from "./problem.ts";
-import type { AccountRequest, SignedRequest, SignedRequests } from "./request.ts";
+import {
+  type AccountRequest,
+  type SignedRequest,
+  type SignedRequests,
+  requireEmpty,
+} from "./request.ts";
 import type { AcmeUrls } from "./urls.ts";
 
 export interface AcmeRoutesParts {
@@ -71,11 +76,28 @@ export function acmeRoutes(prefix: string, parts: AcmeRoutesParts): readonly Api
   const ofKey = post((call) => requests.ofKey(call));
   const ofEither = post<SignedRequest | AccountRequest>((call) => requests.ofEither(call));
   const ofAccount = post((call) => requests.ofAccount(call));
+  /** §6.3: what is to be had by GET, asked for with a signature. */
+  const signed = (path: string, answer: (call: HttpCall) => HttpAnswer): ApiRoute => ({
+    method: "POST",
+    path: `${prefix}${path}`,
+    maxBody: MAX_BODY,
+    handler: (call) => {
+      const asked = new Asked(path, call);
+      return answered(parts, asked, async () => {
+        const request = await requests.ofAccount(call);
+        asked.by(request);
+        requireEmpty(request);
+        return withNonce(answer(call), nonces);
+      });
+    },
+  });
   const newNonce = (status: number): HttpAnswer => withNonce(httpAnswer({ status }, urls), nonces);
   return [
     get("/directory", async () => parts.directory()),
+    signed("/directory", parts.directory),
     get("/acme/limits", async () => parts.limits()),
     get("/acme/new-nonce", async ({ method }) => newNonce(method === "HEAD" ? 200 : 204)),
+    signed("/acme/new-nonce", () => httpAnswer({ status: 204 }, urls)),
     get("/acme/renewal-info/:name", ({ params }) => certificates.renewalInfo(params["name"] ?? "")),
     ofKey("/acme/new-account", (request) => accounts.create(request)),
     ofAccount("/acme/account/:id", (request, param) => accounts.change(request, param("id"))),
