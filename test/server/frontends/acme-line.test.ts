@@ -246,7 +246,7 @@ t.test("CAA is looked at again a few names at a time", async (t) => {
     const known = {
       order: order(id),
       authorizations,
-      state: { status: "ready", error: "" },
+      state: { status: "ready", expiresAt: 1e9, error: "" },
     } as const;
     return refused(t, issuance.issue({ account, known, csr, signal }), { message: /no/ });
   };

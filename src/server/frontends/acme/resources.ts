@@ -14,6 +14,8 @@ export type AuthorizationStatus = AcmeAuthorizationRecord["status"] | "expired";
 
 export interface OrderState {
   readonly status: OrderStatus;
+  /** From then on it is invalid, as things are now (§7.1.3): with an authorization of it that ends sooner than it does. */
+  readonly expiresAt: EpochSeconds;
   /** A problem as JSON; empty = none. */
   readonly error: string;
 }
@@ -24,20 +26,24 @@ export function orderState(
   authorizations: readonly AcmeAuthorizationRecord[],
   now: EpochSeconds,
 ): OrderState {
-  const { status, error } = order;
-  if (status !== "open") return { status, error };
-  if (order.expiresAt <= now) return gone("malformed", "the order has expired");
+  const { status, error, expiresAt: end } = order;
+  if (status !== "open") return { status, error, expiresAt: end };
+  if (end <= now) return gone(end, "malformed", "the order has expired");
   const statuses = authorizations.map((each) => authorizationStatus(each, now));
   const lost = authorizations.length < order.authorizations.length;
   const at = statuses.findIndex((each) => each !== "pending" && each !== "valid");
   if (at >= 0 || lost) {
     const failed = authorizations[at]?.challenges.find((each) => each.error !== "")?.error;
-    if (failed !== undefined) return { status: "invalid", error: failed };
+    if (failed !== undefined) return { status: "invalid", error: failed, expiresAt: end };
     const what = statuses[at] === undefined ? "gone" : statuses[at];
-    return gone("unauthorized", `an authorization of the order is ${what}`);
+    return gone(end, "unauthorized", `an authorization of the order is ${what}`);
   }
-  if (order.csr !== "") return { status: "processing", error: "" };
-  return { status: statuses.includes("pending") ? "pending" : "ready", error: "" };
+  const open = statuses.includes("pending") ? "pending" : "ready";
+  return {
+    status: order.csr === "" ? open : "processing",
+    expiresAt: Math.min(end, ...authorizations.map((each) => each.expiresAt)),
+    error: "",
+  };
 }
 
 export function authorizationStatus(
@@ -63,13 +69,13 @@ export function accountResource(
 
 export function orderResource(
   order: AcmeOrderRecord,
-  { status, error }: OrderState,
+  { status, error, expiresAt }: OrderState,
   urls: AcmeUrls,
 ): Record<string, unknown> {
   const { id, notBefore, notAfter, replaces, certificateId } = order;
   return {
     status,
-    expires: timeText(order.expiresAt),
+    expires: timeText(expiresAt),
     identifiers: order.identifiers,
     profile: order.profile,
     ...(notBefore === 0 ? {} : { notBefore: timeText(notBefore) }),
@@ -125,7 +131,7 @@ function isShown({ status }: AcmeChallengeRecord, of: AcmeAuthorizationRecord["s
   return of !== "invalid" || status === "invalid";
 }
 
-function gone(type: string, detail: string): OrderState {
+function gone(expiresAt: EpochSeconds, type: string, detail: string): OrderState {
   const error = { type: `urn:ietf:params:acme:error:${type}`, detail, status: 403 };
-  return { status: "invalid", error: JSON.stringify(error) };
+  return { status: "invalid", error: JSON.stringify(error), expiresAt };
 }
