@@ -1,9 +1,10 @@
 /** certbot as anybody uses it, against the assembled server under an offline root. */
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
+import { CROSS_ROOT, importCrossRoot } from "./cross-root.ts";
 import { type Rig, startRig, verify } from "./rig.ts";
 import { pythonProgram } from "./tools.ts";
 
@@ -162,29 +163,7 @@ t.test(
   "RFC 8555 §7.4.2: the chain to a root that has signed ours, where that is preferred",
   async (t) => {
     const rig = await startRig(t);
-    const path = (name: string): string => join(rig.dir, name);
-    const [key, other] = [path("other.key"), path("other.pem")];
-    const openssl = (...args: string[]): Promise<unknown> => exec("openssl", args);
-    const fresh = [
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      "-keyout",
-      key,
-    ];
-    const usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-    const subject = ["-subj", "/CN=another root", "-days", "3000", ...usage];
-    await openssl("req", "-x509", ...fresh, ...subject, "-out", other);
-    writeFileSync(path("extensions"), EXTENSIONS);
-    const signer = ["-CA", other, "-CAkey", key, "-set_serial", "7", "-days", "2000"];
-    const extensions = ["-clrext", "-extfile", path("extensions")];
-    await openssl("x509", "-in", rig.root, ...signer, ...extensions, "-out", path("cross.pem"));
-    const certificates = ["cross.pem", "other.pem"].map((name) => readFileSync(path(name), "utf8"));
-    writeFileSync(path("both.pem"), certificates.join(""));
-    await rig.assay("authority", "x509", "import", path("both.pem"), "--set", "web");
-
+    const other = await importCrossRoot(rig);
     const run = await certbotOf(rig);
     const standalone = ["--standalone", "--http-01-port", String(rig.httpPort)];
     const order = ["certonly", ...standalone, ...ACCOUNT];
@@ -192,15 +171,8 @@ t.test(
     const www = liveOf(rig, "www.example.org");
     t.match(await verify(www, rig.root, "www.example.org"), /serial=/, "our own, unasked");
     await t.rejects(verify(www, other, "www.example.org"), "which does not lead there");
-    await run(...order, "-d", "old.example.org", "--preferred-chain", "another root");
+    await run(...order, "-d", "old.example.org", "--preferred-chain", CROSS_ROOT);
     const old = liveOf(rig, "old.example.org");
     t.match(await verify(old, other, "old.example.org"), /serial=/, "the other one");
   },
 );
-
-const EXTENSIONS = `
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-`;

@@ -37,10 +37,15 @@ export function solverImage(): Promise<string> {
   });
 }
 
-/** The folder with the definitions of its resources, as its module has them. */
-export async function definitions(): Promise<string> {
-  const module = ["mod", "download", "-json", "github.com/cert-manager/cert-manager"];
-  const { stdout } = await exec("go", module, { cwd: HERE });
-  const { Dir: folder } = JSON.parse(stdout) as { readonly Dir: string };
-  return join(folder, "deploy/crds");
+/** Folders with the definitions of its resources and of the Gateway API's, as their modules have them. */
+export async function definitions(): Promise<readonly string[]> {
+  const folder = async (module: string, below: string): Promise<string> => {
+    const { stdout } = await exec("go", ["mod", "download", "-json", module], { cwd: HERE });
+    const { Dir: dir } = JSON.parse(stdout) as { readonly Dir: string };
+    return join(dir, below);
+  };
+  return [
+    await folder("github.com/cert-manager/cert-manager", "deploy/crds"),
+    await folder("sigs.k8s.io/gateway-api", "config/crd/standard"),
+  ];
 }

@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { pageOnce } from "../browse.ts";
+import { CROSS_ROOT, importCrossRoot } from "../cross-root.ts";
 import { verify } from "../rig.ts";
-import { SPACE, type Scene, secret, startScene } from "./scene.ts";
+import { CLUSTER_SPACE, SPACE, type Scene, secret, startScene } from "./scene.ts";
 import { PATIENCE_MS } from "../../support/patience.ts";
 
 interface Condition {
@@ -33,6 +34,7 @@ export async function certManager(t: Test): Promise<void> {
   const entry = ["--spiffe-id=spiffe://example.org/web", "--dns-name=svid.example.org"];
   const of = ["--parent-id=spiffe://example.org/host", "--selector=unix:uid:0", "--output=json"];
   const { id } = JSON.parse(await rig.assay("entry", "create", ...entry, ...of)) as { id: string };
+  const other = await importCrossRoot(rig);
   const entryBinding = await bind(scene, "eab-entry", "--entry", id);
 
   await t.test("issuers: what they need, and what they say without", async (t) => {
@@ -45,6 +47,16 @@ export async function certManager(t: Test): Promise<void> {
       issuer(scene, "minutes", { externalAccountBinding, profile: "minutes" }),
       issuer(scene, "day", { externalAccountBinding, enableDurationFeature: true }),
       issuer(scene, "svid", { externalAccountBinding: entryBinding }),
+      gateway("gate.example.org", "everywhere", rig.tlsPort),
+      {
+        ...issuer(scene, "everywhere", {
+          externalAccountBinding,
+          preferredChain: CROSS_ROOT,
+          solvers: [{ http01: { gatewayHTTPRoute: { parentRefs: [{ name: "gate" }] } } }],
+        }),
+        kind: "ClusterIssuer",
+        metadata: { name: "everywhere" },
+      },
     );
     const said = (status: string, name: string, message: RegExp) =>
       until(scene, "issuer", name, (it) => {
@@ -100,6 +112,16 @@ export async function certManager(t: Test): Promise<void> {
     t.equal(shown.subjectaltname, "DNS:site.example.org");
   });
 
+  await t.test(
+    "a gateway with the cluster's issuer has its certificate, by that gateway",
+    async (t) => {
+      const { certificate: shown } = await pageOnce(rig, "gate.example.org", scene.log);
+      t.equal(shown.subjectaltname, "DNS:gate.example.org");
+      const { chain } = await issued(scene, "gate");
+      t.match(await verify(chain, other, "gate.example.org"), /serial=/, "the preferred chain");
+    },
+  );
+
   await t.test("a certificate is renewed in time, by renewal information", async (t) => {
     const { status } = await until(scene, "certificate", "short", ({ status }) => {
       return (status?.revision ?? 0) > 1;
@@ -130,7 +152,8 @@ async function bind(scene: Scene, name: string, ...options: string[]): Promise<o
     readonly keyId: string;
     readonly macKey: string;
   };
-  await scene.cluster.apply(secret(name, { key: macKey }));
+  const spaces = [SPACE, CLUSTER_SPACE];
+  await scene.cluster.apply(...spaces.map((space) => secret(name, { key: macKey }, space)));
   return { keyID: keyId, keySecretRef: { name, key: "key" } };
 }
 
@@ -172,6 +195,27 @@ function ingress(host: string, from: string): object {
       ingressClassName: "traefik",
       tls: [{ hosts: [host], secretName: "site" }],
       rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }],
+    },
+  };
+}
+
+/** Listens where Traefik does: for challenges, and with the certificate that its annotation asks for. */
+function gateway(host: string, from: string, tlsPort: number): object {
+  const tls = { mode: "Terminate", certificateRefs: [{ name: "gate" }] };
+  return {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "Gateway",
+    metadata: {
+      namespace: SPACE,
+      name: "gate",
+      annotations: { "cert-manager.io/cluster-issuer": from },
+    },
+    spec: {
+      gatewayClassName: "traefik",
+      listeners: [
+        { name: "web", protocol: "HTTP", port: 80 },
+        { name: "site", protocol: "HTTPS", port: tlsPort, hostname: host, tls },
+      ],
     },
   };
 }

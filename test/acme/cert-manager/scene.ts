@@ -15,6 +15,8 @@ import { certManager, definitions, solverImage } from "./build.ts";
 import { startNameServer } from "./name-server.ts";
 
 export const SPACE = "shop";
+/** Where cert-manager has what belongs to issuers of the whole cluster. */
+export const CLUSTER_SPACE = "kube-system";
 
 export interface Scene {
   readonly cluster: Cluster;
@@ -23,7 +25,7 @@ export interface Scene {
   readonly ingress: string;
   /** What cert-manager and Traefik said. */
   readonly log: () => string;
-  /** Solvers of an issuer: dns-01 below `dns.example.org`, else http-01. */
+  /** Solvers of an issuer: dns-01 below `dns.example.org`, else http-01 through an ingress. */
   readonly solvers: readonly object[];
 }
 
@@ -46,7 +48,9 @@ export async function startScene(t: Test): Promise<Scene> {
       "  minutes: { ttl: 2m, usages: [server], names: web }",
     ],
   });
-  await cluster.kubectl(["apply", "-f", await definitions()]);
+  for (const folder of await definitions()) {
+    await cluster.kubectl(["apply", "--server-side", "-f", folder]);
+  }
   await cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=300s"]);
   await cluster.apply(
     namespace(SPACE),
@@ -57,6 +61,12 @@ export async function startScene(t: Test): Promise<Scene> {
       spec: { controller: "traefik.io/ingress-controller" },
     },
     secret("tsig", { key: names.key }),
+    {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "GatewayClass",
+      metadata: { name: "traefik" },
+      spec: { controllerName: "traefik.io/gateway-controller" },
+    },
   );
   const log = join(dir, "log");
   await startTraefik(t, { dir, cluster, tlsPort: rig.tlsPort, log });
@@ -75,8 +85,17 @@ export async function startScene(t: Test): Promise<Scene> {
   return { cluster, rig, ingress, solvers, log: () => readFileSync(log, "utf8") };
 }
 
-export function secret(name: string, stringData: Readonly<Record<string, string>>): object {
-  return { apiVersion: "v1", kind: "Secret", metadata: { namespace: SPACE, name }, stringData };
+export function secret(
+  name: string,
+  stringData: Readonly<Record<string, string>>,
+  space = SPACE,
+): object {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: space, name },
+    stringData,
+  };
 }
 
 async function startTraefik(
@@ -91,7 +110,7 @@ async function startTraefik(
         web: { address: `${cluster.hostAddress}:80` },
         websecure: { address: `127.0.0.1:${tlsPort}` },
       },
-      providers: { kubernetesIngress: { ingressClass: "traefik" } },
+      providers: { kubernetesIngress: { ingressClass: "traefik" }, kubernetesGateway: {} },
       global: { checkNewVersion: false, sendAnonymousUsage: false },
       log: { level: "ERROR", filePath: log },
     }),
