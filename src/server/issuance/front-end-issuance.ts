@@ -134,7 +134,8 @@ export class FrontEndIssuance {
 
   /**
    * @throws invalid when the profile or the set does not allow it, or the key is weak; unavailable when no authority
-   * can sign, or the active one ends before the certificate would
+   * can sign, or the active one ends before the certificate would; invalid when it would begin before that one, or has
+   * ended by now
    */
   async issue(params: FrontEndCertificateParams): Promise<FrontEndCertificate> {
     return this.prepare(params).sign();
@@ -146,7 +147,7 @@ export class FrontEndIssuance {
    */
   prepare(params: FrontEndCertificateParams, plan?: CertificatePlan): PreparedCertificate {
     const { random, crlUrl, encodeTbs = encodeNamedLeafTbs } = this.#options;
-    const { publicKey, proof } = params;
+    const { publicKey, proof, notBefore: begin } = params;
     if (proof !== undefined && proof.publicKey !== publicKey) {
       throw new TypeError("a proof is one for the key that is certified");
     }
@@ -156,9 +157,16 @@ export class FrontEndIssuance {
     const { id, signer, certificate: authority, notAfter: end } = active;
     const now = epochSeconds(this.#options.clock);
     const {
-      notBefore = Math.max(now - BACKDATE_SECONDS, authority.notBefore),
-      notAfter = now + decided.lifeSeconds,
+      notBefore = begin ?? Math.max(now - BACKDATE_SECONDS, authority.notBefore),
+      notAfter = (begin ?? now) + decided.lifeSeconds,
     } = plan ?? {};
+    if (plan !== undefined) requireStill(plan, id, now);
+    else if (notBefore < authority.notBefore || notAfter <= now) {
+      throw fail(
+        "invalid",
+        "the certificate would begin before its authority does, or has ended by now; name no begin",
+      );
+    }
     if (notAfter > end) throw tooLate(params.set, notAfter - now, end - now);
     const { uri, dnsNames, ipAddresses } = decided;
     const leaf: NamedLeafParams = {
@@ -179,7 +187,7 @@ export class FrontEndIssuance {
     checkFrontEndBytes(tbs, leaf, authority, signer.keyType);
     const serial = toHex(leaf.serial).replace(/^0+/, "");
     const digest = createHash("sha256").update(tbs).digest("hex");
-    if (plan !== undefined) requireSame(plan, { authorityId: id, digest }, now);
+    if (plan !== undefined && plan.digest !== digest) throw tooDifferent(CHANGED);
     return {
       plan: { serial, authorityId: id, notBefore, notAfter, digest },
       sign: () => this.#sign(params, { decided, active, tbs, serial, notBefore, notAfter }),
@@ -313,19 +321,14 @@ function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
 }
 
 /** One serial number stands for one certificate (RFC 5280 §4.1.2.2), which is not to come late. @throws conflict */
-function requireSame(
-  plan: CertificatePlan,
-  { authorityId, digest }: Pick<CertificatePlan, "authorityId" | "digest">,
-  now: EpochSeconds,
-): void {
-  const why =
-    plan.authorityId !== authorityId || plan.digest !== digest
-      ? "its authority or its profile is another one now"
-      : now - plan.notBefore > (plan.notAfter - plan.notBefore) * MOST_LOST
-        ? "too much of its life has passed"
-        : undefined;
-  if (why === undefined) return;
-  throw fail("conflict", `the certificate that was begun cannot be made any more: ${why}`);
+function requireStill(plan: CertificatePlan, authorityId: string, now: EpochSeconds): void {
+  if (plan.authorityId !== authorityId) throw tooDifferent(CHANGED);
+  if (now - plan.notBefore <= (plan.notAfter - plan.notBefore) * MOST_LOST) return;
+  throw tooDifferent("too much of its life has passed");
+}
+
+function tooDifferent(why: string): Error {
+  return fail("conflict", `the certificate that was begun cannot be made any more: ${why}`);
 }
 
 function serialOf({ serial }: CertificatePlan): Uint8Array {
@@ -349,5 +352,6 @@ const SVID_SUBJECT: readonly NameAttribute[] = [
   { type: "O", value: "SPIRE" },
 ];
 const BACKDATE_SECONDS = 10;
+const CHANGED = "its authority or its profile is another one now";
 /** Share of the life of a certificate that comes later than it was begun. */
 const MOST_LOST = 0.1;

@@ -1,5 +1,6 @@
 /** What a certificate that a front end hands out may say: a request checked against its profile. */
 import { domainToUnicode } from "node:url";
+import type { EpochSeconds } from "../../base/clock.ts";
 import { fail } from "../../base/errors.ts";
 import type { CertificateProfile } from "../../config/certificate-profiles.ts";
 import { checkDnsName } from "../../spiffe/dns-name.ts";
@@ -23,6 +24,8 @@ export interface FrontEndRequest {
   readonly ttlSeconds: number;
   /** Whatever is asked for, or the profile has, it lives no longer; absent = no such bound. */
   readonly mostSeconds?: number;
+  /** When the certificate begins, and its life; absent: now, and a little earlier for clocks that differ. */
+  readonly notBefore?: EpochSeconds;
 }
 
 /** What was decided to be signed. */

@@ -17,6 +17,7 @@ import { encodePem } from "../../../src/x509/pem.ts";
 import {
   type AcmeAuthorization,
   AcmeClient,
+  type AcmeOrder,
   type AcmeProblemBody,
   type AcmeReply,
 } from "../../support/acme-client.ts";
@@ -117,6 +118,40 @@ t.test("what cannot be signed now stays ready, and says when to come again", asy
   t.match(reply.headers["retry-after"], /^\d+$/);
   const shown = await client.post(order.headers.location ?? "", "");
   t.equal(shown.body["status"], "ready");
+});
+
+t.test("RFC 8555 §7.4: the certificate has the times of its order", async (t) => {
+  const rig = await acmeRig(t, {
+    acme: { set: "web" },
+    server: { authoritySets: new Map([["web", WEB]]) },
+  });
+  const { clock } = rig.server;
+  clock.step(7200 * 1000);
+  const client = await rig.client();
+  const now = Math.floor(clock.nowMs() / 1000);
+  const text = (seconds: number): string => new Date(seconds * 1000).toISOString();
+  for (const [begin, end] of [
+    [-600, 86_400],
+    [0, 3600],
+    [240, undefined],
+  ] as const) {
+    const asked = {
+      notBefore: text(now + begin),
+      ...(end === undefined ? {} : { notAfter: text(now + end) }),
+    };
+    const { order, pem } = await issue(rig, client, ["a.example.org"], asked);
+    const { leaf } = readChain(pem);
+    t.equal(leaf.notBefore, now + begin);
+    t.equal(leaf.notAfter, now + (end ?? begin + 7 * 86_400));
+    const shown = order.body as AcmeOrder & { readonly notBefore?: string };
+    t.same([shown.notBefore, shown.notAfter], [asked.notBefore, asked.notAfter].map(shortTime));
+  }
+  const whole = { notBefore: text(now - 600), notAfter: text(now - 599 + 7 * 86_400) };
+  const long = await client.post<AcmeProblemBody>(client.url("newOrder"), {
+    identifiers: [{ type: "dns", value: "a.example.org" }],
+    ...whole,
+  });
+  problem(t, long, ["malformed", 400], "longer than the profile has it, from its begin on");
 });
 
 t.test(
@@ -342,3 +377,8 @@ t.test("nor is the bundle endpoint, wherever it moved", async (t) => {
   await move(undefined);
   t.notMatch(await failure(server), /this server listens there/);
 });
+
+/** As the server writes it. */
+function shortTime(text: string | undefined): string | undefined {
+  return text?.replace(".000", "");
+}

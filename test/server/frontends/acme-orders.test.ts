@@ -107,6 +107,7 @@ t.test("orders that are refused", async (t) => {
     ["a profile that is no text", { ...fine, profile: 7 }, "invalidProfile", 400],
     ["spiffe without an entry", { ...fine, profile: "spiffe" }, "unauthorized", 403],
     ["a begin in the future", { ...fine, notBefore: "2050-01-01T00:00:00Z" }, "malformed", 400],
+    ["a begin of long ago", { ...fine, notBefore: "2020-01-01T00:00:00Z" }, "malformed", 400],
     ["an end in the past", { ...fine, notAfter: "2020-01-01T00:00:00Z" }, "malformed", 400],
     ["an end too far away", { ...fine, notAfter: "2050-01-01T00:00:00Z" }, "malformed", 400],
     ["a time that is none", { ...fine, notAfter: "tomorrow" }, "malformed", 400],

@@ -1,16 +1,13 @@
 /** Certificates that front ends hand out: sets, profiles, the check before signing. */
 import { X509Certificate } from "node:crypto";
-import t, { type Test } from "tap";
-import { systemRandom } from "../../../src/base/random.ts";
+import t from "tap";
 import {
   BUILT_IN_PROFILES,
   type CertificateProfile,
 } from "../../../src/config/certificate-profiles.ts";
 import { generateKey } from "../../../src/keys/software-signer.ts";
-import type { AuditIssue } from "../../../src/observe/audit.ts";
 import {
   type FrontEndCertificateParams,
-  FrontEndIssuance,
   type FrontEndIssuanceOptions,
 } from "../../../src/server/issuance/front-end-issuance.ts";
 import type { AlternateChain } from "../../../src/server/datastore/contract.ts";
@@ -31,55 +28,14 @@ import { OID } from "../../../src/x509/oids.ts";
 import { type NamedLeafParams, encodeNamedLeafTbs } from "../../../src/x509/sign.ts";
 import { refused } from "../../support/refused.ts";
 import { DAY, HOUR, TRUST_DOMAIN } from "../ca/domain.ts";
-import { Fixture, leafOf } from "./fixture.ts";
+import { leafOf } from "./fixture.ts";
+import { frontEndRig } from "./front-end-rig.ts";
 import { changeExtensions, changeFields, isExtension } from "./tbs.ts";
 
-const YEAR = 365 * DAY;
 const WEB = SpiffeId.parse("spiffe://example.org/web");
 
-async function rig(t: Test) {
-  const f = await Fixture.open();
-  const web = await f.domain.authorities({
-    name: "web",
-    x509: { keyType: "ec-p384", ttlSeconds: YEAR },
-    jwt: undefined,
-    longestTtlSeconds: { x509: 90 * DAY, jwt: 0 },
-  });
-  t.teardown(async () => {
-    await web[Symbol.asyncDispose]();
-    await f[Symbol.asyncDispose]();
-  });
-  const records: AuditIssue[] = [];
-  const issuance = (options: Partial<FrontEndIssuanceOptions> = {}): FrontEndIssuance =>
-    new FrontEndIssuance({
-      trustDomain: TRUST_DOMAIN,
-      sets: new Map([
-        ["trust-domain", { authorities: f.set }],
-        ["web", { authorities: web, profiles: ["server-90d", "server-7d", "peer"] }],
-      ]),
-      profiles: BUILT_IN_PROFILES,
-      svidTtlSeconds: () => HOUR,
-      clock: f.domain.clock,
-      random: systemRandom,
-      audit: { issued: async (record) => void records.push(record) },
-      ...options,
-    });
-  const key = (await generateKey("ec-p256")).signer.publicKey;
-  const params = (fields: Partial<FrontEndCertificateParams> = {}): FrontEndCertificateParams => ({
-    set: "web",
-    profile: "server-90d",
-    publicKey: key,
-    dnsNames: ["www.example.org"],
-    ipAddresses: [],
-    ttlSeconds: 0,
-    by: { frontEnd: "acme", rule: "order 7" },
-    ...fields,
-  });
-  return { f, web, issuance, params, records };
-}
-
 t.test("by the set's own authorities, for the web", async (t) => {
-  const { f, web, issuance, params, records } = await rig(t);
+  const { f, web, issuance, params, records } = await frontEndRig(t);
   const made = await issuance().issue(
     params({
       commonName: "www.example.org",
@@ -134,7 +90,7 @@ t.test("by the set's own authorities, for the web", async (t) => {
 });
 
 t.test("between peers, and with a SPIFFE ID", async (t) => {
-  const { f, issuance, params } = await rig(t);
+  const { f, issuance, params } = await frontEndRig(t);
   const peer = params({ profile: "peer", commonName: "app 7", dnsNames: ["app"], ttlSeconds: 300 });
   const made = await issuance().issue(peer);
   t.match(leafOf(made.chain), {
@@ -154,38 +110,8 @@ t.test("between peers, and with a SPIFFE ID", async (t) => {
   t.equal(short.notAfter, f.now + HOUR, "below the domain's own no longer than these");
 });
 
-t.test("what was written down before it was signed is made once more, or nothing is", async (t) => {
-  const { f, issuance, params, records } = await rig(t);
-  const { plan, sign } = issuance().prepare(params());
-  t.same(records, [], "nothing is signed yet");
-  const first = leafOf((await sign()).chain);
-  f.domain.pass(8 * DAY);
-  const again = issuance().prepare(params(), plan);
-  t.same(again.plan, plan);
-  const second = leafOf((await again.sign()).chain);
-  t.match(second, { serial: plan.serial, notBefore: first.notBefore, notAfter: first.notAfter });
-  t.same(second.tbs, first.tbs, "every byte that is signed");
-  const other = (await generateKey("ec-p256")).signer.publicKey;
-  const changes: [string, () => unknown][] = [
-    ["another key", () => issuance().prepare(params({ publicKey: other }), plan)],
-    ["other names", () => issuance().prepare(params({ dnsNames: ["a.example.org"] }), plan)],
-    ["another authority", () => issuance().prepare(params(), { ...plan, authorityId: "aa" })],
-    [
-      "a list of revocations",
-      () => issuance({ crlUrl: (id) => `http://crl/${id}` }).prepare(params(), plan),
-    ],
-  ];
-  for (const [title, make] of changes) {
-    t.throws(make, { kind: "conflict", message: /its authority or its profile is another/ }, title);
-  }
-  f.domain.pass(2 * DAY);
-  const late = { kind: "conflict", message: /too much of its life has passed/ };
-  t.throws(() => issuance().prepare(params(), plan), late);
-  t.equal(records.length, 2);
-});
-
 t.test("what is refused before anything is stored, and signed", async (t) => {
-  const { issuance, params, f, records } = await rig(t);
+  const { issuance, params, f, records } = await frontEndRig(t);
   const many = Array.from({ length: 101 }, (_, n) => `n${n}.example.org`);
   const cases: Record<string, [Partial<FrontEndCertificateParams>, RegExp]> = {
     "another set": [{ set: "wan" }, /no authority set 'wan'; there are trust-domain, web/],
@@ -271,7 +197,7 @@ t.test("what is refused before anything is stored, and signed", async (t) => {
 });
 
 t.test("weak keys", async (t) => {
-  const { issuance, params } = await rig(t);
+  const { issuance, params } = await frontEndRig(t);
   const good = await issuance().issue(params({ publicKey: WEAK.control }));
   t.ok(good, "a key made the same way");
   for (const [name, message] of [
@@ -291,7 +217,7 @@ t.test("weak keys", async (t) => {
 });
 
 t.test("the very bytes are checked before they are signed", async (t) => {
-  const { issuance, params, web, records } = await rig(t);
+  const { issuance, params, web, records } = await frontEndRig(t);
   const other = (await generateKey("ec-p256")).signer.publicKey;
   const changed =
     (change: (leaf: NamedLeafParams) => Partial<NamedLeafParams>): Encode =>
@@ -423,7 +349,7 @@ t.test("the very bytes are checked before they are signed", async (t) => {
 });
 
 t.test("another chain is handed out while nothing in it is lost", async (t) => {
-  const { web, issuance, params } = await rig(t);
+  const { web, issuance, params } = await frontEndRig(t);
   const root = await TestCa.create({});
   const cross = await root.intermediate({});
   const own = web.activeX509();

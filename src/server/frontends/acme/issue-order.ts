@@ -28,7 +28,7 @@ import type { Issuance } from "../../issuance/issuance.ts";
 import type { NamePolicy, Validator } from "./contract.ts";
 import type { CsrWish } from "./csr.ts";
 import { withoutWildcard } from "./identifiers.ts";
-import { type KnownOrder, policyAccount, refusedIdentifiers } from "./orders.ts";
+import { type KnownOrder, askedLife, policyAccount, refusedIdentifiers } from "./orders.ts";
 import { type AcmeError, type Subproblem, acmeError, refusedNames } from "./problem.ts";
 import type { Profiles } from "./profiles.ts";
 import type { AcmeUrls } from "./urls.ts";
@@ -92,16 +92,17 @@ export class OrderIssuance {
   }> {
     const { profiles, issuance, clock } = this.#options;
     const { order } = known;
-    const { id, identifiers, profile } = order;
-    const ttlSeconds = order.notAfter === 0 ? 0 : order.notAfter - epochSeconds(clock);
-    // None left would stand for as much as the profile has.
-    if (order.notAfter !== 0 && ttlSeconds <= 0)
+    const { id, identifiers, profile, notBefore, notAfter } = order;
+    const now = epochSeconds(clock);
+    if (notAfter !== 0 && notAfter <= now)
       throw acmeError("malformed", "the order's notAfter has passed");
+    const ttlSeconds = askedLife(order, now);
     const allowed = await profiles.allow({ account, profile, identifiers, ttlSeconds });
     const { commonName } = csr;
     const params = {
       ...allowed.request,
       ...(commonName === undefined ? {} : { commonName }),
+      ...(notBefore === 0 ? {} : { notBefore }),
       publicKey: csr.request.publicKey,
       by: {
         frontEnd: "acme",

@@ -66,7 +66,7 @@ export class Orders {
       profile,
     });
     if (refused.length > 0) throw refusedIdentifiers(refused);
-    const ttlSeconds = span.notAfter === 0 ? 0 : span.notAfter - now;
+    const ttlSeconds = askedLife(span, now);
     await profiles.allow({ account, profile, identifiers, ttlSeconds });
     const replaces = await replacedCertificate({
       value: payload["replaces"],
@@ -188,6 +188,14 @@ export function shownOrder({ order, state }: KnownOrder, urls: AcmeUrls): AcmeAn
   };
 }
 
+/** @returns seconds from when the certificate begins; 0 = the profile's */
+export function askedLife(
+  { notBefore, notAfter }: Pick<AcmeOrderRecord, "notBefore" | "notAfter">,
+  now: EpochSeconds,
+): number {
+  return notAfter === 0 ? 0 : notAfter - (notBefore === 0 ? now : notBefore);
+}
+
 export function policyAccount({ id, externalAccountId }: AcmeAccountRecord): {
   readonly id: string;
   readonly externalAccountId?: string;
@@ -239,7 +247,7 @@ function spanOf(
 ): { readonly notBefore: EpochSeconds; readonly notAfter: EpochSeconds } {
   const notBefore = timeOf(payload["notBefore"], "notBefore");
   const notAfter = timeOf(payload["notAfter"], "notAfter");
-  if (notBefore > now + MAX_AHEAD) {
+  if (notBefore > now + MAX_AHEAD || (notBefore !== 0 && notBefore < now - MAX_BEHIND)) {
     throw acmeError("malformed", "certificates begin when they are made; leave notBefore out");
   }
   if (notAfter !== 0 && notAfter <= Math.max(now, notBefore)) {
@@ -268,6 +276,7 @@ const TOKEN_BYTES = 24;
 const LEAST_LEFT = 3600;
 /** Of clocks that differ. */
 const MAX_AHEAD = 300;
+const MAX_BEHIND = 3600;
 /** Pending authorizations of one account. */
 const MAX_PENDING = 300;
 const PENDING_RETRY = 60;
