@@ -52,6 +52,7 @@ t.test("RFC 8555 §7.1.1, §7.2: directory and nonces", async (t) => {
     const answer = await client.get(rig.directory.replace("/directory", path), method);
     t.equal(answer.status, status, `${method} ${path}`);
     t.match(answer.headers["content-type"], /^application\/problem\+json/);
+    t.equal(answer.body["type"], "urn:ietf:params:acme:error:malformed", "§6.3");
   }
 });
 
@@ -355,6 +356,32 @@ t.test("RFC 8555 §7.3.5: another key for an account", async (t) => {
   problem(t, old, ["badSignatureAlgorithm", 400], "the old key signs nothing any more");
   t.equal((await client.post(client.kid, "", { key: next })).status, 200);
   t.equal((await client.register({}, { key: client.key })).status, 201, "it may begin anew");
+});
+
+t.test("RFC 8555 §7.3.5: several accounts that want the same key at once", async (t) => {
+  const rig = await acmeRig(t);
+  const clients = await Promise.all([1, 2, 3, 4].map(() => rig.client()));
+  for (let round = 0; round < 10; round++) {
+    const wanted = makeAcmeKey();
+    const replies = await Promise.all(
+      clients.map((client) => {
+        const url = client.url("keyChange");
+        const head = { alg: wanted.algorithm, jwk: wanted.jwk, url };
+        const payload = { account: client.kid, oldKey: client.key.jwk };
+        return client.post(url, acmeJws(wanted, head, payload));
+      }),
+    );
+    const at = replies.findIndex(({ status }) => status === 200);
+    const [winner] = clients.splice(at, 1);
+    const others = replies.filter((_, each) => each !== at);
+    t.same(
+      others.map(({ status, headers }) => [status, headers.location]),
+      others.map(() => [409, winner?.kid]),
+      "one has it, and the others are told who",
+    );
+    const next = await rig.client();
+    clients.push(next);
+  }
 });
 
 function flipped(nonce: string): string {

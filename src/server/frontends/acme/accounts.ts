@@ -60,9 +60,9 @@ export class Accounts {
         location: urls.account(account.id),
       };
     } catch (thrown) {
-      // Asked twice at once: the other one made it.
+      // Asked twice at once: the other one made it, and may not be committed yet, as readers outside see it.
       const other = isKind(thrown, "exists")
-        ? await store.acme.accountByKey(request.key.thumbprint)
+        ? await store.transaction(({ acme }) => acme.accountByKey(request.key.thumbprint))
         : undefined;
       if (other === undefined) throw thrown;
       return this.#existing(other);

@@ -3,6 +3,7 @@ import { isKind } from "../../../base/errors.ts";
 import { parseFlattened } from "../../../jwt/flattened.ts";
 import { JWS_ALGORITHMS } from "../../../jwt/jws-key.ts";
 import type { Logger } from "../../../observe/logger.ts";
+import type { AcmeAccountRecord } from "../../datastore/acme.ts";
 import type { Datastore } from "../../datastore/contract.ts";
 import type { AcmeAnswer } from "./answers.ts";
 import { type AcmeError, acmeError } from "./problem.ts";
@@ -46,15 +47,14 @@ export async function changeKey(params: KeyChangeParams): Promise<AcmeAnswer> {
   if (keyOf(payload["oldKey"]).thumbprint !== account.keyId) {
     throw acmeError("malformed", "oldKey is not the account's present key");
   }
-  const taken = async (): Promise<AcmeError | undefined> => {
-    const other = await store.acme.accountByKey(key.thumbprint);
+  const taken = (other: AcmeAccountRecord | undefined): AcmeError | undefined => {
     if (other === undefined) return undefined;
     return acmeError("malformed", "another account, or this one, has the new key already", {
       status: 409,
       headers: { location: urls.account(other.id) },
     });
   };
-  const refused = await taken();
+  const refused = taken(await store.acme.accountByKey(key.thumbprint));
   if (refused !== undefined) throw refused;
   try {
     const next = await store.transaction(async ({ acme }) => {
@@ -69,6 +69,9 @@ export async function changeKey(params: KeyChangeParams): Promise<AcmeAnswer> {
     logger.info("acme account has another key", { account: account.id });
     return { status: 200, body: accountResource(next, urls), location: urls.account(account.id) };
   } catch (thrown) {
-    throw (isKind(thrown, "exists") ? await taken() : undefined) ?? thrown;
+    if (!isKind(thrown, "exists")) throw thrown;
+    // Whoever was quicker may not be committed yet, as readers outside see it.
+    const other = await store.transaction(({ acme }) => acme.accountByKey(key.thumbprint));
+    throw taken(other) ?? thrown;
   }
 }
