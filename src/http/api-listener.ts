@@ -40,8 +40,10 @@ interface ApiBehaviour extends Omit<HttpServerOptions, "maxConnections"> {
   readonly maxConnections?: number;
   /** Slows and cuts off those whose answers are marked `bad`. */
   readonly guard?: CallerGuard;
-  /** How an error of a handler, or of a request that reaches none, is answered; default: `problemOf`. */
+  /** How an error of a handler is answered; default: `problemOf`. */
   readonly failure?: (error: AssayError) => HttpAnswer;
+  /** What a request that reaches no handler is answered is of this type; default: none, its status says it all. */
+  readonly refusalType?: string;
   readonly onServed?: (served: ServedCall) => void;
 }
 
@@ -148,9 +150,11 @@ class ApiService {
 
   async #reply(request: IncomingMessage, end: CallEnd): Promise<Reply> {
     const { method = "", url = "", headers, socket } = request;
+    const { refusalType } = this.#options;
+    const typed = refusalType === undefined ? {} : { type: refusalType };
     const isLast = hasBody(headers);
     const refusal = (status: number, detail: string, allow?: string): Reply => ({
-      answer: problem({ status, detail }, allow === undefined ? undefined : { allow }),
+      answer: problem({ ...typed, status, detail }, allow === undefined ? undefined : { allow }),
       // A body that nobody asked for is not read.
       isLast,
     });
@@ -169,7 +173,7 @@ class ApiService {
     if (body === undefined) {
       const detail = `the body is longer than ${route.maxBody} bytes`;
       return {
-        answer: { ...problem({ status: 413, detail }), bad: true },
+        answer: { ...problem({ ...typed, status: 413, detail }), bad: true },
         isLast: true,
         route: route.path,
       };

@@ -29,6 +29,7 @@ import { Nonces } from "./nonces.ts";
 import { readAcme } from "./observe.ts";
 import { Orders } from "./orders.ts";
 import { ProcessingOrders } from "./processing-orders.ts";
+import { problemType } from "./problem.ts";
 import { Profiles } from "./profiles.ts";
 import { pruneAcme } from "./prune.ts";
 import { SignedRequests } from "./request.ts";
@@ -91,6 +92,8 @@ export class AcmeFrontEnd implements AsyncDisposable {
         setting: "frontends.acme.listen",
         routes: routesOf(parts, { urls, validations, profiles, orders, processing }),
         guard: new CallerGuard({ clock }),
+        // RFC 8555 §6.3: where GET is not answered.
+        refusalType: problemType("malformed"),
         ...(tls === undefined ? {} : { tls }),
         logger,
       }),

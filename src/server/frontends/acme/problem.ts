@@ -97,7 +97,12 @@ export function problemMembers(error: AcmeError): Record<string, unknown> {
 
 /** As it stands in a challenge or an order. */
 export function problemJson(type: AcmeErrorType, detail: string): { type: string; detail: string } {
-  return { type: `${NAMESPACE}${type}`, detail };
+  return { type: problemType(type), detail };
+}
+
+/** A type as problem documents name it. */
+export function problemType(type: AcmeErrorType): string {
+  return `${NAMESPACE}${type}`;
 }
 
 /** A stored problem of a challenge, with the status that RFC 9457 wants. */
