@@ -5,18 +5,16 @@ import type {
   NodeRecord,
   Page,
   PageRequest,
-  Writers,
 } from "../datastore/contract.ts";
 import type { NodeAdmission } from "../../attestors/contract.ts";
 import type { Logger } from "../../observe/logger.ts";
-import { checkJoinTokenLife, spentOrUnknown } from "../../attestors/node/join-token/server.ts";
-import { type Clock, type EpochSeconds, epochSeconds } from "../../base/clock.ts";
-import { canonicalSelectors } from "../../spiffe/selector.ts";
-import { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import { type Clock, epochSeconds } from "../../base/clock.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { fail } from "../../base/errors.ts";
 import { toHex } from "../../base/bytes.ts";
-import { bindToken, checkBinding } from "./bound-tokens.ts";
+import { type NodeSvid, admittedId, admittedNode, banned, checkAdmission } from "./admission.ts";
+import { bindToken } from "./bound-tokens.ts";
 import { KeyedQueue } from "../../base/keyed-queue.ts";
 import { deleteTokenAliases } from "./token-aliases.ts";
 import { NodeCache, type NodeStatus } from "./node-cache.ts";
@@ -26,13 +24,6 @@ export interface NodeServiceOptions {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** The part of a signed SVID that is kept with the node. */
-export interface NodeSvid {
-  /** Lower-case hex, no leading zeros. */
-  readonly serial: string;
-  readonly expiresAt: EpochSeconds;
 }
 
 export interface AdmitParams<S extends NodeSvid> {
@@ -86,17 +77,19 @@ export class NodeService implements AsyncDisposable {
    */
   async admit<S extends NodeSvid>(params: AdmitParams<S>): Promise<S> {
     const { admission, attestationType } = params;
-    const agentId = this.#admittedId(admission, attestationType);
+    const agentId = admittedId(this.#trustDomain, params);
     const keyHash = toHex(createHash("sha256").update(params.publicKey).digest());
+    const candidate = { agentId, admission, attestationType, keyHash };
     const issued = await this.#queue.run(agentId.toString(), async () => {
-      await this.#checkAdmission(this.#datastore, agentId, admission, keyHash);
+      await checkAdmission(this.#datastore, candidate, epochSeconds(this.#clock));
       const svid = await params.issue(agentId);
       await this.#datastore.transaction(async (writers) => {
-        const present = await this.#checkAdmission(writers, agentId, admission, keyHash);
+        const attestedAt = epochSeconds(this.#clock);
+        const present = await checkAdmission(writers, candidate, attestedAt);
         if (admission.bindsToken !== undefined) {
           await bindToken(writers.boundTokens, admission.bindsToken, keyHash);
         }
-        await writers.nodes.put(this.#admitted(params, agentId, keyHash, svid, present));
+        await writers.nodes.put(admittedNode(candidate, { svid, attestedAt }, present));
       });
       return svid;
     });
@@ -256,68 +249,6 @@ export class NodeService implements AsyncDisposable {
     return promoted;
   }
 
-  #admittedId(admission: NodeAdmission, attestationType: string): SpiffeId {
-    if (!admission.agentPath.startsWith(`/spire/agent/${attestationType}/`)) {
-      throw fail("internal", "the node attestor named an agent outside of its own namespace");
-    }
-    return SpiffeId.of(this.#trustDomain, admission.agentPath);
-  }
-
-  async #checkAdmission(
-    store: Pick<Writers | Datastore, "tokens" | "boundTokens" | "nodes">,
-    agentId: SpiffeId,
-    admission: NodeAdmission,
-    keyHash: string,
-  ): Promise<NodeRecord | undefined> {
-    const node = await store.nodes.get(agentId.toString());
-    if (node?.banned === true) throw banned(agentId.toString());
-    if (admission.twinPath !== undefined) {
-      const twinId = SpiffeId.of(this.#trustDomain, admission.twinPath).toString();
-      if ((await store.nodes.get(twinId))?.banned === true) throw banned(twinId);
-    }
-    if (admission.bindsToken !== undefined) {
-      await checkBinding(store.boundTokens, admission.bindsToken, keyHash);
-    }
-    if (admission.firstUseOnly && node !== undefined && node.keyHash !== keyHash) {
-      throw fail(
-        "denied",
-        `agent '${agentId.toString()}' has attested before; evict it to let its host attest again (assay agents evict)`,
-      );
-    }
-    if (admission.spendsToken === undefined) return node;
-    checkJoinTokenLife(await store.tokens.get(admission.spendsToken), epochSeconds(this.#clock));
-    // The node is what marks its token as spent; the token's row stays until it expires, for the same key only.
-    if (node !== undefined && node.keyHash !== keyHash) throw spentOrUnknown();
-    return node;
-  }
-
-  #admitted<S extends NodeSvid>(
-    { admission, attestationType }: AdmitParams<S>,
-    agentId: SpiffeId,
-    keyHash: string,
-    svid: S,
-    present: NodeRecord | undefined,
-  ): NodeRecord {
-    // The answer may be lost: the SVID of before stays active until the new one is used, as with a renewal.
-    const isRetry = present !== undefined;
-    return {
-      spiffeId: agentId.toString(),
-      attestationType,
-      serial: isRetry ? present.serial : svid.serial,
-      expiresAt: isRetry ? present.expiresAt : svid.expiresAt,
-      newSerial: isRetry ? svid.serial : "",
-      newExpiresAt: isRetry ? svid.expiresAt : 0,
-      selectors: canonicalSelectors(admission.selectors),
-      banned: false,
-      canReattest: admission.canReattest,
-      agentVersion: present?.agentVersion ?? "",
-      keyHash,
-      hostFacts: present?.hostFacts ?? "",
-      attestedAt: epochSeconds(this.#clock),
-      rotation: present?.rotation ?? 0,
-    };
-  }
-
   #checkRenewal(node: NodeRecord | undefined, agentId: string): NodeRecord {
     if (node === undefined) throw noSuchAgent(agentId);
     if (node.banned) throw banned(agentId);
@@ -344,10 +275,6 @@ function checkStatus(
       reason: "AGENT_NOT_ACTIVE",
     });
   }
-}
-
-function banned(agentId: string): Error {
-  return fail("denied", `agent '${agentId}' is banned`, { reason: "AGENT_BANNED" });
 }
 
 function noSuchAgent(agentId: string): Error {
