@@ -85,11 +85,7 @@ export class Metrics {
         [spec, [...series.values()].flatMap((each) => linesOf(spec, each))] as const,
     );
     const read = [...this.#readings].map(
-      ([spec, reading]) =>
-        [
-          spec,
-          readingsOf(reading).map(({ labels, value }) => line(spec, "", labels, value)),
-        ] as const,
+      ([spec, reading]) => [spec, readingsOf(reading).map((each) => line(spec, each))] as const,
     );
     return [...counted, ...read]
       .filter(([, lines]) => lines.length > 0)
@@ -121,15 +117,19 @@ export class Metrics {
 }
 
 function linesOf(spec: MetricSpec, { labels, value, count, buckets }: Series): string[] {
-  if (spec.type === "counter" || spec.type === "gauge") return [line(spec, "", labels, value)];
-  const totals = [line(spec, "_sum", labels, value), line(spec, "_count", labels, count)];
+  if (spec.type === "counter" || spec.type === "gauge") return [line(spec, { labels, value })];
+  const totals = [
+    line(spec, { suffix: "_sum", labels, value }),
+    line(spec, { suffix: "_count", labels, value: count }),
+  ];
   if (spec.type === "summary") return totals;
   let below = 0;
   const bounds = (spec.buckets ?? []).map((bound, index) => {
     below += buckets[index] ?? 0;
-    return line(spec, "_bucket", labels, below, String(bound));
+    return line(spec, { suffix: "_bucket", labels, value: below, bound: String(bound) });
   });
-  return [...bounds, line(spec, "_bucket", labels, count, "+Inf"), ...totals];
+  const all = line(spec, { suffix: "_bucket", labels, value: count, bound: "+Inf" });
+  return [...bounds, all, ...totals];
 }
 
 function readingsOf(reading: () => readonly Reading[]): readonly Reading[] {
@@ -140,12 +140,15 @@ function readingsOf(reading: () => readonly Reading[]): readonly Reading[] {
   }
 }
 
+/** One value as it is written, `name_suffix{label="...",le="bound"} value`. */
+interface Sample extends Reading {
+  readonly suffix?: "" | "_sum" | "_count" | "_bucket";
+  readonly bound?: string;
+}
+
 function line(
   { name, labels: names }: MetricSpec,
-  suffix: string,
-  labels: readonly string[],
-  value: number,
-  bound?: string,
+  { suffix = "", labels, value, bound }: Sample,
 ): string {
   const pairs = names.map(
     (label, index) => `${label}="${escape(labels[index] ?? "").replaceAll('"', '\\"')}"`,

@@ -41,10 +41,11 @@ export function ownEntries(
     // Nobody expects a workload to have it.
     if (entry.isNodeAlias) continue;
     const missing = missingSelectors(entry.selectors, has);
-    const obstacles = obstaclesOf(cache, entry, missing, served.get(entry.id), now);
+    const member = served.get(entry.id);
+    const obstacles = obstaclesOf({ entry, missing, served: member }, cache, now);
     if (obstacles[0] === "SAME_HINT" && isUnfilled(entry, selectors)) obstacles[0] = "TEMPLATE";
     // Of a family the member that the process is.
-    const found = { entry: served.get(entry.id) ?? entry, missing, obstacles, removedAt: 0 };
+    const found = { entry: member ?? entry, missing, obstacles, removedAt: 0 };
     if (obstacles.length === 0) matching.push(found);
     else consider(found);
   }
@@ -63,11 +64,17 @@ export function registeredId({ id, member }: Entry): string {
   return member?.entryId ?? id;
 }
 
+/** An entry beside what the process has of it. */
+interface Candidate {
+  readonly entry: Entry;
+  readonly missing: readonly Selector[];
+  /** The entry, or the member of its family, that the process is given; absent when it is given none. */
+  readonly served: Entry | undefined;
+}
+
 function obstaclesOf(
+  { entry, missing, served }: Candidate,
   cache: Pick<Cache, "svidState">,
-  entry: Entry,
-  missing: readonly Selector[],
-  served: Entry | undefined,
   now: EpochSeconds,
 ): Obstacle[] {
   const obstacles: Obstacle[] = [];

@@ -54,6 +54,7 @@ function read(shape: Shape, node: unknown, path: string, reading: Reading): unkn
     reading.report(path, problem);
     return undefined;
   };
+  const place = { path, reading, refuse };
   switch (shape.kind) {
     case "text":
       return readText(shape, node, refuse);
@@ -71,15 +72,22 @@ function read(shape: Shape, node: unknown, path: string, reading: Reading): unkn
     case "flag":
       return typeof node === "boolean" ? node : refuse(`is true or false, not ${shown(node)}`);
     case "list":
-      return readList(shape, node, path, reading, refuse);
+      return readList(shape, node, place);
     case "section":
       return readSection(shape.fields, node, path, reading);
     case "map":
-      return readMap(shape, node, path, reading, refuse);
+      return readMap(shape, node, place);
   }
 }
 
 type Refuse = (problem: string) => undefined;
+
+/** Where a node with parts stands. */
+interface Place {
+  readonly path: string;
+  readonly reading: Reading;
+  readonly refuse: Refuse;
+}
 
 function readText(shape: TextShape, node: unknown, refuse: Refuse): string | undefined {
   if (typeof node !== "string") return refuse(notText(node));
@@ -122,9 +130,7 @@ function readDuration(shape: DurationShape, node: unknown, refuse: Refuse): numb
 function readList(
   shape: ListShape,
   node: unknown,
-  path: string,
-  reading: Reading,
-  refuse: Refuse,
+  { path, reading, refuse }: Place,
 ): readonly unknown[] | undefined {
   const items = typeof node === "string" && mayBeCommas(shape) ? commaParts(node) : node;
   if (!Array.isArray(items)) return refuse("is not a list");
@@ -139,9 +145,7 @@ function readList(
 function readMap(
   shape: MapShape,
   node: unknown,
-  path: string,
-  reading: Reading,
-  refuse: Refuse,
+  { path, reading, refuse }: Place,
 ): ReadonlyMap<string, unknown> | undefined {
   if (!isObject(node)) return refuse("is not a mapping");
   const entries = Object.entries(node);
@@ -172,7 +176,10 @@ export function readSection(
   reportStrangers(fields, mapping, path, reading);
   const values: [string, unknown][] = [];
   for (const [key, field] of Object.entries(fields)) {
-    const value = readField(field, mapping, key, path, reading);
+    const at = join(path, key);
+    const value = Object.hasOwn(mapping, key)
+      ? read(field.shape, mapping[key], at, reading)
+      : readAbsent(field, at, reading);
     if (value !== undefined) values.push([key, value]);
   }
   return Object.fromEntries(values);
@@ -201,18 +208,11 @@ export function hasRequired(fields: Fields): boolean {
   return Object.values(fields).some(({ required }) => required === true);
 }
 
-function readField(
-  field: Field,
-  mapping: Readonly<Record<string, unknown>>,
-  key: string,
-  path: string,
-  reading: Reading,
-): unknown {
-  const at = join(path, key);
-  if (Object.hasOwn(mapping, key)) return read(field.shape, mapping[key], at, reading);
-  if (field.required === true) reading.report(at, "is missing");
+/** The default, if it has one. */
+function readAbsent(field: Field, path: string, reading: Reading): unknown {
+  if (field.required === true) reading.report(path, "is missing");
   const node = defaultNode(field, reading.context);
-  return node === undefined ? undefined : read(field.shape, node, at, reading);
+  return node === undefined ? undefined : read(field.shape, node, path, reading);
 }
 
 /** Nothing written means nothing meant, unless the shape's own pattern takes it. */

@@ -30,7 +30,9 @@ export function shownValues(
   return Object.entries(settings.table).flatMap(([name, setting]) => {
     const path = camelCase(name);
     const from = settings.origin(name);
-    if (from !== undefined) return leaves(setting.shape, settings.node(name), path, from, context);
+    if (from !== undefined) {
+      return leaves({ shape: setting.shape, node: settings.node(name), path, from }, context);
+    }
     return [unset(path, setting.shape, setting.fallback)];
   });
 }
@@ -50,44 +52,51 @@ export function exposedSecrets(
   return `${names} in ${file.name}: every user of this host can read it; run 'chmod o-r ${file.name}'`;
 }
 
-function leaves(
-  shape: Shape,
-  node: unknown,
-  path: string,
-  from: Origin,
-  context: PathContext,
-): readonly ShownValue[] {
-  const entries = parts(shape, node, path, from, context);
+/** A value as a file would have it, where it stands, and where it was said. */
+interface Written {
+  readonly shape: Shape;
+  readonly node: unknown;
+  readonly path: string;
+  readonly from: Origin;
+}
+
+function leaves(written: Written, context: PathContext): readonly ShownValue[] {
+  const entries = parts(written, context)?.flatMap((part) => leaves(part, context));
   if (entries !== undefined && entries.length > 0) return entries;
+  const { shape, node, path, from } = written;
   const isSecret = shape.kind === "text" && shape.secret === true;
   return [{ path, ...(isSecret ? {} : { value: node ?? {} }), isSecret, from }];
 }
 
 /** Undefined for what has no parts. */
 function parts(
-  shape: Shape,
-  node: unknown,
-  path: string,
-  from: Origin,
+  { shape, node, path, from }: Written,
   context: PathContext,
-): readonly ShownValue[] | undefined {
+): readonly Written[] | undefined {
   if (shape.kind === "list" && Array.isArray(node) && isNested(shape.of)) {
-    return node.flatMap((item: unknown, index) =>
-      leaves(shape.of, item, `${path}[${index}]`, from, context),
-    );
+    const items: readonly unknown[] = node;
+    return items.map((item, index) => ({
+      shape: shape.of,
+      node: item,
+      path: `${path}[${index}]`,
+      from,
+    }));
   }
   if (shape.kind === "map" && isObject(node)) {
-    return Object.entries(node).flatMap(([key, item]) =>
-      leaves(shape.of, item, `${path}.${key}`, from, context),
-    );
+    return Object.entries(node).map(([key, item]) => ({
+      shape: shape.of,
+      node: item,
+      path: `${path}.${key}`,
+      from,
+    }));
   }
   if (shape.kind !== "section") return undefined;
   const mapping = isObject(node) ? node : {};
-  return Object.entries(shape.fields).flatMap(([key, field]) => {
-    const at = `${path}.${key}`;
-    if (Object.hasOwn(mapping, key)) return leaves(field.shape, mapping[key], at, from, context);
+  return Object.entries(shape.fields).flatMap(([key, field]): Written[] => {
+    const at = { shape: field.shape, path: `${path}.${key}` };
+    if (Object.hasOwn(mapping, key)) return [{ ...at, node: mapping[key], from }];
     const given = defaultNode(field, context);
-    return given === undefined ? [] : leaves(field.shape, given, at, "default", context);
+    return given === undefined ? [] : [{ ...at, node: given, from: "default" }];
   });
 }
 

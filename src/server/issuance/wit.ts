@@ -53,22 +53,21 @@ export class WitIssuance {
     if (expiresAt !== 0 && expiresAt <= epochSeconds(this.#options.clock)) {
       throw fail("denied", `registration entry ${id} has expired; update or delete it`);
     }
-    return this.#sign("workload", SpiffeId.parse(entry.spiffeId), entry.jwtSvidTtl, key, id);
+    const spiffeId = SpiffeId.parse(entry.spiffeId);
+    return this.#sign(
+      { action: "workload", spiffeId, ttlSeconds: entry.jwtSvidTtl, entryId: id },
+      key,
+    );
   }
 
   /** What an administrator asks for. @param ttlSeconds 0 = the default. @throws invalid, unavailable */
   async mint(spiffeId: SpiffeId, ttlSeconds: number, key: WitKeyParams): Promise<IssuedWit> {
-    return this.#sign("mint", spiffeId, ttlSeconds, key);
+    return this.#sign({ action: "mint", spiffeId, ttlSeconds }, key);
   }
 
-  async #sign(
-    action: "workload" | "mint",
-    spiffeId: SpiffeId,
-    askedSeconds: number,
-    key: WitKeyParams,
-    entryId?: string,
-  ): Promise<IssuedWit> {
+  async #sign(order: WitOrder, key: WitKeyParams): Promise<IssuedWit> {
     const { trustDomain, authorities, clock, random, audit, ttlSeconds } = this.#options;
+    const { action, spiffeId, ttlSeconds: askedSeconds, entryId } = order;
     if (!spiffeId.memberOf(trustDomain) || spiffeId.path === "" || isReservedPath(spiffeId.path)) {
       throw fail(
         "invalid",
@@ -104,6 +103,15 @@ export class WitIssuance {
     });
     return { token, spiffeId, issuedAt, expiresAt };
   }
+}
+
+/** Whose token it will be, and by whose right. */
+interface WitOrder {
+  readonly action: "workload" | "mint";
+  readonly spiffeId: SpiffeId;
+  /** 0 = the default. */
+  readonly ttlSeconds: number;
+  readonly entryId?: string;
 }
 
 /** RFC 7800 §3.2, with the algorithm (WIT-SVID §3.2). @throws invalid */
