@@ -1,11 +1,9 @@
 import { errorFrom } from "../../base/errors.ts";
-import { serviceDefinition } from "../../rpc/protos.ts";
 import { requestIdOf } from "../../rpc/request-id.ts";
 import { errorFromStatus } from "../../rpc/status.ts";
 import type {
   CallContext,
   Gate,
-  ServiceImplementation,
   StreamContext,
   StreamHandler,
   UnaryHandler,
@@ -15,36 +13,22 @@ import type { CallOrigin, CallScope } from "../audit/call-scope.ts";
 import { adminActs, subjectOf } from "./admin-acts.ts";
 import { rolesFor } from "./authorization.ts";
 import { callerOf, provenIdOf } from "./caller.ts";
+import { type Services, wrappedServices } from "./wrapped-services.ts";
 
 export interface AuditedOptions {
   readonly trail: Pick<AuditTrail, "acted" | "denied" | "requireWritable">;
   readonly scope: CallScope;
 }
 
-type Services = Readonly<Record<string, ServiceImplementation>>;
-
 /** The same services; what they sign is recorded with its caller, and so is what they change and whom they refuse. */
 export function auditedServices(services: Services, options: AuditedOptions): Services {
-  return Object.fromEntries(
-    Object.entries(services).map(([service, implementation]) => {
-      const methods = serviceDefinition(service);
-      const handlers = Object.entries(implementation).map(([name, handler]) => {
-        const method = methods[name];
-        const duty = method === undefined ? undefined : dutyOf(method.path);
-        if (method === undefined || handler === undefined || duty === undefined) {
-          return [name, handler] as const;
-        }
-        const streams = method.requestStream || method.responseStream;
-        return [
-          name,
-          streams
-            ? auditedStream(handler as StreamHandler<object, object>, options)
-            : auditedUnary(handler as UnaryHandler<object, object>, duty, options),
-        ] as const;
-      });
-      return [service, Object.fromEntries(handlers) as ServiceImplementation];
-    }),
-  );
+  return wrappedServices(services, (handler, { path, requestStream, responseStream }) => {
+    const duty = dutyOf(path);
+    if (duty === undefined) return handler;
+    return requestStream || responseStream
+      ? auditedStream(handler as StreamHandler<object, object>, options)
+      : auditedUnary(handler as UnaryHandler<object, object>, duty, options);
+  });
 }
 
 /** The same gate; whom it turns away is recorded. */
