@@ -4,20 +4,17 @@
  * in turns (BENCH_ROUNDS, BENCH_SECONDS), each beside the generator's own baseline. Needs Go. The bus is one written for
  * tests; engines and kubelet are not there, as nobody asks them about a process in no container.
  */
-import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { dbusPeer, webUnit } from "../test/support/dbus-peer.ts";
 import { Stack } from "../test/support/stack.ts";
+import { loadGenerator } from "./load-generator.ts";
+import { cpuMicroseconds, median } from "./measures.ts";
 
-const exec = promisify(execFile);
-const LOAD = join(tmpdir(), "assay-load");
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 9);
 const SECONDS = process.env["BENCH_SECONDS"] ?? "2";
 
-await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
+const run = await loadGenerator();
 await using ends = new AsyncDisposableStack();
 const bus = await dbusPeer(
   {
@@ -73,22 +70,15 @@ process.stdout.write(
 
 async function load(mode: string, socket: string): Promise<{ rate: number; calls: number }> {
   const at = socket === "" ? [] : ["-sock", socket];
-  const { stdout } = await exec(LOAD, ["-mode", mode, ...at, "-c", "16", "-d", `${SECONDS}s`]);
-  const errors = Number(/errs=(\d+)/.exec(stdout)?.[1] ?? 0);
+  const { rate, calls, errors } = await run([
+    "-mode",
+    mode,
+    ...at,
+    "-c",
+    "16",
+    "-d",
+    `${SECONDS}s`,
+  ]);
   if (errors > 0) throw new Error(`${errors} calls of ${mode} failed`);
-  return {
-    rate: Number(/rate=(\d+)/.exec(stdout)?.[1] ?? 0),
-    calls: Math.max(1, Number(/\bn=(\d+)/.exec(stdout)?.[1] ?? 0)),
-  };
-}
-
-/** User and system time of all threads so far (proc_pid_stat(5), in ticks of a hundredth of a second). */
-function cpuMicroseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  return { rate, calls: Math.max(1, calls) };
 }

@@ -4,21 +4,20 @@
  * authorities and once with RSA-4096 ones, as Pollendina's CA has; over TLS with an API token, and in the clear with none.
  * Needs Go.
  */
-import { type ChildProcess, execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { connectUnix } from "../src/rpc/channel.ts";
 import { spawnServer } from "../test/support/server-process.ts";
+import { loadGenerator } from "./load-generator.ts";
+import { cpuMicroseconds, median } from "./measures.ts";
 
-const exec = promisify(execFile);
-const LOAD = join(tmpdir(), "assay-load-provision");
 const CONCURRENCY = process.argv[2] ?? "32";
 const SECONDS = process.env["BENCH_SECONDS"] ?? "4";
 const RUNS = Number(process.env["BENCH_RUNS"] ?? 3);
 
-await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
+const load = await loadGenerator();
 for (const keyType of ["ec-p256", "rsa-4096"]) {
   await measure(`${keyType}, in the clear`, keyType, true);
   await measure(`${keyType}, TLS and an API token`, keyType, false);
@@ -78,24 +77,4 @@ async function apiToken(socket: string): Promise<string> {
     request,
   );
   return made.token;
-}
-
-async function load(
-  args: readonly string[],
-): Promise<{ rate: number; calls: number; errors: number }> {
-  const { stdout, stderr } = await exec(LOAD, args);
-  if (stderr !== "") process.stderr.write(stderr);
-  const read = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? 0);
-  return { rate: read(/rate=(\d+)/), calls: read(/\bn=(\d+)/), errors: read(/errs=(\d+)/) };
-}
-
-/** User and system time of all threads so far (proc_pid_stat(5), in ticks of a hundredth of a second). */
-function cpuMicroseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -6,15 +6,11 @@
  * Modes: mint fetch fetchconn fetchjwt jwtmiss hold (default: all of them). `jwtmiss` goes through agent and server, and
  * an agent may have 500 signatures a second by default: that bound is raised here.
  */
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { Stack } from "../test/support/stack.ts";
+import { loadGenerator } from "./load-generator.ts";
+import { cpuMicroseconds, median } from "./measures.ts";
 
-const exec = promisify(execFile);
-const LOAD = join(tmpdir(), "assay-load");
 const RUNS = Number(process.env["BENCH_RUNS"] ?? 3);
 const SECONDS = process.env["BENCH_SECONDS"] ?? "4";
 const HELD_STREAMS = 5_000;
@@ -25,7 +21,7 @@ const wanted = process.argv.slice(2);
 const modes =
   wanted.length > 0 ? wanted : ["mint", "fetch", "fetchconn", "fetchjwt", "jwtmiss", "hold"];
 
-await exec("go", ["build", "-o", LOAD, "."], { cwd: join(import.meta.dirname, "load") });
+const load = await loadGenerator();
 await using stack = await Stack.start("warn", ["--sign-limit=1000000"]);
 await stack.entry("/bench", `unix:uid:${process.getuid?.() ?? 0}`);
 const agent = stack.endpoint.slice("unix://".length);
@@ -86,26 +82,6 @@ async function hold(): Promise<void> {
   );
 }
 
-async function load(
-  args: readonly string[],
-): Promise<{ rate: number; calls: number; errors: number; text: string }> {
-  const { stdout, stderr } = await exec(LOAD, args, { maxBuffer: 1 << 26 });
-  if (stderr !== "") process.stderr.write(stderr);
-  return {
-    rate: Number(/rate=(\d+)/.exec(stdout)?.[1] ?? 0),
-    calls: Number(/\bn=(\d+)/.exec(stdout)?.[1] ?? 0),
-    errors: Number(/errs=(\d+)/.exec(stdout)?.[1] ?? /bad=(\d+)/.exec(stdout)?.[1] ?? 0),
-    text: stdout,
-  };
-}
-
-/** User and system time of all threads so far (proc_pid_stat(5), in ticks of a hundredth of a second). */
-function cpuMicroseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 function memoryKb(): number {
   const status = readFileSync(`/proc/${stack.agentPid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
@@ -113,10 +89,6 @@ function memoryKb(): number {
 
 function mb(kb: number): string {
   return (kb / 1024).toFixed(0);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function say(line: string): void {
