@@ -1,6 +1,7 @@
 /** Keeps the cache as the server has it: by its stream of changes or, where it has none, by asking it at intervals. */
 import { type Clock, sleep } from "../../base/clock.ts";
 import { type AssayError, isKind } from "../../base/errors.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import { Loop } from "../../base/loop.ts";
 import type { Random } from "../../base/random.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -273,25 +274,18 @@ export class Sync implements AsyncDisposable {
     // Servers that are polled name each one.
     names.delete(EVERY_DOMAIN);
     const found = new Map<string, Bundle>();
-    const queue = [...names].sort();
-    const fetchNext = async (): Promise<void> => {
-      for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-        const before = this.#mirror.foreign.get(name);
-        try {
-          const message = await source.fetchForeignBundle(name, signal);
-          found.set(name, this.#mirror.bundle(message, name, before));
-        } catch (error) {
-          signal.throwIfAborted();
-          logger.warn("bundle of a federated trust domain not fetched", {
-            trustDomain: name,
-            error,
-          });
-          // Deleted on the server means gone; a failure means: what there was.
-          if (before !== undefined && !isKind(error, "not_found")) found.set(name, before);
-        }
+    await inParallel([...names].sort(), MAX_PARALLEL_BUNDLES, async (name) => {
+      const before = this.#mirror.foreign.get(name);
+      try {
+        const message = await source.fetchForeignBundle(name, signal);
+        found.set(name, this.#mirror.bundle(message, name, before));
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.warn("bundle of a federated trust domain not fetched", { trustDomain: name, error });
+        // Deleted on the server means gone; a failure means: what there was.
+        if (before !== undefined && !isKind(error, "not_found")) found.set(name, before);
       }
-    };
-    await Promise.all(Array.from({ length: MAX_PARALLEL_BUNDLES }, fetchNext));
+    });
     return found;
   }
 }

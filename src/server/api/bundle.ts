@@ -11,7 +11,6 @@ import type { Implementation } from "../../rpc/service.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 import { MAX_BATCH, atMost, pageField, trustDomainField } from "./fields.ts";
-import { inTurn } from "./in-parallel.ts";
 import { itemResult } from "./item-status.ts";
 import {
   foreignBundle,
@@ -21,6 +20,7 @@ import {
 } from "./bundle-fields.ts";
 import { bundleMessage, jwtAuthorityMessages } from "./messages.ts";
 import { fail } from "../../base/errors.ts";
+import { inTurn } from "../../base/in-parallel.ts";
 
 /** The way into the domain's own bundle for authorities that are not this server's. */
 export interface OwnBundle {

@@ -1,3 +1,4 @@
+import { inTurn } from "../../base/in-parallel.ts";
 import type { RotationHandlers } from "../../rpc/gen/assay/rotation/v1/Rotation.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Implementation } from "../../rpc/service.ts";
@@ -6,7 +7,6 @@ import type { EntryService } from "../entries/entry-service.ts";
 import type { NodeService } from "../nodes/node-service.ts";
 import type { PushHub } from "../push/push-hub.ts";
 import { MAX_BATCH, agentIdField, atMost } from "./fields.ts";
-import { inTurn } from "./in-parallel.ts";
 import { OK_STATUS, itemResult, itemStatus } from "./item-status.ts";
 
 export interface RotationApiDeps {

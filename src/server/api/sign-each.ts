@@ -1,11 +1,11 @@
 import { fail } from "../../base/errors.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { CallContext } from "../../rpc/service.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { agentOf } from "../endpoints/caller.ts";
 import type { Limits } from "../endpoints/limits.ts";
 import { MAX_BATCH, atMost } from "./fields.ts";
-import { inParallel } from "./in-parallel.ts";
 import { type ItemResult, itemResult } from "./item-status.ts";
 
 export interface SignEachParams<P, S> {

@@ -1,4 +1,5 @@
 import { errorFrom, fail, isKind } from "../../base/errors.ts";
+import { inTurn } from "../../base/in-parallel.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { BatchCreateFederationRelationshipResponse } from "../../rpc/gen/spire/api/server/trustdomain/v1/BatchCreateFederationRelationshipResponse.ts";
 import type { TrustDomainHandlers } from "../../rpc/gen/spire/api/server/trustdomain/v1/TrustDomain.ts";
@@ -13,7 +14,6 @@ import {
   unknownRelationship,
 } from "../federation/relationships.ts";
 import { MAX_BATCH, atMost, pageField, trustDomainField } from "./fields.ts";
-import { inTurn } from "./in-parallel.ts";
 import { itemResult } from "./item-status.ts";
 import {
   relationshipDraft,
