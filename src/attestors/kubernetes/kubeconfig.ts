@@ -36,32 +36,44 @@ function connectionOf(
   const context = named(root, "contexts", name, "context");
   const cluster = named(root, "clusters", textOf(context, "cluster") ?? "", "cluster");
   const userName = textOf(context, "user");
-  const user = userName === undefined ? {} : named(root, "users", userName, "user");
-  for (const plugin of ["exec", "auth-provider", "username", "password"]) {
-    if (user[plugin] !== undefined) {
-      throw fail(
-        "invalid",
-        `user '${userName ?? ""}' has '${plugin}', which is not supported; give it a token, a tokenFile or a client certificate`,
-      );
-    }
-  }
+  const credentials = userName === undefined ? {} : credentialsOf(root, userName, folder);
   const server = textOf(cluster, "server");
   if (server === undefined || URL.parse(server)?.protocol !== "https:") {
     throw fail("invalid", `cluster '${textOf(context, "cluster") ?? ""}' has no https server`);
   }
   const authorities = credential(cluster, "certificate-authority", folder);
   const serverName = textOf(cluster, "tls-server-name");
-  const token = tokenOf(user, folder);
-  const cert = credential(user, "client-certificate", folder);
-  const key = credential(user, "client-key", folder);
-  if ((cert === undefined) !== (key === undefined)) {
-    throw fail("invalid", `user '${userName ?? ""}' has one half of a client certificate`);
-  }
   return {
     server,
     ...(authorities === undefined ? {} : { authorities }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(cluster["insecure-skip-tls-verify"] === true ? { isUnverified: true } : {}),
+    ...credentials,
+  };
+}
+
+/** What the user proves itself with. @throws invalid for a way that is not done here */
+function credentialsOf(
+  root: Fields,
+  name: string,
+  folder: string,
+): Pick<KubernetesConnection, "token" | "clientCertificate"> {
+  const user = named(root, "users", name, "user");
+  for (const plugin of ["exec", "auth-provider", "username", "password"]) {
+    if (user[plugin] !== undefined) {
+      throw fail(
+        "invalid",
+        `user '${name}' has '${plugin}', which is not supported; give it a token, a tokenFile or a client certificate`,
+      );
+    }
+  }
+  const token = tokenOf(user, folder);
+  const cert = credential(user, "client-certificate", folder);
+  const key = credential(user, "client-key", folder);
+  if ((cert === undefined) !== (key === undefined)) {
+    throw fail("invalid", `user '${name}' has one half of a client certificate`);
+  }
+  return {
     ...(token === undefined ? {} : { token }),
     ...(cert === undefined || key === undefined ? {} : { clientCertificate: { cert, key } }),
   };
