@@ -49,6 +49,7 @@ export interface PresentedToken {
   readonly onEnd: (at: EpochSeconds) => void;
 }
 
+/** Finds out facts about processes, as selectors of its own type. It runs beside the others, under one deadline. */
 export interface WorkloadAttestor {
   /** The selector type it owns. */
   readonly type: string;
@@ -98,11 +99,13 @@ export interface WorkloadLook {
 export interface NodeProof {
   readonly type: string;
   readonly payload: Uint8Array;
+  /** @param challenge as the server's half sent it. @throws precondition, invalid */
   respond(challenge: Uint8Array): Promise<Uint8Array>;
   /** Ends what the proof keeps open; called once the server has answered or failed. */
   close?(): Promise<void>;
 }
 
+/** The agent's half of a node attestor: it has what proves which node this is. */
 export interface NodeAttestorAgent {
   readonly type: string;
   /** Can prove the node again at any time; a join token can but once. */
@@ -140,6 +143,7 @@ export interface TokenBinding {
   readonly until: EpochSeconds;
 }
 
+/** The server's half: it checks the proof and says which agent it is of. It stores nothing and signs nothing. */
 export interface NodeAttestorServer {
   readonly type: string;
   /**

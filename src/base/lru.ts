@@ -24,6 +24,7 @@ export class LruMap<K, V> {
     return this.#map.size;
   }
 
+  /** The entry counts as used now. */
   get(key: K): V | undefined {
     const value = this.#map.get(key);
     if (value === undefined || key === this.#newest) return value;
@@ -48,6 +49,7 @@ export class LruMap<K, V> {
     }
   }
 
+  /** Nobody is told of it. @returns whether there was one */
   delete(key: K): boolean {
     return this.#map.delete(key);
   }
@@ -56,6 +58,7 @@ export class LruMap<K, V> {
     this.#map.clear();
   }
 
+  /** Least recently used first; looking at them uses none. */
   entries(): IterableIterator<[K, V]> {
     return this.#map.entries();
   }

@@ -16,6 +16,7 @@ export class Pause {
     return passedMs < 0 ? 0 : Math.max(0, this.#lastsMs - passedMs);
   }
 
+  /** From now on, in place of what was left of another. */
   begin(lastsMs: number): void {
     this.#beganMs = this.#clock.nowMs();
     this.#lastsMs = lastsMs;

@@ -2,6 +2,7 @@
 export class Serial {
   #last: Promise<unknown> = Promise.resolve();
 
+  /** @returns what the task comes to, once its turn has come */
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task);
     // The caller has `result`; the chain only needs to know that it is over.

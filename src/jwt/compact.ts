@@ -7,8 +7,10 @@ import { type Hash, keyTypeOfSpki } from "../keys/public-key.ts";
 import { verifySignature } from "../keys/verify-signature.ts";
 import { type JwtClaims, decodeJwsBytes, decodeJwsObject } from "./jws-parts.ts";
 
+/** What tokens are signed with (JWT-SVID §2.1). */
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
+/** All members that a header may have (JWT-SVID §2). */
 export interface JwtHeader {
   readonly alg: JwtAlgorithm;
   readonly kid?: string;
@@ -17,6 +19,7 @@ export interface JwtHeader {
 
 export type { JwtClaims } from "./jws-parts.ts";
 
+/** A token that was read, and believed by nobody yet. */
 export interface CompactJwt {
   readonly header: JwtHeader;
   readonly claims: JwtClaims;
@@ -26,7 +29,9 @@ export interface CompactJwt {
   readonly signature: Uint8Array;
 }
 
+/** A token to be signed. */
 export interface SignCompactParams {
+  /** Header `kid`. */
   readonly keyId: string;
   /** Numbers must be integers: clients refuse `1.0e9` and fractions. */
   readonly claims: JwtClaims;

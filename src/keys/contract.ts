@@ -9,8 +9,10 @@ export const EXPERIMENTAL_KEY_TYPES = ["ml-dsa-65"] as const;
 /** Every type that is known here; only `KEY_TYPES` sign tokens. */
 export const ALL_KEY_TYPES = [...KEY_TYPES, ...EXPERIMENTAL_KEY_TYPES] as const;
 
+/** Curve or modulus, as settings name it. */
 export type KeyType = (typeof ALL_KEY_TYPES)[number];
 
+/** Of keys that sign tokens (JWT-SVID §2.1 has no algorithm for the others). */
 export type TokenKeyType = (typeof KEY_TYPES)[number];
 
 /** Whether keys of the type are experimental. */
@@ -20,6 +22,7 @@ export function isExperimental(
   return EXPERIMENTAL_KEY_TYPES.some((type) => type === keyType);
 }
 
+/** A private key that signs and is never seen. */
 export interface Signer {
   readonly keyType: KeyType;
   /** DER SubjectPublicKeyInfo (RFC 5280 §4.1). */
@@ -52,6 +55,7 @@ export interface ProvingSigner extends Signer {
   signProven(proof: Proof, data: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
+/** Whether it can check a proof in the same piece of work. */
 export function isProving(signer: Signer): signer is ProvingSigner {
   return "signProven" in signer;
 }

@@ -5,9 +5,11 @@ import { numericDate } from "../jwt/numeric-date.ts";
 import type { Bundle } from "./bundle.ts";
 import { SpiffeId } from "./spiffe-id.ts";
 
+/** A token whose signature, times and audience were checked. */
 export interface VerifiedJwtSvid {
   readonly spiffeId: SpiffeId;
   readonly claims: Record<string, unknown>;
+  /** Of the JWT authority that signed it. */
   readonly keyId: string;
 }
 

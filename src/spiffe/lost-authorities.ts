@@ -7,6 +7,7 @@ import { toBase64, toHex } from "../base/bytes.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { subjectKeyId } from "../x509/subject-key-id.ts";
 
+/** `tainted`: what it signed is being replaced. `revoked`: it counts for nothing any more. */
 export type Loss = "tainted" | "revoked";
 
 /** The same object until something in it changes. */
@@ -15,6 +16,7 @@ export interface LostAuthorities {
   readonly keys: ReadonlyMap<string, Loss>;
 }
 
+/** The same for all who have lost none. */
 export const NONE_LOST: LostAuthorities = { keys: new Map() };
 
 /** An X.509 authority of ours. */

@@ -34,6 +34,7 @@ export function isPrintableValue(value: string): boolean {
   return value.length <= MAX_SELECTOR_VALUE && !CONTROL.test(value);
 }
 
+/** As people write it, `type:value`. */
 export function formatSelector(selector: Selector): string {
   return `${selector.type}:${selector.value}`;
 }

@@ -41,6 +41,7 @@ export class SpiffeId {
     return new SpiffeId(trustDomain, path);
   }
 
+  /** Whatever its path, the trust domain's own ID included. */
   memberOf(trustDomain: TrustDomain): boolean {
     return this.trustDomain.equals(trustDomain);
   }
@@ -63,6 +64,7 @@ export function isReservedPath(path: string): boolean {
   return path === "/spire" || path.startsWith("/spire/");
 }
 
+/** Of the servers of a trust domain, as SPIRE names them. */
 export function serverId(trustDomain: TrustDomain): SpiffeId {
   return SpiffeId.of(trustDomain, "/spire/server");
 }

@@ -11,6 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
 import { readAtMost } from "../base/read-at-most.ts";
 
+/** Where Vault is, and what proves us there: a token, a file with one, or a login. */
 export interface VaultClientOptions {
   /** `https://vault.example.org:8200`; plain HTTP on loopback addresses only. */
   readonly address: string;
@@ -21,7 +22,9 @@ export interface VaultClientOptions {
   readonly login?: VaultLogin;
   /** Authorities (PEM) of the address; the system's when absent. */
   readonly caFile?: string;
+  /** Header `X-Vault-Namespace`. */
   readonly vaultNamespace?: string;
+  /** Of one request, its answer included. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
@@ -34,14 +37,18 @@ export interface VaultLogin {
   proof(): Promise<VaultProof>;
 }
 
+/** What a login sends. */
 export interface VaultProof {
+  /** Of the request, as JSON. */
   readonly body: object;
   /** Client certificate, PEM; shown with every request from then on. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
+/** Vault's methods; `LIST` is one of its own. */
 export type VaultMethod = "GET" | "LIST" | "POST" | "DELETE";
 
+/** Asks Vault, logs in when it has to, and knows why it cannot be asked while that is so. */
 export class VaultClient implements AsyncDisposable {
   readonly #options: VaultClientOptions;
   readonly #agent: Agent | HttpsAgent;
@@ -230,6 +237,7 @@ export class VaultClient implements AsyncDisposable {
   }
 }
 
+/** The JSON object that Vault answers with; empty where there is none. */
 export type VaultAnswer = Readonly<Record<string, unknown>>;
 
 interface Question {

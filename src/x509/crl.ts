@@ -41,8 +41,10 @@ export const REVOCATION_REASONS = {
   "privilege-withdrawn": 9,
 } as const;
 
+/** RFC 5280 §5.3.1, by the names that settings and commands use. */
 export type RevocationReason = keyof typeof REVOCATION_REASONS;
 
+/** One entry of a list (RFC 5280 §5.1.2.6). */
 export interface RevokedCertificate {
   /** Lower hex, no leading zeros. */
   readonly serial: string;
@@ -50,6 +52,7 @@ export interface RevokedCertificate {
   readonly reason: RevocationReason;
 }
 
+/** What a list says (RFC 5280 §5.1.2). */
 export interface CrlParams {
   /** DER Name of the authority. */
   readonly issuer: Uint8Array;

@@ -25,6 +25,7 @@ import { OID } from "./oids.ts";
 import { encodeSignatureAlgorithm } from "./signature-algorithm.ts";
 import { subjectKeyId } from "./subject-key-id.ts";
 
+/** What an X.509-SVID of a workload, agent or server says (X509-SVID §2, §4). */
 export interface LeafParams {
   /** Magnitude, big-endian, 1..20 bytes, not zero. */
   readonly serial: Uint8Array;
@@ -45,16 +46,20 @@ export interface LeafParams {
   readonly crlUrl?: string;
 }
 
+/** What an authority's certificate says (X509-SVID §3.2, §4.1). Names are DER. */
 export interface CaParams {
+  /** Magnitude, big-endian, 1..20 bytes, not zero. */
   readonly serial: Uint8Array;
   /** Equal to `subject` for a self-signed authority. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
   readonly notBefore: EpochSeconds;
   readonly notAfter: EpochSeconds;
+  /** DER SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
   /** The trust domain ID. */
   readonly uri?: string;
+  /** How many authorities may stand below it; absent = any number. */
   readonly pathLen?: number;
   readonly nameConstraints?: NameConstraints;
   /** The issuer's subject key identifier; its own for a self-signed authority, when left out. */

@@ -2,8 +2,8 @@
  * What the server keeps. One contract, split by aggregate, readers apart from writers: a reader cannot write, and a
  * writer exists only inside a transaction. Asynchronous, though SQLite is not: PostgreSQL will implement it too.
  *
- * Revisions: every committed transaction that changes an entry, a node, a bundle, a relationship or a ban appends rows
- * to the change feed in the same transaction. Revisions are given out so that a reader that has seen revision r never
+ * Revisions: every committed transaction that changes one of `CHANGE_SUBJECTS` appends rows to the change feed in the
+ * same transaction. Revisions are given out so that a reader that has seen revision r never
  * learns later of a change with a revision <= r, even when commits finish out of order (an implementation with
  * concurrent writers takes the next revision under a lock that it holds until its commit).
  */
@@ -67,8 +67,13 @@ export interface EntryRecord {
   readonly createdAt: EpochSeconds;
 }
 
+/**
+ * How a record's set relates to the wanted one: equal; nothing but wanted members, at least one; all wanted ones; at
+ * least one of them. An empty wanted set is `invalid`.
+ */
 export type SelectorMatch = "exact" | "subset" | "superset" | "any";
 
+/** What is given must fit, all of it; an empty filter takes every entry. */
 export interface EntryFilter {
   readonly spiffeId?: string;
   readonly parentId?: string;
@@ -126,11 +131,13 @@ export interface NodeRecord {
   readonly rotation: number;
 }
 
+/** What is given must fit, all of it; an empty filter takes every node. */
 export interface NodeFilter {
   readonly attestationType?: string;
   readonly selectors?: { readonly match: SelectorMatch; readonly selectors: readonly Selector[] };
   readonly banned?: boolean;
   readonly canReattest?: boolean;
+  /** Those whose active SVID ends before. */
   readonly expiresBefore?: EpochSeconds;
 }
 
@@ -144,9 +151,11 @@ export interface NodeReader {
 export interface NodeWriter extends NodeReader {
   /** Creates or replaces. */
   put(node: NodeRecord): Promise<void>;
+  /** @returns whether there was one */
   delete(spiffeId: string): Promise<boolean>;
 }
 
+/** A join token that was given out; its node marks it as spent, so that it stays until it expires. */
 export interface JoinTokenRecord {
   /** SHA-256 of the token, lower-case hex: the token itself is never stored. */
   readonly hash: string;
@@ -205,6 +214,7 @@ export interface OneTimeTokenReader {
 export interface OneTimeTokenWriter extends OneTimeTokenReader {
   /** @throws exists */
   create(token: OneTimeTokenRecord): Promise<void>;
+  /** @returns whether there was one: who gets `true` has spent it */
   delete(hash: string): Promise<boolean>;
   /** Deletes tokens with expiresAt < now. @returns how many */
   prune(now: EpochSeconds): Promise<number>;
@@ -229,6 +239,7 @@ export interface BundleReader {
 export interface BundleWriter extends BundleReader {
   /** Creates or replaces; an equal content changes nothing. @returns the record as it is now */
   put(trustDomain: string, content: string): Promise<BundleRecord>;
+  /** Should it come back, its sequence goes on. @returns whether there was one */
   delete(trustDomain: string): Promise<boolean>;
 }
 
@@ -261,6 +272,7 @@ export interface RelationshipWriter extends RelationshipReader {
   delete(trustDomain: string): Promise<boolean>;
 }
 
+/** What authorities sign: certificates, or tokens. */
 export const AUTHORITY_KINDS = ["x509", "jwt"] as const;
 export type AuthorityKind = (typeof AUTHORITY_KINDS)[number];
 /** A requested one has a key and no certificate yet: its request is with whoever signs it. */
@@ -307,7 +319,9 @@ export interface AuthorityReader {
 }
 
 export interface AuthorityWriter extends AuthorityReader {
+  /** Creates or replaces, by set, kind and id. */
   put(authority: AuthorityRecord): Promise<void>;
+  /** @returns whether there was one */
   delete(set: string, kind: AuthorityKind, id: string): Promise<boolean>;
 }
 
@@ -354,6 +368,7 @@ export interface RevocationWriter extends RevocationReader {
   deleteCrl(authorityId: string): Promise<boolean>;
 }
 
+/** What the change feed tells of. Tokens, grants and all of ACME are looked up when they are needed. */
 export const CHANGE_SUBJECTS = [
   "entry",
   "node",
@@ -389,6 +404,7 @@ export interface ChangeReader {
   since(after: number, limit: number): Promise<readonly Change[]>;
 }
 
+/** What is committed; within a transaction a writer reads what it has written itself. */
 export interface Readers {
   readonly entries: EntryReader;
   readonly nodes: NodeReader;
@@ -408,6 +424,7 @@ export interface Readers {
   readonly changes: ChangeReader;
 }
 
+/** Of one transaction: not to be used once its work is over. */
 export interface Writers {
   readonly entries: EntryWriter;
   readonly nodes: NodeWriter;
@@ -426,6 +443,7 @@ export interface Writers {
   readonly acmeExternalAccounts: AcmeExternalAccountWriter;
 }
 
+/** Each implementation passes test/server/datastore/conformance.ts. */
 export interface Datastore extends Readers, AsyncDisposable {
   /**
    * Runs `work` in one transaction: all or nothing, durable (fsync) when the promise resolves.

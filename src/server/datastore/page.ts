@@ -6,10 +6,12 @@ export interface PageRequest {
   readonly token?: string;
 }
 
+/** In the order of the list that it is of. */
 export interface Page<T> {
   readonly items: readonly T[];
   /** Absent on the last page. */
   readonly nextToken?: string;
 }
 
+/** Items. */
 export const MAX_PAGE_SIZE = 10_000;

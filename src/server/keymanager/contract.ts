@@ -9,6 +9,7 @@ export interface KeyManager extends AsyncDisposable {
   generate(name: string, keyType: KeyType): Promise<Signer>;
   /** @returns undefined when there is no such key */
   get(name: string): Promise<Signer | undefined>;
+  /** The names of all keys, in no order. */
   list(): Promise<readonly string[]>;
   /** @returns whether there was one */
   delete(name: string): Promise<boolean>;

@@ -7,6 +7,7 @@ import type { Signer } from "../../keys/contract.ts";
 import type { JwtAuthority, X509Authority } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/trust-domain.ts";
 
+/** A new X.509 authority of ours that is to be signed. */
 export interface CaRequest {
   /** The new authority's key, which stays where it is: it signs the request, and at `self` the certificate. */
   readonly key: Signer;
@@ -18,6 +19,7 @@ export interface CaRequest {
   readonly ttlSeconds: number;
 }
 
+/** What an upstream signed, believed by nobody before ca/check-signed-ca.ts has looked at it. */
 export interface SignedCa {
   /** DER, the new authority first, then those between it and the root; a root is only in it when it is the new one. */
   readonly chain: readonly Uint8Array[];
@@ -25,6 +27,7 @@ export interface SignedCa {
   readonly roots: readonly Uint8Array[];
 }
 
+/** Signs X.509 authorities; it may be away for hours, as the next one is asked for long before it is needed. */
 export interface UpstreamAuthority extends AsyncDisposable {
   /** For messages, logs and metrics: `self`, `disk`, `vault`, `nested`. */
   readonly name: string;
