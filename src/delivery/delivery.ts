@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { AssayError } from "../base/errors.ts";
 import { Loop } from "../base/loop.ts";
 import type { Random } from "../base/random.ts";
-import { Generations } from "./generations.ts";
+import { FileGenerations } from "./file-generations.ts";
 import {
   type Contents,
   type Fingerprint,
@@ -27,7 +27,7 @@ export interface DeliveryOptions {
 /** Writes one target's files whenever they change, and tells its process. One thing at a time. */
 export class Delivery implements Disposable {
   readonly #options: DeliveryOptions;
-  readonly #generations: Generations;
+  readonly #generations: FileGenerations;
   readonly #started: string | undefined;
   #written: Fingerprint | undefined;
   #told: string | undefined;
@@ -37,7 +37,7 @@ export class Delivery implements Disposable {
     this.#options = options;
     const { signal } = target.tell;
     this.#started = typeof signal === "number" ? startOf(signal) : undefined;
-    this.#generations = new Generations({ ...target, random });
+    this.#generations = new FileGenerations({ ...target, random });
   }
 
   get target(): Target {

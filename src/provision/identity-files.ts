@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
-import { Generations } from "../delivery/generations.ts";
+import { FileGenerations } from "../delivery/file-generations.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { encryptPkcs8 } from "../x509/encrypted-key.ts";
 import { decodePem, encodeCertificates, encodePem } from "../x509/pem.ts";
@@ -24,14 +24,14 @@ export interface IdentityFilesOptions {
   readonly random: Random;
 }
 
-/** Key, chain and authorities as files that change all at once (src/delivery/generations.ts). */
+/** Key, chain and authorities as files that change all at once (src/delivery/file-generations.ts). */
 export class IdentityFiles implements Disposable {
-  readonly #generations: Generations;
+  readonly #generations: FileGenerations;
   readonly #options: IdentityFilesOptions;
 
   constructor(options: IdentityFilesOptions) {
     this.#options = options;
-    this.#generations = new Generations({ ...options, fileMode: 0o644, keyMode: 0o600 });
+    this.#generations = new FileGenerations({ ...options, fileMode: 0o644, keyMode: 0o600 });
   }
 
   get paths(): IdentityFileNames {

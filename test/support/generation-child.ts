@@ -1,9 +1,14 @@
 /** Writes one generation after the other into the folder (first argument) until it is killed: number in both files. */
 import { systemRandom } from "../../src/base/random.ts";
-import { Generations } from "../../src/delivery/generations.ts";
+import { FileGenerations } from "../../src/delivery/file-generations.ts";
 
 const [, , dir = "", from = "0"] = process.argv;
-using generations = new Generations({ dir, fileMode: 0o644, keyMode: 0o600, random: systemRandom });
+using generations = new FileGenerations({
+  dir,
+  fileMode: 0o644,
+  keyMode: 0o600,
+  random: systemRandom,
+});
 for (let count = Number(from); ; count += 1) {
   const content = new TextEncoder().encode(`${count}\n`.repeat(20_000));
   await generations.write([

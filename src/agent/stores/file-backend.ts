@@ -1,5 +1,5 @@
 import type { Random } from "../../base/random.ts";
-import { Generations } from "../../delivery/generations.ts";
+import { FileGenerations } from "../../delivery/file-generations.ts";
 import type { RenderedFile } from "../../delivery/render.ts";
 import { encodeCertificates, encodePem } from "../../x509/pem.ts";
 import type { Place, StoredSvid, SvidBackend } from "./contract.ts";
@@ -36,9 +36,9 @@ export class FileBackend implements SvidBackend {
     await generations.remove();
   }
 
-  #generations(place: Place): Generations {
+  #generations(place: Place): FileGenerations {
     const { gid, keyMode, random } = this.#options;
-    return new Generations({
+    return new FileGenerations({
       dir: this.#folder(place),
       ...(gid === undefined ? {} : { gid }),
       fileMode: 0o644,

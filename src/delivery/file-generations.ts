@@ -24,7 +24,7 @@ export interface GenerationOptions {
   readonly random: Random;
 }
 
-export class Generations implements Disposable {
+export class FileGenerations implements Disposable {
   readonly #options: GenerationOptions;
   #folder: OpenedFolder | undefined;
   /** Still there for those who resolved `current` a moment ago. */
@@ -187,7 +187,7 @@ async function replaceLink(path: string, name: string, target: string): Promise<
   }
 }
 
-/** Generations that nobody is led to: of a crash, or before the last. */
+/** FileGenerations that nobody is led to: of a crash, or before the last. */
 async function removeStale(path: string, kept: readonly (string | undefined)[]): Promise<void> {
   for (const name of await readdir(path)) {
     if (!GENERATION.test(name) || kept.includes(name)) continue;

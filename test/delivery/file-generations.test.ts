@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { systemRandom } from "../../src/base/random.ts";
-import { type GenerationOptions, Generations } from "../../src/delivery/generations.ts";
+import { type GenerationOptions, FileGenerations } from "../../src/delivery/file-generations.ts";
 import type { RenderedFile } from "../../src/delivery/render.ts";
 import { Program } from "../cli/program.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -31,8 +31,14 @@ function folder(t: Test): string {
   return path;
 }
 
-function generationsAt(dir: string, more: Partial<GenerationOptions> = {}): Generations {
-  return new Generations({ dir, fileMode: 0o644, keyMode: 0o600, random: systemRandom, ...more });
+function generationsAt(dir: string, more: Partial<GenerationOptions> = {}): FileGenerations {
+  return new FileGenerations({
+    dir,
+    fileMode: 0o644,
+    keyMode: 0o600,
+    random: systemRandom,
+    ...more,
+  });
 }
 
 function pair(text: string, ...more: readonly string[]): RenderedFile[] {
