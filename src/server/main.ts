@@ -31,7 +31,7 @@ import { startEntryPruner } from "./entries/entry-pruner.ts";
 import { EntryService } from "./entries/entry-service.ts";
 import { Reach } from "./entries/reach.ts";
 import { UpstreamWatcher } from "./upstream/watch.ts";
-import { openProvisioning } from "./frontends/provision/open-provisioning.ts";
+import { openProvisioning } from "./frontends/provision/provisioning.ts";
 import { NodeService } from "./nodes/node-service.ts";
 import { watchRenewable } from "./nodes/renewable-watch.ts";
 import { startTokenPruner } from "./nodes/token-pruner.ts";

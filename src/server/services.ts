@@ -37,7 +37,7 @@ import { svidApi } from "./api/svid.ts";
 import { tokenApi } from "./api/token.ts";
 import { witAuthorityApi, witBundleApi, witSvidApi } from "./api/wit.ts";
 import { certificateHandlers } from "./api/certificate-handlers.ts";
-import type { Provisioning } from "./frontends/provision/open-provisioning.ts";
+import type { Provisioning } from "./frontends/provision/provisioning.ts";
 import type { Wit } from "./issuance/open-wit.ts";
 import { trustDomainApi } from "./api/trust-domain.ts";
 import { AuditLog } from "./audit/audit-log.ts";

@@ -13,7 +13,7 @@ import {
   type Grantor,
   administrator,
 } from "../frontends/provision/grant-request.ts";
-import type { Provisioning } from "../frontends/provision/open-provisioning.ts";
+import type { Provisioning } from "../frontends/provision/provisioning.ts";
 import { atMost, integerField, pageField, textField } from "./fields.ts";
 
 export interface ProvisionApiDeps {

@@ -14,7 +14,7 @@ import type { Datastore } from "../datastore/contract.ts";
 import type { TrustedRoots } from "../endpoints/peer-identity.ts";
 import type { ServerIdentityOptions } from "../endpoints/server-identity.ts";
 import type { Issuance } from "../issuance/issuance.ts";
-import type { Provisioning } from "./provision/open-provisioning.ts";
+import type { Provisioning } from "./provision/provisioning.ts";
 import type { Revocations } from "../revocation/revocations.ts";
 
 export interface FrontEndParts {
