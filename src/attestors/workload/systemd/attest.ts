@@ -20,6 +20,15 @@ export interface SystemdAttestorOptions {
   readonly patienceMs?: number;
 }
 
+/** A process that systemd is asked about. */
+interface Question {
+  readonly pid: number;
+  /** What the kernel said of its cgroups, */
+  readonly cgroup: string;
+  /** and whether it still says so. */
+  readonly isStill: () => boolean;
+}
+
 interface Held {
   readonly selectors: readonly Selector[];
   readonly atMs: number;
@@ -42,7 +51,7 @@ export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttest
     return ageMs >= 0 && ageMs < SERVES_MS ? found.selectors : undefined;
   };
 
-  const ask = async (pid: number, isStill: () => boolean, cgroup: string) => {
+  const ask = async ({ pid, cgroup, isStill }: Question): Promise<readonly Selector[]> => {
     const unit = await units.of(pid);
     // Systemd looked at the same file meanwhile: it counts if it said the same before and after.
     if (!isStill()) {
@@ -51,6 +60,16 @@ export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttest
     const selectors = sameAs(held.get(cgroup)?.selectors, selectorsOf(unit));
     if (cgroup.length <= MAX_KEPT_TEXT) held.set(cgroup, { selectors, atMs: clock.nowMs() });
     return selectors;
+  };
+
+  /** Whoever of the same cgroup comes meanwhile waits for the same answer. */
+  const askForAll = (question: Question): Promise<readonly Selector[]> => {
+    if (asked.size >= MAX_ASKED) {
+      throw fail("limited", "too many processes are being asked about; retry");
+    }
+    const answer = ask(question).finally(() => asked.delete(question.cgroup));
+    asked.set(question.cgroup, answer);
+    return answer;
   };
 
   return {
@@ -68,19 +87,12 @@ export function systemdAttestor(options: SystemdAttestorOptions): WorkloadAttest
       if (known !== undefined) return known;
       const isStill = (): boolean => cgroups.isStill(pid, look);
       const asking = asked.get(cgroup);
-      if (asking !== undefined) {
-        // Another process of the cgroup is asked about; if it ends meanwhile this one still has to be.
-        const shared = await asking.catch(() => undefined);
-        if (shared !== undefined && isStill()) return shared;
-        signal.throwIfAborted();
-        return ask(pid, isStill, cgroup);
-      }
-      if (asked.size >= MAX_ASKED) {
-        throw fail("limited", "too many processes are being asked about; retry");
-      }
-      const answer = ask(pid, isStill, cgroup).finally(() => asked.delete(cgroup));
-      asked.set(cgroup, answer);
-      return answer;
+      if (asking === undefined) return askForAll({ pid, cgroup, isStill });
+      // Another process of the cgroup is asked about; if it ends meanwhile this one still has to be.
+      const shared = await asking.catch(() => undefined);
+      if (shared !== undefined && isStill()) return shared;
+      signal.throwIfAborted();
+      return ask({ pid, cgroup, isStill });
     },
     [Symbol.dispose]: () => units[Symbol.dispose](),
   };
