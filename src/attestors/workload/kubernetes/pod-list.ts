@@ -11,7 +11,6 @@ export interface Listing extends NodePods {
   readonly atMs: number;
 }
 
-/** A container that the kubelet lists. */
 export interface ListedContainer {
   readonly found: PodContainer;
   /** When the kubelet was asked. */

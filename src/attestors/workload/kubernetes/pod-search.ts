@@ -18,7 +18,6 @@ export interface PodReference {
   readonly key?: { readonly namespace: string; readonly name: string };
 }
 
-/** Pods of a node by uid. */
 type NodePodsByUid = ReadonlyMap<string, Pod>;
 
 /** One that runs, or is about to. */
