@@ -9,6 +9,7 @@ import { Agent as HttpAgent, request as requestHttp } from "../base/node-http.ts
 import { orAborted } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { AssayError, type ErrorKind, fail } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { readAtMost } from "../base/read-at-most.ts";
 
 /** Where Vault is, and what proves us there: a token, a file with one, or a login. */
@@ -70,7 +71,7 @@ export class VaultClient implements AsyncDisposable {
   static async open(options: VaultClientOptions): Promise<VaultClient> {
     const { address, caFile } = options;
     const { hostname } = new URL(address);
-    if (isPlain(address) && !LOOPBACK.test(hostname)) {
+    if (isPlain(address) && !isLoopback(hostname)) {
       throw fail(
         "invalid",
         `${address} is not encrypted; use https for other machines than this one`,
@@ -307,7 +308,6 @@ function said(text: string): string {
   }
 }
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
 const TOKEN = /^[!-~]{1,4096}$/;
 const MAX_SOCKETS = 16;
 const IDLE_MS = 60_000;

@@ -5,6 +5,7 @@ import { request as requestHttps } from "node:https";
 import { request as requestHttp } from "../../base/node-http.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AssayError, fail } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import { readAtMost } from "../../base/read-at-most.ts";
 
 export interface WebDocumentOptions {
@@ -30,7 +31,7 @@ export function checkWebUrl(what: string, text: string, allowLoopbackHttp: boole
   if (url.hash !== "") throw fail("invalid", `${what} has a fragment`);
   if (url.protocol === "https:") return url;
   if (url.protocol !== "http:") throw fail("invalid", `${what} is no https address`);
-  if (!LOOPBACK.test(url.hostname)) throw fail("invalid", `${what} is plain http; use https`);
+  if (!isLoopback(url.hostname)) throw fail("invalid", `${what} is plain http; use https`);
   if (!allowLoopbackHttp) {
     throw fail("invalid", `${what} is plain http; use https, or allow http on loopback`);
   }
@@ -102,8 +103,6 @@ async function readBody(url: URL, answer: IncomingMessage): Promise<string> {
   return new TextDecoder().decode(bytes);
 }
 
-/** As WHATWG URLs spell IPv4 (RFC 5735 §3) and IPv6 loopback addresses, and the name that always means them. */
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
 const TIMEOUT_MS = 10_000;
 const MAX_DOCUMENT_BYTES = 512 * 1024;
 const MAX_HEADER_BYTES = 32 * 1024;

@@ -1,12 +1,13 @@
 /** `frontends.oidc` of a server's file, completed and checked. */
 import { isIP } from "node:net";
 import { fail } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import { parseAddress } from "../address.ts";
 import type { FRONT_ENDS } from "../sections/front-end-sections.ts";
 import { socketPathOf } from "../paths.ts";
 import { allOf } from "../settings/problems.ts";
 import type { ValueOf } from "../settings/shape.ts";
-import { type WebTls, isLoopback, plainUrl, webTlsOf } from "./web-tls.ts";
+import { type WebTls, plainUrl, webTlsOf } from "./web-tls.ts";
 
 type Given = NonNullable<ValueOf<typeof FRONT_ENDS>["oidc"]>;
 

@@ -1,6 +1,7 @@
 /** What a listener of the web shows of itself, as front ends are configured. */
 import { resolve } from "node:path";
 import { fail } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
 
 export type WebTls =
   | { readonly kind: "none" }
@@ -54,11 +55,6 @@ export function certificateFilesOf(
   }
   if (certificateFile === undefined || keyFile === undefined) return undefined;
   return { kind: "files", certificateFile: resolve(certificateFile), keyFile: resolve(keyFile) };
-}
-
-/** Whether what listens there, or is asked there, is this machine alone. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || /^\[?::1\]?$/.test(host);
 }
 
 /** Whether an address of the web is one and nothing more: no name or password in it, no query, no fragment. */
