@@ -10,7 +10,8 @@ import {
   isLocalFile,
   isStillThere,
   look,
-  lookNow,
+  lookNamed,
+  lookNamedNow,
   lookOf,
 } from "./file-look.ts";
 import { fileWatches } from "./file-watches.ts";
@@ -111,12 +112,12 @@ export class Executables {
   }
 
   #recognise(link: string, path: string): Recognised | undefined {
-    const found = lookNow(link);
-    const program = found === undefined ? undefined : this.#programs.get(found.key);
-    if (found === undefined || program?.known === undefined || !this.#holds(program)) {
-      return undefined;
-    }
-    return { look: found, program, executable: executable(path, program.known.sha256) };
+    const found = lookNamedNow(link);
+    // It has started another one since its path was read.
+    if (found?.path !== path) return undefined;
+    const program = this.#programs.get(found.look.key);
+    if (program?.known === undefined || !this.#holds(program)) return undefined;
+    return { look: found.look, program, executable: executable(path, program.known.sha256) };
   }
 
   /** @throws unavailable when the link cannot be read or the process starts another program meanwhile */
@@ -132,7 +133,9 @@ export class Executables {
   }
 
   async #hashed(link: string, path: string, uid: number): Promise<Executable> {
-    const { key, size } = await this.#look(link, uid);
+    const first = await this.#looking.run(uid, () => lookNamed(link).catch(rethrowUnreadable));
+    if (first.path !== path) throw changed();
+    const { key, size } = first.look;
     const isMemory = path.startsWith(MEMORY);
     let program = isMemory ? undefined : this.#programs.get(key);
     if (program !== undefined && !this.#holds(program)) program = undefined;

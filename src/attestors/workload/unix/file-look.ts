@@ -1,4 +1,5 @@
-import { type BigIntStats, stat, statfs } from "node:fs";
+import { type BigIntStats, closeSync, openSync, readlinkSync, stat, statfs } from "node:fs";
+import { open } from "node:fs/promises";
 import { release } from "node:os";
 import { type Libc, libc } from "../../../base/libc.ts";
 
@@ -25,6 +26,42 @@ export function look(path: string): Promise<FileLook> {
       else reject(error);
     });
   });
+}
+
+/** What a link of the kernel's leads to, told by one and the same file. */
+export interface NamedLook<Look extends FileLook> {
+  readonly path: string;
+  readonly look: Look;
+}
+
+/**
+ * As `look`, with the path that the link reads as: of two readings of /proc/PID/exe the second may be of another program.
+ * @param link of the kernel's (proc_pid_exe(5)), which leads to its file whatever is at that path
+ */
+export async function lookNamed(link: string): Promise<NamedLook<FileLook>> {
+  await using file = await open(link, O_PATH);
+  const stats = await file.stat({ bigint: true });
+  return { path: readlinkSync(ownLink(file.fd)), look: lookOf(stats) };
+}
+
+/** As `lookNow`, in the same way. */
+export function lookNamedNow(link: string): NamedLook<LookedNow> | undefined {
+  let fd: number;
+  try {
+    fd = openSync(link, O_PATH);
+  } catch {
+    return undefined; // `lookNamed` tells why
+  }
+  try {
+    const found = lookNow(ownLink(fd));
+    return found && { path: readlinkSync(ownLink(fd)), look: found };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function ownLink(fd: number): string {
+  return `/proc/self/fd/${fd}`;
 }
 
 export function lookOf({ dev, ino, ctimeNs, size }: BigIntStats): FileLook {
@@ -120,6 +157,8 @@ function minor(dev: bigint): bigint {
 }
 
 const NS = 1_000_000_000n;
+/** open(2), asm-generic/fcntl.h: the same on x86-64 and arm64. The file system is asked nothing, and nothing can be read by it. */
+const O_PATH = 0o10000000;
 const AT_FDCWD = -100;
 const AT_STATX_DONT_SYNC = 0x4000;
 /** STATX_CTIME, STATX_INO and STATX_SIZE; the device always comes. */
