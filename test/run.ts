@@ -9,7 +9,9 @@
  * anything failed.
  */
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { needPrograms } from "./support/debian.ts";
 
@@ -107,7 +109,11 @@ async function runTap(files: readonly string[]): Promise<void> {
     return;
   }
   const limits = ["--jobs=2", `--timeout=${FILE_SECONDS}`];
-  const child = spawn(bin("tap"), ["--reporter=tap", ...limits, ...files], {
+  // Where tap's processes leave notes on themselves as they end. It empties their common folder when it starts, also below
+  // the processes of a group that runs beside this one, and neither survives that.
+  const notes = mkdtempSync(join(tmpdir(), "assay-tap-"));
+  const apart = `--test-env=_TAPJS_PROCESSINFO_CWD_=${notes}`;
+  const child = spawn(bin("tap"), ["--reporter=tap", apart, ...limits, ...files], {
     stdio: ["ignore", "pipe", "inherit"],
     shell: false,
   });
@@ -135,6 +141,7 @@ async function runTap(files: readonly string[]): Promise<void> {
     if (child.exitCode !== null) resolve(child.exitCode);
     else child.on("exit", resolve);
   });
+  rmSync(notes, { recursive: true, force: true });
   const before = failed;
   if (failing.length > 0) process.stdout.write(`${onlyFailures(failing).join("\n")}\n`);
   if (!counted || (code !== 0 && before === 0)) failed += 1;
