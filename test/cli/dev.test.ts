@@ -82,7 +82,7 @@ t.test("once: the first SVID, exit code 0, and nothing but the state folder", as
 
 t.test("it follows rotations; a second one on the folder is refused; Ctrl-C ends it", async (t) => {
   const { dir, env, state } = newHome(t);
-  const dev = start(["dev", "--x509-ttl", "5s", "--trust-domain", "dev.test"], env);
+  const dev = start(["dev", "--x509-ttl", "9s", "--trust-domain", "dev.test"], env);
   await dev.said(/^SPIFFE ID +spiffe:\/\/dev\.test\/user\//m);
   const socket = (await dev.said(/unix:\/\/(\S+)/))[1] ?? "";
 

@@ -27,7 +27,7 @@ function serve(stream: Http2Stream): undefined {
     stream.respond(OK);
     stream.write(Buffer.from("answer"));
     stream.end(DONE);
-  }, 50);
+  }, 200);
 }
 
 t.test("h2spec", async (t) => {
@@ -45,7 +45,7 @@ t.test("h2spec", async (t) => {
   t.teardown(() => server.close());
   const report = join(t.testdir({}), "report.xml");
   const { port } = server.address() as AddressInfo;
-  const args = ["-h", "127.0.0.1", "-p", `${port}`, "--timeout", "5", "--junit-report", report];
+  const args = ["-h", "127.0.0.1", "-p", `${port}`, "--timeout", "60", "--junit-report", report];
   await new Promise((resolve) => execFile(program, args, resolve));
   const cases = [
     ...readFileSync(report, "utf8").matchAll(/<testcase ([^>]*[^/])(?:\/>|>(.*?)<\/testcase>)/gs),

@@ -65,4 +65,4 @@ const SERVICES: Readonly<Record<Answerer, string>> = {
   agent: "SpiffeWorkloadAPI",
   "agent-admin": "assay.explain.v1.Explain",
 };
-const DEADLINE_MS = 2000;
+const DEADLINE_MS = 10_000;

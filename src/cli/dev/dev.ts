@@ -90,7 +90,7 @@ async function runDev(context: CommandContext, dev: DevSettings): Promise<void> 
   using agent = await connectTo("agent", dev.socket, until);
   const patience = setTimeout(() => {
     const logs = `agent.log and server.log in ${dev.state}`;
-    end.abort(fail("deadline", `no SVID came within 30 s; the reason stands in ${logs}`));
+    end.abort(fail("deadline", `no SVID came within two minutes; the reason stands in ${logs}`));
   }, FIRST_SVID_MS);
   using _patience = { [Symbol.dispose]: () => clearTimeout(patience) };
   let shown: FetchedSvid | undefined;
@@ -122,4 +122,4 @@ function trustDomainOption(text: string): string {
   }
 }
 
-const FIRST_SVID_MS = 30_000;
+const FIRST_SVID_MS = 120_000;

@@ -108,7 +108,7 @@ func main() {
 		check(err)
 		defer client.Close()
 		for i := 0; i < n; i++ {
-			c, done := context.WithTimeout(ctx, time.Duration(5000+i)*time.Millisecond)
+			c, done := context.WithTimeout(ctx, time.Duration(60_000+i)*time.Millisecond)
 			_, err := client.FetchX509SVID(c)
 			done()
 			check(err)

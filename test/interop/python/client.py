@@ -27,13 +27,13 @@ def describe(svid):
 def main():
     mode = sys.argv[1]
     if mode == "x509":
-        with X509Source(timeout_in_seconds=30) as source:
+        with X509Source(timeout_in_seconds=300) as source:
             svid = source.get_x509_context().default_svid
             bundle = source.get_bundle_for_trust_domain(svid.spiffe_id.trust_domain)
             say("x509", authorities=len(bundle.x509_authorities), **describe(svid))
     elif mode == "jwt":
         audience = sys.argv[2]
-        with JwtSource(timeout_in_seconds=30) as source:
+        with JwtSource(timeout_in_seconds=300) as source:
             svid = source.fetch_svid(audience={audience})
             bundle = source.get_bundle_for_trust_domain(svid.spiffe_id.trust_domain)
             verified = JwtSvid.parse_and_validate(svid.token, bundle, {audience})

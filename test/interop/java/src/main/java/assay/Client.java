@@ -22,8 +22,8 @@ import java.util.Set;
  */
 public final class Client {
   public static void main(String[] args) throws Exception {
-    System.setProperty("spiffe.newX509Source.timeout", "PT30S");
-    System.setProperty("spiffe.newJwtSource.timeout", "PT30S");
+    System.setProperty("spiffe.newX509Source.timeout", "PT5M");
+    System.setProperty("spiffe.newJwtSource.timeout", "PT5M");
     try {
       run(args);
     } catch (Exception e) {
