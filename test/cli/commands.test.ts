@@ -385,6 +385,12 @@ t.test("3.2 with an entry it fetches, and writes files that belong together", as
   const { createPrivateKey } = await import("node:crypto");
   t.ok(leaf.checkPrivateKey(createPrivateKey(readFileSync(`${dir}/id/key.pem`))));
   t.equal(statSync(`${dir}/id/key.pem`).mode & 0o777, 0o600);
+  const one = ["fetch", "x509", "--spiffe-id", "spiffe://example.org/me"];
+  t.match(await json(...one), [{ spiffeId: "spiffe://example.org/me" }]);
+  t.match(await run(["fetch", "x509", "--spiffe-id", "spiffe://example.org/you"], env), {
+    code: 1,
+    err: /no SVID with spiffe:\/\/example\.org\/you, but spiffe:\/\/example\.org\/me\n$/,
+  });
   t.match(await run(["fetch", "x509", "--hint", "none"], env), {
     code: 2,
     err: /no SVID has the hint 'none'; none has any/,

@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import t, { type Test } from "tap";
@@ -102,6 +103,20 @@ t.test("--once writes what was asked for", async (t) => {
     code: 1,
     err: /no SVID with hint 'none', but spiffe:\/\/example.org\/\w+ \(hint '\w+'\)/,
   });
+});
+
+t.test("an agent that is not there yet is waited for, as long as --wait says", async (t) => {
+  const late = `${dir}/late.sock`;
+  const there = { ...env, SPIFFE_ENDPOINT_SOCKET: `unix://${late}` };
+  const waiting = start(["watch", "--wait", "5m"], there);
+  t.teardown(() => waiting.stop("SIGKILL"));
+  t.match(await run(["watch"], there), {
+    code: 1,
+    err: /there is no agent socket at .*late\.sock/,
+  });
+  symlinkSync(`${domain.dir}/api.sock`, late);
+  await waiting.said(/ update\nspiffe:\/\/example\.org\//);
+  await waiting.stop();
 });
 
 t.test("of several targets, the one that failed is named", async (t) => {

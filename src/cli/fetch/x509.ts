@@ -1,3 +1,4 @@
+import { pickOf } from "../../delivery/view.ts";
 import type { Command } from "../program/command.ts";
 import { UsageError } from "../program/grammar.ts";
 import { OUTPUT_OPTION } from "../program/options.ts";
@@ -16,11 +17,11 @@ export const command: Command = {
       value: "DIR",
       help: "write svid.pem, key.pem, bundle.pem and federated/*.pem of the first SVID there",
     },
-    { name: "hint", value: "TEXT", help: "write the SVID with this hint instead of the first" },
+    { name: "hint", value: "TEXT", help: "write the SVID with this hint, not the first" },
     {
       name: "spiffe-id",
       value: "ID",
-      help: "with --via: of several identities only this one",
+      help: "identity to fetch, for a process that has several",
       fallback: "all of them",
     },
     ...VIA_OPTIONS,
@@ -40,14 +41,14 @@ export const command: Command = {
     const hint = options.text("hint");
     const isVia = isViaToken(context);
     const spiffeId = options.text("spiffe-id");
-    if (spiffeId !== undefined && !isVia) {
-      throw new UsageError("--spiffe-id has a meaning with --via only; use --hint");
-    }
     const patience = isVia ? VIA_PATIENCE : AGENT_PATIENCE;
     const svids = await withWait(context, patience, async () => {
       if (isVia) return x509ViaToken(context, spiffeId);
       using agent = await connectAgent(context);
-      return fetchedSvids(await firstX509Response(agent, context.signal));
+      const all = fetchedSvids(await firstX509Response(agent, context.signal));
+      if (spiffeId === undefined) return all;
+      const one = pickOf(all, { spiffeId });
+      return all.filter((svid) => svid.spiffeId === one.spiffeId);
     });
     const wanted = hint === undefined ? svids[0] : svids.find((svid) => svid.hint === hint);
     if (wanted === undefined) {

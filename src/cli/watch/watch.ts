@@ -4,7 +4,7 @@ import { fetchedSvids, svidJson, svidLines } from "../fetch/svid.ts";
 import { OUTPUT_OPTION } from "../program/options.ts";
 import { createLines } from "../program/output.ts";
 import { AGENT_SOCKET_OPTION, connectAgent } from "../connection/rpc-clients.ts";
-import { WAIT_OPTION } from "../connection/wait.ts";
+import { WAIT_OPTION, withWait } from "../connection/wait.ts";
 import { DELIVERY_OPTIONS, wantedTargets } from "./targets.ts";
 
 export const command: Command = {
@@ -26,7 +26,9 @@ export const command: Command = {
     if (wanted !== undefined) return (await import("./deliver.ts")).deliver(context, wanted);
     const { output, signal } = context;
     const lines = createLines(output.format);
-    using agent = await connectAgent(context);
+    using agent = await withWait(context, ["not_found", "unavailable"], () =>
+      connectAgent(context),
+    );
     for await (const response of followX509(agent, signal, output.note)) {
       const svids = fetchedSvids(response);
       lines.data(svids.map(svidJson), () => [
