@@ -104,6 +104,13 @@ interface Decided extends DecidedNames {
   readonly lifeSeconds: number;
 }
 
+/** What a certificate that was begun earlier would be today. */
+interface Today {
+  readonly authorityId: string;
+  readonly lastEnd: EpochSeconds;
+  readonly now: EpochSeconds;
+}
+
 interface ReadyToSign {
   readonly decided: Decided;
   readonly active: ReturnType<SigningSet["authorities"]["activeX509"]>;
@@ -156,11 +163,12 @@ export class FrontEndIssuance {
     const active = decided.set.authorities.activeX509();
     const { id, signer, certificate: authority, notAfter: end } = active;
     const now = epochSeconds(this.#options.clock);
+    const lastEnd = (begin ?? now) + decided.lifeSeconds;
     const {
       notBefore = begin ?? Math.max(now - BACKDATE_SECONDS, authority.notBefore),
-      notAfter = (begin ?? now) + decided.lifeSeconds,
+      notAfter = lastEnd,
     } = plan ?? {};
-    if (plan !== undefined) requireStill(plan, id, now);
+    if (plan !== undefined) requireStill(plan, { authorityId: id, lastEnd, now });
     else if (notBefore < authority.notBefore || notAfter <= now) {
       throw fail(
         "invalid",
@@ -321,8 +329,11 @@ function tooLate(set: string, lifeSeconds: number, leftSeconds: number): Error {
 }
 
 /** One serial number stands for one certificate (RFC 5280 §4.1.2.2), which is not to come late. @throws conflict */
-function requireStill(plan: CertificatePlan, authorityId: string, now: EpochSeconds): void {
+function requireStill(plan: CertificatePlan, { authorityId, lastEnd, now }: Today): void {
   if (plan.authorityId !== authorityId) throw tooDifferent(CHANGED);
+  if (plan.notAfter > lastEnd + CLOCK_STEP_SECONDS) {
+    throw tooDifferent("it may not live that long any more");
+  }
   if (now - plan.notBefore <= (plan.notAfter - plan.notBefore) * MOST_LOST) return;
   throw tooDifferent("too much of its life has passed");
 }
@@ -353,5 +364,7 @@ const SVID_SUBJECT: readonly NameAttribute[] = [
 ];
 const BACKDATE_SECONDS = 10;
 const CHANGED = "its authority or its profile is another one now";
+/** By so much the clock may have been set back since a certificate was begun. */
+const CLOCK_STEP_SECONDS = 60;
 /** Share of the life of a certificate that comes later than it was begun. */
 const MOST_LOST = 0.1;

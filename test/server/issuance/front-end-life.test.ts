@@ -52,7 +52,13 @@ t.test("what was written down before it was signed is made once more, or nothing
   for (const [title, make] of changes) {
     t.throws(make, { kind: "conflict", message: /its authority or its profile is another/ }, title);
   }
-  f.domain.pass(2 * DAY);
+  const shorter = { kind: "conflict", message: /it may not live that long any more/ };
+  t.throws(() => issuance().prepare(params({ ttlSeconds: 81 * DAY }), plan), shorter);
+  t.throws(() => issuance().prepare(params({ mostSeconds: 81 * DAY }), plan), shorter);
+  t.same(issuance().prepare(params({ ttlSeconds: 82 * DAY }), plan).plan, plan, "until its end");
+  f.domain.pass(-8 * DAY - 30);
+  t.same(issuance().prepare(params(), plan).plan, plan, "a clock that was set right");
+  f.domain.pass(10 * DAY + 30);
   const late = { kind: "conflict", message: /too much of its life has passed/ };
   t.throws(() => issuance().prepare(params(), plan), late);
   t.equal(records.length, 2);
