@@ -42,6 +42,8 @@ t.test("x509 mint", async (t) => {
   t.match(await run(...mint), { code: 2, err: /--write is missing/ });
   const other = ["x509", "mint", "--spiffe-id", "spiffe://other.org/a", "--write"];
   t.match(await run(...other, folder), { code: 1, err: /not a member of trust domain/ });
+  const token = ["jwt", "mint", "--spiffe-id", "spiffe://other.org/a", "--audience", "b"];
+  t.match(await run(...token), { code: 1, err: /^assay: --spiffe-id: .*not a member of trust/ });
   const unfit = await run(...other, join(folder, "svid.pem"));
   t.match(unfit, { code: 1, err: /svid\.pem is not a folder/ }, "seen before anything is issued");
 });

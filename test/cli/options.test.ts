@@ -110,6 +110,9 @@ t.test("commands that do not exist", async (t) => {
       ["entry"],
       /^assay: 'assay entry' needs one more word: create, show, list, update, delete, rotate, count, plan, apply\n$/,
     ],
+    [["mint"], /^assay: unknown command 'mint'; there are 'assay x509 mint', 'assay jwt mint'\n$/],
+    [["apply"], /unknown command 'apply'; did you mean 'assay entry apply'\?\n$/],
+    [["show"], /unknown command 'show'; 'assay --help' lists the \d+ that end in it\n$/],
     [["entry", "creat"], /did you mean 'assay entry create'\?\n$/],
     [
       ["entry", "qqqqqqqqq"],
@@ -177,6 +180,7 @@ t.test("help: the program, a group, and every command with examples that parse",
         help.out.includes(option.rest === true ? `-- ${option.value}` : `--${option.name}`),
         `${name} --${option.name}`,
       );
+    t.notMatch(help.out, /^ {2}-- .*may be repeated/m, "a command that follows is one");
     t.ok(command.examples.length > 0, `${name} has an example`);
     for (const example of command.examples) {
       t.ok(help.out.includes(example), "the help shows it");

@@ -32,11 +32,13 @@ export const command: Command = {
     const file = options.text("write");
     if (file !== undefined) await checkWritable(file, "--write");
     using server = await connectServer(context);
-    const { svid } = await server.call<MintJWTSVIDResponse__Output>(SVID_SERVICE, "MintJWTSVID", {
-      id,
-      audience,
-      ttl,
-    });
+    const { svid } = await server.call<MintJWTSVIDResponse__Output>(
+      SVID_SERVICE,
+      "MintJWTSVID",
+      { id, audience, ttl },
+      undefined,
+      { id: "--spiffe-id", audience: "--audience", ttl: "--ttl" },
+    );
     const token = svid?.token ?? "";
     if (file !== undefined) await replaceFile(file, `${token}\n`, 0o600);
     const shorter = shorterLife({

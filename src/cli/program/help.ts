@@ -69,7 +69,7 @@ function optionText(option: OptionSpec): string {
 function optionHelp(option: OptionSpec): string {
   const notes = [
     ...(option.required === true ? ["required"] : []),
-    ...(option.many === true ? ["may be repeated"] : []),
+    ...(option.many === true && option.rest !== true ? ["may be repeated"] : []),
     ...(option.choices === undefined ? [] : [option.choices.join(" or ")]),
     ...(option.env === undefined ? [] : [`or $${option.env}`]),
     ...(option.fallback === undefined ? [] : [`default ${option.fallback}`]),

@@ -75,6 +75,8 @@ function findCommand(args: readonly string[]): Found {
   }
   const group = summaries.filter(([name]) => name.startsWith(`${first} `));
   if (group.length === 0) {
+    const ending = summaries.filter(([name]) => name.endsWith(` ${first}`));
+    if (ending.length > 0) throw new UsageError(`unknown command '${first}'; ${thereAre(ending)}`);
     const meant = nearest(first, [
       ...new Set(COMMANDS.map(({ name }) => name.split(" ")[0] ?? "")),
     ]);
@@ -98,6 +100,13 @@ function refuseSpireWords(args: readonly string[]): void {
   if (found === undefined) return;
   const { words, ours } = found;
   throw new UsageError(`SPIRE's '${words}' is 'assay ${ours}' here; see 'assay ${ours} --help'`);
+}
+
+/** Of a command's last word alone: where it belongs. */
+function thereAre(commands: readonly (readonly [string, string])[]): string {
+  const names = commands.map(([name]) => `'assay ${name}'`);
+  if (names.length > MOST_NAMED) return `'assay --help' lists the ${names.length} that end in it`;
+  return names.length === 1 ? `did you mean ${names.join()}?` : `there are ${names.join(", ")}`;
 }
 
 function didYouMean(name: string): string {
@@ -128,3 +137,5 @@ function errorSentence(thrown: unknown): string {
   if (process.env["ASSAY_DEBUG"] !== undefined) return thrown.stack ?? thrown.message;
   return thrown.message.replaceAll(/\s*\n\s*/g, "; ");
 }
+
+const MOST_NAMED = 4;

@@ -103,7 +103,7 @@ export class AuthorityJournal {
     const { name } = this.#options;
     throw fail(
       "not_found",
-      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in ${setWords(name)}; \`assay authority ${word} show${setOption(name)}\` lists them`,
+      `no ${noun} '${id.slice(0, MAX_SHOWN_ID)}' in ${setWords(name)}; 'assay authority ${word} show${setOption(name)}' lists them`,
     );
   }
 

@@ -131,7 +131,7 @@ export class RevokeSvids {
     if (authority === undefined) {
       throw fail(
         "not_found",
-        `no X.509 authority ${authorityId} that can sign revocation lists; \`assay authority x509 show\` lists them`,
+        `no X.509 authority ${authorityId} that can sign revocation lists; 'assay authority x509 show' lists them`,
       );
     }
     const { notAfter: expiresAt } = authority;
