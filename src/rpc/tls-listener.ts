@@ -159,7 +159,11 @@ export class TlsListener implements AsyncDisposable {
 
   #accept(socket: TLSSocket): void {
     const { onConnection, logger } = this.#options;
-    socket.on("error", (error) => logger.debug("connection failed", { error }));
+    socket.on("error", (error) => {
+      logger.debug("connection failed", { error });
+      // A record that cannot be read ends nothing by itself.
+      socket.destroy();
+    });
     const connection = this.#open.get(connectionKey(socket));
     if (connection === undefined || !this.#net.listening || socket.alpnProtocol !== "h2") {
       logger.debug("connection refused: no HTTP/2", { address: socket.remoteAddress });

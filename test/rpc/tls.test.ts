@@ -143,6 +143,21 @@ t.test("what is not gRPC over TLS is dropped", async (t) => {
   (await handshake(port)).destroy();
 });
 
+t.test("a record that cannot be read ends its connection", async (t) => {
+  await using test = await startTlsServer(identity);
+  const { port } = test.listener.address;
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const plain = connectTcp(port, "127.0.0.1");
+    const closed = expectClose(plain);
+    await handshake(port, { socket: plain, maxVersion });
+    await until("it is handed over", () => test.listener.connections === 1, 1);
+    plain.write(Buffer.concat([Buffer.from([23, 3, 3, 0, 64]), Buffer.alloc(64, 7)]));
+    await closed;
+    await until("its place is free", () => test.listener.connections === 0, 1);
+    t.pass(maxVersion);
+  }
+});
+
 t.test("bounds on connections, of all and of one address", async (t) => {
   await using test = await startTlsServer(identity, {
     maxConnections: 3,
