@@ -447,7 +447,8 @@ export interface Writers {
 export interface Datastore extends Readers, AsyncDisposable {
   /**
    * Runs `work` in one transaction: all or nothing, durable (fsync) when the promise resolves.
-   * An error of `work` rolls back and is thrown on. Transactions do not nest.
+   * An error of `work` rolls back and is thrown on, when all that `work` may have read is durable. Transactions do not
+   * nest.
    */
   transaction<T>(work: (writers: Writers) => Promise<T>): Promise<T>;
   /** Called after each commit that appended to the change feed, with the newest visible revision. @returns unsubscribe */

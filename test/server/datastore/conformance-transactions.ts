@@ -47,6 +47,18 @@ export async function transactionsConformance(check: Check): Promise<void> {
     t.ok(await store.entries.get("one"));
   });
 
+  await check("who is refused for another's row finds it", async (t, { store }) => {
+    const create = (): Promise<unknown> =>
+      store.transaction((w) => w.entries.create(sampleEntry("one")));
+    const seen: unknown[] = [];
+    const second = async (): Promise<void> => {
+      await t.rejects(create(), { kind: "exists" });
+      seen.push(await store.entries.get("one"));
+    };
+    await Promise.all([create(), second(), second()]);
+    t.same(seen, [sampleEntry("one"), sampleEntry("one")]);
+  });
+
   await check("writers end with their transaction", async (t, { store }) => {
     const kept = await store.transaction(async (w) => w);
     await t.rejects(kept.entries.create(sampleEntry("late")), TypeError);

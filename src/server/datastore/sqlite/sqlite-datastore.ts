@@ -220,8 +220,9 @@ class SqliteDatastore implements Datastore {
     if (this.#current.getStore()?.open) throw new TypeError("transactions do not nest");
     try {
       const { result, group } = await this.#write(work);
+      // What refuses it may be another member's row: nobody is told of that before the disk has it.
       await group.done;
-      return result;
+      return await result;
     } catch (thrown) {
       this.#complain(thrown);
       throw thrown;
@@ -237,24 +238,28 @@ class SqliteDatastore implements Datastore {
     this.#logger.error("the database takes no writes", { error: thrown });
   }
 
-  /** Runs `work` in its turn; what it wrote stands when the group's commit does. */
+  /** Runs `work` in its turn, and has it settled; what it wrote stands when the group's commit does. */
   async #write<T>(
     work: (writers: Writers) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly group: CommitGroup }> {
+  ): Promise<{ readonly result: Promise<T>; readonly group: CommitGroup }> {
     using _turn = await this.#turn();
     if (this.#group === undefined || this.#group.over) {
       this.#group = new CommitGroup(this.#writer, this.#clock.nowMs());
     }
     const group = this.#group;
     this.#isWriting = true;
+    const result = this.#join(group, work);
     try {
-      return { result: await this.#join(group, work), group };
+      await result;
+    } catch {
+      // The caller is told when the group is done.
     } finally {
       this.#isWriting = false;
       // Whoever waits already goes into the same commit.
       if (group.isFull(this.#clock.nowMs(), this.#flushing === 0)) this.#commit();
       else if (this.#waiting === 0) this.#commitAfterPoll(group);
     }
+    return { result, group };
   }
 
   /**
