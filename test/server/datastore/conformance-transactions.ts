@@ -52,7 +52,7 @@ export async function transactionsConformance(check: Check): Promise<void> {
       store.transaction((w) => w.entries.create(sampleEntry("one")));
     const seen: unknown[] = [];
     const second = async (): Promise<void> => {
-      await t.rejects(create(), { kind: "exists" });
+      await rejectsWith(t, "exists", create);
       seen.push(await store.entries.get("one"));
     };
     await Promise.all([create(), second(), second()]);
