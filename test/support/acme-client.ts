@@ -9,6 +9,7 @@ import {
 } from "node:crypto";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { PATIENCE_MS } from "./patience.ts";
 
 export type AcmeKeyType = "ES256" | "ES384" | "ES512" | "RS256" | "EdDSA";
 
@@ -207,7 +208,8 @@ export class AcmeClient implements Disposable {
     url: string,
     wanted: readonly string[],
   ): Promise<AcmeReply<T>> {
-    for (let tries = 0; tries < 2000; tries++) {
+    const late = performance.now() + PATIENCE_MS;
+    while (performance.now() < late) {
       const reply = await this.ask<T>(url, "");
       if (wanted.includes(reply.body.status)) return reply;
       await new Promise((resolve) => setImmediate(resolve));
