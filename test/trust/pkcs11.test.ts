@@ -172,7 +172,7 @@ t.test(
         listen: "127.0.0.1:0",
         socket: join(dir, "server.sock"),
         keyManager: "pkcs11",
-        keyManagers: { pkcs11: { module, token, pinFile, namespace: "hanging", timeout: "5s" } },
+        keyManagers: { pkcs11: { module, token, pinFile, namespace: "hanging", timeout: "1s" } },
       }),
     );
     const start = () => {
