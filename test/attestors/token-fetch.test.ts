@@ -130,7 +130,6 @@ t.test("assay fetch --via oidc", async (t) => {
     [["x509", "--via", "magic"], 2, /oidc/],
     [["x509", "--token-file", tokenFile], 2, /--token-file has a meaning with --via only/],
     [["x509", ...via, "--socket", "/x"], 2, /--socket has no meaning/],
-    [["x509", "--spiffe-id", "spiffe://a/b"], 2, /with --via only/],
     [["x509", ...via, "--trust-domain", "other.org"], 1, /not spiffe:\/\/other\.org/],
     [["x509", ...via, "--key-file", bundle], 1, /no unencrypted PKCS #8 key/],
     [

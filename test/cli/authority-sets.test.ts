@@ -267,7 +267,7 @@ t.test("their own roots, and what is refused", async (t) => {
     [
       ["activate", "x", "--set", "lan"],
       1,
-      /in authority set 'lan'; `assay authority x509 show --set lan`/,
+      /in authority set 'lan'; 'assay authority x509 show --set lan'/,
     ],
     [
       ["taint", "x", "--upstream", "--set", "lan"],

@@ -120,7 +120,7 @@ for (const kind of KINDS) {
     for (const id of ["", "unknown", "x".repeat(10_000), other(set, kind)]) {
       for (const step of ["activate", "taint", "revoke"] as const) {
         const message =
-          /^no (X\.509|JWT) authority '.{0,64}' in the trust domain; `assay authority/;
+          /^no (X\.509|JWT) authority '.{0,64}' in the trust domain; 'assay authority/;
         await refused(t, set[step](kind, id), { kind: "not_found", message }, `${step} unknown`);
       }
     }
