@@ -61,7 +61,8 @@ async function onceToken(domain: Domain): Promise<string> {
   return file;
 }
 
-const init = (...args: readonly string[]): Promise<Ran> => run(["init-certificate", ...args], env);
+const init = (...args: readonly string[]): Promise<Ran> =>
+  run(["init-certificate", ...(args.includes("--wait") ? [] : ["--wait", "5m"]), ...args], env);
 
 async function viaOnce(): Promise<readonly string[]> {
   return ["--via", "once", "--token-file", await onceToken(domain), "--trust-bundle", bundle];
@@ -291,7 +292,7 @@ t.test("an answer that is not what was asked for is not written", async (t) => {
 
 t.test("--renew stays, and renews a one-time token's certificate by itself", async (t) => {
   const where = `${dir}/sidecar`;
-  const args = [...(await viaOnce()), "--ip-address", "127.0.0.4", "--ttl", "4s", "--renew"];
+  const args = [...(await viaOnce()), "--ip-address", "127.0.0.4", "--ttl", "20s", "--renew"];
   const log = `${dir}/told`;
   const sidecar = start(
     [
@@ -323,7 +324,7 @@ t.test("--renew stays, and renews a one-time token's certificate by itself", asy
 });
 
 t.test("--renew of another set's certificate, which names no SPIFFE ID", async (t) => {
-  const profile = { ...BUILT_IN_PROFILES.get("server-7d"), ttlSeconds: 10, maxTtlSeconds: 60 };
+  const profile = { ...BUILT_IN_PROFILES.get("server-7d"), ttlSeconds: 20, maxTtlSeconds: 60 };
   await using web = await Domain.start({
     authoritySets: new Map([
       [
