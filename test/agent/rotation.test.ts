@@ -287,7 +287,8 @@ t.test("a taint: the agent's own SVID goes first, so that no SVID is refused", a
   const trouble: string[] = [];
   const logger: Logger = {
     ...silentLogger,
-    warn: (message) => void trouble.push(message),
+    // A stream that is opened anew for the bundle with the next authority may come at the moment of the taint.
+    warn: (message) => void (message.startsWith("sync with the server") || trouble.push(message)),
     child: () => logger,
   };
   await using domain = await Domain.start({}, logger);
