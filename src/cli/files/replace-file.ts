@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, link, lstat, open, rename, rm, stat } from "node:fs/promises";
+import { access, constants, lstat, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type AssayError, fail, hasCode } from "../../base/errors.ts";
 
@@ -45,12 +45,12 @@ export async function writeNewFile(
   { mode, option }: { readonly mode: number; readonly option: string },
 ): Promise<void> {
   await write(path, content, mode, async (temporary) => {
-    try {
-      await link(temporary, path);
-    } catch (cause) {
+    // The name is taken first: not every file system has hard links, and renaming replaces what is there.
+    const taken = await open(path, "wx", mode).catch((cause: unknown) => {
       throw hasCode(cause, "EEXIST") ? isThere(path, option) : cause;
-    }
-    await rm(temporary);
+    });
+    await taken.close();
+    await rename(temporary, path);
   });
 }
 
