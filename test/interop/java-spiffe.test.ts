@@ -5,7 +5,7 @@ import { javaClient } from "./toolchains.ts";
 t.test("java-spiffe", async (t) => {
   const java = await javaClient();
   await using stack = await Stack.start();
-  const id = await stack.entry("/java", `unix:uid:${process.getuid?.() ?? 0}`, "--x509-ttl", "16s");
+  const id = await stack.entry("/java", `unix:uid:${process.getuid?.() ?? 0}`, "--x509-ttl", "30s");
 
   await t.test("X509Source has a verified SVID", async (t) => {
     const said = await stack.client(java, ["x509"]).next("x509");
