@@ -56,48 +56,49 @@ export function acmeRoutes(prefix: string, parts: AcmeRoutesParts): readonly Api
     maxBody: 0,
     handler: (call) => answered(parts, new Asked(path, call), () => handler(call)),
   });
-  const post =
-    <R extends SignedRequest>(read: (call: HttpCall) => Promise<R>) =>
-    (path: string, act: Act<R>): ApiRoute => ({
-      method: "POST",
-      path: `${prefix}${path}`,
-      maxBody: MAX_BODY,
-      handler: (call) => {
-        const asked = new Asked(path, call);
-        return answered(parts, asked, async () => {
-          const request = await read(call);
-          asked.by(request);
-          const param = (name: string): string => call.params[name] ?? "";
-          const made = await parts.scope.run(asked.origin, () => act(request, param, call));
-          return withNonce(httpAnswer(made, urls), nonces);
-        });
-      },
-    });
-  const ofKey = post((call) => requests.ofKey(call));
-  const ofEither = post<SignedRequest | AccountRequest>((call) => requests.ofEither(call));
-  const ofAccount = post((call) => requests.ofAccount(call));
-  /** §6.3: what is to be had by GET, asked for with a signature. */
-  const signed = (path: string, answer: (call: HttpCall) => HttpAnswer): ApiRoute => ({
+  /** @param answer without a nonce, to a request whose signature fits */
+  const signed = <R extends SignedRequest | AccountRequest>(
+    path: string,
+    read: (call: HttpCall) => Promise<R>,
+    answer: (request: R, origin: CallOrigin, call: HttpCall) => Promise<HttpAnswer>,
+  ): ApiRoute => ({
     method: "POST",
     path: `${prefix}${path}`,
     maxBody: MAX_BODY,
     handler: (call) => {
       const asked = new Asked(path, call);
       return answered(parts, asked, async () => {
-        const request = await requests.ofAccount(call);
+        const request = await read(call);
         asked.by(request);
-        requireEmpty(request);
-        return withNonce(answer(call), nonces);
+        return withNonce(await answer(request, asked.origin, call), nonces);
       });
     },
   });
+  const post =
+    <R extends SignedRequest>(read: (call: HttpCall) => Promise<R>) =>
+    (path: string, act: Act<R>): ApiRoute =>
+      signed(path, read, async (request, origin, call) => {
+        const param = (name: string): string => call.params[name] ?? "";
+        const made = await parts.scope.run(origin, () => act(request, param, call));
+        return httpAnswer(made, urls);
+      });
+  const ofKey = post((call) => requests.ofKey(call));
+  const ofEither = post<SignedRequest | AccountRequest>((call) => requests.ofEither(call));
+  const readOfAccount = (call: HttpCall): Promise<AccountRequest> => requests.ofAccount(call);
+  const ofAccount = post(readOfAccount);
+  /** §6.3: what is to be had by GET, asked for with a signature. */
+  const asGet = (path: string, answer: () => HttpAnswer): ApiRoute =>
+    signed(path, readOfAccount, async (request) => {
+      requireEmpty(request);
+      return answer();
+    });
   const newNonce = (status: number): HttpAnswer => withNonce(httpAnswer({ status }, urls), nonces);
   return [
     get("/directory", async () => parts.directory()),
-    signed("/directory", parts.directory),
+    asGet("/directory", parts.directory),
     get("/acme/limits", async () => parts.limits()),
     get("/acme/new-nonce", async ({ method }) => newNonce(method === "HEAD" ? 200 : 204)),
-    signed("/acme/new-nonce", () => httpAnswer({ status: 204 }, urls)),
+    asGet("/acme/new-nonce", () => httpAnswer({ status: 204 }, urls)),
     get("/acme/renewal-info/:name", ({ params }) => certificates.renewalInfo(params["name"] ?? "")),
     ofKey("/acme/new-account", (request) => accounts.create(request)),
     ofAccount("/acme/account/:id", (request, param) => accounts.change(request, param("id"))),
