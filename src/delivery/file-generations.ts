@@ -187,7 +187,7 @@ async function replaceLink(path: string, name: string, target: string): Promise<
   }
 }
 
-/** FileGenerations that nobody is led to: of a crash, or before the last. */
+/** Generations that nobody is led to: of a crash, or before the last. */
 async function removeStale(path: string, kept: readonly (string | undefined)[]): Promise<void> {
   for (const name of await readdir(path)) {
     if (!GENERATION.test(name) || kept.includes(name)) continue;
