@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasCode } from "../../base/errors.ts";
 
 /**
  * A private folder for the sockets of `assay dev`, with a short path (socket paths have about a hundred bytes), the
@@ -33,7 +34,7 @@ function isOursAlone(path: string, uid: number): boolean {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) return false;
+    if (!hasCode(error, "EEXIST")) return false;
   }
   try {
     const facts = lstatSync(path);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "../../../base/node-http.ts";
-import { type AssayError, errorFrom, fail } from "../../../base/errors.ts";
+import { type AssayError, errorFrom, fail, hasCode } from "../../../base/errors.ts";
 import { readAtMost } from "../../../base/read-at-most.ts";
 
 export interface JsonAnswer {
@@ -52,7 +52,7 @@ export class SocketHttp implements Disposable {
       );
       sent.on("error", (error) => {
         // A kept connection may close, when the engine restarts, just as it is used.
-        const isStale = sent.reusedSocket && "code" in error && error.code === "ECONNRESET";
+        const isStale = sent.reusedSocket && hasCode(error, "ECONNRESET");
         if (isStale && !isAgain) resolve(this.#get(path, signal, true));
         else reject(error);
       });

@@ -1,5 +1,6 @@
 /** The pod that a bound service account token was made for (Kubernetes, "Bound service account tokens"). */
 import { fail } from "../../../base/errors.ts";
+import { isObject } from "../../../base/is-object.ts";
 import { claimText } from "../../issuer/claim-selectors.ts";
 import type { VerifiedToken } from "../../issuer/issuer.ts";
 import type { PodClaim } from "../kubernetes/pod-search.ts";
@@ -21,7 +22,8 @@ export function podClaimOf(claims: VerifiedToken["claims"]): PodClaim | undefine
       nodeName: claim("node/name"),
     };
   }
-  const names = typeof kubernetes === "object" && kubernetes !== null && "pod" in kubernetes;
-  if (names) throw fail("denied", "token names a pod without its uid");
+  if (isObject(kubernetes) && "pod" in kubernetes) {
+    throw fail("denied", "token names a pod without its uid");
+  }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { errorFrom } from "../../../base/errors.ts";
+import { errorFrom, hasCode } from "../../../base/errors.ts";
 import type { CallerLog } from "../../../observe/caller-log.ts";
 import type { AttestCall, ProcessFacts } from "../../contract.ts";
 import type { Executable, Executables } from "./executable.ts";
@@ -58,9 +58,7 @@ export async function readExecutable(
 /** An agent without the right to look learns nothing more by looking again. */
 function isForbidden(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
-  return (
-    cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")
-  );
+  return hasCode(cause, "EACCES") || hasCode(cause, "EPERM");
 }
 
 /** With what the system said, for whoever may ask about other processes. */
